@@ -1,0 +1,50 @@
+# A fresh clone needs two commands: `make demo` and `make test`. Everything they fetch goes into
+# .venv and .tools; nothing needs root, and nothing outside this folder changes.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+# An image of your own to boot in `make demo`, instead of the distribution's iPXE.
+IMAGE ?=
+
+VENV := .venv/bin
+PROVISION := $(PYTHON) tools/provision.py
+export PATH := $(CURDIR)/.tools/bin:$(PATH):/usr/sbin:/sbin
+export IMAGE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench soak firewall-demo clean distclean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv (pxebench, pytest) and .tools (MicroPython, TFTP servers, iPXE); quick when done.
+	@$(PROVISION) all
+
+demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython (IMAGE=path for yours).
+	@$(VENV)/python -m pxebench.demo
+
+test: setup ## Run the tests (PYTEST_ARGS="-k tftp -x" to choose among them).
+	@$(VENV)/pytest $(PYTEST_ARGS)
+
+lint: ## Check format, style and types (once against the RP2 stubs, once against the ESP32 stubs).
+	@$(PROVISION) python lint
+	@$(VENV)/ruff check
+	@$(VENV)/ruff format --check
+	@$(VENV)/basedpyright --project tools/pyright/rp2.json
+	@$(VENV)/basedpyright --project tools/pyright/esp32.json
+
+bench: setup ## Time fetches against atftp, curl and busybox tftp, in pairs; prints a table of medians.
+	@$(VENV)/python -m host_tests.bench
+
+soak: setup ## Run the long tests that `make test` leaves out.
+	@$(VENV)/pytest -m soak $(PYTEST_ARGS)
+
+firewall-demo: setup ## Show the firewall that stops a ROM and lets the OS's client through.
+	@$(VENV)/python -m host_tests.lab.firewall_demo
+
+clean: ## Remove what tests and checks leave behind.
+	@rm -rf .pytest_cache .ruff_cache .hypothesis build dist
+	@find . -path ./.venv -prune -o -path ./.tools -prune -o -name __pycache__ -type d -print0 | xargs -0r rm -rf
+
+distclean: clean ## Remove .venv and .tools as well: back to a fresh clone.
+	@rm -rf .venv .tools
