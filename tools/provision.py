@@ -348,7 +348,7 @@ def make_venv(python):
 def provide_lint():
     """ruff, basedpyright, and the stubs of each port in .tools/typings/PORT."""
     digest = digest_of("stubs", STUBS)
-    made = provide_python("lint", "lint")
+    made = provide_python("lint", "test,lint")
     if is_done("stubs", digest, *(TOOLS / "typings" / port for port in STUBS)):
         return made
     for port, requirement in STUBS.items():
@@ -557,7 +557,7 @@ def main():
                 if made:
                     idle = False
                     print(f"{step}: {made} ({time.monotonic() - started:.0f} s)", flush=True)
-            if idle:
+            if idle and wanted != ["lint"]:
                 print("setup: everything is in place")
     except Failure as failure:
         print(f"provision: {step}: {failure}", file=sys.stderr)
