@@ -1,0 +1,93 @@
+"""The bench's end in the firmware: a job comes in, events go out, the last one is the result.
+
+The same door serves in process (`run`), as a subprocess and over a serial line (`main`): events
+are RFC 7464 JSON text sequences (0x1E, JSON, LF), so that whatever else the console prints can be
+told apart. The shapes of jobs and events are the bench's to document (`pxebench/job.py`).
+
+1. A job that cannot be run ends in one `refused` event with a sentence, never in a traceback.
+2. Only numeric unicast addresses are accepted as a server (R-TFTP-78): names are the host's work.
+"""
+
+import json
+import sys
+
+from pxerom import compat, profile, sink
+from pxerom.rom import Boot
+from pxerom.status import Refused
+from pxerom.trace import Trace
+from pxerom.udp import Udp
+
+
+def run(job, emit, on_wait=None):
+    """Run a job (a dict); `emit` takes each event. Returns the last one: a result or `refused`."""
+    try:
+        last = _fetch(job, emit, on_wait)
+        last["event"] = "result"
+    except Refused as refusal:
+        last = {"event": "refused", "exit": refusal.exit_code, "message": refusal.message}
+    emit(last)
+    return last
+
+
+def _fetch(job, emit, on_wait):
+    if job.get("job") != "fetch":
+        raise Refused(2, "This agent runs jobs of the kind fetch, not %s." % job.get("job"))
+    host = job.get("server")
+    _unicast(host)
+    try:
+        rom = profile.load(job.get("rom"))
+    except profile.ProfileError as error:
+        raise Refused(2, "The ROM file is not right: %s." % error)
+    target = sink.make(job.get("sink") or {})
+    trace = Trace(emit) if job.get("trace") else None
+    emit(
+        {
+            "event": "start",
+            "schema": 1,
+            "job": "fetch",
+            "rom": rom["id"],
+            "runtime": compat.runtime(),
+            "epoch_us": compat.epoch_us(),
+        }
+    )
+    net = Udp(rom["udp"]["source_port"], job.get("bind") or "0.0.0.0", trace)
+    boot = Boot(rom, net, emit, on_wait)
+    return boot.fetch(
+        host,
+        job.get("port") or 69,
+        job.get("file") or "",
+        target,
+        job.get("max_bytes"),
+        job.get("max_time_ms"),
+    )
+
+
+def _unicast(host):
+    parts = str(host).split(".")
+    if len(parts) != 4 or not all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts):
+        raise Refused(2, "The server must be a numeric IPv4 address, not %s." % host)
+    if int(parts[0]) in (0, 255) or int(parts[0]) >= 224:
+        raise Refused(2, "The server %s is no unicast address." % host)
+
+
+def main():
+    """Read one job (a line of JSON) from standard input, write its events to standard output."""
+
+    def emit(event):
+        compat.write_out("\x1e" + json.dumps(event) + "\n")
+
+    try:
+        job = json.loads(sys.stdin.readline())
+        if not isinstance(job, dict):
+            raise ValueError
+    except ValueError:
+        emit({"event": "refused", "exit": 2, "message": "The job is not a line of JSON."})
+        return
+    try:
+        run(job, emit)
+    except OSError:
+        pass  # nobody reads the events any more
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""What differs between the boards, the MicroPython unix port and CPython: all of it, and only here.
+
+The rest of pxerom imports names from this file and never asks which interpreter it runs on. Why
+each difference exists is said where it is bridged.
+
+1. A time is a tick count; two of them are only ever compared with `ticks_diff`.
+2. A socket address is opaque (a tuple here, packed bytes there): `address` makes one, `split`
+   reads one, `==` compares two.
+3. A time-out is told from an error by `is_timeout`, never by one port's errno.
+"""
+
+import os
+import socket
+import sys
+import time
+
+MICROPYTHON = sys.implementation.name == "micropython"
+LINUX = sys.platform == "linux"
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+try:
+    from time import ticks_add, ticks_diff, ticks_ms, ticks_us
+except ImportError:  # CPython
+
+    def ticks_ms():
+        return time.monotonic_ns() // 1000000
+
+    def ticks_us():
+        return time.monotonic_ns() // 1000
+
+    def ticks_diff(later, earlier):
+        return later - earlier
+
+    def ticks_add(ticks, delta):
+        return ticks + delta
+
+
+# The numbers are the same wherever an interpreter lacks the name: errno.h of Linux and newlib.
+_EAGAIN = const(11)
+ENOENT = const(2)
+_WORDS = {
+    1: "operation not permitted",
+    2: "no such file or folder",
+    13: "permission denied",
+    20: "a part of the path is no folder",
+    21: "it is a folder",
+    27: "file too large",
+    28: "no space left",
+    30: "read-only file system",
+    36: "name too long",
+    99: "this machine does not have that address",
+    101: "no route to that network",
+    113: "no route to that host",
+    122: "disk quota exceeded",
+}
+# In use and timed out are where newlib (ESP32) and Linux (and lwIP's own table) part company.
+_TIMED_OUT = (None, _EAGAIN, 110, 116)
+_IN_USE = (98, 112)
+# Connection refused, network and host unreachable: what an ICMP message turns into.
+_UNREACHABLE = (111, 101, 113, 118)
+
+# A ROM drops what still arrives at a port it has left; a host's stack answers it with ICMP port
+# unreachable, unless the socket stays open. lwIP on rp2 has three or four UDP sockets in all.
+KEPT_SOCKETS = 64 if LINUX else 2
+
+_SOL_IP = const(0)
+_IP_RECVERR = const(11)
+_MSG_ERRQUEUE_DONTWAIT = const(0x2040)
+
+
+def why(error):
+    """The reason of an OSError in words: the same on every interpreter."""
+    return _WORDS.get(error.errno) or "errno %s" % error.errno
+
+
+def is_timeout(error):
+    """True when an OSError of a receive means that nothing came in time (CPython: errno None)."""
+    return error.errno in _TIMED_OUT
+
+
+def is_in_use(error):
+    """True when a bind failed because another socket holds the port."""
+    return error.errno in _IN_USE
+
+
+def is_unreachable(error):
+    """True when an OSError is the echo of an ICMP unreachable (Linux only, see `watch_icmp`)."""
+    return error.errno in _UNREACHABLE
+
+
+def address(host, port):
+    """What `bind` and `sendto` take for a numeric IPv4 host: a tuple, on the unix port bytes."""
+    return socket.getaddrinfo(host, port, socket.AF_INET)[0][-1]
+
+
+def split(sender):
+    """(host, port) of an address that `recvfrom` returned."""
+    if isinstance(sender, tuple):
+        return sender[0], sender[1]
+    # struct sockaddr_in: family (2, host order), port (2, network order), IPv4 (4)
+    return "%d.%d.%d.%d" % tuple(sender[4:8]), sender[2] << 8 | sender[3]
+
+
+def watch_icmp(sock):
+    """Ask Linux to report ICMP errors on an unconnected socket; elsewhere nothing can see them."""
+    if LINUX:
+        try:
+            sock.setsockopt(_SOL_IP, _IP_RECVERR, 1)
+        except OSError:
+            pass  # an old kernel or a sandbox: the transfer works, only the note is missing
+
+
+def drain_icmp(sock):
+    """Empty the queue of ICMP errors: one that is left makes CPython's poll spin."""
+    sock.setblocking(False)
+    try:
+        while sock.recv(512, _MSG_ERRQUEUE_DONTWAIT) is not None:
+            pass
+    except OSError:
+        pass
+
+
+def random_below(limit):
+    """A number in 0..limit-1 from the system's generator (R-SEC-20)."""
+    return int.from_bytes(os.urandom(4), "big") % limit
+
+
+def free_bytes(path):
+    """Bytes that a file in the folder of `path` may still take, or None where unknown."""
+    folder = path.rpartition("/")[0] or ("/" if path[:1] == "/" else ".")
+    try:
+        stat = os.statvfs(folder)
+    except (OSError, AttributeError):
+        return None
+    return stat[1] * stat[4]
+
+
+def file_size(path):
+    """Size of a file in bytes, or None when there is none."""
+    try:
+        return os.stat(path)[6]
+    except OSError:
+        return None
+
+
+# Atomic on littlefs and on every POSIX system; os.replace is what Windows needs.
+replace = getattr(os, "replace", os.rename)
+
+
+def runtime():
+    """Name and version of the interpreter, for the result."""
+    name = "MicroPython" if MICROPYTHON else "CPython"
+    version = ".".join(str(part) for part in sys.implementation.version[:3])
+    return "%s %s %s" % (name, version, sys.platform)
+
+
+def epoch_us():
+    """Wall clock in microseconds since 1970, or None where the clock was never set."""
+    try:
+        now = time.time_ns() // 1000
+    except AttributeError:
+        return None
+    return now if now > 1600000000000000 else None  # a board starts in 2000 or 2021
+
+
+def write_out(text):
+    """Write text to standard output at once; raises OSError when nobody reads it any more."""
+    sys.stdout.write(text)
+    if not MICROPYTHON:
+        sys.stdout.flush()
+
+
+def is_folder(path):
+    """True when `path` is a folder."""
+    try:
+        return os.stat(path)[0] & 0xF000 == 0x4000
+    except OSError:
+        return False
+
+
+def open_for_writing(path):
+    """A binary file to write to, buffered generously where buffers cost nothing."""
+    return open(path, "wb") if MICROPYTHON else open(path, "wb", 1 << 18)

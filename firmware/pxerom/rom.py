@@ -1,0 +1,420 @@
+"""The boot sequence: from the ROM file's requests to a file in the sink, and what it reports.
+
+Every protocol rule stands in an engine (`tftp`), every wait in `retry`, every oddity in the ROM
+file. Here they are put together, and each thing that happens becomes an event.
+
+1. The requests of the ROM file are sent in order; the first data transfer that completes ends it.
+2. Every block but the last is acknowledged, then stored; the last is stored and renamed, then
+   acknowledged: a full disk can still be told to the server, and a slow one costs no time.
+3. Only progress restarts the timer (R-TFTP-72): a stranger can neither end nor prolong anything.
+4. Whatever happens, the sockets are closed and the sink is whole or untouched.
+"""
+
+from pxerom import sink as sinks
+from pxerom import tftp
+from pxerom.compat import address, const, split, ticks_add, ticks_diff
+from pxerom.image import Image
+from pxerom.retry import Retry
+from pxerom.status import Failure, Refused, of_error
+
+_TICK_MS = const(100)
+
+
+class _Ended(Exception):
+    # The bench's time is up.
+    pass
+
+
+class Boot:
+    """One boot as one ROM. `rom`: from `profile.load`; `net`: a `udp.Udp`; `emit`: takes each
+    event (a dict); `on_wait`: called about ten times a second, for a watchdog."""
+
+    def __init__(self, rom, net, emit, on_wait=None):
+        self.rom = rom
+        self.net = net
+        self.emit = emit
+        self.on_wait = on_wait
+        self._records = []  # the result's `transfers`
+        self._sink = None
+        self._image = None
+        self._server = None
+        self._first = None  # ticks of the first RRQ: at_ms is 0 there
+        self._end = None  # ticks at which the bench's time is up
+        self._due = 0  # ticks of the next _tick
+        self._shown = 0  # bytes in the last progress event
+        # Of the request that runs:
+        self._transfer = None
+        self._request = None
+        self._record = None
+        self._phase = None
+        self._timer = None
+        self._now = 0  # ticks at which the last datagram came
+
+    def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
+        """Fetch one file from `host` (numeric IPv4) into `sink`; returns the result, a dict.
+        Raises Refused when the job cannot be run on this machine."""
+        image = status = ended = None
+        self._sink = sink
+        self._image = Image()
+        self._due = self.net.now()
+        if max_time_ms is not None:
+            self._end = ticks_add(self._due, max_time_ms)
+        try:
+            room = sink.room()
+            if max_bytes is not None and (room is None or max_bytes < room):
+                room = max_bytes
+            sink.open()
+            self._fetch(host, port, filename, room)
+            image = self._image.result()
+            self._event("image", image)
+            self._dally()
+        except Failure as failure:
+            status = failure.status()
+        except (KeyboardInterrupt, _Ended) as end:
+            ended = self._ended("bench" if isinstance(end, _Ended) else "user")
+            if not image and ended["by"] == "bench":
+                status = self._timed_out("the bench's time was up").status()
+        except MemoryError:
+            status = Failure("PXE-E3A", "Not enough memory for such blocks", "ours").status()
+        finally:
+            sink.abort()
+            self.net.close()
+            self._flush()
+        if status:
+            self._event("failed", {"status": status})
+        return {
+            "schema": 1,
+            "outcome": "ok" if image else "failed",
+            "status": status,
+            "ended": ended,
+            "rom": self.rom["id"],
+            "transfers": self._records,
+            "image": image,
+        }
+
+    # --- the requests of one file ------------------------------------------------------------
+
+    def _fetch(self, host, port, filename, room):
+        spec = self.rom["tftp"]
+        self._server = address(host, port)
+        tsize = None
+        transfer = None
+        for request in spec["requests"]:
+            try:
+                transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
+            except ValueError as error:
+                raise Refused(2, "Cannot ask for %s: %s." % (filename, error))
+            self._transfer = transfer
+            self._request = request
+            self._record = {
+                "purpose": request["purpose"],
+                "file": filename,
+                "server": host,
+                "server_port": port,
+                "requests": [],
+                "outcome": "timeout",
+                "retransmits": 0,
+            }
+            self._records.append(self._record)
+            self._transact()
+            if transfer.done:
+                return
+            tsize = transfer.tsize
+        raise of_error(transfer.error["code"], transfer.error["message"])
+
+    def _transact(self):
+        # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
+        transfer = self._transfer
+        record = self._record
+        icmp = self.net.unreachable
+        began = self.net.now()
+        try:
+            self._run()
+        except sinks.Full:
+            record["outcome"] = "refused"
+            self._tell(transfer.abort(3, "Disk full or allocation exceeded"), transfer.peer)
+            raise
+        except Failure:
+            if transfer.error:
+                record["outcome"] = "error"
+                self._event(
+                    "error", {"server_tid": self._tid(transfer.reply_to), "error": transfer.error}
+                )
+            elif not self._timer.exhausted() or transfer.reply is not None:
+                record["outcome"] = "refused"
+            self._tell(transfer.reply, transfer.reply_to)
+            raise
+        except (KeyboardInterrupt, _Ended):
+            record["outcome"] = "aborted"
+            self._tell(transfer.abort(0, "TFTP Aborted"), transfer.peer)
+            raise
+        finally:
+            record["server_tid"] = self._tid(transfer.peer)
+            record["oack"] = transfer.oack
+            record["error"] = transfer.error or transfer.sent_error
+            record["blksize"] = transfer.blksize
+            record["windowsize"] = transfer.windowsize
+            record["blocks"] = transfer.blocks
+            record["bytes"] = transfer.bytes
+            record["duplicates"] = transfer.duplicates
+            record["foreign"] = transfer.foreign
+            record["unreachable"] = self.net.unreachable - icmp
+            record["elapsed_ms"] = ticks_diff(self.net.now(), began)
+
+    def _run(self):
+        # One RRQ and what follows; returns when the file is whole or the next request is due.
+        net = self.net
+        transfer = self._transfer
+        retry = self.rom["tftp"]["retry"]
+        self._phase = retry["size"] if transfer.probe and retry["size"] else retry["open"]
+        self._timer = Retry(self._phase["waits_ms"])
+        self._ask(True)
+        opening = True
+        while True:
+            data = self._receive()
+            if data is None:
+                return
+            verdict = transfer.feed(data, net.sender, self._now)
+            if verdict == tftp.DROP:
+                continue
+            if verdict == tftp.LAST:
+                self._store(data)
+                self._sink.commit()
+            if transfer.reply is not None:
+                net.send(transfer.reply, transfer.reply_to)
+            if verdict == tftp.ANSWER:
+                continue
+            if verdict == tftp.END:
+                self._left()
+                return
+            if opening:
+                opening = False
+                self._phase = retry["read"]
+                self._timer = Retry(self._phase["waits_ms"])
+                self._opened()
+            self._timer.restart(self._now)
+            if verdict == tftp.BLOCK:
+                self._store(data)
+            elif verdict == tftp.LAST:
+                self._record["outcome"] = "ok"
+                self._progress()
+                return
+
+    def _receive(self):
+        # The next datagram; None when the ROM goes on to its next request.
+        net = self.net
+        self._flush()
+        while True:
+            now = net.now()
+            if ticks_diff(now, self._due) >= 0:
+                self._tick(now)
+            wait_ms = self._timer.left_ms(now)
+            if wait_ms > 0:
+                if self._end is not None:
+                    wait_ms = max(1, min(wait_ms, ticks_diff(self._end, now)))
+                data = net.receive(self._transfer.recv_size, wait_ms)
+                if data is not None:
+                    self._now = net.now()
+                    return data
+            elif not self._expired():
+                return None
+
+    def _store(self, data):
+        view = self._transfer.payload(data)
+        self._image.feed(view)
+        self._sink.write(view)
+
+    # --- the timer ---------------------------------------------------------------------------
+
+    def _ask(self, new_transfer):
+        # Send the RRQ, from the port that the ROM's policy gives it.
+        net = self.net
+        timer = self._timer
+        port = net.open(new_transfer)
+        net.send(self._transfer.request, self._server)
+        now = net.now()
+        timer.sent(now)
+        if self._first is None:
+            self._first = now
+        requests = self._record["requests"]
+        asked = {
+            "source_port": port,
+            "at_ms": self._at_ms(now),
+            "options": self._request["options"],
+        }
+        requests.append(asked)
+        self._event(
+            "request",
+            {
+                "purpose": self._request["purpose"],
+                "attempt": len(requests),
+                "source_port": port,
+                "server": self._record["server"],
+                "server_port": self._record["server_port"],
+                "file": self._record["file"],
+                "options": asked["options"],
+            },
+        )
+
+    def _expired(self):
+        # Nothing came in time: send again, or give up; False when the next request is due.
+        timer = self._timer
+        transfer = self._transfer
+        self._event(
+            "timeout",
+            {"phase": "read" if transfer.opened else "open", "waited_ms": timer.waited_ms()},
+        )
+        if timer.exhausted():
+            if self._phase["then"] == "next":
+                return False
+            transfer.reply = transfer.give_up() if transfer.peer else None
+            transfer.reply_to = transfer.peer
+            raise self._timed_out("the ROM gave up")
+        self._record["retransmits"] += 1
+        if transfer.opened:
+            self.net.send(transfer.expire(), transfer.peer)
+            timer.sent(self.net.now())
+        else:
+            self._ask(False)
+        return True
+
+    def _tick(self, now):
+        # Ten times a second: the bench's time, the progress, the watchdog.
+        self._due = ticks_add(now, _TICK_MS)
+        if self._end is not None and ticks_diff(self._end, now) <= 0:
+            raise _Ended()
+        if self._transfer and self._transfer.bytes != self._shown:
+            self._progress()
+        if self.on_wait:
+            self.on_wait()
+
+    def _dally(self):
+        # The server may not have heard the final ACK (R-TFTP-55). The file is safe already.
+        net = self.net
+        transfer = self._transfer
+        end = ticks_add(net.now(), self.rom["tftp"]["dally_ms"])
+        while True:
+            self._flush()
+            now = net.now()
+            wait_ms = ticks_diff(end, now)
+            if wait_ms <= 0:
+                return
+            if ticks_diff(now, self._due) >= 0:
+                self._tick(now)
+            data = net.receive(transfer.recv_size, min(wait_ms, _TICK_MS))
+            if data is not None:
+                try:
+                    if transfer.feed(data, net.sender, now) == tftp.ANSWER:
+                        net.send(transfer.reply, transfer.reply_to)
+                except Failure:
+                    return
+
+    # --- what is reported --------------------------------------------------------------------
+
+    def _event(self, name, fields):
+        event = {"event": name, "transfer": len(self._records) - 1, "at_ms": self._at_ms()}
+        event.update(fields)
+        self.emit(event)
+
+    def _at_ms(self, now=None):
+        if self._first is None:
+            return 0
+        return ticks_diff(self.net.now() if now is None else now, self._first)
+
+    def _tid(self, peer):
+        return split(peer)[1] if peer else None
+
+    def _opened(self):
+        transfer = self._transfer
+        tid = self._tid(transfer.peer)
+        if transfer.oack is not None:
+            self._event("oack", {"server_tid": tid, "options": transfer.oack})
+        self._event(
+            "data",
+            {"server_tid": tid, "blksize": transfer.blksize, "oack": transfer.oack is not None},
+        )
+
+    def _left(self):
+        # The ROM itself ended the transfer and goes on.
+        transfer = self._transfer
+        tid = self._tid(transfer.reply_to)
+        if transfer.oack is not None:
+            self._event("oack", {"server_tid": tid, "options": transfer.oack})
+        if transfer.error:
+            self._record["outcome"] = "error"
+            self._event("error", {"server_tid": tid, "error": transfer.error})
+        else:
+            self._record["outcome"] = "aborted"
+            self._event("aborted", {"error": transfer.sent_error})
+
+    def _progress(self):
+        transfer = self._transfer
+        self._shown = transfer.bytes
+        self._event(
+            "progress",
+            {"bytes": transfer.bytes, "total": transfer.tsize, "blocks": transfer.blocks},
+        )
+
+    def _timed_out(self, why):
+        # PXE-E32 until the first reply, PXE-E35 afterwards (R-TFTP-73).
+        transfer = self._transfer
+        seconds = self._at_ms() / 1000
+        if transfer is None or not transfer.opened:
+            asked = [r["source_port"] for record in self._records for r in record["requests"]]
+            ports = "UDP port %d" % asked[0] if asked else "no port yet"
+            if asked and asked[-1] != asked[0]:
+                ports = "UDP ports %d to %d" % (asked[0], asked[-1])
+            return Failure(
+                "PXE-E32",
+                "%d requests from %s got no answer that counts in %.1f s; %s"
+                % (len(asked), ports, seconds, why),
+            )
+        return Failure(
+            "PXE-E35",
+            "The file was not complete after block %d, %.1f s from the first request; %s"
+            % (transfer.blocks, seconds, why),
+        )
+
+    def _ended(self, by):
+        # The result's `ended`: who stopped the ROM, and what it would have done next.
+        after_ms = self._at_ms()
+        timer = self._timer
+        transfer = self._transfer
+        if timer is None or transfer.done:
+            return {"by": by, "after_ms": after_ms, "next": None}
+        wait = "It would have waited %.1f s more" % (
+            max(0, timer.left_ms(self.net.now())) / 1000
+        )
+        if not timer.exhausted():
+            if transfer.opened:
+                then = "sent the ACK of block %d again" % transfer.blocks
+            else:
+                then = "sent request %d%s" % (timer.sends + 1, self._from_port())
+        elif self._phase["then"] == "next":
+            then = "gone on to its next request%s" % self._from_port()
+        else:
+            then = "given up with %s" % ("PXE-E35" if transfer.opened else "PXE-E32")
+        left = sum(timer.waits_ms[timer.sends :]) / 1000
+        more = ""
+        if left:
+            more = " This phase has %d sends and %.1f s more to come." % (
+                len(timer.waits_ms) - timer.sends,
+                left,
+            )
+        return {"by": by, "after_ms": after_ms, "next": "%s and then %s.%s" % (wait, then, more)}
+
+    def _from_port(self):
+        port = self.net.ports.peek()
+        return " from UDP port %d" % port if port else ""
+
+    def _tell(self, packet, peer):
+        # A parting ERROR, sent once (R-TFTP-57); that it cannot be sent changes nothing.
+        if packet is not None:
+            try:
+                self.net.send(packet, peer)
+            except Failure:
+                pass
+
+    def _flush(self):
+        if self.net.trace:
+            self.net.trace.flush()

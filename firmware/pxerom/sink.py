@@ -1,0 +1,130 @@
+"""Where the bytes of a file go: nowhere, into memory, or into a file.
+
+A sink has `room()`, `open()`, `write(view)`, `commit()` and `abort()`. It knows nothing of TFTP,
+and never sees a name from the network (R-SEC-23).
+
+1. Whoever looks at the target sees the old file or the new one, complete, and nothing between:
+   the bytes go to NAME.part, which takes the name when it is whole.
+2. `abort` leaves no trace and may come at any time, also twice.
+3. No flush per block: on littlefs each one costs an erase.
+"""
+
+import os
+
+from pxerom import compat
+from pxerom.status import Failure, Refused
+
+
+class Full(Failure):
+    """The target gave out in mid-file: the server is owed an ERROR 3 (R-TFTP-58)."""
+
+
+class Null:
+    """Takes everything, keeps nothing."""
+
+    def room(self):
+        return None
+
+    def open(self):
+        pass
+
+    def write(self, view):
+        pass
+
+    def commit(self):
+        pass
+
+    def abort(self):
+        pass
+
+
+class Memory:
+    """Keeps the bytes in `data`. `most`: bytes that it will hold, None for no bound."""
+
+    def __init__(self, most=None):
+        self.data = bytearray()
+        self._most = most
+
+    def room(self):
+        return self._most
+
+    def open(self):
+        self.data = bytearray()
+
+    def write(self, view):
+        self.data += view
+
+    def commit(self):
+        pass
+
+    def abort(self):
+        self.data = bytearray()
+
+
+class File:
+    """Writes `path` by way of `path`.part. Raises Refused when the target cannot be written to
+    from the start, Full (PXE-E3A) when it gives out on the way."""
+
+    def __init__(self, path):
+        self.path = path
+        self._part = path + ".part"
+        self._file = None
+
+    def room(self):
+        """Bytes that the file may have: what is free beside the old file; None if unknown."""
+        return compat.free_bytes(self.path)
+
+    def open(self):
+        if compat.is_folder(self.path):
+            raise Refused(3, "Cannot write %s: it is a folder." % self.path)
+        try:
+            self._file = compat.open_for_writing(self._part)
+        except OSError as error:
+            raise Refused(3, "Cannot write %s: %s." % (self.path, compat.why(error)))
+
+    def write(self, view):
+        try:
+            self._file.write(view)
+        except OSError as error:
+            self._broken(error)
+
+    def commit(self):
+        """The file is whole: give it its name."""
+        try:
+            file, self._file = self._file, None
+            file.close()  # on littlefs and with a write buffer, a full disk shows only here
+            compat.replace(self._part, self.path)
+        except OSError as error:
+            self._remove()
+            self._broken(error)
+
+    def abort(self):
+        """The file will not be whole: leave the target as it was."""
+        if self._file:
+            file, self._file = self._file, None
+            try:
+                file.close()
+            except OSError:
+                pass
+            self._remove()
+
+    def _remove(self):
+        try:
+            os.remove(self._part)
+        except OSError:
+            pass
+
+    def _broken(self, error):
+        raise Full("PXE-E3A", "Cannot write %s: %s" % (self.path, compat.why(error)), "ours")
+
+
+def make(spec):
+    """The sink of a job: {"kind": "null" | "memory" | "file", "path": ...}."""
+    kind = spec.get("kind")
+    if kind == "null":
+        return Null()
+    if kind == "memory":
+        return Memory()
+    if kind == "file" and spec.get("path"):
+        return File(spec["path"])
+    raise Refused(2, "The job's sink must be null, memory, or a file with a path.")

@@ -1,0 +1,106 @@
+"""How a boot can fail: the PXE code, the ROM's words, whose side it is on, what to do next.
+
+The codes and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60); UEFI's own
+numbering is another table and never mixed in (R-PXE-61). Which event gets which code is decided
+where it happens; this file only knows what a code means.
+
+1. A failure is on one of three sides: `ours` (this client or its target), `server`, `path`.
+2. Text from the network is made harmless before anybody sees it (`printable`, R-SEC-22).
+"""
+
+# code: (the ROM's text, side, what to do next)
+_CODES = {
+    "PXE-E32": (
+        "TFTP open timeout",
+        "path",
+        "Fetch the same file with `--rom os-client`: if that works, a firewall drops answers to "
+        "this ROM's low source ports; if not, check UDP port 69 and that the server runs.",
+    ),
+    "PXE-E33": ("TFTP unknown opcode", "server", "Capture the exchange and report the server."),
+    "PXE-E35": (
+        "TFTP read timeout",
+        "path",
+        "The transfer began and then stopped: look for loss on the path, a server that died, or "
+        "datagrams too big for it (try a smaller blksize).",
+    ),
+    "PXE-E36": (
+        "Error received from TFTP server",
+        "server",
+        "The server's own words are above: look them up in its log.",
+    ),
+    "PXE-E38": (
+        "TFTP cannot open connection",
+        "server",
+        "Try `--rom standard` with other options, or without any (`--rom os-client`).",
+    ),
+    "PXE-E39": (
+        "TFTP cannot read from connection",
+        "server",
+        "Capture the exchange (`--pcap`): the packets do not add up to the file.",
+    ),
+    "PXE-E3A": (
+        "TFTP too many packages",
+        "ours",
+        "Make room, raise the limit, or check that the file is the one meant.",
+    ),
+    "PXE-E3B": (
+        "TFTP error - File not found",
+        "server",
+        "Check the name (case, slashes, no leading folder) against the server's root folder.",
+    ),
+    "PXE-E3C": (
+        "TFTP error - Access violation",
+        "server",
+        "Make the file readable for the server's user, and see which folders it serves.",
+    ),
+    "PXE-E3F": (
+        "TFTP packet size is invalid",
+        "server",
+        "The server sends more than it was asked for: try another blksize, report the server.",
+    ),
+}
+
+EXIT_LINE = "PXE-M0F: Exiting PXE ROM."
+
+
+class Failure(Exception):
+    """A boot that failed. `code`: "PXE-Enn"; `detail`: one sentence of what happened;
+    `side`: "ours", "server" or "path" when the code's usual one is not it."""
+
+    def __init__(self, code, detail, side=None):
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.side = side
+
+    def status(self):
+        """The result's `status`: {code, text, side, detail, advice}."""
+        text, side, advice = _CODES[self.code]
+        return {
+            "code": self.code,
+            "text": text,
+            "side": self.side or side,
+            "detail": self.detail,
+            "advice": advice,
+        }
+
+
+class Refused(Exception):
+    """A job that cannot be run. `exit_code`: 2 for what the user gave, 3 for a bench that is not
+    in order (port in use, no permission, target not writable)."""
+
+    def __init__(self, exit_code, message):
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.message = message
+
+
+def of_error(code, message):
+    """The Failure for an ERROR packet of the server (R-PXE-62: E3B for 1, E3C for 2, else E36)."""
+    name = {1: "PXE-E3B", 2: "PXE-E3C"}.get(code, "PXE-E36")
+    return Failure(name, "The server answered with ERROR %d: %s" % (code, message or "no text"))
+
+
+def printable(data):
+    """Text of network bytes with everything but 0x20..0x7e shown as a dot (R-SEC-22)."""
+    return "".join(chr(b) if 32 <= b < 127 else "." for b in data)
