@@ -1,0 +1,96 @@
+"""A capture file from a job's `packet` events, for Wireshark, tshark, dpkt and scapy.
+
+The ports, the times and the TFTP payloads are the true ones, as the firmware saw them.  The IPv4
+and UDP headers around them are made here, since a ROM's program never sees those: addresses,
+lengths and checksums are right, identification just counts.  Link type is LINKTYPE_RAW (packets
+begin with their IP header): an Ethernet header would be nothing but invention.
+
+1. A DATA packet may be cut: the file says how long it was (`orig_len`), and its UDP checksum is
+   then 0, which means "none was made" (RFC 768), since it cannot be computed.
+2. Packets stand in the order of their times.
+"""
+
+import socket
+import time
+from operator import itemgetter
+
+import dpkt
+
+_LINKTYPE_RAW = 101  # in the file; dpkt.pcap.DLT_RAW is BSD's number for the same
+_SNAPLEN = 262144
+_SERVER_TTL = 64  # the firmware does not see the one that came
+_HEADERS = 28  # IPv4 without options, and UDP
+
+
+class Capture:
+    """Gathers `packet` events and writes them as one pcap file."""
+
+    def __init__(self, client, rom):
+        """`client`: the client's IPv4 address; `rom`: a ROM in its flat form (`job.flat`)."""
+        self.client = client
+        self.ttl = rom["udp"]["ttl"]
+        self.epoch_us = None
+        self.packets = []
+
+    def event(self, event):
+        """Take an event; all but `start` and `packet` are passed over."""
+        if event["event"] == "packet":
+            # A tuple per packet: a long transfer brings hundreds of thousands.
+            self.packets.append(
+                (
+                    event["t_us"],
+                    event["dir"] == "out",
+                    event["host"],
+                    event["port"],
+                    event["local_port"],
+                    event["len"],
+                    bytes.fromhex(event["data"]),
+                )
+            )
+        elif event["event"] == "start":
+            # A board may not know the time of day: then the moment the event came has to do.
+            self.epoch_us = event.get("epoch_us")
+            if self.epoch_us is None:
+                self.epoch_us = time.time_ns() // 1000
+
+    def write(self, path):
+        """Write the file; raises OSError where that cannot be done."""
+        epoch_us = self.epoch_us or 0
+        client = socket.inet_aton(self.client)
+        header = dpkt.pcap.LEPktHdr()
+        with open(path, "wb") as file:
+            file.write(bytes(dpkt.pcap.LEFileHdr(snaplen=_SNAPLEN, linktype=_LINKTYPE_RAW)))
+            # A stable sort: packets of the same microsecond stay as they came.
+            for number, packet in enumerate(sorted(self.packets, key=itemgetter(0))):
+                t_us, outgoing, host, port, local_port, size, data = packet
+                peer = socket.inet_aton(host)
+                if outgoing:
+                    frame = _frame(client, peer, local_port, port, number, self.ttl, size, data)
+                else:
+                    frame = _frame(peer, client, port, local_port, number, _SERVER_TTL, size, data)
+                header.tv_sec, header.tv_usec = divmod(epoch_us + t_us, 1000000)
+                header.caplen, header.len = len(frame), _HEADERS + size
+                file.write(bytes(header) + frame)
+
+
+def _frame(source, target, source_port, target_port, number, ttl, size, data):
+    udp = dpkt.udp.UDP(sport=source_port, dport=target_port, ulen=8 + size, data=data)
+    ip = dpkt.ip.IP(src=source, dst=target, p=dpkt.ip.IP_PROTO_UDP, ttl=ttl, id=number & 0xFFFF)
+    if len(data) == size:
+        ip.data = udp
+        return bytes(ip)  # dpkt fills in the length and both checksums
+    ip.len = _HEADERS + size
+    ip.sum = dpkt.in_cksum(ip.pack_hdr())
+    return ip.pack_hdr() + bytes(udp)
+
+
+def client_address(server, bind=None):
+    """The local IPv4 address that a packet to `server` leaves from; sends nothing."""
+    if bind and bind != "0.0.0.0":
+        return bind
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((server, 9))
+        except OSError:  # no route: the RRQs will fail too, but the capture is still wanted
+            return "0.0.0.0"
+        return probe.getsockname()[0]

@@ -1,0 +1,309 @@
+"""The command `pxebench`: what it takes, and the one place where an error becomes a sentence.
+
+Every command imports what it needs when it runs.  What a command does stands elsewhere: `job`
+makes jobs, `endpoints` run them, `view` and `capture` show them, `roms` and `serve` do their own.
+
+1. Exit codes: 0 booted, 1 the boot failed, 2 wrong usage or a bad input file, 3 the bench is not
+   in order, 130 Ctrl-C.
+2. stdout carries what was asked for (the ROM's screen, or JSON), stderr what the bench says.
+3. No traceback reaches a user; PXEBENCH_DEBUG=1 shows it to whoever wants to report a bug.
+"""
+
+import os
+import signal
+import sys
+
+import click
+
+from pxebench import __version__, job
+from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
+
+_EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
+
+
+class _Size(click.ParamType):
+    """A number of bytes, as `65536`, `64K` or `16M`."""
+
+    name = "N[K|M|G]"
+    _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, int):
+            return value
+        factor = self._FACTORS.get(value[-1:].upper(), 1)
+        digits = value if factor == 1 else value[:-1]
+        if not (digits.isascii() and digits.isdigit()):
+            self.fail(f"{show(value)} is no number of bytes; write it as 65536, 64K or 16M.")
+        return int(digits) * factor
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 booted, 1 the boot failed, 2 wrong usage or a bad input file, "
+    "3 the bench is not in order, 130 Ctrl-C.",
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def pxebench():
+    """Boot over the network as a PXE ROM does, and see what went wrong on the way."""
+
+
+@pxebench.command(short_help="Fetch one file over TFTP, as a ROM does.")
+@click.argument("url", metavar="tftp://HOST[:PORT]/FILE")
+@click.option(
+    "--rom",
+    default="intel-undi",
+    show_default=True,
+    metavar="ID|FILE.json",
+    help="The ROM to be; `pxebench roms` lists them.",
+)
+@click.option(
+    "--endpoint",
+    default="local",
+    show_default=True,
+    metavar="local|micropython",
+    help="Where the ROM runs: in this Python, or in a MicroPython interpreter.",
+)
+@click.option(
+    "--interpreter",
+    metavar="PATH",
+    help="The MicroPython binary (else PXEROM_MICROPYTHON, .tools/bin, PATH).",
+)
+@click.option("--bind", metavar="IP", help="The local address to send from.")
+@click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed).")
+@click.option("--max-bytes", type=_Size(), help="Refuse a file that is larger.")
+@click.option("--max-time", type=float, metavar="SECONDS", help="End the boot after so long.")
+@click.option(
+    "--json",
+    "json_path",
+    metavar="FILE|-",
+    help="Write the result as JSON; with - nothing else goes to stdout.",
+)
+@click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
+@click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
+@click.option("--blksize", type=int, metavar="N", help="Block size to ask for (8..65464). *")
+@click.option("--windowsize", type=int, metavar="N", help="Blocks per ACK (1..65535). *")
+@click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
+@click.option("--retries", type=int, metavar="N", help="How often to send again. *")
+@click.option("--no-tsize", is_flag=True, help="Do not ask for the size. *")
+def fetch(url, rom, endpoint, interpreter, out, json_path, pcap, quiet, **given):  # fmt: skip
+    """Fetch FILE from HOST as a ROM does: its ports, its options, its retries, its screen.
+
+    Options marked * change a ROM that allows it, as `--rom standard` does.
+
+    \b
+    pxebench fetch tftp://10.0.0.1/undionly.kpxe
+    pxebench fetch tftp://10.0.0.1/undionly.kpxe --rom os-client --out /tmp/image
+    pxebench fetch tftp://10.0.0.1/undionly.kpxe --endpoint micropython --pcap boot.pcap
+    """
+    host, port, file = job.parse_url(url)
+    wanted = job.load_rom(rom)
+    settings = {name: given[name] for name in ("blksize", "windowsize", "timeout", "retries")}
+    settings["tsize"] = False if given["no_tsize"] else None
+    adjusted = job.adjust(wanted, settings)
+    options = {
+        "bind": _address(given["bind"]),
+        "out": out,
+        "max_bytes": given["max_bytes"],
+        "max_time_ms": _milliseconds("--max-time", given["max_time"]),
+        "trace": pcap is not None,
+    }
+    _check_targets({"--out": out, "--json": json_path, "--pcap": pcap})
+
+    from pxebench.endpoints import open_endpoint
+
+    run = open_endpoint(endpoint, interpreter)
+    server = job.resolve(host)
+    by_id = adjusted is wanted and rom == job.value(wanted["id"])
+    fetch_job = job.fetch_job(rom if by_id else adjusted, server, port, file, **options)
+    return _run(run, fetch_job, job.flat(adjusted), json_path, pcap, quiet)
+
+
+@pxebench.group(
+    invoke_without_command=True, short_help="List the ROMs; show one and its evidence."
+)
+@click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
+@click.pass_context
+def roms(context, as_json):
+    """List the ROMs that pxebench can be, with how well each is known."""
+    if context.invoked_subcommand is None:
+        from pxebench import roms as known
+
+        known.list_all(as_json)
+
+
+@roms.command("show", short_help="Every fact of one ROM, with its evidence.")
+@click.argument("rom", metavar="ID|FILE.json")
+@click.option("--json", "as_json", is_flag=True, help="The ROM file, as JSON.")
+def roms_show(rom, as_json):
+    """Show every fact that a ROM file states, how well it is known, and from where."""
+    from pxebench import roms as known
+
+    known.show_one(rom, as_json)
+
+
+# ---- running a job
+
+
+def _run(run, fetch_job, rom, json_path, pcap, quiet):
+    """Run a job and show it; the exit code."""
+    from pxebench.view import View, Writer, summary
+
+    to_stdout = json_path == "-"
+    view = View(None if quiet or to_stdout else rom, progress=not quiet)
+    known = job.Witness()
+    listeners = [known.event, view.event]
+    capture = None
+    if pcap:
+        from pxebench.capture import Capture, client_address
+
+        capture = Capture(client_address(fetch_job["server"], fetch_job.get("bind")), rom)
+        listeners.append(capture.event)
+
+    def on_event(event):
+        for listener in listeners:
+            listener(event)
+
+    try:
+        result = run(fetch_job, on_event)
+    except KeyboardInterrupt:  # a second Ctrl-C, or one before the ROM was ready for it
+        result = known.result({"by": "user", "after_ms": known.at_ms, "next": None})
+        result["rom"] = result["rom"] or job.rom_id(fetch_job)
+    finally:
+        view.close()
+
+    if capture:
+        _store("--pcap", pcap, lambda: capture.write(pcap))
+    if json_path:
+        _store("--json", json_path, lambda: _write_json(json_path, result))
+    # A success is in the JSON already; a failure is explained in any case.
+    code = job.exit_code(result)
+    if code != EXIT_OK or not (quiet or to_stdout):
+        say = Writer(sys.stderr)
+        for line in summary(result, fetch_job["sink"].get("path")):
+            say.line(line)
+    return code
+
+
+def _write_json(path, result):
+    from json import dumps
+
+    text = dumps(result, indent=2) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _store(option, path, write):
+    try:
+        write()
+    except OSError as error:
+        reason = error.strerror or error
+        raise Refused(f"Cannot write {show(path)} for {option}: {reason}.", EXIT_BENCH) from None
+
+
+def _check_targets(targets):
+    """Refuse before the boot what could not be written after it."""
+    taken = {}
+    for option, path in targets.items():
+        if path is None or (path == "-" and option == "--json"):
+            continue
+        place = os.path.abspath(path)
+        if place in taken and not place.startswith("/dev/"):
+            raise Refused(f"{taken[place]} and {option} both name {show(path)}.")
+        taken[place] = option
+        if option == "--out":
+            continue  # the firmware's sink knows best what it needs
+        if os.path.isdir(path):
+            raise Refused(f"Cannot write {show(path)} for {option}: Is a directory.", EXIT_BENCH)
+        target = path if os.path.exists(path) else os.path.dirname(place)
+        if not os.path.exists(target):
+            raise Refused(
+                f"Cannot write {show(path)} for {option}: there is no folder {show(target)}.",
+                EXIT_BENCH,
+            )
+        if not os.access(target, os.W_OK):
+            raise Refused(f"Cannot write {show(path)} for {option}: no permission.", EXIT_BENCH)
+
+
+def _address(text):
+    import socket
+
+    if text is None:
+        return None
+    try:
+        socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        raise Refused(f"--bind takes an IPv4 address of this machine, not {show(text)}.") from None
+    return text
+
+
+def _milliseconds(option, seconds):
+    if seconds is None:
+        return None
+    if not 0 < seconds <= 86400 * 7:
+        raise Refused(f"{option} takes seconds, more than 0, not {seconds:g}.")
+    return max(1, round(seconds * 1000))
+
+
+# ---- the guard
+
+
+def main(arguments=None):
+    """The entry point: runs the command line and leaves with its exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a C locale is no reason to fail
+    code = _guarded(arguments)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        # The interpreter would flush once more on its way out, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            _say(f"Cannot write to standard output: {error.strerror}.")
+            code = code or EXIT_BENCH
+    sys.exit(code)
+
+
+def _terminated(*_):
+    raise KeyboardInterrupt
+
+
+def _guarded(arguments):
+    try:
+        return pxebench.main(arguments, "pxebench", standalone_mode=False) or EXIT_OK
+    except Refused as error:
+        _say(error.message)
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.ClickException as error:
+        place = f" (see `{error.ctx.command_path} -h`)" if getattr(error, "ctx", None) else ""
+        _say(show(error.format_message()).rstrip(".") + place + ".")
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        _say("Ended by Ctrl-C.")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return _EXIT_PIPE
+    except Exception as error:  # the one place that may: a user gets a sentence
+        if os.environ.get("PXEBENCH_DEBUG"):
+            raise
+        name = type(error).__name__
+        _say(
+            f"This is a bug in pxebench: {name}: {show(str(error))} "
+            f"(set PXEBENCH_DEBUG=1 to see where, and please report it)."
+        )
+        return EXIT_BENCH
+
+
+def _say(sentence):
+    from pxebench.view import Writer
+
+    Writer(sys.stderr).line("pxebench: " + sentence)

@@ -1,0 +1,239 @@
+"""The endpoint in a MicroPython interpreter (unix port) of its own, running `pxerom.agent`.
+
+The job goes in as one line on the child's standard input; events come out as RFC 7464 sequences.
+The child has a session of its own, so that a Ctrl-C on the terminal reaches it once, from here.
+
+1. The firmware keeps `max_time_ms` itself; a child that outlives it by a grace is ended here.
+2. Ctrl-C goes on to the child as SIGINT; it has a while for its last event, then it is killed.
+3. Whatever a child does, this ends, and no child is left behind.
+"""
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from json import dumps
+from pathlib import Path
+
+from pxebench.endpoints import Listener, completed
+from pxebench.endpoints.stream import Sequence
+from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, show
+
+_MAX_TIME_GRACE_S = 2.0  # the interpreter's start, and the end in good order
+_LAST_EVENT_S = 2.0  # from a Ctrl-C to the last event, and from the last event to the exit
+_TICK_S = 0.1  # a signal handler cannot shorten a select that runs (PEP 475)
+_STDERR_TAIL = 4000
+# Not `-m pxerom.agent`: with -m the unix port lets SIGINT kill it, with -c it raises
+# KeyboardInterrupt, as the REPL of a board does.
+_PROGRAM = "from pxerom import agent; agent.main()"
+
+
+def find(wanted=None):
+    """Path of the MicroPython binary: `--interpreter`, PXEROM_MICROPYTHON, .tools/bin, PATH."""
+    wanted = wanted or os.environ.get("PXEROM_MICROPYTHON")
+    if wanted:
+        found = shutil.which(wanted)
+        if not found:
+            raise Refused(f"{show(wanted)} is no program that can be run.", EXIT_BENCH)
+        return found
+    provisioned = Path(__file__).resolve().parents[3] / ".tools" / "bin" / "micropython"
+    found = shutil.which(str(provisioned)) or shutil.which("micropython")
+    if not found:
+        raise Refused(
+            "There is no MicroPython here; `make setup` gets one, or name one with --interpreter.",
+            EXIT_BENCH,
+        )
+    return found
+
+
+def run(job, on_event, binary):
+    """Run `job` in the interpreter `binary`; see `endpoints` for the contract."""
+    witness = Witness()
+
+    def watched(event):
+        witness.event(event)
+        on_event(event)
+
+    child = _Child(Listener(watched), job)
+    with _Signals(child.interrupt):
+        try:
+            child.start(binary)
+            child.listen()
+        finally:
+            child.close()
+    listener = child.listener
+    if listener.refused:
+        raise listener.refused
+    result = listener.result
+    if result is None:
+        if not child.ended_by:
+            raise Refused(child.death(binary), EXIT_BENCH)
+        result = witness.result({"by": child.ended_by, "after_ms": witness.at_ms, "next": None})
+        result["rom"] = result["rom"] or rom_id(job)
+    return completed(result, "micropython", listener.start)
+
+
+class _Child:
+    """The interpreter's process, from its start to its certain end."""
+
+    def __init__(self, listener, job):
+        self.listener = listener
+        self.sequence = Sequence()
+        self.process = None
+        self.stderr = b""
+        self.unsent = dumps(job).encode() + b"\n"
+        self.max_time_ms = job.get("max_time_ms")
+        self.kill_at = None
+        self.ended_by = None  # "user" or "bench" once it was told to end
+        self.interrupts = 0
+        self.passed_on = False
+
+    def interrupt(self):
+        """A Ctrl-C came.  Called by a signal's handler: the loop in `listen` does the rest."""
+        self.interrupts += 1
+
+    def start(self, binary):
+        import pxerom
+
+        environment = dict(os.environ, MICROPYPATH=str(Path(pxerom.__file__).parents[1]))
+        if self.max_time_ms is not None:
+            self.kill_at = time.monotonic() + self.max_time_ms / 1000 + _MAX_TIME_GRACE_S
+        try:
+            self.process = subprocess.Popen(
+                [binary, "-c", _PROGRAM],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            reason = error.strerror or "it is no program"
+            raise Refused(f"Cannot run {show(binary)}: {reason}.", EXIT_BENCH) from None
+
+    def listen(self):
+        """Give the job and take events until the last one, the end of stdout or a deadline."""
+        process = self.process
+        with selectors.DefaultSelector() as selector:
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                os.set_blocking(pipe.fileno(), False)
+                writes = pipe is process.stdin
+                selector.register(pipe, selectors.EVENT_WRITE if writes else selectors.EVENT_READ)
+            talking = True
+            while talking and not self.listener.done and not self._overdue():
+                for key, _ in selector.select(_TICK_S):
+                    if key.fileobj is process.stdin:
+                        if not self._give_job():
+                            selector.unregister(process.stdin)
+                            process.stdin.close()
+                    elif not self._take(key.fileobj):
+                        selector.unregister(key.fileobj)
+                        # A grandchild may keep stderr open for ever: stdout alone decides.
+                        talking = key.fileobj is not process.stdout
+
+    def _overdue(self):
+        """True when the child has to be killed; passes a Ctrl-C on when one came."""
+        now = time.monotonic()
+        if self.interrupts and not self.passed_on:
+            self.passed_on = True
+            self.ended_by = "user"
+            self.kill_at = now + _LAST_EVENT_S
+            self._signal(signal.SIGINT)
+        if self.interrupts > 1:
+            return True
+        if self.kill_at is not None and now >= self.kill_at:
+            self.ended_by = self.ended_by or "bench"
+            return True
+        return False
+
+    def _give_job(self):
+        """Write what the pipe takes of the job; False when there is no more to write."""
+        try:
+            self.unsent = self.unsent[os.write(self.process.stdin.fileno(), self.unsent) :]
+        except BlockingIOError:
+            return True
+        except OSError:  # it went away without reading: its end is reported, not this
+            return False
+        return bool(self.unsent)
+
+    def _take(self, pipe):
+        """Read what is there; False at the end of the stream."""
+        try:
+            data = os.read(pipe.fileno(), 65536)
+        except BlockingIOError:
+            return True
+        if pipe is self.process.stderr:
+            self.stderr = (self.stderr + data)[-_STDERR_TAIL:]
+        else:
+            for event in self.sequence.feed(data):
+                if not self.listener.done:
+                    self.listener.event(event)
+        return bool(data)
+
+    def close(self):
+        """End the child for certain: in its own time when it gave its last event, else killed."""
+        process = self.process
+        if process is None:
+            return
+        if self.ended_by and not self.listener.done:
+            self._signal(signal.SIGKILL)
+        try:
+            process.wait(_LAST_EVENT_S)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            process.wait()
+        if not self.listener.done:
+            self._take_stderr()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            try:
+                pipe.close()
+            except OSError:  # the job's last bytes had nowhere to go
+                pass
+
+    def _take_stderr(self):
+        try:
+            self.stderr = self.stderr + os.read(self.process.stderr.fileno(), 65536)
+        except OSError:
+            pass
+
+    def _signal(self, number):
+        # The group is the child's own session: its pid, and what a wrapper script started.
+        if self.process.poll() is None:
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def death(self, binary):
+        """One sentence on a child that gave no last event."""
+        code = self.process.returncode
+        if code < 0:
+            try:
+                how = f"was ended by {signal.Signals(-code).name}"
+            except ValueError:
+                how = f"was ended by signal {-code}"
+        else:
+            how = f"ended with status {code}"
+        said = (self.stderr or self.sequence.text).decode("utf-8", "replace").strip()
+        last = f": {said.splitlines()[-1]}" if said else ""
+        return one_sentence(f"{binary} {how} and gave no result{last}")
+
+
+class _Signals:
+    """While it lasts, Ctrl-C and SIGTERM call `notify` instead of raising."""
+
+    def __init__(self, notify):
+        self.notify = notify
+        self.before = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, lambda *_: self.notify())
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

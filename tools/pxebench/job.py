@@ -1,0 +1,409 @@
+"""Jobs, events and results: their shapes, and how the host makes and reads them.
+
+The shapes stand here and nowhere else on the host; the firmware's side of them is `pxerom.agent`.
+This module opens no socket but the resolver's and runs nothing: `endpoints` runs a job, `view` and
+`capture` show its events.  URLs follow RFC 3617, ROM files `firmware/pxerom/roms`.
+
+A **job** (one JSON object, one line):
+
+    {"job": "fetch", "rom": "intel-undi" or a whole ROM, "server": "10.254.52.26", "port": 69,
+     "file": "undionly.kpxe", "bind": "0.0.0.0", "sink": {"kind": "null"} or
+     {"kind": "memory"} or {"kind": "file", "path": "..."},
+     "max_bytes": int or null, "max_time_ms": int or null, "trace": bool}
+
+**Events** (each has "event"; `at_ms` counts from the first RRQ):
+
+    start        schema, job, rom, runtime, epoch_us (the wall clock at t_us == 0, or null)
+    request      transfer, purpose, attempt, source_port, at_ms, server, server_port, file, options
+    oack         transfer, at_ms, server_tid, options
+    data         transfer, at_ms, server_tid, blksize, oack         the first DATA accepted
+    progress     transfer, at_ms, bytes, total or null, blocks       about 10 a second at most
+    timeout      transfer, at_ms, phase ("open" or "read"), waited_ms
+    aborted      transfer, at_ms, error                    the ROM ended the transfer (size probe)
+    error        transfer, at_ms, server_tid, error                  the server's ERROR
+    unreachable  transfer, at_ms                                     ICMP seen by the runtime
+    packet       t_us, dir, host, port, local_port, len, data        only with "trace": true
+    image        what stands under "image" in the result
+    failed       status
+    result       the result; the last event of a job that ran
+    refused      exit, message; the last event of a job that could not be run
+
+A **result** (`--json`):
+
+    {"schema": 1, "outcome": "ok" or "failed",
+     "status": {"code", "text", "side": "ours|server|path", "detail", "advice"} or null,
+     "rom": id, "endpoint": {"kind", "runtime", "board", "mac"}, "lease": null,
+     "transfers": [{"purpose", "file", "server", "server_port", "server_tid",
+        "requests": [{"source_port", "at_ms", "options"}], "oack", "outcome", "error", "blocks",
+        "bytes", "retransmits", "duplicates", "foreign", "unreachable", "blksize", "windowsize",
+        "elapsed_ms"}],
+     "image": {"kind", "about", "bytes", "sha256"} or null,
+     "ended": {"by": "bench|user", "after_ms", "next"} or null}
+
+Rules
+1. What a user typed wrong is a `Refused` with exit code 2, what the bench lacks one with 3; both
+   carry one sentence.
+2. A ROM is adjusted only where its file allows it (`tftp.adjustable`), by changing its data.
+"""
+
+import copy
+import os
+
+EXIT_OK = 0  # booted
+EXIT_FAILED = 1  # the boot failed; the result says how
+EXIT_USAGE = 2  # wrong usage or a bad input file
+EXIT_BENCH = 3  # the bench itself is not in order
+EXIT_INTERRUPTED = 130  # Ctrl-C
+
+# A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
+FILE_NAME_MAX = 127
+_MAX_ROM_BYTES = 1 << 20
+
+
+class Refused(Exception):
+    """A job that cannot be run: one sentence for the user, and the exit code that goes with it."""
+
+    def __init__(self, message, exit_code=EXIT_USAGE):
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
+
+
+# ---- from the command line to a job
+
+
+def parse_url(url):
+    """Split `tftp://HOST[:PORT]/FILE` into (host, port, file); `Refused` when it is none.
+
+    The name is percent-decoded and gets no slash of its own: `tftp://h/a/b` asks for `a/b`,
+    `tftp://h//a` for `/a` (RFC 3617 §3).  A `;mode=octet` at the end is understood.
+    """
+    from urllib.parse import unquote_to_bytes
+
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() != "tftp":
+        raise Refused(f"{show(url)} is not a TFTP address; write it as tftp://HOST/FILE.")
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        raise Refused(f"{show(url)} names a user, and TFTP knows none; write tftp://HOST/FILE.")
+    if authority.startswith("["):
+        raise Refused(f"{show(url)} names an IPv6 address; these ROMs speak IPv4 only.")
+    host, colon, port_text = authority.partition(":")
+    if not host or not host.isprintable() or " " in host:
+        raise Refused(f"{show(url)} names no host; write it as tftp://HOST/FILE.")
+    port = 69
+    if colon:
+        if not (port_text.isascii() and port_text.isdigit() and 0 < int(port_text[:6]) < 65536):
+            raise Refused(f"{show(port_text)} in {show(url)} is not a port (1 to 65535).")
+        port = int(port_text)
+    lowered = path.lower()
+    if lowered.endswith(";mode=octet"):
+        path = path[: -len(";mode=octet")]
+    elif ";mode=" in lowered:
+        raise Refused(f"{show(url)} asks for a mode other than octet, which no ROM uses.")
+    try:
+        file = unquote_to_bytes(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused(f"The file name in {show(url)} is not UTF-8 once decoded.") from None
+    if not slash or not file:
+        raise Refused(f"{show(url)} names no file; write it as tftp://HOST/FILE.")
+    if "\0" in file:
+        raise Refused(f"The file name in {show(url)} holds a NUL, which ends a name in TFTP.")
+    size = len(file.encode("utf-8"))
+    if size > FILE_NAME_MAX:
+        raise Refused(f"The file name is {size} bytes long; a ROM takes {FILE_NAME_MAX} at most.")
+    return host, port, file
+
+
+def resolve(host):
+    """The numeric IPv4 address of `host`.  A ROM has no resolver, so the host asks for it."""
+    import socket
+
+    try:
+        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a host name"
+        raise Refused(f"Cannot find the host {show(host)}: {reason}.", EXIT_BENCH) from None
+    return found[0][4][0]
+
+
+def load_rom(wanted):
+    """The ROM (a dict as in its file, evidence and all) for an id or a file.
+
+    `Refused` when there is none such, or when it breaks the shape: with the field's path.
+    """
+    from pxerom import profile
+
+    if ("/" in wanted or wanted.endswith(".json")) and os.path.exists(wanted):
+        # A device or a huge file never gets to the parser.
+        if not os.path.isfile(wanted) or os.path.getsize(wanted) > _MAX_ROM_BYTES:
+            raise Refused(f"{show(wanted)} is no ROM file.")
+    try:
+        rom = profile.read(wanted)
+        profile.flatten(rom)
+        return rom
+    except profile.ProfileError as error:
+        raise Refused(one_sentence(f"ROM {wanted}: {error}")) from None
+
+
+def flat(rom):
+    """The checked, complete form of a ROM: every field there, no evidence."""
+    from pxerom import profile
+
+    try:
+        return profile.flatten(rom)
+    except profile.ProfileError as error:
+        raise Refused(one_sentence(f"ROM {show(str(rom.get('id')))}: {error}")) from None
+
+
+def fetch_job(rom, server, port, file, **options):
+    """A fetch job; `options` are bind, out, max_bytes, max_time_ms and trace, each may be left."""
+    out = options.get("out")
+    job = {
+        "job": "fetch",
+        "rom": bare(rom),
+        "server": server,
+        "port": port,
+        "file": file,
+        "sink": {"kind": "file", "path": str(out)} if out else {"kind": "null"},
+        "max_bytes": options.get("max_bytes"),
+        "max_time_ms": options.get("max_time_ms"),
+        "trace": bool(options.get("trace")),
+    }
+    if options.get("bind"):
+        job["bind"] = options["bind"]
+    return job
+
+
+def bare(fact):
+    """A ROM, or a part of one, without its evidence: a board has better uses for its memory."""
+    fact = value(fact)
+    if isinstance(fact, dict):
+        return {name: bare(part) for name, part in fact.items()}
+    if isinstance(fact, list):
+        return [bare(part) for part in fact]
+    return fact
+
+
+def rom_id(job):
+    """The id of the ROM that a job names or carries."""
+    return value(job["rom"]["id"]) if isinstance(job["rom"], dict) else job["rom"]
+
+
+# ---- the settings that a ROM may offer
+
+
+def value(fact):
+    """The value of a fact, whether it stands bare or with its evidence."""
+    return fact["value"] if isinstance(fact, dict) and "value" in fact else fact
+
+
+def adjustable(rom):
+    """The names of the settings that this ROM takes from the command line."""
+    return list(value(value(rom.get("tftp", {})).get("adjustable", [])))
+
+
+def adjust(rom, settings):
+    """A copy of `rom` with `settings` (blksize, windowsize, timeout, retries, tsize) applied.
+
+    Only settings that are not None count; `tsize` is False for `--no-tsize`.  `Refused` when the
+    ROM does not offer one of them, or when the value is none that RFC 2348, 2349 or 7440 allow.
+    """
+    settings = {name: given for name, given in settings.items() if given is not None}
+    if not settings:
+        return rom
+    offered = adjustable(rom)
+    for name in settings:
+        if name not in offered:
+            option = "--no-tsize" if name == "tsize" else "--" + name
+            raise Refused(
+                f"ROM {rom.get('id')} takes no {option}: a ROM's behaviour is fixed; "
+                f"--rom standard takes it."
+            )
+    rom = copy.deepcopy(rom)
+    tftp = value(rom["tftp"])
+    if "blksize" in settings:
+        _set_option(tftp, "blksize", _whole("blksize", settings["blksize"], 8, 65464))
+    if "windowsize" in settings:
+        _set_option(tftp, "windowsize", _whole("windowsize", settings["windowsize"], 1, 65535))
+    if "timeout" in settings:
+        _set_timeout(tftp, settings["timeout"])
+    if "retries" in settings:
+        retries = _whole("retries", settings["retries"], 0, 1000)
+        for waits, put in _wait_tables(tftp):
+            put((waits + [waits[-1]] * retries)[: retries + 1])
+    if settings.get("tsize") is False:
+        _set_option(tftp, "tsize", None)
+    return rom
+
+
+def _whole(name, number, low, high):
+    if not low <= number <= high:
+        raise Refused(f"--{name} takes a whole number from {low} to {high}, not {number}.")
+    return number
+
+
+def _set_option(tftp, name, number):
+    """Give each data request the option `name`, in its place there; None takes it out."""
+    for fact in value(tftp["requests"]):
+        request = value(fact)
+        if value(request["purpose"]) != "data":
+            continue
+        options = [list(pair) for pair in value(request["options"])]
+        names = [pair[0].lower() for pair in options]
+        if number is None:
+            options = [pair for pair in options if pair[0].lower() != name]
+        elif name in names:
+            options[names.index(name)][1] = str(number)
+        else:
+            options.append([name, str(number)])
+        request["options"] = options
+
+
+def _set_timeout(tftp, seconds):
+    """Scale every table of waits so that its first is `seconds`; the option goes where it can."""
+    if not 0 < seconds <= 3600:
+        raise Refused(f"--timeout takes seconds, more than 0 and at most 3600, not {seconds:g}.")
+    # RFC 2349 knows whole seconds from 1 to 255 only; a ROM may wait otherwise, but cannot say so.
+    sayable = seconds == int(seconds) and 1 <= seconds <= 255
+    _set_option(tftp, "timeout", int(seconds) if sayable else None)
+    for waits, put in _wait_tables(tftp):
+        put([max(1, round(wait * seconds * 1000 / waits[0])) for wait in waits])
+
+
+def _wait_tables(tftp):
+    """Each retry table of waits in ms, with a function that puts another in its place."""
+    for fact in value(tftp["retry"]).values():
+        phase = value(fact)
+        if isinstance(phase, dict) and "waits_ms" in phase:
+            waits = list(value(phase["waits_ms"]))
+            if waits:
+                yield waits, lambda table, phase=phase: phase.__setitem__("waits_ms", table)
+
+
+# ---- from a result to what the user gets
+
+
+def exit_code(result):
+    """The exit code of `pxebench` for a result."""
+    if (result.get("ended") or {}).get("by") == "user":
+        return EXIT_INTERRUPTED
+    return EXIT_OK if result["outcome"] == "ok" else EXIT_FAILED
+
+
+def source_ports(result):
+    """The client ports of all requests, in the order in which they were sent."""
+    return [r["source_port"] for t in result["transfers"] for r in t["requests"]]
+
+
+# The order in which a reader wants them; a MicroPython dict keeps none.
+_ORDER = (
+    *("schema", "outcome", "status", "ended", "rom", "endpoint", "lease", "transfers", "image"),
+    *("code", "text", "message", "side", "detail", "advice", "by", "after_ms", "next"),
+    *("kind", "about", "runtime", "board", "mac", "purpose", "file", "server", "server_port"),
+    *("server_tid", "requests", "source_port", "at_ms", "options", "oack", "error"),
+    *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
+    *("foreign", "unreachable", "elapsed_ms"),
+)
+
+
+def ordered(part):
+    """A result, or a part of one, with every object's names in the order of this file."""
+    if isinstance(part, dict):
+        names = sorted(part, key=lambda name: (_ORDER.index(name) if name in _ORDER else 99, name))
+        return {name: ordered(part[name]) for name in names}
+    if isinstance(part, (list, tuple)):
+        return [ordered(item) for item in part]
+    return part
+
+
+class Witness:
+    """What is known so far of a running job, from its events alone.
+
+    An endpoint that has to end its child without a last event makes the result from this.
+    """
+
+    def __init__(self):
+        self.start = {}
+        self.at_ms = 0
+        self.image = None
+        self.transfers = {}
+
+    def event(self, event):
+        """Take one event in; an event of a kind that says nothing here is passed over."""
+        kind = event["event"]
+        if kind == "start":
+            self.start = event
+            return
+        if kind == "image":
+            self.image = {k: v for k, v in event.items() if k != "event"}
+            return
+        self.at_ms = max(self.at_ms, event.get("at_ms", 0))
+        if "transfer" not in event:
+            return
+        transfer = self.transfers.setdefault(event["transfer"], _empty_transfer())
+        if kind == "request":
+            for name in ("purpose", "file", "server", "server_port"):
+                transfer[name] = event[name]
+            sent = {name: event[name] for name in ("source_port", "at_ms", "options")}
+            transfer["requests"].append(sent)
+        elif kind == "oack":
+            transfer["oack"] = event["options"]
+        elif kind == "data":
+            transfer["blksize"] = event["blksize"]
+        elif kind == "progress":
+            transfer["bytes"], transfer["blocks"] = event["bytes"], event["blocks"]
+        elif kind in ("aborted", "error"):
+            transfer["outcome"], transfer["error"] = kind, event["error"]
+        elif kind == "unreachable":
+            transfer["unreachable"] += 1
+        transfer["server_tid"] = event.get("server_tid", transfer["server_tid"])
+
+    def result(self, ended):
+        """The result of a job that was ended before it could give one."""
+        return {
+            "schema": 1,
+            "outcome": "failed",
+            "status": None,
+            "rom": self.start.get("rom"),
+            "transfers": [self.transfers[index] for index in sorted(self.transfers)],
+            "image": None,
+            "ended": ended,
+        }
+
+
+def _empty_transfer():
+    return {
+        "purpose": None,
+        "file": None,
+        "server": None,
+        "server_port": None,
+        "server_tid": None,
+        "requests": [],
+        "oack": None,
+        "outcome": "ended",
+        "error": None,
+        "blocks": 0,
+        "bytes": 0,
+        "retransmits": 0,
+        "duplicates": 0,
+        "foreign": 0,
+        "unreachable": 0,
+        "blksize": None,
+        "windowsize": None,
+        "elapsed_ms": 0,
+    }
+
+
+# ---- words
+
+
+def show(text):
+    """`text` made harmless for a terminal: whatever does not print stands as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_sentence(text):
+    """`text` on one line, harmless, with a full stop."""
+    text = show(" ".join(str(text).split()))
+    return text if text.endswith((".", "!", "?")) else text + "."

@@ -1,0 +1,233 @@
+"""What a person sees of a job: the ROM's screen, the progress bar, the closing words.
+
+Everything here is made from events and from the result.  The ROM's screen goes to stdout, and it
+is the firmware's own (`pxerom.console`); what the bench itself has to say goes to stderr.
+
+1. Text from the network or the command line is shown, never obeyed (`job.show`).
+2. A stream that nobody reads any more is given up quietly; the job goes on.
+3. The bar is drawn on a terminal only, and only when an event comes: no thread of its own steps
+   between a DATA packet and its ACK.
+"""
+
+import sys
+
+from pxebench.job import show, source_ports
+
+_SIDES = {
+    "ours": "this end (the ROM or its target)",
+    "server": "the server",
+    "path": "the path between ROM and server",
+}
+_UNITS = ("bytes", "KiB", "MiB", "GiB")
+
+
+class Writer:
+    """Writes to one stream, at once, until that fails: then no more."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.column = 0
+
+    def write(self, text):
+        if self.stream is None or not text:
+            return
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except (OSError, ValueError):  # nobody reads it, or it is closed
+            self.stream = None
+        self.column = len(text) - text.rfind("\n") - 1 + (0 if "\n" in text else self.column)
+
+    def line(self, text=""):
+        self.write(text + "\n")
+
+
+class View:
+    """Shows a running job.  `rom`: the ROM, flat, for its screen, or None for no screen."""
+
+    def __init__(self, rom=None, progress=True):
+        self.out = Writer(sys.stdout)
+        self.err = Writer(sys.stderr)
+        self.screen = None
+        self.bar = None
+        self.below = 0  # the column of the screen's open line when the bar stands below it
+        if rom is not None:
+            from pxerom.console import Screen
+
+            self.screen = Screen(rom, self._screen_text)
+        if progress and sys.stderr.isatty():
+            # Imported before the first packet leaves: later it would hold up an ACK.
+            self.bar = Bar()
+
+    def event(self, event):
+        """Show what an event has to show."""
+        kind = event["event"]
+        if kind == "packet":
+            return
+        if kind == "progress" and self.bar:
+            self._show_bar(event["bytes"], event["total"])
+        elif self.screen:
+            self.screen.event(event)
+
+    def close(self):
+        """Take the bar away and end the screen's last line."""
+        self._hide_bar()
+        if self.out.column:
+            self.out.line()
+
+    def _screen_text(self, text):
+        self._hide_bar()
+        self.out.write(text)
+
+    def _show_bar(self, done, total):
+        if not self.bar.shown and self.out.column and sys.stdout.isatty():
+            self.below = self.out.column
+            self.err.line()
+        self.bar.update(done, total)
+
+    def _hide_bar(self):
+        if self.bar and self.bar.shown:
+            self.bar.hide()
+            if self.below:  # back to the end of the screen's open line
+                self.err.write(f"\x1b[A\x1b[{self.below + 1}G")
+                self.below = 0
+
+
+class Bar:
+    """One line on stderr: how much has come, of how much, how fast."""
+
+    def __init__(self):
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        self.progress = Progress(
+            BarColumn(),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self.task = self.progress.add_task("", total=None)
+        self.shown = False
+
+    def update(self, done, total):
+        if not self.shown:
+            self.shown = True
+            self.progress.start()
+        self.progress.update(self.task, completed=done, total=total, refresh=True)
+
+    def hide(self):
+        if self.shown:
+            self.shown = False
+            self.progress.stop()
+
+
+# ---- the closing words
+
+
+def summary(result, out=None):
+    """What came of a job, as lines of text: short, plain, and what to do next."""
+    if result["outcome"] == "ok":
+        return list(_success(result, out))
+    return list(_failure(result))
+
+
+def _success(result, out):
+    image = result["image"] or {}
+    transfer = result["transfers"][-1]
+    stored = f", stored as {show(str(out))}" if out else ""
+    yield f"Fetched {show(transfer['file'])} from {transfer['server']}{stored}."
+    yield _row("size", f"{image.get('bytes', transfer['bytes'])} bytes")
+    yield _row("SHA-256", image.get("sha256") or "-")
+    yield _row("image", image_words(image))
+    yield _row("ports", port_words(result))
+    yield _row("time", time_words(result))
+
+
+def _failure(result):
+    status = result["status"] or {}
+    ended = result.get("ended")
+    if ended:
+        who = "Ctrl-C" if ended["by"] == "user" else "The bench (--max-time)"
+        yield f"{who} ended the boot after {ended['after_ms'] / 1000:.1f} s."
+        yield from _row_if("so far", _so_far(result))
+        yield from _row_if("ROM", show(ended.get("next") or ""))
+    else:
+        yield f"The boot failed with {status['code']}: {show(status['text'])}."
+        yield from _row_if("what", show(status.get("detail") or ""))
+        yield from _row_if("side", _SIDES.get(status.get("side"), ""))
+        yield from _row_if("ports", port_words(result))
+    yield from _row_if("seen", _icmp_words(result))
+    if not ended or ended["by"] == "bench":
+        yield from _row_if("do", show(status.get("advice") or ""))
+
+
+def _icmp_words(result):
+    count = sum(transfer.get("unreachable", 0) for transfer in result["transfers"])
+    if not count:
+        return ""
+    times = "once" if count == 1 else f"{count} times"
+    return (
+        f"ICMP unreachable came back {times}: nothing listens on that port, or a firewall says "
+        f"so. A ROM takes no notice and goes on."
+    )
+
+
+def _so_far(result):
+    requests = source_ports(result)
+    got = sum(transfer["bytes"] for transfer in result["transfers"])
+    if not requests:
+        return "no request was sent"
+    plural = "" if len(requests) == 1 else "s"
+    return f"{len(requests)} request{plural} from {port_words(result)}; {size_words(got)} came"
+
+
+def _row(name, text):
+    return f"  {name:<8} {text}"
+
+
+def _row_if(name, text):
+    if text:
+        yield _row(name, text)
+
+
+def image_words(image):
+    """What an image is, in words."""
+    about = image.get("about")
+    return f"{about} ({image['kind']})" if about else image.get("kind", "unknown")
+
+
+def port_words(result):
+    """The source ports of a result: `2070, 2071`, a long row shortened."""
+    ports = [str(port) for port in source_ports(result)]
+    if len(ports) > 12:
+        ports = ports[:10] + ["...", ports[-1]]
+    return "UDP " + ", ".join(ports) if ports else "none"
+
+
+def time_words(result):
+    """How long it took, and how fast that was."""
+    elapsed_ms = sum(transfer["elapsed_ms"] for transfer in result["transfers"])
+    got = result["transfers"][-1]["bytes"]
+    data_ms = result["transfers"][-1]["elapsed_ms"]
+    rate = f", {size_words(got * 1000 / data_ms)}/s" if data_ms >= 10 else ""
+    return f"{elapsed_ms / 1000:.2f} s{rate}"
+
+
+def size_words(count):
+    """A number of bytes in the unit that suits it."""
+    for unit in _UNITS:
+        if count < 1024 or unit == _UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return ""
