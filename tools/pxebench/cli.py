@@ -9,6 +9,7 @@ makes jobs, `endpoints` run them, `view` and `capture` show them, `roms` and `se
 3. No traceback reaches a user; PXEBENCH_DEBUG=1 shows it to whoever wants to report a bug.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ import click
 from pxebench import __version__, job
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
 
 
@@ -85,7 +87,7 @@ def pxebench():
 @click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
 @click.option("--retries", type=int, metavar="N", help="How often to send again. *")
 @click.option("--no-tsize", is_flag=True, help="Do not ask for the size. *")
-def fetch(url, rom, endpoint, interpreter, out, json_path, pcap, quiet, **given):  # fmt: skip
+def fetch(url, rom, endpoint, interpreter, out, json_path, pcap, quiet, **given):
     """Fetch FILE from HOST as a ROM does: its ports, its options, its retries, its screen.
 
     Options marked * change a ROM that allows it, as `--rom standard` does.
@@ -171,16 +173,16 @@ def _run(run, fetch_job, rom, json_path, pcap, quiet):
     finally:
         view.close()
 
-    if capture:
-        _store("--pcap", pcap, lambda: capture.write(pcap))
-    if json_path:
-        _store("--json", json_path, lambda: _write_json(json_path, result))
     # A success is in the JSON already; a failure is explained in any case.
     code = job.exit_code(result)
     if code != EXIT_OK or not (quiet or to_stdout):
         say = Writer(sys.stderr)
         for line in summary(result, fetch_job["sink"].get("path")):
             say.line(line)
+    if capture:
+        _store("--pcap", pcap, lambda: capture.write(pcap))
+    if json_path:
+        _store("--json", json_path, lambda: _write_json(json_path, result))
     return code
 
 
@@ -189,6 +191,8 @@ def _write_json(path, result):
 
     text = dumps(result, indent=2) + "\n"
     if path == "-":
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "standard output is closed")
         sys.stdout.write(text)
         sys.stdout.flush()
         return
@@ -201,6 +205,7 @@ def _store(option, path, write):
         write()
     except OSError as error:
         reason = error.strerror or error
+        path = "standard output" if path == "-" else path
         raise Refused(f"Cannot write {show(path)} for {option}: {reason}.", EXIT_BENCH) from None
 
 
@@ -254,6 +259,8 @@ def _milliseconds(option, seconds):
 def main(arguments=None):
     """The entry point: runs the command line and leaves with its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    while os.open(os.devnull, os.O_RDWR) < 3:  # else a socket would take a closed stream's place
+        pass
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a C locale is no reason to fail
@@ -264,9 +271,9 @@ def main(arguments=None):
     except OSError as error:
         # The interpreter would flush once more on its way out, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if not isinstance(error, BrokenPipeError):
+        if code == EXIT_OK and not isinstance(error, BrokenPipeError):
             _say(f"Cannot write to standard output: {error.strerror}.")
-            code = code or EXIT_BENCH
+            code = EXIT_BENCH
     sys.exit(code)
 
 
@@ -292,15 +299,23 @@ def _guarded(arguments):
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return _EXIT_PIPE
-    except Exception as error:  # the one place that may: a user gets a sentence
-        if os.environ.get("PXEBENCH_DEBUG"):
-            raise
-        name = type(error).__name__
-        _say(
-            f"This is a bug in pxebench: {name}: {show(str(error))} "
-            f"(set PXEBENCH_DEBUG=1 to see where, and please report it)."
-        )
+    except OSError as error:
+        if error.errno not in _NO_ROOM or os.environ.get("PXEBENCH_DEBUG"):
+            return _bug(error)
+        _say(f"Cannot write to standard output: {error.strerror}.")
         return EXIT_BENCH
+    except Exception as error:  # noqa: BLE001 - the one place where a user is told
+        return _bug(error)
+
+
+def _bug(error):
+    if os.environ.get("PXEBENCH_DEBUG"):
+        raise error
+    _say(
+        f"This is a bug in pxebench: {type(error).__name__}: {show(str(error))} "
+        f"(set PXEBENCH_DEBUG=1 to see where, and please report it)."
+    )
+    return EXIT_BENCH
 
 
 def _say(sentence):

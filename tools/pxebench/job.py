@@ -143,6 +143,9 @@ def load_rom(wanted):
         profile.flatten(rom)
         return rom
     except profile.ProfileError as error:
+        if not error.path:  # the file as a whole: the message names it
+            message = str(error).removeprefix("the file: ")
+            raise Refused(one_sentence(message[:1].upper() + message[1:])) from None
         raise Refused(one_sentence(f"ROM {wanted}: {error}")) from None
 
 
@@ -245,19 +248,22 @@ def _whole(name, number, low, high):
 
 def _set_option(tftp, name, number):
     """Give each data request the option `name`, in its place there; None takes it out."""
+    main = True
     for fact in value(tftp["requests"]):
         request = value(fact)
-        if value(request["purpose"]) != "data":
+        if value(request.get("purpose", "data")) != "data":
             continue
-        options = [list(pair) for pair in value(request["options"])]
+        options = [list(pair) for pair in value(request.get("options", []))]
         names = [pair[0].lower() for pair in options]
-        if number is None:
-            options = [pair for pair in options if pair[0].lower() != name]
+        if name in names and number is None:
+            del options[names.index(name)]
         elif name in names:
             options[names.index(name)][1] = str(number)
-        else:
+        elif main and number is not None:
+            # Later data requests are what a ROM falls back to, often without any option.
             options.append([name, str(number)])
         request["options"] = options
+        main = False
 
 
 def _set_timeout(tftp, seconds):
@@ -298,10 +304,10 @@ def source_ports(result):
 
 # The order in which a reader wants them; a MicroPython dict keeps none.
 _ORDER = (
-    *("schema", "outcome", "status", "ended", "rom", "endpoint", "lease", "transfers", "image"),
-    *("code", "text", "message", "side", "detail", "advice", "by", "after_ms", "next"),
-    *("kind", "about", "runtime", "board", "mac", "purpose", "file", "server", "server_port"),
-    *("server_tid", "requests", "source_port", "at_ms", "options", "oack", "error"),
+    *("schema", "purpose", "file", "server", "server_port", "server_tid", "requests"),
+    *("source_port", "at_ms", "options", "oack", "outcome", "status", "ended", "rom"),
+    *("endpoint", "lease", "transfers", "image", "code", "text", "message", "side", "detail"),
+    *("advice", "by", "after_ms", "next", "kind", "about", "runtime", "board", "mac", "error"),
     *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
     *("foreign", "unreachable", "elapsed_ms"),
 )

@@ -22,6 +22,8 @@ _MEANING = {
     "assumed": "not known; a likely value",
 }
 _SECTIONS = ("udp", "tftp", "dhcp", "screen")  # the rest of a ROM file is prose
+# Not facts about a ROM: which request is meant for what, and what the bench may change.
+_STRUCTURE = ("purpose", "adjustable")
 _COLOURS = {"observed": "green", "source": "green", "derived": "yellow", "assumed": "red"}
 
 
@@ -57,7 +59,8 @@ def _facts(content, path, mark, note):
         content = content["value"]
     if isinstance(content, dict):
         for name, part in content.items():
-            yield from _facts(part, f"{path}.{name}", mark, note)
+            if name not in _STRUCTURE:
+                yield from _facts(part, f"{path}.{name}", mark, note)
     elif isinstance(content, list) and any(isinstance(part, dict) for part in content):
         for index, part in enumerate(content):
             yield from _facts(part, f"{path}[{index}]", mark, note)
@@ -126,7 +129,7 @@ def list_all(as_json):
         (rom["id"], rom["name"], port_words(rom), option_words(rom), evidence_words(rom))
         for rom in roms
     ]
-    if sys.stdout.isatty():
+    if sys.stdout and sys.stdout.isatty():
         _table(head, rows)
         return
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]

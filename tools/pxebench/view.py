@@ -38,6 +38,9 @@ class Writer:
             self.stream = None
         self.column = len(text) - text.rfind("\n") - 1 + (0 if "\n" in text else self.column)
 
+    def is_terminal(self):
+        return self.stream is not None and self.stream.isatty()
+
     def line(self, text=""):
         self.write(text + "\n")
 
@@ -55,7 +58,7 @@ class View:
             from pxerom.console import Screen
 
             self.screen = Screen(rom, self._screen_text)
-        if progress and sys.stderr.isatty():
+        if progress and self.err.is_terminal():
             # Imported before the first packet leaves: later it would hold up an ACK.
             self.bar = Bar()
 
@@ -80,7 +83,9 @@ class View:
         self.out.write(text)
 
     def _show_bar(self, done, total):
-        if not self.bar.shown and self.out.column and sys.stdout.isatty():
+        if not self.bar.shown and done in (0, total):
+            return  # it would only flash
+        if not self.bar.shown and self.out.column and self.out.is_terminal():
             self.below = self.out.column
             self.err.line()
         self.bar.update(done, total)
@@ -98,18 +103,11 @@ class Bar:
 
     def __init__(self):
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.progress = Progress(
             BarColumn(),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
+            TextColumn("{task.description}", markup=False),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             auto_refresh=False,
@@ -121,10 +119,15 @@ class Bar:
         self.shown = False
 
     def update(self, done, total):
+        speed = self.progress.tasks[0].speed
+        words = size_words(done)
+        words += f" of {size_words(total)}" if total else ""
+        words += f", {size_words(speed)}/s" if speed else ""
+        self.progress.update(self.task, completed=done, total=total, description=words)
         if not self.shown:
             self.shown = True
             self.progress.start()
-        self.progress.update(self.task, completed=done, total=total, refresh=True)
+        self.progress.refresh()
 
     def hide(self):
         if self.shown:
