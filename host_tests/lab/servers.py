@@ -1,0 +1,99 @@
+"""Real TFTP servers, ready when the call returns and gone after the block.
+
+    with servers.in_tftpd(folder) as server:            # on this PC's loopback, any free port
+    with servers.in_tftpd(folder, "10.0.0.1", 69, namespace) as server:
+        ... server.host, server.port, server.url("name") ...
+
+Rules
+1. "Ready" is read from the kernel's table of UDP sockets, not guessed from a delay.
+2. A server runs under the rights it drops to; the folder and its files must be readable to all.
+3. dnsmasq listens on port 69 and nowhere else, so it always needs a namespace.
+"""
+
+import collections
+import contextlib
+import os
+import socket
+import sys
+from pathlib import Path
+
+from host_tests.lab import processes, programs
+from host_tests.lab.programs import LabError
+
+# Options that in.tftpd knows; "refused" is a server of RFC 1350 alone.
+IN_TFTPD_OPTIONS = ("blksize", "blksize2", "tsize", "timeout", "utimeout", "rollover")
+PYTHON_SERVERS = ("tftpy", "partftpy", "fbtftp", "py3tftp")
+
+
+class Server(collections.namedtuple("Server", "name host port process")):
+    """A listening server: what to ask, and the Process behind it."""
+
+    __slots__ = ()
+
+    def url(self, file):
+        return f"tftp://{self.host}:{self.port}/{file}"
+
+
+def free_port(host="127.0.0.1"):
+    """Return a UDP port on which nobody listens at this moment, on this PC's own network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+def listening(pid, port):
+    """Tell whether an UDP socket waits on `port` in the network that process `pid` is in."""
+    lines = Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]
+    return any(int(line.split()[1].partition(":")[2], 16) == port for line in lines)
+
+
+@contextlib.contextmanager
+def _serving(name, argv, host, port, namespace):
+    if namespace is None:
+        child = processes.start([programs.find(str(argv[0])), *argv[1:]])
+        network = os.getpid()
+    else:
+        child = namespace.start(*argv)
+        network = namespace.pid
+    with child as process:
+        processes.wait_until(
+            lambda: listening(network, port), f"{name} on port {port}", process=process
+        )
+        yield Server(name, host, port, process)
+
+
+def in_tftpd(folder, host="127.0.0.1", port=None, namespace=None, refuse=(), words=()):
+    """tftp-hpa's server; `refuse` names options it is to refuse (IN_TFTPD_OPTIONS: all)."""
+    port = port or free_port(host)
+    refused = [word for option in refuse for word in ("--refuse", option)]
+    argv = ["in.tftpd", "--foreground", "--ipv4", "--secure", "--address", f"{host}:{port}"]
+    # The user it drops to has to exist in its user namespace; where we are not root, only we do.
+    argv += [] if os.geteuid() == 0 else ["--user", "root"]
+    return _serving("in.tftpd", [*argv, *refused, *words, folder], host, port, namespace)
+
+
+def dnsmasq(folder, host, namespace, single_port=False):
+    """dnsmasq as a TFTP server and nothing else; `single_port` answers from port 69 itself."""
+    if namespace is None:
+        raise LabError("dnsmasq serves on port 69 only: give it a namespace.")
+    argv = ["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--user=root", "--group=root"]
+    # Not --bind-interfaces: with it, dnsmasq 2.90 answers nothing at all in single-port mode.
+    argv += ["--pid-file=", "--port=0", "--bind-dynamic", f"--listen-address={host}"]
+    argv += ["--enable-tftp", f"--tftp-root={folder}"]
+    argv += ["--tftp-single-port"] if single_port else []
+    return _serving("dnsmasq", argv, host, 69, namespace)
+
+
+def atftpd(folder, host="127.0.0.1", port=None, namespace=None):
+    port = port or free_port(host)
+    argv = ["atftpd", "--daemon", "--no-fork", "--logfile", "-", "--user", "root.root"]
+    argv += ["--bind-address", host, "--port", port, folder]
+    return _serving("atftpd", argv, host, port, namespace)
+
+
+def python_server(library, folder, host="127.0.0.1", port=None, namespace=None):
+    """A server made of one of PYTHON_SERVERS, in a Python process of its own."""
+    port = port or free_port(host)
+    program = Path(__file__).with_name("python_servers.py")
+    argv = [sys.executable, program, library, host, port, folder]
+    return _serving(library, argv, host, port, namespace)
