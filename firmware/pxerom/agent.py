@@ -11,10 +11,9 @@ told apart. The shapes of jobs and events are the bench's to document (`pxebench
 import json
 import sys
 
-from pxerom import compat, profile, sink
+from pxerom import compat, sink
 from pxerom.rom import Boot
 from pxerom.status import Refused
-from pxerom.trace import Trace
 from pxerom.udp import Udp
 
 
@@ -34,12 +33,13 @@ def _fetch(job, emit, on_wait):
         raise Refused(2, "This agent runs jobs of the kind fetch, not %s." % job.get("job"))
     host = job.get("server")
     _unicast(host)
-    try:
-        rom = profile.load(job.get("rom"))
-    except profile.ProfileError as error:
-        raise Refused(2, "The ROM file is not right: %s." % error)
+    rom = load_rom(job.get("rom"))
     target = sink.make(job.get("sink") or {})
-    trace = Trace(emit) if job.get("trace") else None
+    trace = None
+    if job.get("trace"):
+        from pxerom.trace import Trace
+
+        trace = Trace(emit)
     emit(
         {
             "event": "start",
@@ -60,6 +60,19 @@ def _fetch(job, emit, on_wait):
         job.get("max_bytes"),
         job.get("max_time_ms"),
     )
+
+
+def load_rom(rom):
+    """The flat form of a ROM (id, path or dict); Refused says which field is wrong. The checker
+    is needed once for each job: a board gets its 8 KiB back."""
+    from pxerom import profile
+
+    try:
+        return profile.load(rom)
+    except profile.ProfileError as error:
+        raise Refused(2, "The ROM file is not right: %s." % error)
+    finally:
+        compat.forget("profile")
 
 
 def _unicast(host):

@@ -45,21 +45,12 @@ except ImportError:  # CPython
 # The numbers are the same wherever an interpreter lacks the name: errno.h of Linux and newlib.
 _EAGAIN = const(11)
 ENOENT = const(2)
-_WORDS = {
-    1: "operation not permitted",
-    2: "no such file or folder",
-    13: "permission denied",
-    20: "a part of the path is no folder",
-    21: "it is a folder",
-    27: "file too large",
-    28: "no space left",
-    30: "read-only file system",
-    36: "name too long",
-    99: "this machine does not have that address",
-    101: "no route to that network",
-    113: "no route to that host",
-    122: "disk quota exceeded",
-}
+_WORDS = (
+    "1 operation not permitted|2 no such file or folder|13 permission denied|"
+    "20 a part of the path is no folder|21 it is a folder|27 file too large|28 no space left|"
+    "30 read-only file system|36 name too long|99 this machine does not have that address|"
+    "101 no route to that network|113 no route to that host|122 disk quota exceeded"
+)
 # In use and timed out are where newlib (ESP32) and Linux (and lwIP's own table) part company.
 _TIMED_OUT = (None, _EAGAIN, 110, 116)
 _IN_USE = (98, 112)
@@ -77,7 +68,11 @@ _MSG_ERRQUEUE_DONTWAIT = const(0x2040)
 
 def why(error):
     """The reason of an OSError in words: the same on every interpreter."""
-    return _WORDS.get(error.errno) or "errno %s" % error.errno
+    for entry in _WORDS.split("|"):
+        number, _, words = entry.partition(" ")
+        if number == str(error.errno):
+            return words
+    return "errno %s" % error.errno
 
 
 def is_timeout(error):
@@ -188,3 +183,10 @@ def is_folder(path):
 def open_for_writing(path):
     """A binary file to write to, buffered generously where buffers cost nothing."""
     return open(path, "wb") if MICROPYTHON else open(path, "wb", 1 << 18)
+
+
+def forget(module):
+    """Give the memory of a module of this package back to a board, once its work is done."""
+    if MICROPYTHON:
+        del sys.modules["pxerom." + module]
+        delattr(sys.modules["pxerom"], module)

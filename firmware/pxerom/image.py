@@ -1,7 +1,7 @@
 """What was fetched: size, SHA-256 and, from its bytes, what kind of boot image it is.
 
-Fed block by block, it keeps the head of the file and one mark further in, no more. The answer is
-advice for a reader (R-IMG-13): it replaces no check and decides nothing. Signatures: R-IMG-1..12.
+Fed block by block, it keeps the head of the file and one mark further in, no more. The kind is
+advice for a reader (R-IMG-13): it replaces no check and decides nothing.
 
 1. Nothing is read beyond what was received; a header field that points outside is no header.
 2. The more specific signature is asked first: an ISO also looks like a disk, an arm64 Image
@@ -9,55 +9,48 @@ advice for a reader (R-IMG-13): it replaces no check and decides nothing. Signat
 """
 
 import hashlib
-from binascii import hexlify
+from binascii import hexlify, unhexlify
 
 from pxerom.compat import const
 
 _HEAD = const(1024)
-# "CD001" of an ISO 9660 stands here; nothing else needs bytes so far into the file.
-_ISO_MARK = const(0x8001)
+_ISO_MARK = const(0x8001)  # "CD001" of an ISO 9660; nothing else needs bytes so far in
 _ISO_END = const(0x8006)
 _NBP_MOST = const(623616)  # 0xa0000 - 0x7c00: base memory above the load address (R-IMG-3)
 
-# PE machine: the word for it in `kind` (R-IMG-7)
-_MACHINES = {
-    0x014C: "ia32",
-    0x8664: "x64",
-    0x01C2: "arm32",
-    0xAA64: "arm64",
-    0x0EBC: "ebc",
-    0x0200: "ia64",
-    0x5032: "riscv32",
-    0x5064: "riscv64",
-    0x5128: "riscv128",
-    0x6232: "loongarch32",
-    0x6264: "loongarch64",
-}
+# kind, offset, bytes; the first line that fits names the file (R-IMG-1, 2, 4, 5, 7, 9, 11, 12).
+# A kind in capitals is looked into further.
+_SIGNATURES = """\
+elf 0 7f454c46
+gzip 0 1f8b08
+com32 0 b8ff4ccd21
+uimage 0 27051956
+fit 0 d00dfeed
+pxelinux 0 ea247c0000909090acc88329
+ipxe-nbp 0 ea0500c007669c66600fa80fa0061e66684c524554
+ipxe-script 0 23216970786520
+ipxe-script 0 2321697078650a
+ipxe-script 0 2321697078650d
+ipxe-script 0 23216970786509
+ipxe-script 0 23216770786520
+ipxe-script 0 2321677078650a
+ipxe-script 0 2321677078650d
+ipxe-script 0 23216770786509
+grub-pxe 0 b27fea00820000
+LINUX 514 48647253
+linux-zboot 4 7a696d67
+linux-arm64 56 41524d64
+linux-riscv 56 52534305
+PE 0 4d5a
+OPTION-ROM 0 55aa
+NBP 0 ea
+disk 510 55aa"""
 
-# kind: what it is, in words; "efi-*" and those missing here are put together in `about`
-_ABOUT = {
-    "ipxe-nbp": "iPXE network boot program (BIOS)",
-    "ipxe-lkrn": "iPXE as a Linux kernel image (BIOS)",
-    "ipxe-script": "iPXE script",
-    "pxelinux": "PXELINUX network boot program (BIOS)",
-    "grub-pxe": "GRUB network boot program (BIOS)",
-    "nbp": "network boot program of unknown make (BIOS), no signature",
-    "linux": "Linux kernel image (x86 boot protocol)",
-    "linux-arm64": "Linux kernel image (arm64)",
-    "linux-riscv": "Linux kernel image (RISC-V)",
-    "linux-zboot": "compressed Linux EFI image",
-    "option-rom": "PCI option ROM (BIOS)",
-    "option-rom-efi": "PCI option ROM (EFI)",
-    "iso": "ISO 9660 image, not a network boot program",
-    "disk": "disk image or boot sector, not a network boot program",
-    "gzip": "gzip file",
-    "elf": "ELF file",
-    "com32": "Syslinux COM32 module",
-    "uimage": "U-Boot legacy image",
-    "fit": "flattened image or device tree (U-Boot)",
-    "empty": "empty file",
-    "unknown": "no boot image that is known here",
-}
+# PE machine and its word (R-IMG-7)
+_MACHINES = (
+    "014c ia32|8664 x64|01c2 arm32|aa64 arm64|0ebc ebc|0200 ia64|5032 riscv32|5064 riscv64|"
+    "5128 riscv128|6232 loongarch32|6264 loongarch64"
+)
 
 
 class Image:
@@ -79,11 +72,9 @@ class Image:
             _overlay(self._mark, _ISO_MARK, view, start)
 
     def result(self):
-        """The result's `image`: {kind, about, bytes, sha256}."""
-        kind = identify(self._head, self.bytes, self._mark)
+        """The result's `image`: {kind, bytes, sha256}."""
         return {
-            "kind": kind,
-            "about": about(kind),
+            "kind": identify(self._head, self.bytes, self._mark),
             "bytes": self.bytes,
             "sha256": hexlify(self._sha256.digest()).decode(),
         }
@@ -97,101 +88,58 @@ def _overlay(window, offset, view, start):
         window[low - offset : high - offset] = view[low - start : high - start]
 
 
-def about(kind):
-    """One phrase for a kind."""
-    if kind.startswith("efi-"):
-        return "EFI program for " + kind[4:]
-    return _ABOUT[kind]
-
-
 def _le16(data, at):
     return data[at] | data[at + 1] << 8
-
-
-def _le32(data, at):
-    return _le16(data, at) | _le16(data, at + 2) << 16
 
 
 def identify(head, size, iso_mark=b""):
     """The kind of a file of `size` bytes. `head`: its first bytes, at least min(size, 1024) of
     them; `iso_mark`: the five bytes at 0x8001 when the file is that long."""
-    known = min(size, len(head), _HEAD)
-    head = bytes(head[:known]) + bytes(_HEAD - known)  # zeros match no signature
     if size == 0:
         return "empty"
     if size >= _ISO_END and bytes(iso_mark) == b"CD001":
         return "iso"
-    if head[:6] in (b"#!ipxe", b"#!gpxe") and head[6] in b" \t\r\n":
-        return "ipxe-script"
-    if head[:4] == b"\x7fELF":
-        return "elf"
-    if head[:3] == b"\x1f\x8b\x08":
-        return "gzip"
-    if head[:5] == b"\xb8\xff\x4c\xcd\x21":
-        return "com32"
-    if head[:4] == b"\x27\x05\x19\x56":
-        return "uimage"
-    if head[:4] == b"\xd0\x0d\xfe\xed" and int.from_bytes(head[4:8], "big") <= size:
-        return "fit"
-    if head[:1] == b"\xea":
-        kind = _nbp(head)
-        if kind:
-            return kind
-    if head[:7] == b"\xb2\x7f\xea\x00\x82\x00\x00":
-        return "grub-pxe"
-    if head[0x202:0x206] == b"HdrS" and head[0x1FE:0x200] == b"\x55\xaa":
-        version = _le16(head, 0x20E) + 0x200
-        if not any(head[:0x1F0]) and head[version : version + 1].isdigit():
-            return "ipxe-lkrn"  # GNU/Linux kernels carry a boot stub there
-        return "linux"
-    if head[:2] == b"MZ":
-        return _mz(head, size)
-    if head[:2] == b"\x55\xaa":
-        return _option_rom(head, known)
-    if head[0x38:0x3C] == b"ARM\x64":
-        return "linux-arm64"
-    if head[0x1FE:0x200] == b"\x55\xaa":
-        return "disk"
-    return "nbp" if size <= _NBP_MOST and head[0] not in b"#<{" and not _is_text(head) else "unknown"
+    head = bytes(head[: min(size, _HEAD)])
+    for line in _SIGNATURES.split("\n"):
+        kind, at, mark = line.split(" ")
+        at = int(at)
+        mark = unhexlify(mark)
+        if head[at : at + len(mark)] == mark:
+            if kind >= "a":
+                return kind
+            head += bytes(_HEAD - len(head))  # zeros where the file has ended
+            kind = _look_into(kind, head, size)
+            if kind:
+                return kind
+    return "nbp" if size <= _NBP_MOST and not _is_text(head[:64]) else "unknown"
 
 
-def _is_text(head):
+def _is_text(sample):
     # A web page or a configuration where a program was expected: not machine code.
-    sample = head[:64].rstrip(b"\x00")
-    return all(b in b"\t\r\n\f" or 32 <= b < 127 for b in sample)
+    return all(9 <= b <= 13 or 32 <= b < 127 for b in sample)
 
 
-def _nbp(head):
-    # A far jump to where a boot program relocates itself (R-IMG-1, 2, 4).
-    offset = _le16(head, 1)
-    segment = _le16(head, 3)
-    if head[1:12] == b"\x24\x7c\x00\x00\x90\x90\x90\xac\xc8\x83\x29":
-        return "pxelinux"
-    if segment != 0x07C0:
+def _look_into(kind, head, size):
+    # Signatures that need more than a look at fixed bytes; None when it is not that after all.
+    if kind == "NBP":
+        # ljmp 07c0:n past a header of iPXE's new form: arch 32 or 64, magic 0x18ae (R-IMG-2)
+        if head[3:5] == b"\xc0\x07" and head[5] in (32, 64) and head[6:8] == b"\xae\x18":
+            return "ipxe-nbp"
         return None
-    if offset == 5 and head[0x11:0x15] == b"LRET":
-        return "ipxe-nbp"
-    if offset >= 8 and head[5] in (32, 64) and head[6:8] == b"\xae\x18":
-        return "ipxe-nbp"
-    return None
-
-
-def _mz(head, size):
-    # EFI programs, and the Linux images that are both (R-IMG-7, 11).
-    if head[4:8] == b"zimg":
-        return "linux-zboot"
-    if head[0x38:0x3C] == b"ARM\x64":
-        return "linux-arm64"
-    if head[0x38:0x3C] == b"RSC\x05":
-        return "linux-riscv"
-    at = _le32(head, 0x3C)
-    if at + 24 > size or at + 24 > len(head) or head[at : at + 4] != b"PE\x00\x00":
-        return "unknown"
-    return "efi-" + _MACHINES.get(_le16(head, at + 4), "unknown")
-
-
-def _option_rom(head, known):
+    if kind == "LINUX":  # iPXE's image has a version text and no boot stub (R-IMG-6)
+        version = _le16(head, 0x20E) + 0x200
+        return "linux" if any(head[:0x1F0]) or not head[version : version + 1].isdigit() else "ipxe-lkrn"
+    if kind == "PE":
+        at = _le16(head, 0x3C) | _le16(head, 0x3E) << 16
+        if at + 24 > min(size, _HEAD) or head[at : at + 4] != b"PE\x00\x00":
+            return "unknown"
+        machine = "%04x " % _le16(head, at + 4)
+        for entry in _MACHINES.split("|"):
+            if entry.startswith(machine):
+                return "efi-" + entry[5:]
+        return "efi-unknown"
+    # OPTION-ROM: without a PCI data structure, 55 aa is no more than a boot signature (R-IMG-10)
     at = _le16(head, 0x18)
-    if at + 0x16 > known or head[at : at + 4] != b"PCIR":
-        return "disk"
+    if at + 0x16 > min(size, _HEAD) or head[at : at + 4] != b"PCIR":
+        return None
     return "option-rom-efi" if head[at + 0x14] == 3 else "option-rom"

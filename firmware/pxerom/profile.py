@@ -1,8 +1,8 @@
 """A ROM file: what makes one ROM different from another, as data; read, checked, flattened.
 
 The shape is the table `_SHAPE` below; a file that breaks it is refused with the path of the field
-and what was expected there. Evidence (`{"value": ..., "evidence": ..., "note": ...}`) is for
-people and for the bench: it is dropped on the way in, a board keeps bare values.
+and what was expected there. Evidence (`{"value": ..., "evidence": ..., "note": ...}`) and the
+texts for people are dropped on the way in: a board keeps bare values.
 
 1. A field that may be absent says so by its default; all others must be there.
 2. A request inherits `tftp.on` and may override any reaction of it in an `on` of its own.
@@ -13,259 +13,218 @@ import json
 from pxerom.compat import ENOENT, why
 
 _EVIDENCE = ("observed", "source", "derived", "assumed")
-_REQUIRED = object()
+
+# One line for each field: path, what it takes, and the default of a field that may be absent.
+#   text          any text                    1..65535     a whole number in that range
+#   a|b|0         one of these words          [...]        a list of it, at least one
+#   a|b|ERROR     a reaction: one of these words, or {"error": code, "message": text}:
+#                 the ERROR with which the ROM ends the transfer
+# `x[]` is a list of objects, `x?` an object that may be absent.
+_SHAPE = """\
+id text
+name text
+about text
+sources [text] []
+udp.source_port.policy counter|random|fixed|clock
+udp.source_port.first 1..65535
+udp.source_port.last 1..65535 65535
+udp.source_port.step 1..65535 1
+udp.source_port.per request|transfer|boot "transfer"
+udp.source_port.wrap 1..65535 null
+udp.ttl 1..255 64
+tftp.requests[].purpose size|data "data"
+tftp.requests[].mode octet|OCTET "octet"
+tftp.requests[].options pairs []
+tftp.requests[].padding 0..1024 0
+tftp.requests[].finish ERROR null
+tftp.requests[].on any {}
+tftp.retry.size?.waits_ms [1..3600000]
+tftp.retry.size?.then next|fail "next"
+tftp.retry.open.waits_ms [1..3600000]
+tftp.retry.open.then fail "fail"
+tftp.retry.read.waits_ms [1..3600000]
+tftp.retry.read.then fail "fail"
+tftp.on any {}
+tftp.rollover 0|1|fail 0
+tftp.dally_ms 0..60000 0
+tftp.adjustable [blksize|windowsize|timeout|retries|tsize] []
+dhcp any null
+screen.banner [text] []
+screen.file text ""
+screen.done text ""
+screen.exit text null"""
+
+# What the ROM does when ...; the default is what the RFCs and good sense ask for.
+_ON = """\
+duplicate_data ack|ack_once|ignore|ERROR "ack_once"
+future_data ignore|ack|ack_once|error|fail|ERROR "ignore"
+window_gap ack_once|ack|ERROR "ack_once"
+old_data ignore|ack|ack_once|ack_that|error|fail|ERROR "ignore"
+block_zero ignore|ack|ack_once|ack_that|error|fail|ERROR "ignore"
+unknown_tid error|ignore|accept|follow|ERROR "error"
+no_oack accept|next|error|fail|ERROR "accept"
+malformed_oack error|ignore|fail|ERROR "error"
+unrequested_option error|ignore|accept|fail|ERROR "error"
+larger_blksize error|ignore|accept|fail|ERROR "error"
+oversize_data error|ignore|fail|ERROR "error"
+stray_opcode error|ignore|fail|ERROR "error"
+duplicate_oack ack|ignore|fail|ERROR "ack"
+late_oack ignore|ack|ack_once|fail|ERROR "ignore"
+error fail|next|next_if_refused "fail"
+give_up silent|ERROR "silent\""""
+
+_RANGES = {"blksize": (8, 65464), "windowsize": (1, 65535), "timeout": (1, 255)}
 
 
 class ProfileError(ValueError):
     """A ROM file that breaks the shape. `path`: the field, as "tftp.retry.open.waits_ms[2]"."""
 
     def __init__(self, path, message):
-        super().__init__("%s: %s" % (path or "the file", message))
+        super().__init__(path + ": " + message if path else message)
         self.path = path
 
 
-# --- one checker for each kind of value ----------------------------------------------------------
-# Each is called with the value and its path and returns the flattened value or raises.
+def _wrong(path, expected, value):
+    text = json.dumps(value)
+    if len(text) > 40:
+        text = text[:37] + "..."
+    raise ProfileError(path, "expected %s, got %s" % (expected, text))
 
 
-def _text(value, path):
-    if not isinstance(value, str):
-        raise ProfileError(path, "expected text, got %s" % _show(value))
-    return value
-
-
-def _whole(low, high):
-    def check(value, path):
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ProfileError(
-                path, "expected a whole number %d..%d, got %s" % (low, high, _show(value))
-            )
-        return value
-
-    return check
-
-
-def _one_of(*choices):
-    def check(value, path):
-        if isinstance(value, (dict, list)) or value not in choices or isinstance(value, bool):
-            names = ", ".join(_show(choice) for choice in choices)
-            raise ProfileError(path, "expected one of %s, got %s" % (names, _show(value)))
-        return value
-
-    return check
-
-
-def _list_of(item, least=0):
-    def check(value, path):
-        if not isinstance(value, list) or len(value) < least:
-            what = "a list" if not least else "a list of at least %d" % least
-            raise ProfileError(path, "expected %s, got %s" % (what, _show(value)))
-        return [_check(item, part, "%s[%d]" % (path, i)) for i, part in enumerate(value)]
-
-    return check
-
-
-def _pair(value, path):
-    if not isinstance(value, list) or len(value) != 2:
-        raise ProfileError(path, 'expected ["name", "value"], got %s' % _show(value))
-    pair = [_check(_text, part, path) for part in value]
-    if not pair[0] or "\x00" in pair[0] + pair[1]:
-        raise ProfileError(path, "an option needs a name, and neither part may hold a NUL")
-    if pair[0].lower() in _RANGES:
-        low, high = _RANGES[pair[0].lower()]
-        if not pair[1].isdigit() or not low <= int(pair[1]) <= high:
-            raise ProfileError(
-                path, "expected digits for %d..%d, got %s" % (low, high, _show(pair[1]))
-            )
-    return pair
-
-
-def _reaction(*names):
-    # A reaction's name, or the ERROR that the ROM sends and stops with.
-    def check(value, path):
-        if isinstance(value, dict):
-            return _check(_ERROR, value, path)
-        if value not in names:
-            raise ProfileError(
-                path,
-                'expected one of %s or {"error": code, "message": text}, got %s'
-                % (", ".join(names), _show(value)),
-            )
-        return value
-
-    return check
-
-
-def _any(value, path):
-    return value
-
-
-def _check(shape, value, path):
-    # Flatten evidence, then check against a checker or a {field: (shape, default)} table.
+def _bare(value, path):
+    # Drop the evidence around a value.
     if isinstance(value, dict) and "value" in value:
         mark = value.get("evidence", "observed")
         if mark not in _EVIDENCE:
-            raise ProfileError(
-                path + ".evidence",
-                "expected one of %s, got %s" % (", ".join(_EVIDENCE), _show(mark)),
-            )
-        value = value["value"]
-    if not isinstance(shape, dict):
-        return shape(value, path)
+            _wrong(path + ".evidence", "one of " + ", ".join(_EVIDENCE), mark)
+        return value["value"]
+    return value
+
+
+def _field(kind, value, path):
+    # The bare value of one field, checked against what the shape says of it.
+    value = _bare(value, path)
+    if kind[0] == "[":
+        if not isinstance(value, list) or not value and path[-8:] == "waits_ms":
+            _wrong(path, "a list", value)
+        return [_field(kind[1:-1], item, "%s[%d]" % (path, i)) for i, item in enumerate(value)]
+    if kind == "pairs":
+        return _pairs(value, path)
+    if kind == "text":
+        if not isinstance(value, str):
+            _wrong(path, "text", value)
+    elif ".." in kind:
+        low, high = [int(bound) for bound in kind.split("..")]
+        if type(value) is not int or not low <= value <= high:
+            _wrong(path, "a whole number %d..%d" % (low, high), value)
+    elif kind != "any":
+        words = kind.split("|")
+        if isinstance(value, dict) and words[-1] == "ERROR":
+            return _object({"error": "0..65535", "message": "text"}, value, path)
+        if value == "ERROR" or value not in [int(w) if w.isdigit() else w for w in words]:
+            if words[-1] == "ERROR":
+                words[-1] = '{"error": code, "message": text}'
+            _wrong(path, " or ".join(words), value)
+        if value is True or value is False:
+            _wrong(path, " or ".join(words), value)
+    return value
+
+
+def _pairs(value, path):
+    # The options of a request: [["name", "value"], ...], each name once (R-TFTP-5).
+    if not isinstance(value, list):
+        _wrong(path, "a list of options", value)
+    names = []
+    for i, pair in enumerate(value):
+        at = "%s[%d]" % (path, i)
+        if not isinstance(pair, list) or len(pair) != 2 or not pair[0]:
+            _wrong(at, '["name", "value"]', pair)
+        for part in pair:
+            if not isinstance(part, str) or "\x00" in part:
+                _wrong(at, "two texts", pair)
+        name = pair[0].lower()
+        if name in names:
+            raise ProfileError(at, "the option %s stands there twice" % name)
+        names.append(name)
+        low, high = _RANGES.get(name, (0, 0))
+        if high and (not pair[1].isdigit() or not low <= int(pair[1]) <= high):
+            _wrong(at, "%s %d..%d" % (name, low, high), pair[1])
+    return value
+
+
+def _tree(shape):
+    # The lines of a shape as nested dicts; a leaf is the rest of its line.
+    root = {}
+    for line in shape.split("\n"):
+        path, _, rule = line.partition(" ")
+        names = path.split(".")
+        node = root
+        for name in names[:-1]:
+            node = node.setdefault(name, {})
+        node[names[-1]] = rule
+    return root
+
+
+def _object(tree, value, path):
+    # A dict checked against a tree, with the defaults filled in.
+    value = _bare(value, path)
     if not isinstance(value, dict):
-        raise ProfileError(path, "expected an object, got %s" % _show(value))
+        _wrong(path, "an object", value)
+    known = [name.rstrip("[]?") for name in tree]
     for name in value:
-        if name not in shape:
-            names = ", ".join(sorted(shape))
-            raise ProfileError(_join(path, name), "no such field; there are %s" % names)
+        if name not in known:
+            known.sort()
+            raise ProfileError(_at(path, name), "no such field; there are " + ", ".join(known))
     flat = {}
-    for name, (part, default) in shape.items():
-        if name in value:
-            flat[name] = _check(part, value[name], _join(path, name))
-        elif default is _REQUIRED:
-            raise ProfileError(_join(path, name), "is missing")
+    for mark, rule in tree.items():
+        name = mark.rstrip("[]?")
+        at = _at(path, name)
+        if isinstance(rule, str):
+            kind, space, default = rule.partition(" ")
+            if name not in value and space:
+                flat[name] = json.loads(default)
+                continue
+        elif mark[-1] == "?" and name not in value:
+            flat[name] = None
+            continue
+        if name not in value:
+            raise ProfileError(at, "is missing")
+        if isinstance(rule, str):
+            flat[name] = _field(kind, value[name], at)
+        elif mark[-1] == "]":
+            items = _bare(value[name], at)
+            if not isinstance(items, list) or not items:
+                _wrong(at, "a list of objects", items)
+            flat[name] = [_object(rule, item, "%s[%d]" % (at, i)) for i, item in enumerate(items)]
         else:
-            flat[name] = default
+            flat[name] = _object(rule, value[name], at)
     return flat
 
 
-def _join(path, name):
-    return "%s.%s" % (path, name) if path else name
-
-
-def _show(value):
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-# --- the shape: field: (checker, default) ----------------------------------------------------------
-
-_RANGES = {"blksize": (8, 65464), "windowsize": (1, 65535), "timeout": (1, 255), "tsize": (0, 1 << 62)}
-_PORT = _whole(1, 65535)
-_WAITS = (_list_of(_whole(1, 3600000), 1), _REQUIRED)
-_ERROR = {"error": (_whole(0, 65535), _REQUIRED), "message": (_text, _REQUIRED)}
-
-
-def _phase(*then):
-    return {"waits_ms": _WAITS, "then": (_one_of(*then), then[0])}
-
-
-# What the ROM does when ...; the default is what RFC and good sense ask for.
-_ON = {
-    "duplicate_data": (_reaction("ack", "ack_once", "ignore"), "ack_once"),
-    "future_data": (_reaction("ignore", "ack", "ack_once", "error", "fail"), "ignore"),
-    "window_gap": (_reaction("ack_once", "ack"), "ack_once"),
-    "old_data": (_reaction("ignore", "ack", "ack_once", "ack_that", "error", "fail"), "ignore"),
-    "block_zero": (_reaction("ignore", "ack", "ack_once", "ack_that", "error", "fail"), "ignore"),
-    "unknown_tid": (_reaction("error", "ignore", "accept", "follow"), "error"),
-    "no_oack": (_reaction("accept", "next", "error", "fail"), "accept"),
-    "malformed_oack": (_reaction("error", "ignore", "fail"), "error"),
-    "unrequested_option": (_reaction("error", "ignore", "accept", "fail"), "error"),
-    "larger_blksize": (_reaction("error", "ignore", "accept", "fail"), "error"),
-    "oversize_data": (_reaction("error", "ignore", "fail"), "error"),
-    "stray_opcode": (_reaction("error", "ignore", "fail"), "error"),
-    "duplicate_oack": (_reaction("ack", "ignore", "fail"), "ack"),
-    "late_oack": (_reaction("ignore", "ack", "ack_once", "fail"), "ignore"),
-    "error": (_reaction("fail", "next", "next_if_refused"), "fail"),
-    "give_up": (_reaction("silent"), "silent"),
-}
-
-_SHAPE = {
-    "id": (_text, _REQUIRED),
-    "name": (_text, _REQUIRED),
-    "about": (_text, _REQUIRED),
-    "sources": (_list_of(_text), _REQUIRED),
-    "udp": (
-        {
-            "source_port": (
-                {
-                    "policy": (_one_of("counter", "random", "fixed", "clock"), _REQUIRED),
-                    "first": (_PORT, _REQUIRED),
-                    "last": (_PORT, 65535),
-                    "step": (_whole(1, 65535), 1),
-                    "per": (_one_of("request", "transfer", "boot"), "transfer"),
-                    "wrap": (_PORT, None),
-                },
-                _REQUIRED,
-            ),
-            "ttl": (_whole(1, 255), 64),
-        },
-        _REQUIRED,
-    ),
-    "tftp": (
-        {
-            "requests": (
-                _list_of(
-                    {
-                        "purpose": (_one_of("size", "data"), "data"),
-                        "mode": (_one_of("octet", "OCTET"), "octet"),
-                        "options": (_list_of(_pair), []),
-                        "padding": (_whole(0, 1024), 0),
-                        "finish": (_ERROR, None),
-                        "on": (_any, {}),
-                    },
-                    1,
-                ),
-                _REQUIRED,
-            ),
-            "retry": (
-                {
-                    "size": (_phase("next", "fail"), None),
-                    "open": (_phase("fail"), _REQUIRED),
-                    "read": (_phase("fail"), _REQUIRED),
-                },
-                _REQUIRED,
-            ),
-            "on": (_ON, {}),
-            "rollover": (_one_of(0, 1, "fail"), 0),
-            "dally_ms": (_whole(0, 60000), 0),
-            "adjustable": (
-                _list_of(_one_of("blksize", "windowsize", "timeout", "retries", "tsize")),
-                [],
-            ),
-        },
-        _REQUIRED,
-    ),
-    "dhcp": (_any, None),
-    "screen": (
-        {
-            "banner": (_list_of(_text), []),
-            "file": (_text, ""),
-            "done": (_text, ""),
-            "exit": (_text, None),
-        },
-        _REQUIRED,
-    ),
-}
-
-
-# --- the doors ---------------------------------------------------------------------------------
+def _at(path, name):
+    return path + "." + name if path else name
 
 
 def flatten(rom):
     """The checked, bare form of a ROM (a dict as in the file). Raises ProfileError."""
-    flat = _check(_SHAPE, rom, "")
+    flat = _object(_tree(_SHAPE), rom, "")
+    for name in ("name", "about", "sources", "dhcp"):
+        del flat[name]  # for people, or read elsewhere
+    del flat["tftp"]["adjustable"]  # for the bench
     ports = flat["udp"]["source_port"]
     if ports["last"] < ports["first"]:
         raise ProfileError("udp.source_port.last", "expected %d or more" % ports["first"])
-    tftp = flat["tftp"]
-    base = _check(_ON, tftp["on"], "tftp.on") if not tftp["on"] else tftp["on"]
-    for i, request in enumerate(tftp["requests"]):
-        path = "tftp.requests[%d]" % i
-        for name, _value in request["options"]:
-            if [n.lower() for n, _v in request["options"]].count(name.lower()) > 1:
-                raise ProfileError(path + ".options", "%s stands there twice" % name)
-        own = request["on"]
-        if not isinstance(own, dict):
-            raise ProfileError(path + ".on", "expected an object, got %s" % _show(own))
-        request["on"] = dict(base)
-        for name in own:
-            if name not in _ON:
-                raise ProfileError("%s.on.%s" % (path, name), "no such reaction")
-            request["on"][name] = _check(_ON[name][0], own[name], "%s.on.%s" % (path, name))
-    if tftp["requests"][-1]["purpose"] != "data":
+    requests = flat["tftp"]["requests"]
+    if requests[-1]["purpose"] != "data":
         raise ProfileError("tftp.requests", "the last request must have the purpose data")
-    flat["dhcp"] = None  # the DHCP engine reads its own part
+    reactions = _tree(_ON)
+    common = _object(reactions, flat["tftp"].pop("on"), "tftp.on")
+    for i, request in enumerate(requests):
+        own = _bare(request["on"], "")
+        if own:
+            checked = _object(reactions, own, "tftp.requests[%d].on" % i)
+            own = {name: checked[name] for name in own}
+        request["on"] = dict(common, **own) if own else common
     return flat
 
 

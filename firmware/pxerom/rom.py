@@ -137,9 +137,7 @@ class Boot:
         except Failure:
             if transfer.error:
                 record["outcome"] = "error"
-                self._event(
-                    "error", {"server_tid": self._tid(transfer.reply_to), "error": transfer.error}
-                )
+                self._refused_by_server()
             elif not self._timer.exhausted() or transfer.reply is not None:
                 record["outcome"] = "refused"
             self._tell(transfer.reply, transfer.reply_to)
@@ -327,25 +325,30 @@ class Boot:
     def _opened(self):
         transfer = self._transfer
         tid = self._tid(transfer.peer)
-        if transfer.oack is not None:
+        granted = transfer.oack is not None
+        if granted:
             self._event("oack", {"server_tid": tid, "options": transfer.oack})
-        self._event(
-            "data",
-            {"server_tid": tid, "blksize": transfer.blksize, "oack": transfer.oack is not None},
-        )
+        if not transfer.probe:
+            self._event(
+                "data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted}
+            )
 
     def _left(self):
         # The ROM itself ended the transfer and goes on.
         transfer = self._transfer
-        tid = self._tid(transfer.reply_to)
-        if transfer.oack is not None:
-            self._event("oack", {"server_tid": tid, "options": transfer.oack})
+        self._record["outcome"] = "aborted"
         if transfer.error:
             self._record["outcome"] = "error"
-            self._event("error", {"server_tid": tid, "error": transfer.error})
+            self._refused_by_server()
         else:
-            self._record["outcome"] = "aborted"
+            if transfer.opened:
+                self._opened()
             self._event("aborted", {"error": transfer.sent_error})
+
+    def _refused_by_server(self):
+        transfer = self._transfer
+        fields = {"server_tid": self._tid(transfer.peer), "error": transfer.error}
+        self._event("error", fields)
 
     def _progress(self):
         transfer = self._transfer
@@ -382,30 +385,19 @@ class Boot:
         transfer = self._transfer
         if timer is None or transfer.done:
             return {"by": by, "after_ms": after_ms, "next": None}
-        wait = "It would have waited %.1f s more" % (
-            max(0, timer.left_ms(self.net.now())) / 1000
-        )
-        if not timer.exhausted():
-            if transfer.opened:
-                then = "sent the ACK of block %d again" % transfer.blocks
-            else:
-                then = "sent request %d%s" % (timer.sends + 1, self._from_port())
-        elif self._phase["then"] == "next":
-            then = "gone on to its next request%s" % self._from_port()
-        else:
-            then = "given up with %s" % ("PXE-E35" if transfer.opened else "PXE-E32")
-        left = sum(timer.waits_ms[timer.sends :]) / 1000
-        more = ""
-        if left:
-            more = " This phase has %d sends and %.1f s more to come." % (
-                len(timer.waits_ms) - timer.sends,
-                left,
-            )
-        return {"by": by, "after_ms": after_ms, "next": "%s and then %s.%s" % (wait, then, more)}
-
-    def _from_port(self):
         port = self.net.ports.peek()
-        return " from UDP port %d" % port if port else ""
+        by_port = " from UDP port %d" % port if port else ""
+        if timer.exhausted():
+            then = "given up with %s" % ("PXE-E35" if transfer.opened else "PXE-E32")
+            if self._phase["then"] == "next":
+                then = "gone on to its next request" + by_port
+        elif transfer.opened:
+            then = "sent the ACK of block %d again" % transfer.blocks
+        else:
+            then = "sent request %d%s" % (timer.sends + 1, by_port)
+        seconds = max(0, timer.left_ms(self.net.now())) / 1000
+        then = "It would have waited %.1f s more and then %s." % (seconds, then)
+        return {"by": by, "after_ms": after_ms, "next": then}
 
     def _tell(self, packet, peer):
         # A parting ERROR, sent once (R-TFTP-57); that it cannot be sent changes nothing.

@@ -22,43 +22,28 @@ class Full(Failure):
 class Null:
     """Takes everything, keeps nothing."""
 
+    def _nothing(self, view=None):
+        return None
+
+    room = open = write = commit = abort = _nothing
+
+
+class Memory:
+    """Keeps the bytes in `data`."""
+
     def room(self):
         return None
 
     def open(self):
-        pass
-
-    def write(self, view):
-        pass
-
-    def commit(self):
-        pass
-
-    def abort(self):
-        pass
-
-
-class Memory:
-    """Keeps the bytes in `data`. `most`: bytes that it will hold, None for no bound."""
-
-    def __init__(self, most=None):
         self.data = bytearray()
-        self._most = most
 
-    def room(self):
-        return self._most
-
-    def open(self):
-        self.data = bytearray()
+    abort = open
 
     def write(self, view):
         self.data += view
 
     def commit(self):
         pass
-
-    def abort(self):
-        self.data = bytearray()
 
 
 class File:

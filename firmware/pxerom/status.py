@@ -8,57 +8,25 @@ where it happens; this file only knows what a code means.
 2. Text from the network is made harmless before anybody sees it (`printable`, R-SEC-22).
 """
 
-# code: (the ROM's text, side, what to do next)
-_CODES = {
-    "PXE-E32": (
-        "TFTP open timeout",
-        "path",
-        "Fetch the same file with `--rom os-client`: if that works, a firewall drops answers to "
-        "this ROM's low source ports; if not, check UDP port 69 and that the server runs.",
-    ),
-    "PXE-E33": ("TFTP unknown opcode", "server", "Capture the exchange and report the server."),
-    "PXE-E35": (
-        "TFTP read timeout",
-        "path",
-        "The transfer began and then stopped: look for loss on the path, a server that died, or "
-        "datagrams too big for it (try a smaller blksize).",
-    ),
-    "PXE-E36": (
-        "Error received from TFTP server",
-        "server",
-        "The server's own words are above: look them up in its log.",
-    ),
-    "PXE-E38": (
-        "TFTP cannot open connection",
-        "server",
-        "Try `--rom standard` with other options, or without any (`--rom os-client`).",
-    ),
-    "PXE-E39": (
-        "TFTP cannot read from connection",
-        "server",
-        "Capture the exchange (`--pcap`): the packets do not add up to the file.",
-    ),
-    "PXE-E3A": (
-        "TFTP too many packages",
-        "ours",
-        "Make room, raise the limit, or check that the file is the one meant.",
-    ),
-    "PXE-E3B": (
-        "TFTP error - File not found",
-        "server",
-        "Check the name (case, slashes, no leading folder) against the server's root folder.",
-    ),
-    "PXE-E3C": (
-        "TFTP error - Access violation",
-        "server",
-        "Make the file readable for the server's user, and see which folders it serves.",
-    ),
-    "PXE-E3F": (
-        "TFTP packet size is invalid",
-        "server",
-        "The server sends more than it was asked for: try another blksize, report the server.",
-    ),
-}
+# One line for each code: number|side|the ROM's text|what to do next. One string, because forty
+# small ones would cost a board three times the memory.
+_CODES = """\
+E32|path|TFTP open timeout|Fetch the same file with `--rom os-client`: if that works, a firewall drops \
+answers to this ROM's low source ports; if not, check UDP port 69 and that the server runs.
+E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.
+E35|path|TFTP read timeout|The transfer began and then stopped: look for loss on the path, a server that \
+died, or datagrams too big for it (try a smaller blksize).
+E36|server|Error received from TFTP server|Look up the server's own words in its log.
+E38|server|TFTP cannot open connection|Try `--rom standard` with other options, or without any \
+(`--rom os-client`).
+E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`): the packets do not add up.
+E3A|ours|TFTP too many packages|Make room, raise the limit, or check that the file is the one meant.
+E3B|server|TFTP error - File not found|Check the name (case, slashes, no leading folder) against the \
+server's root folder.
+E3C|server|TFTP error - Access violation|Make the file readable for the server's user, and see which \
+folders it serves.
+E3F|server|TFTP packet size is invalid|The server sends more than it was asked for: try another \
+blksize, report the server."""
 
 EXIT_LINE = "PXE-M0F: Exiting PXE ROM."
 
@@ -75,7 +43,9 @@ class Failure(Exception):
 
     def status(self):
         """The result's `status`: {code, text, side, detail, advice}."""
-        text, side, advice = _CODES[self.code]
+        for line in _CODES.split("\n"):
+            if line[:3] == self.code[4:]:
+                _, side, text, advice = line.split("|")
         return {
             "code": self.code,
             "text": text,
