@@ -6,7 +6,7 @@ each difference exists is said where it is bridged.
 1. A time is a tick count; two of them are only ever compared with `ticks_diff`.
 2. A socket address is opaque (a tuple here, packed bytes there): `address` makes one, `split`
    reads one, `==` compares two.
-3. A time-out is told from an error by `is_timeout`, never by one port's errno.
+3. A time-out is told from an error by `TIMED_OUT`, never by one port's errno.
 """
 
 import os
@@ -43,7 +43,6 @@ except ImportError:  # CPython
 
 
 # The numbers are the same wherever an interpreter lacks the name: errno.h of Linux and newlib.
-_EAGAIN = const(11)
 ENOENT = const(2)
 _WORDS = (
     "1 operation not permitted|2 no such file or folder|13 permission denied|"
@@ -51,11 +50,11 @@ _WORDS = (
     "30 read-only file system|36 name too long|99 this machine does not have that address|"
     "101 no route to that network|113 no route to that host|122 disk quota exceeded"
 )
-# In use and timed out are where newlib (ESP32) and Linux (and lwIP's own table) part company.
-_TIMED_OUT = (None, _EAGAIN, 110, 116)
-_IN_USE = (98, 112)
-# Connection refused, network and host unreachable: what an ICMP message turns into.
-_UNREACHABLE = (111, 101, 113, 118)
+# What an OSError's errno may be when nothing came in time (CPython: None), when another socket
+# holds the port, and when an ICMP unreachable is echoed: newlib (ESP32) and Linux differ.
+TIMED_OUT = (None, 11, 110, 116)
+IN_USE = (98, 112)
+UNREACHABLE = (111, 101, 113, 118)
 
 # A ROM drops what still arrives at a port it has left; a host's stack answers it with ICMP port
 # unreachable, unless the socket stays open. lwIP on rp2 has three or four UDP sockets in all.
@@ -73,21 +72,6 @@ def why(error):
         if number == str(error.errno):
             return words
     return "errno %s" % error.errno
-
-
-def is_timeout(error):
-    """True when an OSError of a receive means that nothing came in time (CPython: errno None)."""
-    return error.errno in _TIMED_OUT
-
-
-def is_in_use(error):
-    """True when a bind failed because another socket holds the port."""
-    return error.errno in _IN_USE
-
-
-def is_unreachable(error):
-    """True when an OSError is the echo of an ICMP unreachable (Linux only, see `watch_icmp`)."""
-    return error.errno in _UNREACHABLE
 
 
 def address(host, port):
@@ -135,14 +119,6 @@ def free_bytes(path):
     except (OSError, AttributeError):
         return None
     return stat[1] * stat[4]
-
-
-def file_size(path):
-    """Size of a file in bytes, or None when there is none."""
-    try:
-        return os.stat(path)[6]
-    except OSError:
-        return None
 
 
 # Atomic on littlefs and on every POSIX system; os.replace is what Windows needs.

@@ -41,7 +41,7 @@ class Screen:
             last = self._screen["exit"]
             self._line(EXIT_LINE if last is None else last)
         elif name == "image":
-            self._line(self._screen["done"])
+            self._line("")
 
     def _fill(self, text, event):
         return text.replace("{server}", event["server"]).replace("{file}", event["file"])

@@ -51,7 +51,6 @@ tftp.adjustable [blksize|windowsize|timeout|retries|tsize] []
 dhcp any null
 screen.banner [text] []
 screen.file text ""
-screen.done text ""
 screen.exit text null"""
 
 # What the ROM does when ...; the default is what the RFCs and good sense ask for.

@@ -15,12 +15,12 @@ datagram means is `tftp`'s business.
 import socket
 
 from pxerom.compat import (
+    IN_USE,
     KEPT_SOCKETS,
+    TIMED_OUT,
+    UNREACHABLE,
     address,
     drain_icmp,
-    is_in_use,
-    is_timeout,
-    is_unreachable,
     random_below,
     ticks_ms,
     watch_icmp,
@@ -111,7 +111,7 @@ class Udp:
                 self.port = port
                 return port
             except OSError as error:
-                if not is_in_use(error):
+                if error.errno not in IN_USE:
                     raise Refused(
                         3, "Cannot use UDP port %d on %s: %s." % (port, self.bind, why(error))
                     )
@@ -141,7 +141,7 @@ class Udp:
         try:
             self._socket.sendto(packet, to)
         except OSError as error:
-            if not is_unreachable(error):
+            if error.errno not in UNREACHABLE:
                 raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours")
             # The echo of an earlier packet's ICMP; this one has not gone out yet.
             self._unreachable()
@@ -163,9 +163,9 @@ class Udp:
         try:
             data, self.sender = self._socket.recvfrom(size)
         except OSError as error:
-            if is_timeout(error):
+            if error.errno in TIMED_OUT:
                 return None
-            if not is_unreachable(error):
+            if error.errno not in UNREACHABLE:
                 raise Failure("PXE-E39", "Receiving failed: %s" % why(error), "ours")
             self._unreachable()
             return None

@@ -1,4 +1,4 @@
-"""The network lab: real TFTP servers, a scripted one, a bad line and a firewall, all inside this PC.
+"""The network lab: TFTP servers, a scripted one, a bad line and a firewall, all inside this PC.
 
 What stands here is used by the interop tests, the firewall case and the benchmark. Nothing in it
 imports `pxerom` or `pxebench`: a lab that shared code with what it measures would share its bugs.

@@ -15,6 +15,7 @@ import contextlib
 import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 from host_tests.lab import processes, programs
@@ -45,6 +46,19 @@ def listening(pid, port):
     """Tell whether an UDP socket waits on `port` in the network that process `pid` is in."""
     lines = Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]
     return any(int(line.split()[1].partition(":")[2], 16) == port for line in lines)
+
+
+@contextlib.contextmanager
+def folder(files):
+    """Yield the path of a folder that any user can read, with `files`: {"sub/name": bytes}."""
+    with tempfile.TemporaryDirectory(prefix="tftp-") as root:
+        for name, content in files.items():
+            path = Path(root, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        for path in (Path(root), *Path(root).rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield root
 
 
 @contextlib.contextmanager
