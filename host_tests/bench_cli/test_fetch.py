@@ -36,6 +36,21 @@ def test_screen_is_all_of_stdout_and_summary_all_of_stderr(bench, served):
     assert hashlib.sha256(FILES["small.bin"]).hexdigest() in run.stderr
 
 
+def test_image_is_named_in_words(bench, served):
+    run = bench.fetch(served.url("script.ipxe"))
+    assert "  image    iPXE script (ipxe-script)" in run.stderr.splitlines()
+
+
+def test_every_kind_of_image_has_its_words():
+    from pxebench.view import image_words
+    from pxerom import image
+
+    kinds = {line.split()[0] for line in image._SIGNATURES.split("\n")}
+    for kind in {kind for kind in kinds if kind.islower()} | {"nbp", "empty", "unknown", "iso"}:
+        assert image_words({"kind": kind}) != kind
+    assert image_words({"kind": "efi-x64"}) == "EFI program for x64 (efi-x64)"
+
+
 def test_failure_shows_the_screen_and_says_whose_side_and_what_next(bench, served):
     run = bench.fetch(served.url("missing"))
     assert run.returncode == 1

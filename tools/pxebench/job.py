@@ -37,7 +37,7 @@ A **result** (`--json`):
         "requests": [{"source_port", "at_ms", "options"}], "oack", "outcome", "error", "blocks",
         "bytes", "retransmits", "duplicates", "foreign", "unreachable", "blksize", "windowsize",
         "elapsed_ms"}],
-     "image": {"kind", "about", "bytes", "sha256"} or null,
+     "image": {"kind", "bytes", "sha256"} or null,
      "ended": {"by": "bench|user", "after_ms", "next"} or null}
 
 Rules
@@ -307,7 +307,7 @@ _ORDER = (
     *("schema", "purpose", "file", "server", "server_port", "server_tid", "requests"),
     *("source_port", "at_ms", "options", "oack", "outcome", "status", "ended", "rom"),
     *("endpoint", "lease", "transfers", "image", "code", "text", "message", "side", "detail"),
-    *("advice", "by", "after_ms", "next", "kind", "about", "runtime", "board", "mac", "error"),
+    *("advice", "by", "after_ms", "next", "kind", "runtime", "board", "mac", "error"),
     *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
     *("foreign", "unreachable", "elapsed_ms"),
 )

@@ -18,6 +18,30 @@ _SIDES = {
     "server": "the server",
     "path": "the path between ROM and server",
 }
+# The kinds of `pxerom.image`, in words; "efi-*" are put together.
+_IMAGES = {
+    "ipxe-nbp": "iPXE network boot program, BIOS",
+    "ipxe-lkrn": "iPXE as a Linux kernel image, BIOS",
+    "ipxe-script": "iPXE script",
+    "pxelinux": "PXELINUX network boot program, BIOS",
+    "grub-pxe": "GRUB network boot program, BIOS",
+    "nbp": "network boot program of unknown make, BIOS; it has no signature",
+    "linux": "Linux kernel image, x86 boot protocol",
+    "linux-arm64": "Linux kernel image, arm64",
+    "linux-riscv": "Linux kernel image, RISC-V",
+    "linux-zboot": "compressed Linux EFI image",
+    "option-rom": "PCI option ROM, BIOS",
+    "option-rom-efi": "PCI option ROM, EFI",
+    "iso": "ISO 9660 image, not a network boot program",
+    "disk": "disk image or boot sector, not a network boot program",
+    "gzip": "gzip file",
+    "elf": "ELF file",
+    "com32": "Syslinux COM32 module",
+    "uimage": "U-Boot legacy image",
+    "fit": "flattened image or device tree, U-Boot",
+    "empty": "empty file",
+    "unknown": "no boot image that is known here",
+}
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
 
 
@@ -205,9 +229,11 @@ def _row_if(name, text):
 
 
 def image_words(image):
-    """What an image is, in words."""
-    about = image.get("about")
-    return f"{about} ({image['kind']})" if about else image.get("kind", "unknown")
+    """What an image is, in words, and its kind."""
+    kind = image.get("kind") or "unknown"
+    if kind.startswith("efi-"):
+        return f"EFI program for {kind[4:]} ({kind})"
+    return f"{_IMAGES[kind]} ({kind})" if kind in _IMAGES else kind
 
 
 def port_words(result):
