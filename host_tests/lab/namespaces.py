@@ -5,7 +5,7 @@ laid here only join one of ours to another. Names and rule sets of the machine s
 
 Rules
 1. A namespace has no name. It lives as long as a process that waits on a pipe held by us: when we
-   end, by whatever signal, the pipe closes, the process ends and the kernel clears the network away.
+   end, by whatever signal, the pipe closes, that process ends and the kernel clears the network.
 2. As root we work directly. Otherwise everything runs in one user namespace where we are root; a
    kernel that forbids this is reported with a LabError that says so.
 3. A command enters with `nsenter`, which becomes the command: its process id is the one we end.
