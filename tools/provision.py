@@ -94,7 +94,7 @@ class Failure(Exception):
 
 
 def run(argv, failure, **more):
-    """Run argv quietly and return its stdout; if it fails, its last lines follow `failure`."""
+    """Run argv quietly and return its stdout; if it fails, its errors follow `failure`."""
     env = dict(os.environ, LC_ALL="C", **more)
     try:
         done = subprocess.run(
@@ -108,8 +108,9 @@ def run(argv, failure, **more):
     except OSError as error:
         raise Failure(f"{failure}: {argv[0]}: {error.strerror}") from error
     if done.returncode:
-        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        raise Failure("\n    ".join([f"{failure}:", *said[-6:]]))
+        said = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
+        errors = [line for line in said if re.match("E:|ERROR|Error", line)]
+        raise Failure("\n    ".join([f"{failure}:", *(errors[:4] or said[-4:])]))
     return done.stdout
 
 
@@ -137,7 +138,7 @@ def set_done(step, digest):
 
 
 def put_in_place(new, place):
-    """Rename the folder `new` to `place`; what stood there goes first, and in one step."""
+    """Rename the folder `new` to `place`; whatever stood there is gone afterwards."""
     place.parent.mkdir(parents=True, exist_ok=True)
     old = place.with_name(place.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
@@ -254,8 +255,13 @@ class Apt:
         lines = [f"deb {signed}{uri} {suite} {' '.join(c)}\n" for uri, suite, c in sources]
         (folder / "sources.list").write_text("".join(lines))
         suites = " ".join(sorted({suite for _, suite, _ in sources}))
-        # A source that cannot be had matters only if a package is then missing.
-        self.get("update", failure=f"apt could not read the package lists of {suites}")
+        failure = f"apt could not get the package lists of {suites}"
+        try:
+            self.get("-o", "APT::Update::Error-Mode=any", "update", failure=failure)
+        except Failure:
+            # One source that cannot be had matters only if a package is then missing.
+            if not any((folder / "lists").glob("*Packages*")):
+                raise
 
     def get(self, *arguments, failure):
         argv = ["apt-get", "-c", self.conf, "-y", "-q", *arguments]
@@ -330,19 +336,19 @@ def works(venv):
 
 
 def make_venv(python):
+    venv = [sys.executable, "-m", "venv", "--clear"]
+    failure = "Python could not make .venv"
     try:
-        import ensurepip  # noqa: F401  # Debian leaves it out of python3; pip then comes as a package.
-    except ImportError:
+        run([*venv, VENV], failure)
+    except Failure:
+        # Debian keeps what venv needs in a package of its own; its pip can be had without it.
         if not has_apt():
-            raise Failure("this Python has no ensurepip: install it, or PYTHON=...") from None
-        failure = "Python could not make .venv"
-        run([sys.executable, "-m", "venv", "--clear", "--without-pip", VENV], failure)
+            raise
+        run([*venv, "--without-pip", VENV], failure)
         wheels = TOOLS / "apt/pip"
         unpack(own_apt().fetch(["python3-pip-whl"]), wheels)
         wheel = next(wheels.rglob("pip-*.whl"))
         run([python, wheel / "pip", "install", "-q", "--no-index", wheel], "pip did not install")
-    else:
-        run([sys.executable, "-m", "venv", "--clear", VENV], "Python could not make .venv")
 
 
 def provide_lint():
@@ -466,8 +472,7 @@ def provide_servers():
         return None
     names = [row[0] for row in missing]
     if missing and not has_apt():
-        print(f"servers: no apt here, install yourself for the tests: {', '.join(names)}")
-        return None
+        return f"no apt here: for the tests, install {', '.join(names)} yourself"
     new, root = TOOLS / "root.new", TOOLS / "root"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
