@@ -1,0 +1,80 @@
+"""What the core's tests need beside `assert`, on every interpreter: no pytest in here."""
+
+import os
+
+from pxerom import compat, profile
+
+
+def raises(kind, function, *arguments):
+    """The exception of `kind` that the call raises; anything else fails the test."""
+    try:
+        function(*arguments)
+    except kind as error:
+        return error
+    raise AssertionError("%s was not raised" % kind.__name__)
+
+
+def same(got, expected, what=""):
+    """`assert got == expected` that shows both, where no pytest rewrites the assertion."""
+    assert got == expected, "%s\n     got %r\nexpected %r" % (what, got, expected)
+
+
+class Folder:
+    """An empty folder to write in, gone with all it holds when the `with` is left."""
+
+    def __enter__(self):
+        name = "pxerom-%x" % compat.random_below(1 << 30)
+        self.path = (os.getenv("TMPDIR") or "/tmp") + "/" + name
+        os.mkdir(self.path)
+        return self
+
+    def __exit__(self, kind, error, trace):
+        for name in os.listdir(self.path):
+            try:
+                os.remove(self.at(name))
+            except OSError:
+                os.rmdir(self.at(name))
+        os.rmdir(self.path)
+
+    def at(self, name):
+        return self.path + "/" + name
+
+    def names(self):
+        return sorted(os.listdir(self.path))
+
+    def put(self, name, data):
+        with open(self.at(name), "wb") as file:
+            file.write(data)
+        return self.at(name)
+
+    def read(self, name):
+        with open(self.at(name), "rb") as file:
+            return file.read()
+
+
+class Patch:
+    """An attribute replaced while the `with` runs."""
+
+    def __init__(self, owner, name, value):
+        self._owner = owner
+        self._name = name
+        self._value = value
+
+    def __enter__(self):
+        self._old = getattr(self._owner, self._name)
+        setattr(self._owner, self._name, self._value)
+
+    def __exit__(self, kind, error, trace):
+        setattr(self._owner, self._name, self._old)
+
+
+def rom(name, **changes):
+    """A flat ROM with other values at some paths: rom("standard", tftp__rollover=1)."""
+    tree = profile.read(name)
+    for path, value in changes.items():
+        node = tree
+        steps = path.split("__")
+        for step in steps[:-1]:
+            node = node[int(step) if step.isdigit() else step]
+        node[int(steps[-1]) if steps[-1].isdigit() else steps[-1]] = value
+    return profile.flatten(tree)

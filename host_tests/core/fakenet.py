@@ -1,0 +1,335 @@
+"""A network in virtual time, in the place of `pxerom.udp.Udp`: ten minutes of waiting cost nothing.
+
+A server is a function `(packet, local_port, port) -> replies`, or a table `{packet: replies}`. A
+reply is `(delay_ms, source, what)`: `source` a port of the server or `(host, port)`; `what` the
+bytes, UNREACHABLE for an ICMP error, or a function that is called then and returns more replies.
+
+1. As in `Udp`, a receive sleeps for a second at most, and only the port opened last is read.
+2. The clock begins just before the tick counter wraps: every test runs across the wrap.
+"""
+
+from pxerom.compat import address, split, ticks_add
+from pxerom.rom import Boot
+from pxerom.udp import SourcePorts
+
+HOST = "10.254.52.26"
+UNREACHABLE = object()
+_SLICE_MS = 1000
+_BEFORE_WRAP = 2500
+
+DATA, ACK, ERROR, OACK = 3, 4, 5, 6
+
+
+def data(block, payload):
+    return bytes((0, DATA, block >> 8 & 255, block & 255)) + payload
+
+
+def ack(block):
+    return bytes((0, ACK, block >> 8 & 255, block & 255))
+
+
+def error(code, message):
+    return bytes((0, ERROR, 0, code)) + message.encode() + b"\0"
+
+
+def oack(*options):
+    packet = b"\0\6"
+    for name, value in options:
+        packet += name.encode() + b"\0" + str(value).encode() + b"\0"
+    return packet
+
+
+def rrq(name, *options):
+    packet = b"\0\1" + name.encode() + b"\0octet\0"
+    for option, value in options:
+        packet += option.encode() + b"\0" + str(value).encode() + b"\0"
+    return packet
+
+
+def silence(packet, local_port, port):
+    return ()
+
+
+class FakeNet:
+    """The surface of `udp.Udp`, with a script at the other end. `sent` and `heard` are lists of
+    (at_ms, local port, port of the server, bytes); `steps` counts everything that happens."""
+
+    def __init__(self, rom, server):
+        self.ports = SourcePorts(rom["udp"]["source_port"])
+        self.bind = "0.0.0.0"
+        self.trace = None
+        self.port = None
+        self.sender = None
+        self.unreachable = 0
+        self.server = server
+        self.clock = 0
+        self.sent = []
+        self.heard = []
+        self.unread = []  # what came to a port that the ROM had left
+        self.order = []  # sends and what the sink was told, as they came
+        self.naps = []  # every wait_ms that was asked for
+        self.opened = False
+        self.closed = False
+        self.steps = 0
+        self.interrupt_at = None
+        self.refuse = None  # called before a send: may raise
+        self._queue = []
+
+    def step(self):
+        self.steps += 1
+        if self.steps == self.interrupt_at:
+            raise KeyboardInterrupt
+
+    def now(self):
+        return ticks_add(ticks_add(0, -_BEFORE_WRAP), self.clock)
+
+    def open(self, new_transfer):
+        self.step()
+        self.port = self.ports.take(new_transfer)
+        self.opened = True
+        self.closed = False
+        return self.port
+
+    def send(self, packet, to):
+        self.step()
+        if self.refuse:
+            self.refuse(packet)
+        packet = bytes(packet)
+        host, port = split(to)
+        assert host == HOST, "sent to %s" % host
+        self.sent.append((self.clock, self.port, port, packet))
+        self.order.append(packet)
+        if isinstance(self.server, dict):
+            self._post(self.server.get(packet, ()), self.port)
+        else:
+            self._post(self.server(packet, self.port, port), self.port)
+
+    def _post(self, replies, local_port):
+        for delay_ms, source, what in replies:
+            self._queue.append((self.clock + delay_ms, local_port, source, what))
+        # Stable in time: what was posted first comes first.
+        self._queue = sorted(self._queue, key=lambda entry: entry[0])
+
+    def receive(self, size, wait_ms):
+        self.step()
+        assert wait_ms > 0, "a receive without a wait would spin"
+        self.naps.append(wait_ms)
+        until = self.clock + min(wait_ms, _SLICE_MS)
+        while self._queue and self._queue[0][0] <= until:
+            due, local_port, source, what = self._queue.pop(0)
+            self.clock = max(self.clock, due)
+            if callable(what):
+                self._post(what() or (), local_port)
+                continue
+            if local_port != self.port:
+                self.unread.append((self.clock, local_port, source, what))
+                continue
+            if what is UNREACHABLE:
+                self.unreachable += 1
+                return None
+            host, port = source if isinstance(source, tuple) else (HOST, source)
+            self.sender = address(host, port)
+            self.heard.append((self.clock, local_port, port, what))
+            return what[:size]
+        self.clock = until
+        return None
+
+    def close(self):
+        self.closed = True
+
+
+class Tape:
+    """A sink that keeps the bytes and notes in `net.order` when it was told what; with `inner`, a
+    sink of the house goes along."""
+
+    def __init__(self, inner=None, free=None, full_at=None):
+        self.net = None
+        self.inner = inner
+        self.free = free
+        self.full_at = full_at  # an exception to raise at (call, exception)
+        self.data = b""
+        self.committed = False
+
+    def _do(self, call, *arguments):
+        self.net.step()
+        self.net.order.append(call)
+        if self.full_at and self.full_at[0] == call:
+            raise self.full_at[1]
+        if self.inner:
+            getattr(self.inner, call)(*arguments)
+        self.net.step()
+
+    def room(self):
+        return self.inner.room() if self.inner else self.free
+
+    def open(self):
+        self._do("open")
+        self.data = b""
+
+    def write(self, view):
+        self._do("write", view)
+        self.data += bytes(view)
+
+    def commit(self):
+        self._do("commit")
+        self.committed = True
+
+    def abort(self):
+        if self.inner:
+            self.inner.abort()
+
+
+class Run:
+    """One boot of `rom` against `server`: `result`, `events`, `net`, `sink`, `refused`."""
+
+    def __init__(self, rom, server, file="x", sink=None, interrupt_at=None, net=None, **limits):
+        self.net = net or FakeNet(rom, server)
+        self.net.interrupt_at = interrupt_at
+        self.sink = sink or Tape()
+        self.sink.net = self.net
+        self.events = []
+        self.waits = []  # the clock at each on_wait
+        boot = Boot(rom, self.net, self.events.append, self._waited)
+        self.result = boot.fetch(HOST, 69, file, self.sink, **limits)
+
+    def _waited(self):
+        self.waits.append(self.net.clock)
+
+    def packets(self):
+        """The bytes that were sent, in order."""
+        return [entry[3] for entry in self.net.sent]
+
+    def ladder(self):
+        """(at_ms, source port, RRQ) of every request as it was on the wire."""
+        return [
+            (at_ms, port, packet) for at_ms, port, _, packet in self.net.sent if packet[1] == 1
+        ]
+
+    def named(self, event):
+        return [each for each in self.events if each["event"] == event]
+
+    def code(self):
+        return self.result["status"] and self.result["status"]["code"]
+
+    def next(self):
+        return self.result["ended"]["next"]
+
+
+class FileServer:
+    """A right TFTP server with one file: a new port for each RRQ, options as in `grant`, windows,
+    its own retransmissions. `lose` is asked for each packet both ways: True drops it.
+
+    `lose(direction, packet, count)`: direction "in" is towards the server, count is how many
+    packets of this direction went before.
+    """
+
+    GRANT = ("blksize", "tsize", "windowsize", "timeout")
+
+    def __init__(self, content, grant=GRANT, delay_ms=1, lose=None, rollover=0, retry_ms=1000):
+        self.content = content
+        self.grant = grant
+        self.delay_ms = delay_ms
+        self.lose = lose
+        self.rollover = rollover
+        self.retry_ms = retry_ms
+        self.tid = 45140
+        self.counts = {"in": 0, "out": 0}
+        self.sessions = {}
+        self.acks = []
+
+    def _lost(self, direction, packet):
+        count = self.counts[direction]
+        self.counts[direction] += 1
+        return self.lose is not None and self.lose(direction, packet, count)
+
+    def __call__(self, packet, local_port, port):
+        if self._lost("in", packet):
+            return ()
+        if packet[1] == 1:
+            return self._request(packet, port)
+        session = self.sessions.get(port)
+        if session is None or session["over"]:
+            return ()
+        if packet[1] == ERROR:
+            session["over"] = True
+            return ()
+        assert packet[1] == ACK and len(packet) == 4, packet
+        return self._acked(session, packet[2] << 8 | packet[3])
+
+    def _request(self, packet, port):
+        assert port == 69, port
+        fields = packet[2:].split(b"\0")
+        asked = {}
+        for i in range(2, len(fields) - 1, 2):
+            asked[fields[i].decode()] = fields[i + 1].decode()
+        session = {"tid": self.tid, "blksize": 512, "window": 1, "sent": 0, "acked": 0}
+        session["over"] = False
+        session["epoch"] = 0
+        self.sessions[self.tid] = session
+        self.tid += 1
+        options = []
+        for name, value in asked.items():
+            if name in self.grant:
+                options.append((name, len(self.content) if name == "tsize" else value))
+        granted = dict(options)
+        session["blksize"] = int(granted.get("blksize", 512))
+        session["window"] = int(granted.get("windowsize", 1))
+        session["last"] = len(self.content) // session["blksize"] + 1
+        session["oack"] = oack(*options) if options else None
+        return self._burst(session)
+
+    def _wire(self, block):
+        if block < 65536:
+            return block
+        return block % 65536 if self.rollover == 0 else (block - 1) % 65535 + 1
+
+    def _block(self, session, block):
+        at = (block - 1) * session["blksize"]
+        return data(self._wire(block), self.content[at : at + session["blksize"]])
+
+    def _burst(self, session):
+        # The window after the last ACK, or the OACK; and the timer that sends it again.
+        session["epoch"] += 1
+        epoch = session["epoch"]
+        if session["oack"]:
+            packets = [session["oack"]]
+        else:
+            first = session["acked"] + 1
+            last = min(first + session["window"] - 1, session["last"])
+            session["sent"] = last
+            packets = [self._block(session, block) for block in range(first, last + 1)]
+        replies = []
+        for packet in packets:
+            if not self._lost("out", packet):
+                replies.append((self.delay_ms, session["tid"], packet))
+
+        def again():
+            if session["over"] or session["epoch"] != epoch:
+                return ()
+            return self._burst(session)
+
+        if self.retry_ms:
+            replies.append((self.delay_ms + self.retry_ms, session["tid"], again))
+        return replies
+
+    def _acked(self, session, wire):
+        self.acks.append(wire)
+        if session["oack"]:
+            if wire != 0:
+                return ()
+            session["oack"] = None
+            return self._burst(session)
+        for block in range(session["acked"] + 1, session["sent"] + 1):
+            if self._wire(block) == wire:
+                session["acked"] = block
+                if block == session["last"]:
+                    session["over"] = True
+                    return ()
+                return self._burst(session)
+        return ()  # an old ACK: never a reason to send again (R-TFTP-47)
+
+
+def pattern(size):
+    """Bytes in which a block out of place shows."""
+    block = bytes(range(251))
+    return (block * (size // 251 + 1))[:size]
