@@ -45,7 +45,7 @@ def main():
     except LabError as error:
         print(f"\n{error}", file=sys.stderr)
         return 3
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or nobody reads any more
         return 130
     for runtime, boots in found.items():
         if tuple(boot.image is not None for boot in boots) != _EXPECTED:

@@ -3,7 +3,9 @@
 Rules
 1. A process is ended by its own id, with the group that it leads, and by nothing wider.
 2. Whoever starts one ends it: `with start(...)`; an exception on the way does not leave it behind.
-3. What it printed is kept, so that a failure can show it.
+3. It does not survive us either, not even a SIGKILL: a guard in its group reads from a pipe that
+   only we hold open, and ends the group when the pipe closes.
+4. What it printed is kept, so that a failure can show it.
 """
 
 import contextlib
@@ -17,6 +19,9 @@ from host_tests.lab.programs import LabError
 
 _END_WAIT_S = 3
 
+# The program takes the shell's place, so the process id is its own; `$$` is that id and its group.
+_GUARDED = 'exec 3<&0; (read line <&3; kill -KILL -$$) & exec "$@" 3<&- </dev/null'
+
 
 class Process:
     """A started program. `pid`; `output()` is everything it printed so far."""
@@ -26,8 +31,8 @@ class Process:
         self._log = tempfile.TemporaryFile()
         # A session of its own: in.tftpd forks a child for each transfer, and they must go too.
         self._popen = subprocess.Popen(
-            self.argv,
-            stdin=subprocess.DEVNULL,
+            ["sh", "-c", _GUARDED, "sh", *self.argv],
+            stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env=env,
@@ -65,6 +70,7 @@ class Process:
         # Its children may have ignored the polite signal; the group's id stays ours meanwhile.
         self._signal_group(signal.SIGKILL)
         self._popen.wait()
+        self._popen.stdin.close()
         self._log.close()
 
     def _signal_group(self, number):
