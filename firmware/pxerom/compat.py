@@ -9,6 +9,7 @@ each difference exists is said where it is bridged.
 3. A time-out is told from an error by `TIMED_OUT`, never by one port's errno.
 """
 
+import gc
 import os
 import socket
 import sys
@@ -161,8 +162,37 @@ def open_for_writing(path):
     return open(path, "wb") if MICROPYTHON else open(path, "wb", 1 << 18)
 
 
-def forget(module):
-    """Give the memory of a module of this package back to a board, once its work is done."""
-    if MICROPYTHON:
+if MICROPYTHON:
+
+    def tidy():
+        """Collect garbage now, and from now on whenever an eighth of the heap is garbage: where
+        datagrams spread over all of it, finding room for the next one takes ever longer."""
+        gc.collect()
+        gc.threshold((gc.mem_alloc() + gc.mem_free()) // 8)
+
+    def forget(module):
+        """Give a module's memory back to the board, once its work is done."""
         del sys.modules["pxerom." + module]
         delattr(sys.modules["pxerom"], module)
+
+    def set_timeout(sock, wait_ms):
+        """Let a receive wait for so many milliseconds."""
+        sock.settimeout(wait_ms / 1000)
+
+else:
+    import struct
+
+    def tidy():
+        pass
+
+    def forget(module):
+        pass
+
+    def set_timeout(sock, wait_ms):
+        # The kernel's own time-out: Python's would cost one more system call for each packet.
+        if LINUX:
+            sock.setblocking(True)
+            timeval = struct.pack("ll", wait_ms // 1000, wait_ms % 1000 * 1000)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+        else:
+            sock.settimeout(wait_ms / 1000)

@@ -12,7 +12,7 @@ file. Here they are put together, and each thing that happens becomes an event.
 
 from pxerom import sink as sinks
 from pxerom import tftp
-from pxerom.compat import address, const, split, ticks_add, ticks_diff
+from pxerom.compat import address, const, split, tidy, ticks_add, ticks_diff
 from pxerom.image import Image
 from pxerom.retry import Retry
 from pxerom.status import Failure, Refused, of_error
@@ -56,6 +56,7 @@ class Boot:
         image = status = ended = None
         self._sink = sink
         self._image = Image()
+        tidy()
         self._due = self.net.now()
         if max_time_ms is not None:
             self._end = ticks_add(self._due, max_time_ms)
@@ -169,7 +170,7 @@ class Boot:
         self._ask(True)
         opening = True
         while True:
-            data = self._receive()
+            data = self._stream() or self._receive()
             if data is None:
                 return
             verdict = transfer.feed(data, net.sender, self._now)
@@ -198,6 +199,67 @@ class Boot:
                 self._progress()
                 return
 
+    def _stream(self):
+        # Full blocks in order are nearly all of a transfer. They are taken here, in one loop
+        # that allocates nothing but the datagram; the engine is told afterwards. Whatever else
+        # comes is returned, for the engine to judge.
+        net = self.net
+        transfer = self._transfer
+        run = 0 if net.trace else transfer.run()
+        if run < 1:
+            return None
+        receive = net.receive
+        send = net.send
+        feed = self._image.feed
+        write = self._sink.write
+        peer = transfer.peer
+        full = transfer.full
+        ack = transfer.ack
+        buffer = transfer.buffer
+        view = transfer.view
+        size = transfer.recv_size
+        block = transfer.next
+        due = self._due
+        now = net.now()
+        wait_ms = self._wait_ms(now)
+        if wait_ms <= 0:
+            return None
+        taken = 0
+        try:
+            while taken < run and ticks_diff(now, due) < 0:
+                data = receive(size, wait_ms)
+                if (
+                    data is None
+                    or len(data) != full
+                    or net.sender != peer
+                    or data[2] << 8 | data[3] != block
+                    or data[1] != 3
+                    or data[0] != 0
+                ):
+                    self._now = net.now()
+                    return data
+                ack[2] = data[2]
+                ack[3] = data[3]
+                send(ack, peer)
+                now = net.now()
+                taken += 1
+                block += 1
+                buffer[:full] = data
+                feed(view)
+                write(view)
+        finally:
+            if taken:
+                transfer.took(taken)
+                self._timer.restart(now)
+        return None
+
+    def _wait_ms(self, now):
+        # How long to wait for a packet; zero or less when the timer has expired.
+        wait_ms = self._timer.left_ms(now)
+        if self._end is not None and wait_ms > 0:
+            wait_ms = max(1, min(wait_ms, ticks_diff(self._end, now)))
+        return wait_ms
+
     def _receive(self):
         # The next datagram; None when the ROM goes on to its next request.
         net = self.net
@@ -206,10 +268,8 @@ class Boot:
             now = net.now()
             if ticks_diff(now, self._due) >= 0:
                 self._tick(now)
-            wait_ms = self._timer.left_ms(now)
+            wait_ms = self._wait_ms(now)
             if wait_ms > 0:
-                if self._end is not None:
-                    wait_ms = max(1, min(wait_ms, ticks_diff(self._end, now)))
                 data = net.receive(self._transfer.recv_size, wait_ms)
                 if data is not None:
                     self._now = net.now()

@@ -136,10 +136,10 @@ class Transfer:
         blksize = number(self.asked.get("blksize", "0"))
         self.recv_size = max(_DEFAULT_BLKSIZE, blksize) + _HEADER + 1
         self._rollover = rollover
-        self._ack = bytearray((0, _ACK, 0, 0))
-        self._next = 1
+        self.ack = bytearray((0, _ACK, 0, 0))  # of the last good block
+        self.next = 1  # number of the block that is due
         self._last = 0
-        self._full = -1  # length of a full DATA; nothing has it before and after the transfer
+        self.full = -1  # length of a full DATA; nothing has it before and after the transfer
         self._most = limit if tsize is None else tsize
         self._in_window = 0
         self._reacked = False
@@ -155,8 +155,8 @@ class Transfer:
         size = len(data)
         if (
             sender == self.peer
-            and size == self._full
-            and data[2] << 8 | data[3] == self._next
+            and size == self.full
+            and data[2] << 8 | data[3] == self.next
             and data[1] == _DATA
             and data[0] == 0
         ):
@@ -183,13 +183,31 @@ class Transfer:
             self._fail("error", detail, "PXE-E33", 4)
         return self._react("stray_opcode", detail, "PXE-E33", 4)
 
+    def run(self):
+        """How many full blocks the owner may take by itself, one after the other, before `feed`
+        has to decide again: none in a window, near 65535, or near the size that is allowed."""
+        if self.full < 0 or self.windowsize > 1:
+            return 0
+        count = 65535 - self.next
+        if self._most is not None:
+            count = min(count, (self._most - self.bytes) // self.blksize)
+        return count
+
+    def took(self, count):
+        """The owner took `count` full blocks and acknowledged each with `ack`."""
+        self.blocks += count
+        self.bytes += count * self.blksize
+        self.next += count
+        self._last = self.next - 1
+        self._reacked = False
+
     def payload(self, data):
         """The file's bytes in an accepted DATA, as a memoryview that is good until the next
         one. A full block is copied into a standing buffer: slicing would leave more garbage."""
         size = len(data)
-        if size == self._full:
-            self._buffer[:size] = data
-            return self._view
+        if size == self.full:
+            self.buffer[:size] = data
+            return self.view
         return memoryview(data)[_HEADER:]
 
     def expire(self):
@@ -197,7 +215,7 @@ class Transfer:
         (R-TFTP-71, 63)."""
         self._reacked = False
         self._in_window = 0
-        return self._ack if self.opened else self.request
+        return self.ack if self.opened else self.request
 
     def give_up(self):
         """What the ROM sends when its timer has run out for good: an ERROR, or None."""
@@ -256,7 +274,7 @@ class Transfer:
             return self._react(
                 "oversize_data", "DATA is longer than the blksize %d" % self.blksize, "PXE-E3F", 4
             )
-        if block == self._next and not self.done:
+        if block == self.next and not self.done:
             return self._accept(data, size)
         if self.blocks and block == self._last:
             self.duplicates += 1
@@ -265,7 +283,7 @@ class Transfer:
             return DROP
         elif block == 0:
             hazard = "block_zero"
-        elif (block - self._next) % (65535 if self._rollover == 1 else 65536) < 0x8000:
+        elif (block - self.next) % (65535 if self._rollover == 1 else 65536) < 0x8000:
             hazard = "future_data"
             if self.windowsize > 1:
                 # A gap: the server must go back to the block after this ACK (R-TFTP-62).
@@ -274,7 +292,7 @@ class Transfer:
         else:
             self.duplicates += 1
             hazard = "old_data"
-        detail = "DATA %d came where %d was due" % (block, self._next)
+        detail = "DATA %d came where %d was due" % (block, self.next)
         return self._react(hazard, detail, "PXE-E39", 4, data)
 
     def _accept(self, data, size):
@@ -287,21 +305,21 @@ class Transfer:
                 detail = "%d bytes were announced, %d came" % (self.tsize, total)
                 self._fail("error", detail, "PXE-E39", 0)
             self.done = True
-            self._full = -1
-        elif self._next == 65535 and self._rollover == "fail":
+            self.full = -1
+        elif self.next == 65535 and self._rollover == "fail":
             self._fail("error", "The file has more than 65535 blocks", "PXE-E3A", 3)
         self.bytes = total
         self.blocks += 1
-        self._last = self._next
-        self._ack[2] = data[2]
-        self._ack[3] = data[3]
+        self._last = self.next
+        self.ack[2] = data[2]
+        self.ack[3] = data[3]
         self._reacked = False
-        self.reply = self._ack
+        self.reply = self.ack
         self.reply_to = self.peer
         if self.done:
             return LAST
         # No RFC says what follows 65535; most count on with 0, some with 1 (R-TFTP-53).
-        self._next = self._next + 1 if self._next != 65535 else self._rollover
+        self.next = self.next + 1 if self.next != 65535 else self._rollover
         self._in_window += 1
         if self._in_window >= self.windowsize:
             self._in_window = 0
@@ -328,7 +346,7 @@ class Transfer:
             self._most = self.tsize
         if self.probe:
             return self._leave()
-        self.reply = self._ack
+        self.reply = self.ack
         return OPENED
 
     def _grant(self, name, text, asked):
@@ -359,11 +377,11 @@ class Transfer:
         # The transfer begins: the peer is fixed (R-TFTP-7), and with it the size of a block.
         self.peer = self.reply_to
         self.opened = True
-        self._full = self.blksize + _HEADER
-        self.recv_size = max(self.recv_size, self._full + 1)
+        self.full = self.blksize + _HEADER
+        self.recv_size = max(self.recv_size, self.full + 1)
         if not self.probe:
-            self._buffer = bytearray(self._full)
-            self._view = memoryview(self._buffer)[_HEADER:]
+            self.buffer = bytearray(self.full)
+            self.view = memoryview(self.buffer)[_HEADER:]
 
     def _leave(self):
         # The ROM knows enough (size probe): its parting ERROR, and on to the next request.
@@ -398,7 +416,7 @@ class Transfer:
         if reaction not in ("ack", "ack_once", "ack_that"):
             self._fail(reaction, detail, code, error_code)
         self._reacked = True
-        self.reply = self._ack
+        self.reply = self.ack
         if reaction == "ack_that":
             self.reply = bytes((0, _ACK, data[2], data[3]))
         return ANSWER

@@ -22,6 +22,7 @@ from pxerom.compat import (
     address,
     drain_icmp,
     random_below,
+    set_timeout,
     ticks_ms,
     watch_icmp,
     why,
@@ -159,7 +160,7 @@ class Udp:
             wait_ms = _SLICE_MS
         if wait_ms != self._timeout_ms:
             self._timeout_ms = wait_ms
-            self._socket.settimeout(wait_ms / 1000)
+            set_timeout(self._socket, wait_ms)
         try:
             data, self.sender = self._socket.recvfrom(size)
         except OSError as error:
