@@ -35,7 +35,7 @@ class Bench:
         self.folder = folder
 
     def start(self, *words, **options):
-        environment = {**os.environ, **options.pop("env", {})}
+        environment = {**os.environ, "PYTHONFAULTHANDLER": "1", **options.pop("env", {})}
         return subprocess.Popen(
             [sys.executable, "-m", "pxebench", *map(str, words)],
             stdin=subprocess.DEVNULL,
@@ -52,7 +52,7 @@ class Bench:
         try:
             out, err = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            process.kill()
+            process.send_signal(signal.SIGABRT)  # faulthandler says where it hangs
             out, err = process.communicate()
             pytest.fail(f"pxebench did not end within {timeout_s} s:\n{out}\n{err}")
         assert "Traceback" not in out + err, err

@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import os
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -131,7 +135,7 @@ def test_endpoints_give_equal_results(bench, served, words):
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupt_ends_at_once_with_what_is_known(bench, script, endpoint, number):
     silent = script()
     words = (silent.url, "--endpoint", endpoint, "--json", "result.json", "--out", "image")
@@ -164,6 +168,53 @@ def test_icmp_unreachable_is_mentioned(bench):
     run = bench.fetch("tftp://127.0.0.1:9/x", "--max-time", "0.5")
     assert run.returncode == 1
     assert "ICMP unreachable came back" in run.stderr
+
+
+def _slow_server(script):
+    """A server of 100 blocks of 512 bytes, 4 ms for each."""
+
+    def answer(datagram):
+        if datagram[1] == 1 and b"tsize" in datagram:
+            return [b"\0\6tsize\x0051200\0"]
+        if datagram[1] == 5:
+            return []
+        block = int.from_bytes(datagram[2:4], "big") + 1 if datagram[1] == 4 else 1
+        time.sleep(0.004)
+        return [b"\0\3" + block.to_bytes(2, "big") + bytes(512 if block <= 100 else 0)]
+
+    return script(answer)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_progress_goes_to_a_terminal_and_nowhere_else(bench, script, endpoint):
+    server = _slow_server(script)
+    terminal, end = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pxebench", "fetch", server.url, "--endpoint", endpoint]
+        + ["--bind", ADDRESS],
+        stdout=subprocess.PIPE,
+        stderr=end,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(end)
+    shown = b""
+    while True:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # EIO: the other end is closed
+            break
+        if not data:
+            break
+        shown += data
+    out = process.stdout.read()
+    assert process.wait(10) == 0
+    assert b"of 50.0 KiB" in shown
+    assert b"Fetched file from 127.0.0.1." in shown
+    assert b"\x1b" not in out
+    assert out.startswith(b"Intel")
+    piped = bench.fetch(server.url)
+    assert "\x1b" not in piped.stderr + piped.stdout
+    assert "KiB of" not in piped.stderr
 
 
 def test_settings_go_out_in_the_request_and_leave_the_fallback_alone(bench, script):

@@ -2,9 +2,12 @@
 
 import json
 import signal
+import threading
 import time
 
 import pytest
+from pxebench.endpoints import Listener
+from pxebench.endpoints.micropython import _Child
 from pxebench.endpoints.stream import Sequence
 
 from host_tests.bench_cli.conftest import ADDRESS
@@ -81,6 +84,18 @@ def test_child_that_gives_no_result_is_one_sentence(bench, program, text, words)
         assert word in lines[0]
 
 
+def test_child_whose_streams_all_end_at_once_is_not_waited_for(program):
+    child = _Child(Listener(lambda event: None), {})
+    child.start(str(program("")))
+    time.sleep(0.5)  # by now the ends of all three pipes are there in one turn
+    listening = threading.Thread(target=child.listen, daemon=True)
+    listening.start()
+    listening.join(5)
+    assert not listening.is_alive()
+    child.close()
+    assert child.process.returncode == 0
+
+
 def test_file_that_is_no_program_is_one_sentence(bench):
     path = bench.folder / "interpreter"
     path.write_bytes(b"\x7fELF nonsense")
@@ -95,6 +110,32 @@ def test_refusal_of_the_firmware_keeps_its_exit_code(bench, program):
     run = _fetch(bench, program("import sys\n" + _record(refusal)))
     assert run.returncode == 2
     assert run.stderr == "pxebench: No \\x1b such thing.\n"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"event": "request"}',
+        '{"event": "progress", "transfer": 0}',
+        '{"event": "result", "schema": 2, "outcome": "ok", "transfers": []}',
+        '{"event": "result", "schema": 1}',
+        '{"event": "packet"}',
+        '{"event": "failed", "status": null}',
+    ],
+)
+def test_events_of_another_version_are_one_sentence(bench, program, record):
+    interpreter = program("import sys\n" + _record(record) + "import time; time.sleep(30)\n")
+    run = _fetch(bench, interpreter, "--pcap", "x.pcap")
+    assert run.returncode == 3
+    assert len(run.stderr.splitlines()) == 1
+    assert "another version of pxerom" in run.stderr
+
+
+def test_failure_without_a_status_is_still_told(bench, program):
+    record = '{"event": "result", "schema": 1, "outcome": "failed", "status": null}'
+    run = _fetch(bench, program("import sys\n" + _record(_START) + _record(record)))
+    assert run.returncode == 1
+    assert "does not say why" in run.stderr
 
 
 _STUCK = (

@@ -258,7 +258,9 @@ def _milliseconds(option, seconds):
 
 def main(arguments=None):
     """The entry point: runs the command line and leaves with its exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # to be ended is to be ended in good order
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _terminated)
     while os.open(os.devnull, os.O_RDWR) < 3:  # else a socket would take a closed stream's place
         pass
     for stream in (sys.stdout, sys.stderr):

@@ -55,6 +55,8 @@ EXIT_USAGE = 2  # wrong usage or a bad input file
 EXIT_BENCH = 3  # the bench itself is not in order
 EXIT_INTERRUPTED = 130  # Ctrl-C
 
+SCHEMA = 1  # of events and results; another number is another shape
+
 # A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
 FILE_NAME_MAX = 127
 _MAX_ROM_BYTES = 1 << 20
@@ -368,7 +370,7 @@ class Witness:
     def result(self, ended):
         """The result of a job that was ended before it could give one."""
         return {
-            "schema": 1,
+            "schema": SCHEMA,
             "outcome": "failed",
             "status": None,
             "rom": self.start.get("rom"),
@@ -376,6 +378,20 @@ class Witness:
             "image": None,
             "ended": ended,
         }
+
+
+def whole(result):
+    """A result with every field there, whatever a firmware left out; `Refused` if it is none."""
+    if result.get("schema") != SCHEMA or result.get("outcome") not in ("ok", "failed"):
+        raise Refused(
+            f"The firmware's result is of schema {show(str(result.get('schema')))}, "
+            f"not {SCHEMA}: it is another version of pxerom.",
+            EXIT_BENCH,
+        )
+    empty = {"status": None, "rom": None, "transfers": [], "image": None, "ended": None}
+    result = {**empty, **result}
+    result["transfers"] = [{**_empty_transfer(), **transfer} for transfer in result["transfers"]]
+    return result
 
 
 def _empty_transfer():

@@ -171,7 +171,7 @@ def summary(result, out=None):
 
 def _success(result, out):
     image = result["image"] or {}
-    transfer = result["transfers"][-1]
+    transfer = result["transfers"][-1]  # the last one brought the file
     stored = f", stored as {show(str(out))}" if out else ""
     yield f"Fetched {show(transfer['file'])} from {transfer['server']}{stored}."
     yield _row("size", f"{image.get('bytes', transfer['bytes'])} bytes")
@@ -190,13 +190,17 @@ def _failure(result):
         yield from _row_if("so far", _so_far(result))
         yield from _row_if("ROM", show(ended.get("next") or ""))
     else:
-        yield f"The boot failed with {status['code']}: {show(status['text'])}."
+        yield f"The boot failed with {show(status.get('code', 'no code'))}: {show(_text(status))}."
         yield from _row_if("what", show(status.get("detail") or ""))
         yield from _row_if("side", _SIDES.get(status.get("side"), ""))
         yield from _row_if("ports", port_words(result))
     yield from _row_if("seen", _icmp_words(result))
     if not ended or ended["by"] == "bench":
         yield from _row_if("do", show(status.get("advice") or ""))
+
+
+def _text(status):
+    return status.get("text") or "the firmware does not say why"
 
 
 def _icmp_words(result):
@@ -255,8 +259,8 @@ def time_words(result):
 
 def size_words(count):
     """A number of bytes in the unit that suits it."""
-    for unit in _UNITS:
-        if count < 1024 or unit == _UNITS[-1]:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+    unit = 0
+    while count >= 1024 and unit < len(_UNITS) - 1:
         count /= 1024
-    return ""
+        unit += 1
+    return f"{count:.1f} {_UNITS[unit]}" if unit else f"{count:.0f} bytes"

@@ -8,7 +8,7 @@ order: the result then says `"ended": {"by": "user", ...}`.
 
 import importlib
 
-from pxebench.job import EXIT_BENCH, Refused, one_sentence, ordered, show
+from pxebench.job import EXIT_BENCH, Refused, one_sentence, ordered, show, whole
 
 KINDS = ("local", "micropython")
 
@@ -59,6 +59,7 @@ class Listener:
 
 def completed(result, kind, start):
     """The result as `--json` gives it: the firmware's, with what only the host knows."""
+    result = whole(result)
     result["endpoint"] = {
         "kind": kind,
         "runtime": start.get("runtime"),

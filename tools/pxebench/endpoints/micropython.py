@@ -122,8 +122,9 @@ class _Child:
                 os.set_blocking(pipe.fileno(), False)
                 writes = pipe is process.stdin
                 selector.register(pipe, selectors.EVENT_WRITE if writes else selectors.EVENT_READ)
-            talking = True
-            while talking and not self.listener.done and not self._overdue():
+            # A grandchild may keep stderr open for ever: stdout alone decides.
+            waiting = selector.get_map()
+            while process.stdout in waiting and not self.listener.done and not self._overdue():
                 for key, _ in selector.select(_TICK_S):
                     if key.fileobj is process.stdin:
                         if not self._give_job():
@@ -131,8 +132,6 @@ class _Child:
                             process.stdin.close()
                     elif not self._take(key.fileobj):
                         selector.unregister(key.fileobj)
-                        # A grandchild may keep stderr open for ever: stdout alone decides.
-                        talking = key.fileobj is not process.stdout
 
     def _overdue(self):
         """True when the child has to be killed; passes a Ctrl-C on when one came."""
@@ -170,8 +169,20 @@ class _Child:
         else:
             for event in self.sequence.feed(data):
                 if not self.listener.done:
-                    self.listener.event(event)
+                    self._tell(event)
         return bool(data)
+
+    def _tell(self, event):
+        try:
+            self.listener.event(event)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            if os.environ.get("PXEBENCH_DEBUG"):
+                raise
+            raise Refused(
+                f"The firmware sent an event {show(event['event'])} that pxebench does not "
+                f"understand: it is another version of pxerom.",
+                EXIT_BENCH,
+            ) from None
 
     def close(self):
         """End the child for certain: in its own time when it gave its last event, else killed."""
@@ -223,7 +234,7 @@ class _Child:
 
 
 class _Signals:
-    """While it lasts, Ctrl-C and SIGTERM call `notify` instead of raising."""
+    """While it lasts, Ctrl-C, SIGTERM and SIGHUP call `notify` instead of raising."""
 
     def __init__(self, notify):
         self.notify = notify
@@ -231,8 +242,9 @@ class _Signals:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, lambda *_: self.notify())
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                    self.before[number] = signal.signal(number, lambda *_: self.notify())
 
     def __exit__(self, *_):
         for number, handler in self.before.items():
