@@ -1,4 +1,4 @@
-"""What differs between the boards, the MicroPython unix port and CPython: all of it, and only here.
+"""What differs between boards, the MicroPython unix port and CPython: all of it, and only here.
 
 The rest of pxerom imports names from this file and never asks which interpreter it runs on. Why
 each difference exists is said where it is bridged.
@@ -31,10 +31,10 @@ try:
 except ImportError:  # CPython
 
     def ticks_ms():
-        return time.monotonic_ns() // 1000000
+        return time.monotonic_ns() // 1000000  # pyright: ignore[reportAttributeAccessIssue]
 
     def ticks_us():
-        return time.monotonic_ns() // 1000
+        return time.monotonic_ns() // 1000  # pyright: ignore[reportAttributeAccessIssue]
 
     def ticks_diff(later, earlier):
         return later - earlier
@@ -193,6 +193,7 @@ else:
         if LINUX:
             sock.setblocking(True)
             timeval = struct.pack("ll", wait_ms // 1000, wait_ms % 1000 * 1000)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+            option = socket.SO_RCVTIMEO  # pyright: ignore[reportAttributeAccessIssue]
+            sock.setsockopt(socket.SOL_SOCKET, option, timeval)
         else:
             sock.settimeout(wait_ms / 1000)

@@ -74,7 +74,7 @@ class Image:
     def result(self):
         """The result's `image`: {kind, bytes, sha256}."""
         return {
-            "kind": identify(self._head, self.bytes, self._mark),
+            "kind": identify(self._head, self.bytes, bytes(self._mark)),
             "bytes": self.bytes,
             "sha256": hexlify(self._sha256.digest()).decode(),
         }
@@ -97,7 +97,7 @@ def identify(head, size, iso_mark=b""):
     them; `iso_mark`: the five bytes at 0x8001 when the file is that long."""
     if size == 0:
         return "empty"
-    if size >= _ISO_END and bytes(iso_mark) == b"CD001":
+    if size >= _ISO_END and iso_mark == b"CD001":
         return "iso"
     head = bytes(head[: min(size, _HEAD)])
     for line in _SIGNATURES.split("\n"):
@@ -127,8 +127,9 @@ def _look_into(kind, head, size):
             return "ipxe-nbp"
         return None
     if kind == "LINUX":  # iPXE's image has a version text and no boot stub (R-IMG-6)
-        version = _le16(head, 0x20E) + 0x200
-        return "linux" if any(head[:0x1F0]) or not head[version : version + 1].isdigit() else "ipxe-lkrn"
+        at = _le16(head, 0x20E) + 0x200
+        ipxe = head[at : at + 1].isdigit() and not any(head[:0x1F0])
+        return "ipxe-lkrn" if ipxe else "linux"
     if kind == "PE":
         at = _le16(head, 0x3C) | _le16(head, 0x3E) << 16
         if at + 24 > min(size, _HEAD) or head[at : at + 4] != b"PE\x00\x00":

@@ -178,17 +178,13 @@ def _object(tree, value, path):
     for mark, rule in tree.items():
         name = mark.rstrip("[]?")
         at = _at(path, name)
-        if isinstance(rule, str):
-            kind, space, default = rule.partition(" ")
-            if name not in value and space:
-                flat[name] = json.loads(default)
-                continue
-        elif mark[-1] == "?" and name not in value:
-            flat[name] = None
-            continue
+        leaf = isinstance(rule, str)
+        kind, _, default = rule.partition(" ") if leaf else ("", "", "null" * (mark[-1] == "?"))
         if name not in value:
-            raise ProfileError(at, "is missing")
-        if isinstance(rule, str):
+            if not default:
+                raise ProfileError(at, "is missing")
+            flat[name] = json.loads(default)
+        elif leaf:
             flat[name] = _field(kind, value[name], at)
         elif mark[-1] == "]":
             items = _bare(value[name], at)

@@ -12,7 +12,7 @@ file. Here they are put together, and each thing that happens becomes an event.
 
 from pxerom import sink as sinks
 from pxerom import tftp
-from pxerom.compat import address, const, split, tidy, ticks_add, ticks_diff
+from pxerom.compat import address, const, split, ticks_add, ticks_diff, tidy
 from pxerom.image import Image
 from pxerom.retry import Retry
 from pxerom.status import Failure, Refused, of_error
@@ -389,9 +389,7 @@ class Boot:
         if granted:
             self._event("oack", {"server_tid": tid, "options": transfer.oack})
         if not transfer.probe:
-            self._event(
-                "data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted}
-            )
+            self._event("data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted})
 
     def _left(self):
         # The ROM itself ended the transfer and goes on.

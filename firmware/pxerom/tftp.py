@@ -262,33 +262,33 @@ class Transfer:
 
     def _data(self, data, size):
         block = data[2] << 8 | data[3]
+        if not self.opened and block != 1:
+            return DROP  # does not bind (R-TFTP-8)
+        if size > self.blksize:
+            return self._react(
+                "oversize_data", "DATA is longer than the blksize %d" % self.blksize, "PXE-E3F", 4
+            )
         if not self.opened:
-            if block != 1:
-                return DROP  # does not bind (R-TFTP-8)
             if self.asked:
                 verdict = self._react("no_oack", "The server sent DATA where an OACK is needed")
                 if verdict == END:
                     return END
             self._open()
-        if size > self.blksize:
-            return self._react(
-                "oversize_data", "DATA is longer than the blksize %d" % self.blksize, "PXE-E3F", 4
-            )
         if block == self.next and not self.done:
             return self._accept(data, size)
+        ahead = (block - self.next) % (65535 if self._rollover == 1 else 65536) < 0x8000
         if self.blocks and block == self._last:
             self.duplicates += 1
             hazard = "duplicate_data"
         elif self.done:
             return DROP
+        elif ahead and self.windowsize > 1:
+            # A gap: the server must go back to the block after this ACK (R-TFTP-62).
+            hazard = "window_gap"
         elif block == 0:
             hazard = "block_zero"
-        elif (block - self.next) % (65535 if self._rollover == 1 else 65536) < 0x8000:
+        elif ahead:
             hazard = "future_data"
-            if self.windowsize > 1:
-                # A gap: the server must go back to the block after this ACK (R-TFTP-62).
-                self._in_window = 0
-                hazard = "window_gap"
         else:
             self.duplicates += 1
             hazard = "old_data"
@@ -335,8 +335,12 @@ class Transfer:
         options = oack_options(data)
         if options is None:
             return self._react("malformed_oack", "The server's OACK is malformed")
+        known = self.tsize
         for name, text in options.items():
             if not self._grant(name, text, self.asked.get(name)):
+                self.blksize = _DEFAULT_BLKSIZE
+                self.windowsize = 1
+                self.tsize = known
                 return DROP
         self.oack = options
         self._open()
@@ -355,7 +359,7 @@ class Transfer:
         detail = "The server's OACK says %s %s, asked was %s" % (name, text, asked or "nothing")
         if asked is None and self._react("unrequested_option", detail) == DROP:
             return True
-        value = number(text)
+        value = number(text, 20 if name == "tsize" else 10)
         most = {"blksize": 65464, "windowsize": 65535, "timeout": 255}.get(name, (1 << 64) - 1)
         if name == "windowsize" and asked:
             most = int(asked)
@@ -416,6 +420,7 @@ class Transfer:
         if reaction not in ("ack", "ack_once", "ack_that"):
             self._fail(reaction, detail, code, error_code)
         self._reacked = True
+        self._in_window = 0  # the server goes on after any ACK
         self.reply = self.ack
         if reaction == "ack_that":
             self.reply = bytes((0, _ACK, data[2], data[3]))
