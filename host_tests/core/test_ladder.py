@@ -5,7 +5,7 @@ file says it.
 """
 
 from host_tests.core.check import rom, same
-from host_tests.core.fakenet import FakeNet, Run, silence
+from host_tests.core.fakenet import Run, silence
 
 _NAME = b"\0\1undionly.kpxe\0octet\0"
 _TSIZE = _NAME + b"tsize\0" + b"0\0"
