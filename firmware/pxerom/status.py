@@ -21,7 +21,7 @@ E38|server|TFTP cannot open connection|Try `--rom standard` with other options, 
 (`--rom os-client`).
 E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`): the packets do not \
 add up.
-E3A|ours|TFTP too many packages|Make room, raise the limit, or check that the file is the right one.
+E3A|ours|TFTP too many packages|Make room, raise the limit, or check the file's name.
 E3B|server|TFTP error - File not found|Check the name (case, slashes, no leading folder) against \
 the server's root folder.
 E3C|server|TFTP error - Access violation|Make the file readable for the server's user, and see \
