@@ -297,6 +297,7 @@ class Transfer:
 
     def _accept(self, data, size):
         # The expected block. Nothing here allocates.
+        self.reply_to = self.peer  # not the last stranger: what follows may fail, and say so
         total = self.bytes + size
         if self._most is not None and total > self._most:
             self._too_long(total)
@@ -315,7 +316,6 @@ class Transfer:
         self.ack[3] = data[3]
         self._reacked = False
         self.reply = self.ack
-        self.reply_to = self.peer
         if self.done:
             return LAST
         # No RFC says what follows 65535; most count on with 0, some with 1 (R-TFTP-53).
