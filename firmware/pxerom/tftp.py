@@ -273,6 +273,8 @@ class Transfer:
                 verdict = self._react("no_oack", "The server sent DATA where an OACK is needed")
                 if verdict == END:
                     return END
+            if self.probe:
+                return self._leave()  # a probe takes no data, whatever the server knows
             self._open()
         if block == self.next and not self.done:
             return self._accept(data, size)
