@@ -135,13 +135,14 @@ class Boot:
             record["outcome"] = "refused"
             self._tell(transfer.abort(3, "Disk full or allocation exceeded"), transfer.peer)
             raise
-        except Failure:
+        except Failure as failure:
             if transfer.error:
                 record["outcome"] = "error"
                 self._refused_by_server()
-            elif not self._timer.exhausted() or transfer.reply is not None:
+            elif failure.code not in ("PXE-E32", "PXE-E35"):
                 record["outcome"] = "refused"
-            self._tell(transfer.reply, transfer.reply_to)
+            if transfer.sent_error:  # else `reply` is an ACK that has gone out
+                self._tell(transfer.reply, transfer.reply_to)
             raise
         except (KeyboardInterrupt, _Ended):
             record["outcome"] = "aborted"
@@ -179,7 +180,8 @@ class Boot:
             if verdict == tftp.LAST:
                 self._store(data)
                 self._sink.commit()
-            if transfer.reply is not None:
+                self._tell(transfer.reply, transfer.reply_to)  # the file is whole, heard or not
+            elif transfer.reply is not None:
                 net.send(transfer.reply, transfer.reply_to)
             if verdict == tftp.ANSWER:
                 continue
@@ -458,7 +460,7 @@ class Boot:
         return {"by": by, "after_ms": after_ms, "next": then}
 
     def _tell(self, packet, peer):
-        # A parting ERROR, sent once (R-TFTP-57); that it cannot be sent changes nothing.
+        # A parting packet, sent once (R-TFTP-57); that it cannot be sent changes nothing.
         if packet is not None:
             try:
                 self.net.send(packet, peer)
