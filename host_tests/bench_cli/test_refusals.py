@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
 import socket
+import threading
+import time
 
 import pytest
 from pxebench import cli, job
@@ -150,6 +153,18 @@ def test_address_of_another_machine_cannot_be_bound(bench, served, endpoint):
 def test_unknown_host_is_the_bench_not_in_order(bench):
     _refused(bench("fetch", "tftp://nosuch.invalid/x"), 3, "nosuch.invalid")
     _refused(bench("fetch", f"tftp://{'x' * 70}.example/x"), 3)
+
+
+def test_resolver_that_hangs_ends_with_max_time_and_with_ctrl_c(monkeypatch, capsys):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: time.sleep(30))
+    began = time.monotonic()
+    assert cli._guarded(["fetch", "tftp://slow.example/x", "--max-time", "0.2"]) == 3
+    assert "did not answer in time" in capsys.readouterr().err
+    alarm = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    alarm.start()
+    assert cli._guarded(["fetch", "tftp://slow.example/x"]) == 130
+    assert capsys.readouterr().err.strip() == "pxebench: Interrupted."
+    assert time.monotonic() - began < 5
 
 
 def test_group_address_is_no_server(bench):

@@ -24,6 +24,10 @@ def test_adjusting_leaves_the_rom_that_was_given_as_it_is():
     assert json.dumps(rom) == before
 
 
+def test_longest_timeout_stays_within_what_a_rom_file_may_state():
+    assert _adjusted(timeout=3600)["retry"]["open"]["waits_ms"] == [3600000] * 6
+
+
 def test_timeout_scales_every_table_and_is_said_when_it_can_be():
     for seconds, said in ((2, "2"), (255, "255"), (0.5, None), (1.5, None), (256, None)):
         tftp = _adjusted(timeout=seconds)

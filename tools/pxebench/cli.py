@@ -114,10 +114,11 @@ def fetch(url, rom, endpoint, interpreter, out, json_path, pcap, quiet, **given)
     from pxebench.endpoints import open_endpoint
 
     run = open_endpoint(endpoint, interpreter)
-    server = job.resolve(host)
+    server = job.resolve(host, options["max_time_ms"])
     by_id = adjusted is wanted and rom == job.value(wanted["id"])
     fetch_job = job.fetch_job(rom if by_id else adjusted, server, port, file, **options)
-    return _run(run, fetch_job, job.flat(adjusted), json_path, pcap, quiet)
+    kind = endpoint.partition(":")[0]
+    return _run(run, kind, fetch_job, job.flat(adjusted), json_path, pcap, quiet)
 
 
 @pxebench.group(
@@ -143,11 +144,29 @@ def roms_show(rom, as_json):
     known.show_one(rom, as_json)
 
 
+@pxebench.command(short_help="Serve a folder over TFTP, for the bench.")
+@click.argument("directory", metavar="DIR")
+@click.option("--bind", default="0.0.0.0", metavar="IP", help="The local address to listen on.")
+@click.option("--port", type=int, default=69, show_default=True, metavar="N", help="UDP port.")
+@click.option("--json", "json_lines", is_flag=True, help="Each transfer as one line of JSON.")
+def serve(directory, bind, port, json_lines):
+    """Serve the files below DIR over TFTP until Ctrl-C, with a line for each transfer.
+
+    It reads only, knows blksize and tsize, and is meant for a desk; in production use in.tftpd.
+    """
+    if not 0 < port < 65536:
+        raise Refused(f"--port takes a whole number from 1 to 65535, not {port}.")
+    from pxebench import serve as server
+
+    server.run(directory, _address(bind), port, json_lines)
+
+
 # ---- running a job
 
 
-def _run(run, fetch_job, rom, json_path, pcap, quiet):
+def _run(run, kind, fetch_job, rom, json_path, pcap, quiet):
     """Run a job and show it; the exit code."""
+    from pxebench.endpoints import completed
     from pxebench.view import View, Writer, summary
 
     to_stdout = json_path == "-"
@@ -170,6 +189,7 @@ def _run(run, fetch_job, rom, json_path, pcap, quiet):
     except KeyboardInterrupt:  # a second Ctrl-C, or one before the ROM was ready for it
         result = known.result({"by": "user", "after_ms": known.at_ms, "next": None})
         result["rom"] = result["rom"] or job.rom_id(fetch_job)
+        result = completed(result, kind, known.start)
     finally:
         view.close()
 
@@ -297,7 +317,7 @@ def _guarded(arguments):
         _say(show(error.format_message()).rstrip(".") + place + ".")
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
-        _say("Ended by Ctrl-C.")
+        _say("Interrupted.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return _EXIT_PIPE

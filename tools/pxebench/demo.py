@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from pxebench.view import image_words
 
@@ -55,7 +56,7 @@ def _demo(image, digest):
         if not _wait_until_it_listens(server, port):
             said = server.stdout.read().strip() if server.poll() is not None else "it is silent"
             return _fail(f"The server did not start: {said}")
-        url = f"tftp://127.0.0.1:{port}/{image.name}"
+        url = f"tftp://127.0.0.1:{port}/{quote(image.name)}"
         results = []
         for words in _endpoints():
             result, code = _boot(url, words)

@@ -60,6 +60,7 @@ SCHEMA = 1  # of events and results; another number is another shape
 # A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
 FILE_NAME_MAX = 127
 _MAX_ROM_BYTES = 1 << 20
+_MAX_WAIT_MS = 3600000  # the longest that a ROM file may state
 
 
 class Refused(Exception):
@@ -117,15 +118,26 @@ def parse_url(url):
     return host, port, file
 
 
-def resolve(host):
+def resolve(host, max_time_ms=None):
     """The numeric IPv4 address of `host`.  A ROM has no resolver, so the host asks for it."""
     import socket
+    import threading
 
-    try:
-        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a host name"
-        raise Refused(f"Cannot find the host {show(host)}: {reason}.", EXIT_BENCH) from None
+    found = []
+    reason = ["the resolver did not answer in time"]
+
+    def ask():
+        try:
+            found.extend(socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM))
+        except (OSError, UnicodeError) as error:
+            reason[0] = getattr(error, "strerror", None) or "it is not a host name"
+
+    # The resolver may take long and hears no Ctrl-C; a thread can be left behind.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(None if max_time_ms is None else max_time_ms / 1000)
+    if not found:
+        raise Refused(f"Cannot find the host {show(host)}: {reason[0]}.", EXIT_BENCH)
     return found[0][4][0]
 
 
@@ -276,7 +288,8 @@ def _set_timeout(tftp, seconds):
     sayable = seconds == int(seconds) and 1 <= seconds <= 255
     _set_option(tftp, "timeout", int(seconds) if sayable else None)
     for waits, put in _wait_tables(tftp):
-        put([max(1, round(wait * seconds * 1000 / waits[0])) for wait in waits])
+        scaled = [round(wait * seconds * 1000 / waits[0]) for wait in waits]
+        put([max(1, min(wait, _MAX_WAIT_MS)) for wait in scaled])
 
 
 def _wait_tables(tftp):

@@ -8,7 +8,7 @@ order: the result then says `"ended": {"by": "user", ...}`.
 
 import importlib
 
-from pxebench.job import EXIT_BENCH, Refused, one_sentence, ordered, show, whole
+from pxebench.job import EXIT_BENCH, EXIT_USAGE, Refused, one_sentence, ordered, show, whole
 
 KINDS = ("local", "micropython")
 
@@ -45,7 +45,7 @@ class Listener:
         if kind == "result":
             self.result = {name: value for name, value in event.items() if name != "event"}
         elif kind == "refused":
-            code = event.get("exit", EXIT_BENCH)
+            code = EXIT_USAGE if event.get("exit") == EXIT_USAGE else EXIT_BENCH
             self.refused = Refused(one_sentence(event.get("message", "The job was refused")), code)
         else:
             if kind == "start":

@@ -22,7 +22,7 @@ from pxebench.endpoints import Listener, completed
 from pxebench.endpoints.stream import Sequence
 from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, show
 
-_MAX_TIME_GRACE_S = 2.0  # the interpreter's start, and the end in good order
+_MAX_TIME_GRACE_S = 3.0  # the interpreter's start, and the end in good order
 _LAST_EVENT_S = 2.0  # from a Ctrl-C to the last event, and from the last event to the exit
 _TICK_S = 0.1  # a signal handler cannot shorten a select that runs (PEP 475)
 _STDERR_TAIL = 4000
