@@ -1,7 +1,7 @@
-"""The core's own suite once more, on each real MicroPython: every test is an item of its own here.
+"""The core's own suite once more, on each real MicroPython: each test is an item of its own.
 
-`core/run.py` is the runner; which tests there are is read from the sources, so that a test that the
-runner lost, or never reached because the interpreter died, is a failure and not a gap.
+`core/run.py` is the runner; which tests there are is read from the sources, so that a test that
+the runner lost, or never reached because the interpreter died, is a failure and not a gap.
 """
 
 import ast
@@ -31,7 +31,7 @@ def _tests():
 def _outcome(version):
     # One run of the suite: {test: (passed, what it printed)}, and how the run itself ended.
     process = subprocess.run(
-        [_INTERPRETERS[version], "-X", "heapsize=8m", _HERE / "core" / "run.py"],
+        [_INTERPRETERS[version], "-X", "heapsize=16m", _HERE / "core" / "run.py"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

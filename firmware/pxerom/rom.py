@@ -121,7 +121,11 @@ class Boot:
             if transfer.done:
                 return
             tsize = transfer.tsize
-        raise of_error(transfer.error["code"], transfer.error["message"])
+        if transfer.error:
+            raise of_error(transfer.error["code"], transfer.error["message"])
+        raise Failure(
+            "PXE-E38", "The server ignores the options, and the ROM has no other request"
+        )
 
     def _transact(self):
         # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
@@ -131,7 +135,7 @@ class Boot:
         began = self.net.now()
         try:
             self._run()
-        except sinks.Full:
+        except (sinks.Full, MemoryError):
             record["outcome"] = "refused"
             self._tell(transfer.abort(3, "Disk full or allocation exceeded"), transfer.peer)
             raise
@@ -171,7 +175,9 @@ class Boot:
         self._ask(True)
         opening = True
         while True:
-            data = self._stream() or self._receive()
+            data = self._stream()
+            if data is None:
+                data = self._receive()
             if data is None:
                 return
             verdict = transfer.feed(data, net.sender, self._now)
@@ -361,13 +367,12 @@ class Boot:
                 return
             if ticks_diff(now, self._due) >= 0:
                 self._tick(now)
-            data = net.receive(transfer.recv_size, min(wait_ms, _TICK_MS))
-            if data is not None:
-                try:
-                    if transfer.feed(data, net.sender, now) == tftp.ANSWER:
-                        net.send(transfer.reply, transfer.reply_to)
-                except Failure:
-                    return
+            try:
+                data = net.receive(transfer.recv_size, min(wait_ms, _TICK_MS))
+                if data is not None and transfer.feed(data, net.sender, now) == tftp.ANSWER:
+                    net.send(transfer.reply, transfer.reply_to)
+            except Failure:
+                return
 
     # --- what is reported --------------------------------------------------------------------
 
@@ -443,7 +448,7 @@ class Boot:
         after_ms = self._at_ms()
         timer = self._timer
         transfer = self._transfer
-        if timer is None or transfer.done:
+        if timer is None or not timer.sends or transfer.done:
             return {"by": by, "after_ms": after_ms, "next": None}
         port = self.net.ports.peek()
         by_port = " from UDP port %d" % port if port else ""

@@ -29,21 +29,23 @@ class Null:
 
 
 class Memory:
-    """Keeps the bytes in `data`."""
+    """Keeps the bytes; they are in `data` when the file is whole."""
+
+    data = None
 
     def room(self):
         return None
 
     def open(self):
-        self.data = bytearray()
+        self._part = bytearray()
 
     abort = open
 
     def write(self, view):
-        self.data += view
+        self._part += view
 
     def commit(self):
-        pass
+        self.data = self._part
 
 
 class File:
@@ -76,28 +78,24 @@ class File:
     def commit(self):
         """The file is whole: give it its name."""
         try:
-            file, self._file = self._file, None
-            file.close()  # on littlefs and with a write buffer, a full disk shows only here
+            self._file.close()  # on littlefs and with a write buffer, a full disk shows only here
             compat.replace(self._part, self.path)
         except OSError as error:
-            self._remove()
             self._broken(error)
+        self._file = None
 
     def abort(self):
         """The file will not be whole: leave the target as it was."""
         if self._file:
-            file, self._file = self._file, None
-            try:
-                file.close()
-            except OSError:
-                pass
-            self._remove()
+            for step in (self._file.close, self._remove):
+                try:
+                    step()
+                except OSError:
+                    pass
+            self._file = None
 
     def _remove(self):
-        try:
-            os.remove(self._part)
-        except OSError:
-            pass
+        os.remove(self._part)
 
     def _broken(self, error):
         raise Full("PXE-E3A", "Cannot write %s: %s" % (self.path, compat.why(error)), "ours")
