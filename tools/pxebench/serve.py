@@ -51,7 +51,7 @@ def run(directory, bind="0.0.0.0", port=PORT, json_lines=False):
     out, err = Writer(sys.stdout), Writer(sys.stderr)
     line = json.dumps if json_lines else _line
     server = TftpServer(root)
-    server.sessions = _Transfers(root, lambda record: out.line(line(record)))
+    server.sessions = _Transfers(root, bind, lambda record: out.line(line(record)))
     place = f"{bind}:{{port}}" if bind != "0.0.0.0" else "UDP port {port}"
     said = f"Serving {show(directory)} on {place}; Ctrl-C ends it."
     server.is_running = _Told(lambda: err.line(said.format(port=server.listenport)))
@@ -108,14 +108,15 @@ class _Told(threading.Event):
 class _Transfers(dict):
     """tftpy's table of sessions: puts our kind of session in, and reports it when it goes."""
 
-    def __init__(self, root, report):
+    def __init__(self, root, bind, report):
         super().__init__()
         self._root = root
+        self._bind = bind
         self._report = report
 
     def __setitem__(self, key, session):
         session.end()
-        super().__setitem__(key, _Transfer(session, self._root))
+        super().__setitem__(key, _Transfer(session, self._root, self._bind))
 
     def __delitem__(self, key):
         self._report(self[key].record())
@@ -125,10 +126,11 @@ class _Transfers(dict):
 class _Transfer(TftpContextServer):
     """One session of tftpy's. Whatever goes wrong in it is the end of it, and of nothing else."""
 
-    def __init__(self, session, root):
+    def __init__(self, session, root, bind):
         super().__init__(
             session.host, session.port, session.timeout, root, retries=session.retries
         )
+        self.sock.bind((bind, 0))  # else a PC with two addresses may answer from the other one
         self.tidport = session.port
         self.state = _Start(self)
         self.granted = {}
