@@ -402,8 +402,9 @@ class Transfer:
         self.error = {"code": code, "message": message}
         self.peer = self.reply_to
         reaction = self.on["error"]
-        if reaction == "next" or (reaction == "next_if_refused" and code in (0, 4, 8)):
-            return END  # only these codes can mean the options (R-TFTP-36)
+        if reaction != "fail" and not self.blocks:  # later, a next request would double the file
+            if reaction == "next" or code in (0, 4, 8):
+                return END  # only these codes can mean the options (R-TFTP-36)
         raise of_error(code, message)
 
     # --- reactions -----------------------------------------------------------------------------
