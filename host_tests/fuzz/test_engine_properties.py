@@ -1,0 +1,338 @@
+"""The receive engine against an adversary: 16,000 transfers, each packet of each judged.
+
+`tftp.Transfer` is driven directly; no socket, no clock. What holds for every packet:
+
+1. A block is taken if and only if it is the one that is due, from the peer, and fits; what was
+   taken, in order, is the file, and it is the server's own whenever nobody forged the server.
+2. A stranger changes nothing, another host is never answered, an ERROR is never answered.
+3. An ACK names only a block that came (or the OACK), unless the ROM's table says `ack_that`.
+4. What ends a transfer early is a Failure with a PXE code and a printable sentence; nothing else
+   leaves the engine, and it ends within what its table of waits and the tape allow.
+"""
+
+import heapq
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pxerom import tftp
+from pxerom.status import Failure
+
+from host_tests.fuzz import roms
+from host_tests.fuzz.adversary import CONTENT, SERVER, Adversary, Server, Tape, wire_number
+from host_tests.fuzz.verdicts import check_status
+
+CASES = 16000
+_RETRIES = 6
+_MOST_FED = 4000  # beyond it the server is dead: a storm must not make a case endless
+_TELEPORT = 65530
+
+
+class Case:
+    """One transfer. `outcome` is "ok", a PXE code, "next" or "timeout" when it is over."""
+
+    def __init__(self, tape):
+        self.tape = tape = Tape(tape)
+        self.hostile = tape.byte() % 3 != 0
+        self.rom = roms.draw(tape)
+        self.request = tape.pick(self.rom["tftp"]["requests"][::-1])
+        self.on = self.request["on"]
+        self.rollover = self.rom["tftp"]["rollover"]
+        asked = dict(self.request["options"])
+        self.asked = {name.lower(): value for name, value in asked.items()}
+        blksize = int(self.asked.get("blksize", 512))
+        self.teleport = tape.byte() % 8 == 7 and self.asked.get("blksize") in ("8", "9")
+        blocks = tape.byte() % 10
+        size = blocks * blksize + tape.pick((0, 0, 1, -1, blksize // 2, 511, 512, 513))
+        if self.teleport:
+            size = (_TELEPORT + blocks) * blksize + tape.byte() % blksize
+        size = max(0, min(size, len(CONTENT)))
+        content = CONTENT[:size]
+        self.limit = None if self.teleport else tape.pick((None, None, None, size, size - 1, 700))
+        if self.limit is not None:
+            self.limit = max(0, self.limit)
+        told = None if self.teleport else tape.pick((None,) * 6 + (size, size + 1))
+        if told is not None and self.limit is not None:
+            told = min(told, self.limit)  # a probe that told more has ended the boot
+        self.strict = not self.hostile
+        self.server = Server(tape, content, 1 if self.rollover == 1 else 0)
+        self.adversary = Adversary(tape, self.hostile)
+        self.transfer = tftp.Transfer("f", self.request, self.rollover, SERVER, self.limit, told)
+        self.came = set()  # numbers on the wire of what was taken; 0 for the OACK
+        self.file = bytearray()
+        self.blocks = 0
+        self.queue = []
+        self.turn = 0
+        self.fed = 0
+        self.order = 0
+        self.outcome = None
+
+    def run(self):
+        transfer = self.transfer
+        self.send(transfer.request, (SERVER, 69))
+        idle = 0
+        while self.outcome is None:
+            if not self.queue:
+                idle += 1
+                if idle >= _RETRIES:
+                    self.outcome = "timeout"
+                    self.parting(transfer.give_up())
+                    break
+                packet = transfer.expire()
+                if transfer.opened:
+                    self.check_ack(packet, b"")
+                    self.send(packet, transfer.peer)
+                else:
+                    assert packet == transfer.request
+                    self.send(packet, (SERVER, 69))
+                if self.fed < _MOST_FED:
+                    self.arrive(self.server.late())
+                continue
+            self.turn, _, datagram, sender = heapq.heappop(self.queue)
+            if datagram is None:
+                continue  # an ICMP error is not the engine's
+            self.fed += 1
+            verdict = self.feed(datagram[: transfer.recv_size], sender)
+            if verdict in (tftp.BLOCK, tftp.LAST, tftp.OPENED):
+                idle = 0
+            if self.teleport and transfer.opened and self.outcome is None:
+                self.jump()
+        return self.outcome
+
+    def send(self, packet, to):
+        assert to[0] == SERVER, "sent to another host"
+        if self.fed < _MOST_FED and not self.adversary.loses():
+            self.arrive(self.server.receive(bytes(packet), to[1]))
+
+    def arrive(self, datagrams):
+        for datagram, sender in datagrams:
+            for delay, data, source in self.adversary.meddle(datagram, sender):
+                self.order += 1
+                heapq.heappush(self.queue, (self.turn + delay, self.order, data, source))
+
+    def jump(self):
+        # Over the 65,500 dull blocks in the middle, to see the roll-over.
+        transfer = self.transfer
+        self.teleport = False
+        session = self.server.sessions.get(transfer.peer[1])
+        if session is None or str(transfer.blksize) != self.asked["blksize"]:
+            return
+        skipped = _TELEPORT - transfer.blocks
+        self.file = bytearray(CONTENT[: _TELEPORT * transfer.blksize])
+        transfer.took(skipped)
+        last = wire_number(_TELEPORT, 0)
+        transfer.ack[2] = last >> 8
+        transfer.ack[3] = last & 255
+        self.came.add(last)
+        self.blocks = session.base = _TELEPORT
+        self.adversary.seen.clear()
+        self.queue.clear()
+        self.arrive(self.server.late())
+
+    # --- one packet ----------------------------------------------------------------------------
+
+    def state(self):
+        t = self.transfer
+        return (t.peer, t.opened, t.done, t.next, t.blocks, t.bytes, t.blksize, t.windowsize,
+                t.tsize, bytes(t.ack), t.oack, t.error)  # fmt: skip
+
+    def feed(self, data, sender):
+        transfer = self.transfer
+        before = self.state()
+        peer = transfer.peer
+        elsewhere = sender[0] != SERVER
+        stranger = elsewhere or (
+            peer is not None
+            and sender != peer
+            and self.on["unknown_tid"] not in ("accept", "follow")
+        )
+        due = not stranger and self.is_due(data)
+        try:
+            verdict = transfer.feed(data, sender, self.turn)
+        except Failure as failure:
+            assert not stranger, "a stranger ended the transfer"
+            self.fail(failure, data)
+            return None
+        reply = transfer.reply if verdict != tftp.DROP else None
+        if elsewhere:
+            assert verdict == tftp.DROP, "another host was answered"
+        if stranger:
+            assert verdict in (tftp.DROP, tftp.ANSWER)
+            assert self.state() == before, "a stranger changed the transfer"
+        if verdict in (tftp.BLOCK, tftp.LAST):
+            self.take(data, verdict)
+        else:
+            assert not due, "the block that was due was not taken"
+            assert (transfer.blocks, transfer.bytes) == before[4:6]
+        if verdict in (tftp.DROP, tftp.ANSWER) and not data[:2] == b"\x00\x05":
+            followed = self.on["unknown_tid"] == "follow"
+            assert self.state()[followed:] == before[followed:], "dropped, but not without trace"
+        if verdict == tftp.OPENED:
+            assert transfer.opened and not before[1]
+            if data[1] == 6:
+                self.check_oack(data)
+        if verdict == tftp.END:
+            assert not self.blocks, "the next request would double the file"
+            self.outcome = "next"
+        if reply is not None:
+            self.check_reply(reply, data)
+            if stranger:
+                assert reply[1] == 5 and transfer.reply_to == sender
+            elif reply[1] == 4:
+                assert transfer.reply_to == transfer.peer
+            self.send(reply, transfer.reply_to)
+        if verdict == tftp.LAST:
+            self.finish()
+        return verdict
+
+    def is_due(self, data):
+        # The RFC's view of what must be taken; only where it leaves no doubt.
+        t = self.transfer
+        number = wire_number(self.blocks + 1, self.rollover)
+        if not t.opened or self.rollover == "fail" and self.blocks >= 65534:
+            return False
+        if len(data) < 4 or data[:2] != b"\x00\x03" or data[2] << 8 | data[3] != number:
+            return False
+        size = len(data) - 4
+        total = len(self.file) + size
+        if size > t.blksize or (self.limit is not None and total > self.limit):
+            return False
+        if t.tsize is not None and (total > t.tsize or (size < t.blksize and total != t.tsize)):
+            return False
+        return not t.done
+
+    def take(self, data, verdict):
+        transfer = self.transfer
+        self.blocks += 1
+        number = data[2] << 8 | data[3]
+        assert data[:2] == b"\x00\x03"
+        assert number == wire_number(self.blocks, self.rollover), "not the block that was due"
+        assert not (self.rollover == "fail" and self.blocks > 65535)
+        payload = bytes(transfer.payload(data))
+        assert payload == data[4:], "not what the datagram holds"
+        assert len(payload) <= transfer.blksize
+        assert (verdict == tftp.LAST) == (len(payload) < transfer.blksize) == transfer.done
+        if "blksize" not in self.asked and self.on["unrequested_option"] != "accept":
+            assert transfer.blksize == 512
+        self.came.add(number)
+        self.file += payload
+        if self.limit is not None:
+            assert len(self.file) <= self.limit, "more than the target can take"
+        assert transfer.bytes == len(self.file)
+        assert transfer.blocks == self.blocks
+        if verdict == tftp.LAST or transfer.windowsize == 1:
+            reply = transfer.reply
+            assert bytes(reply) == b"\x00\x04" + data[2:4]
+
+    def check_oack(self, data):
+        # What an OACK grants is in effect, what it does not name is not (R-TFTP-24).
+        transfer = self.transfer
+        self.came.add(0)
+        fields = data[2:].rstrip(b"\x00").split(b"\x00")
+        granted = {name.lower(): value for name, value in zip(fields[::2], fields[1::2])}  # noqa: B905
+        asked = int(self.asked.get("blksize", 0))
+        value = granted.get(b"blksize", b"512")
+        if value.isdigit() and 8 <= int(value) <= asked:
+            assert transfer.blksize == int(value)
+        elif asked and self.on["larger_blksize"] != "accept":
+            assert transfer.blksize == 512
+        assert 8 <= transfer.blksize <= 65464
+        assert (
+            1
+            <= transfer.windowsize
+            <= max(
+                int(self.asked.get("windowsize", 1)),
+                65535 if self.on["unrequested_option"] == "accept" else 1,
+            )
+        )
+
+    def check_reply(self, reply, data):
+        assert data[:2] != b"\x00\x05", "an ERROR was answered"
+        if reply[1] == 4:
+            self.check_ack(reply, data)
+        else:
+            assert bytes(reply[:2]) == b"\x00\x05"
+            assert reply[-1] == 0 and len(reply) <= 512
+
+    def check_ack(self, packet, data):
+        assert len(packet) == 4 and packet[0] == 0 and packet[1] == 4
+        number = packet[2] << 8 | packet[3]
+        if number in self.came:
+            return
+        reactions = (self.on["old_data"], self.on["block_zero"])
+        assert "ack_that" in reactions and data[2:4] == bytes(packet[2:4]), (
+            f"ACK {number} names a block that never came"
+        )
+
+    def parting(self, packet):
+        if packet is not None:
+            assert bytes(packet[:2]) == b"\x00\x05"
+            assert self.transfer.peer[0] == SERVER
+
+    def fail(self, failure, data):
+        check_status(failure.status())
+        self.outcome = failure.code
+        reply = self.transfer.reply
+        if reply is not None:
+            self.check_reply(reply, data)
+            assert self.transfer.reply_to[0] == SERVER
+
+    def finish(self):
+        self.outcome = "ok"
+        transfer = self.transfer
+        if self.strict:
+            assert bytes(self.file) == self.server.content, "a wrong file"
+        if transfer.tsize is not None:
+            assert len(self.file) == transfer.tsize
+        # Dallying: whatever else comes, nothing more is taken and only the last ACK is said again.
+        for _ in range(4):
+            before = self.state()
+            last = self.server.sessions.get(transfer.peer[1])
+            datagrams = [(d, transfer.peer) for d in last.window()] if last else []
+            datagrams.append((self.adversary._forged(b"\x00\x03\x00\x01"), transfer.peer))
+            for datagram, sender in datagrams:
+                try:
+                    verdict = transfer.feed(datagram, sender, self.turn)
+                except Failure:
+                    return
+                assert verdict in (tftp.DROP, tftp.ANSWER, tftp.END)
+                assert self.state()[1:-1] == before[1:-1]
+                if verdict == tftp.ANSWER and transfer.reply[1] == 4:
+                    self.check_ack(transfer.reply, datagram)
+
+
+def _hammer(cases, seen, **options):
+    @settings(
+        max_examples=cases,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        **options,
+    )
+    @given(st.binary(min_size=24, max_size=160))
+    def hammer(tape):
+        outcome = Case(tape).run()
+        seen[outcome] += 1
+
+    hammer()
+
+
+def test_engine_ends_right_or_with_a_code_whatever_comes(record_property):
+    seen = Counter()
+    _hammer(CASES, seen, derandomize=True)
+    record_property("cases", sum(seen.values()))
+    print(f"{sum(seen.values())} transfers: {dict(seen.most_common())}")
+    assert sum(seen.values()) >= CASES
+    # Not vacuous: many come to their end, and every kind of end is among them.
+    assert seen["ok"] > CASES // 5
+    for code in ("E33", "E36", "E38", "E39", "E3A", "E3B", "E3C", "E3F"):
+        assert seen["PXE-" + code] > 0, code
+    assert seen["timeout"] > 0 and seen["next"] > 0
+
+
+@pytest.mark.soak
+def test_engine_with_new_tapes_each_time():
+    seen = Counter()
+    _hammer(200000, seen)
+    print(seen)
