@@ -12,9 +12,14 @@ import json
 import sys
 
 from pxerom import compat, sink
+from pxerom.compat import const
 from pxerom.rom import Boot
 from pxerom.status import Refused
 from pxerom.udp import Udp
+
+
+# No boot lasts longer than this, however slowly a server drips (R-TFTP-74).
+_MAX_TIME_MS = const(3600000)
 
 
 def run(job, emit, on_wait=None):
@@ -58,7 +63,7 @@ def _fetch(job, emit, on_wait):
         job.get("file") or "",
         target,
         job.get("max_bytes"),
-        job.get("max_time_ms"),
+        job.get("max_time_ms") or _MAX_TIME_MS,
     )
 
 
