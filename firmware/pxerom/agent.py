@@ -17,7 +17,6 @@ from pxerom.rom import Boot
 from pxerom.status import Refused
 from pxerom.udp import Udp
 
-
 # No boot lasts longer than this, however slowly a server drips (R-TFTP-74).
 _MAX_TIME_MS = const(3600000)
 
