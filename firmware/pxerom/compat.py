@@ -149,12 +149,13 @@ def write_out(text):
         sys.stdout.flush()
 
 
-def is_folder(path):
-    """True when `path` is a folder."""
+def no_file(path):
+    """Why a file cannot take the place of what `path` names already; None when it can."""
     try:
-        return os.stat(path)[0] & 0xF000 == 0x4000
+        kind = os.stat(path)[0] & 0xF000
     except OSError:
-        return False
+        return None  # nothing is there
+    return {0x8000: None, 0x4000: "it is a folder"}.get(kind, "it is no ordinary file")
 
 
 def open_for_writing(path):

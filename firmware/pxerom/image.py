@@ -123,9 +123,8 @@ def _look_into(kind, head, size):
     # Signatures that need more than a look at fixed bytes; None when it is not that after all.
     if kind == "NBP":
         # ljmp 07c0:n past a header of iPXE's new form: arch 32 or 64, magic 0x18ae (R-IMG-2)
-        if head[3:5] == b"\xc0\x07" and head[5] in (32, 64) and head[6:8] == b"\xae\x18":
-            return "ipxe-nbp"
-        return None
+        good = head[3:5] == b"\xc0\x07" and head[5] in (32, 64) and head[6:8] == b"\xae\x18"
+        return "ipxe-nbp" if good and _le16(head, 1) >= 8 else None
     if kind == "LINUX":  # iPXE's image has a version text and no boot stub (R-IMG-6)
         at = _le16(head, 0x20E) + 0x200
         ipxe = head[at : at + 1].isdigit() and not any(head[:0x1F0])

@@ -62,8 +62,9 @@ class File:
         return compat.free_bytes(self.path)
 
     def open(self):
-        if compat.is_folder(self.path):
-            raise Refused(3, "Cannot write %s: it is a folder." % self.path)
+        reason = compat.no_file(self.path)  # root could put a file in the place of /dev/null
+        if reason:
+            raise Refused(3, "Cannot write %s: %s." % (self.path, reason))
         try:
             self._file = compat.open_for_writing(self._part)
         except OSError as error:

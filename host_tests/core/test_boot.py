@@ -1,5 +1,9 @@
 """A whole boot in virtual time: what is on the wire, in the sink, on the screen, in the result."""
 
+from pxerom import sink as sinks
+from pxerom.console import Screen
+from pxerom.status import Failure, Refused
+
 from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import (
     HOST,
@@ -15,9 +19,6 @@ from host_tests.core.fakenet import (
     rrq,
     silence,
 )
-from pxerom import sink as sinks
-from pxerom.console import Screen
-from pxerom.status import Failure, Refused
 
 _ABORTED = error(0, "TFTP Aborted")
 

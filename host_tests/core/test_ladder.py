@@ -4,6 +4,9 @@ The ladders are those of `clients.md`'s captures; what is assumed in the ROM fil
 file says it.
 """
 
+from pxerom.compat import ticks_add
+from pxerom.retry import Retry
+
 from host_tests.core.check import rom, same
 from host_tests.core.fakenet import (
     UNREACHABLE,
@@ -16,8 +19,6 @@ from host_tests.core.fakenet import (
     rrq,
     silence,
 )
-from pxerom.compat import ticks_add
-from pxerom.retry import Retry
 
 _NAME = b"\0\1undionly.kpxe\0octet\0"
 _TSIZE = _NAME + b"tsize\0" + b"0\0"
