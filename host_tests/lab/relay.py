@@ -12,6 +12,7 @@ Rules
 2. Nothing lasts: a line that has stood still is quiet, and closing it drops what it still holds.
 """
 
+import collections
 import contextlib
 import heapq
 import itertools
@@ -29,26 +30,32 @@ class _Way:
         self._dice = random.Random(f"{seed} {name}")
         self._loss, self._duplicate, self._reorder = loss, duplicate, reorder
         self._delay_s = delay_s
+        self.counts = collections.Counter()
 
     def arrivals(self):
         """Return the delays after which copies of the next packet arrive; none: it is lost."""
         # Always four draws a packet, so that one rate does not shift another's outcomes.
         lost, doubled, passed, place = (self._dice.random() for _ in range(4))
+        self.counts["packets"] += 1
         if lost < self._loss:
+            self.counts["lost"] += 1
             return []
         low, high = self._delay_s
         delay_s = low + place * (high - low)
         if passed < self._reorder:
+            self.counts["overtaken"] += 1
             delay_s += max(high, 0.002) * 2  # long enough for the next one to overtake it
-        return [delay_s, delay_s + 0.001] if doubled < self._duplicate else [delay_s]
+        if doubled < self._duplicate:
+            self.counts["doubled"] += 1
+            return [delay_s, delay_s + 0.001]
+        return [delay_s]
 
 
 class Line:
-    """Made by `line`. `counts`: packets in and out of each direction."""
+    """Made by `line`: `host` and `port` are to be asked in place of the server."""
 
     def __init__(self, server, host, to_server, to_client):
         self.host = host
-        self.counts = {"to server": [0, 0], "to client": [0, 0]}
         self._server = server
         self._ways = {"to server": to_server, "to client": to_client}
         self._queue = []
@@ -62,6 +69,10 @@ class Line:
         self._routes = {}  # such a socket -> (client, the server's address)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def counts(self):
+        """Return how many packets came, were lost, doubled, overtaken: a Counter by name."""
+        return sum((way.counts for way in self._ways.values()), collections.Counter())
 
     def close(self):
         self._ending.set()
@@ -81,8 +92,7 @@ class Line:
         while not self._ending.is_set():
             now = time.monotonic()
             while self._queue and self._queue[0][0] <= now:
-                _due, _order, way, out, packet, target = heapq.heappop(self._queue)
-                self.counts[way][1] += 1
+                _due, _order, out, packet, target = heapq.heappop(self._queue)
                 out.sendto(packet, target)
             pause = max(self._queue[0][0] - now, 0) if self._queue else 0.02
             waiting = [self._front, *self._peers, *self._routes]
@@ -116,10 +126,9 @@ class Line:
             self._pass_on("to server", out, packet, target)
 
     def _pass_on(self, way, out, packet, target):
-        self.counts[way][0] += 1
         now = time.monotonic()
         for delay_s in self._ways[way].arrivals():
-            item = (now + delay_s, next(self._order), way, out, packet, target)
+            item = (now + delay_s, next(self._order), out, packet, target)
             heapq.heappush(self._queue, item)
 
 

@@ -111,3 +111,10 @@ def python_server(library, folder, host="127.0.0.1", port=None, namespace=None):
     program = Path(__file__).with_name("python_servers.py")
     argv = [sys.executable, program, library, host, port, folder]
     return _serving(library, argv, host, port, namespace)
+
+
+def pxebench(folder, host="127.0.0.1", port=None, namespace=None):
+    """The bench's own: `pxebench serve`."""
+    port = port or free_port(host)
+    argv = [sys.executable, "-m", "pxebench", "serve", folder, "--bind", host, "--port", port]
+    return _serving("pxebench serve", argv, host, port, namespace)
