@@ -1,4 +1,4 @@
-"""The ROMs that the properties range over: those of the package, and random tables within the shape."""
+"""The ROMs that the properties range over: the package's, and random tables within the shape."""
 
 import copy
 

@@ -36,7 +36,7 @@ _SERVER_RETRIES = 3
 
 
 class Net:
-    """`udp.Udp` in virtual time. What happens is noted in `log`: ("out", packet, port) and so on."""
+    """`udp.Udp` in virtual time; `heard` and `sent` are what passed."""
 
     def __init__(self, case, tape, trace):
         self.case = case

@@ -165,7 +165,7 @@ class Case:
         else:
             assert not due, "the block that was due was not taken"
             assert (transfer.blocks, transfer.bytes) == before[4:6]
-        if verdict in (tftp.DROP, tftp.ANSWER) and not data[:2] == b"\x00\x05":
+        if verdict in (tftp.DROP, tftp.ANSWER) and data[:2] != b"\x00\x05":
             followed = self.on["unknown_tid"] == "follow"
             assert self.state()[followed:] == before[followed:], "dropped, but not without trace"
         if verdict == tftp.OPENED:
