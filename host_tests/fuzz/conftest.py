@@ -1,4 +1,4 @@
-"""Real fetches: `pxebench` as a process, against the lab's scripted server, on both interpreters."""
+"""Real fetches: `pxebench` as a process, against a scripted server, on both interpreters."""
 
 import json
 import os

@@ -18,7 +18,10 @@ _HOSTILE = b"\x1b[2J\x1b]0;owned\x07\r\nPXE-M0F\x00after the NUL" + b"A" * 1400
 _SURVIVED = [
     ("quiet", {}),
     ("empty datagrams", {"oack 1": [b"", NORMAL], "data 2": [b"", b"", NORMAL]}),
-    ("short datagrams", {"data 1": [b"\0", b"\0\3", b"\0\3\0", NORMAL], "data 3": [b"\0\5\0", NORMAL]}),
+    (
+        "short datagrams",
+        {"data 1": [b"\0", b"\0\3", b"\0\3\0", NORMAL], "data 3": [b"\0\5\0", NORMAL]},
+    ),
     ("opcode of an OACK alone", {"oack 1": [b"\0\6", b"\0\6\0", NORMAL]}),
     ("block 1 twice", {"data 1": [NORMAL, NORMAL]}),
     ("last block twice", {"data last": [NORMAL, NORMAL]}),
@@ -122,10 +125,10 @@ def test_stray_opcodes_without_end_wear_out_a_patient_rom(fetch, content):
 
 def test_data_in_answer_to_a_size_probe_is_not_stored(fetch, content):
     # Also where the ROM's table would accept it: a probe fetches nothing.
-    rom = fetch.rom("intel-undi", **{"requests": [
+    rom = fetch.rom("intel-undi", requests=[
         {"purpose": "size", "options": [["tsize", "0"]], "on": {"no_oack": "accept"}},
         {"options": [["blksize", "1456"]]},
-    ]})  # fmt: skip
+    ])  # fmt: skip
     with scripted.serve({"f": content}, known=()) as server:
         result = fetch(server.url("f"), rom, content)
     assert [record["outcome"] for record in result["transfers"]] == ["aborted", "ok"]
