@@ -245,4 +245,4 @@ def read(rom):
 
 def load(rom):
     """The flat form of a ROM, given by id, by path or as a dict."""
-    return flatten(rom if isinstance(rom, dict) else read(rom))
+    return flatten(rom if isinstance(rom, dict) else read(str(rom)))

@@ -18,14 +18,14 @@ class _Broken:
 
     def write(self, view):
         if self._step == "write":
-            raise OSError(self._errno)
+            raise OSError(self._errno, "")
         return self._file.write(view)
 
     def close(self):
         self._file.close()
         if self._step == "close" and not self.closed:
             self.closed = True
-            raise OSError(self._errno)
+            raise OSError(self._errno, "")
 
 
 def test_file_appears_only_when_it_is_whole():
@@ -85,7 +85,7 @@ def test_target_that_cannot_take_the_name_is_told_to_the_server():
     """R-TFTP-58: the rename fails after the last block, before its ACK."""
 
     def refuse(old, new):
-        raise OSError(30)
+        raise OSError(30, "")
 
     with Folder() as folder:
         path = folder.put("image", b"old")

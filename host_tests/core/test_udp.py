@@ -1,0 +1,252 @@
+"""Source ports in each policy, and the one file that opens sockets, on loopback."""
+
+import socket
+
+from pxerom import compat, udp
+from pxerom.status import Failure, Refused
+from pxerom.udp import SourcePorts, Udp
+
+from host_tests.core.check import Patch, raises, rom, same
+
+_HOST = "127.0.0.1"
+
+
+def _spec(policy, per, first=2070, last=65535, step=1, wrap=None):
+    return {
+        "policy": policy,
+        "first": first,
+        "last": last,
+        "step": step,
+        "per": per,
+        "wrap": wrap,
+    }
+
+
+def _taken(spec, pattern="NrrNr"):
+    """The ports of a boot: N a new transfer's request, r a retry of it."""
+    ports = SourcePorts(spec)
+    return [ports.take(each == "N") for each in pattern]
+
+
+def test_counter_counts_per_request_transfer_or_boot():
+    """R-TFTP-6 (ROM note): retries included, where the ROM does so."""
+    same(_taken(_spec("counter", "request")), [2070, 2071, 2072, 2073, 2074])
+    same(_taken(_spec("counter", "transfer")), [2070, 2070, 2070, 2071, 2071])
+    same(_taken(_spec("counter", "boot")), [2070] * 5)
+    same(_taken(_spec("counter", "request", step=3)), [2070, 2073, 2076, 2079, 2082])
+
+
+def test_counter_wraps_to_its_wrap_or_its_first():
+    same(_taken(_spec("counter", "request", 65534)), [65534, 65535, 65534, 65535, 65534])
+    same(
+        _taken(_spec("counter", "request", 2070, 2072, wrap=2071)), [2070, 2071, 2072, 2071, 2072]
+    )
+    same(_taken(_spec("counter", "request", 10, 15, 4)), [10, 14, 10, 14, 10])
+
+
+def test_fixed_port_is_fixed():
+    for per in ("request", "transfer", "boot"):
+        same(_taken(_spec("fixed", per, 2001)), [2001] * 5)
+
+
+def test_random_port_stays_in_its_range_and_is_drawn_anew():
+    """R-TFTP-6, R-SEC-20: per request, transfer or boot; from the system's generator."""
+    seen = set()
+    for _ in range(300):
+        seen.update(_taken(_spec("random", "request", 1024, 1027)))
+    same(seen, {1024, 1025, 1026, 1027})
+    wide = _taken(_spec("random", "transfer", 1024), "Nrrrr")
+    same(len(set(wide)), 1)
+    same(len(set(_taken(_spec("random", "boot", 1024), "NrNrN"))), 1)
+    firsts = {_taken(_spec("random", "transfer", 1024))[0] for _ in range(20)}
+    assert len(firsts) > 15, firsts
+
+
+def test_clock_port_follows_the_milliseconds():
+    for now, port in ((0, 1024), (999, 1024), (1000, 1025), (3072000, 1024), (5000, 1029)):
+        with Patch(udp, "ticks_ms", lambda now=now: now):
+            same(_taken(_spec("clock", "transfer", 1024, 4095, 1000), "N"), [port])
+
+
+def test_next_port_is_told_where_it_can_be_known():
+    """What `ended.next` promises: the counter's next, the kept one, nothing of a random one."""
+    ports = SourcePorts(_spec("counter", "request"))
+    ports.take(True)
+    same(ports.peek(), 2071)
+    ports = SourcePorts(_spec("random", "transfer", 1024))
+    same(ports.peek(), ports._taken)
+    same(SourcePorts(_spec("random", "request", 1024)).peek(), None)
+    same(SourcePorts(_spec("clock", "request", 1024)).peek(), None)
+
+
+def _peer():
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(compat.address(_HOST, 0))
+    sock.settimeout(2)
+    return sock
+
+
+def _free_port():
+    """A port that nobody has: the kernel's choice, given back."""
+    for port in range(20000 + compat.random_below(10000), 32000):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            sock.bind(compat.address(_HOST, port))
+            return port
+        except OSError:
+            pass
+        finally:
+            sock.close()
+    raise AssertionError("no free port")
+
+
+def _address_of(peer, net):
+    """Where `peer` hears: told by a datagram of its own, for MicroPython knows no getsockname."""
+    peer.sendto(b"here", compat.address(_HOST, net.port))
+    same(net.receive(100, 2000), b"here")
+    return net.sender
+
+
+def test_datagram_comes_with_its_sender_and_no_longer_than_asked():
+    """R-TFTP-50, R-SEC-11: the length is what the kernel says, never what the packet says."""
+    net = Udp(_spec("fixed", "boot", _free_port()), _HOST)
+    peer = _peer()
+    try:
+        net.open(True)
+        to = _address_of(peer, net)
+        same(compat.split(to)[0], _HOST)
+        net.send(b"\0\4\0\1", to)
+        same(peer.recvfrom(100)[0], b"\0\4\0\1")
+        for size in (0, 1, 516, 517, 2000):
+            peer.sendto(bytes(size), compat.address(_HOST, net.port))
+            same(len(net.receive(517, 2000)), min(size, 517))
+            same(net.sender, to)
+    finally:
+        peer.close()
+        net.close()
+
+
+def test_receive_sleeps_for_a_second_at_most():
+    """So that a watchdog of 8.3 s is fed through a wait of two minutes."""
+    net = Udp(_spec("fixed", "boot", _free_port()), _HOST)
+    try:
+        net.open(True)
+        began = net.now()
+        same(net.receive(517, 120000), None)
+        waited = compat.ticks_diff(net.now(), began)
+        assert 900 <= waited <= 1500, waited
+        began = net.now()
+        same(net.receive(517, 50), None)
+        assert 40 <= compat.ticks_diff(net.now(), began) <= 500
+    finally:
+        net.close()
+
+
+def test_each_request_has_its_own_port_and_old_ones_stay_closed_to_icmp():
+    """R-TFTP-6 (ROM note): a late packet to a port that was left meets silence, not ICMP."""
+    first = _free_port()
+    net = Udp(_spec("counter", "request", first, step=2), _HOST)
+    peer = _peer()
+    try:
+        same(net.open(True), first)
+        to = _address_of(peer, net)
+        same(net.open(False), first + 2)
+        peer.sendto(b"late", compat.address(_HOST, first))
+        same(net.receive(100, 30), None)
+        net.send(b"x", to)
+        data, sender = peer.recvfrom(100)
+        same((data, compat.split(sender)), (b"x", (_HOST, first + 2)))
+    finally:
+        peer.close()
+        net.close()
+    for port in (first, first + 2):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(compat.address(_HOST, port))
+        sock.close()
+
+
+def test_port_in_use_is_refused_never_replaced():
+    """R-TFTP-6 (ROM note): 2070 or nothing; only a random port is drawn again."""
+    taken = _free_port()
+    holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    holder.bind(compat.address(_HOST, taken))
+    try:
+        for policy in ("counter", "fixed"):
+            net = Udp(_spec(policy, "request", taken), _HOST)
+            refusal = raises(Refused, net.open, True)
+            same(refusal.exit_code, 3)
+            assert "UDP port %d is in use" % taken in refusal.message, refusal.message
+            net.close()
+        net = Udp(_spec("random", "transfer", taken, taken), _HOST)
+        raises(Refused, net.open, True)
+        net.close()
+        net = Udp(_spec("random", "transfer", taken, taken + 1), _HOST)
+        same(net.open(True), taken + 1)
+        net.close()
+    finally:
+        holder.close()
+
+
+def test_address_that_is_not_ours_is_refused_with_a_reason():
+    net = Udp(_spec("fixed", "boot", _free_port()), "192.0.2.1")
+    refusal = raises(Refused, net.open, True)
+    same(refusal.exit_code, 3)
+    assert "on 192.0.2.1: this machine does not have that address." in refusal.message
+
+
+def test_icmp_unreachable_is_counted_and_ends_nothing():
+    """R-SEC-18: nor does it make the next receive spin or the next send fail."""
+    if not compat.LINUX:
+        return
+    net = Udp(_spec("fixed", "boot", _free_port()), _HOST)
+    try:
+        net.open(True)
+        nobody = compat.address(_HOST, _free_port())
+        for _ in range(3):
+            net.send(b"x", nobody)
+            net.receive(100, 20)
+        assert net.unreachable >= 2, net.unreachable
+        count = net.unreachable
+        began = net.now()
+        same(net.receive(100, 60), None)
+        if net.unreachable == count:
+            assert compat.ticks_diff(net.now(), began) >= 50
+    finally:
+        net.close()
+
+
+def test_send_that_the_stack_refuses_is_a_failure_of_ours():
+    class Refusing:
+        def sendto(self, packet, to):
+            raise OSError(1, "")
+
+        def close(self):
+            pass
+
+    net = Udp(_spec("fixed", "boot"), _HOST)
+    net._socket = Refusing()
+    failure = raises(Failure, net.send, b"x", compat.address(_HOST, 9))
+    same((failure.code, failure.side), ("PXE-E38", "ours"))
+    assert "operation not permitted" in failure.detail
+    net.close()
+
+
+def test_close_may_come_twice_and_first():
+    """R-SEC-7: one teardown, idempotent."""
+    net = Udp(_spec("fixed", "boot", _free_port()), _HOST)
+    net.close()
+    net.open(True)
+    net.close()
+    net.close()
+    same(net.port, None)
+
+
+def test_rom_policies_hold_in_the_real_service():
+    """R-TFTP-6: os-client draws above 32767 and keeps it."""
+    net = Udp(rom("os-client")["udp"]["source_port"], _HOST)
+    try:
+        port = net.open(True)
+        assert 32768 <= port <= 60999
+        same([net.open(False), net.open(False)], [port, port])
+    finally:
+        net.close()
