@@ -2,7 +2,7 @@
 
 import os
 
-from pxerom import compat, profile
+from pxerom import compat
 
 
 def raises(kind, function, *arguments):
@@ -70,6 +70,8 @@ class Patch:
 
 def rom(name, **changes):
     """A flat ROM with other values at some paths: rom("standard", tftp__rollover=1)."""
+    from pxerom import profile  # not at the top: the agent forgets that module
+
     tree = profile.read(name)
     for path, value in changes.items():
         node = tree
