@@ -25,7 +25,15 @@ from pxerom.status import Failure
 from pxerom.udp import SourcePorts
 
 from host_tests.fuzz import roms
-from host_tests.fuzz.adversary import CONTENT, SERVER, Adversary, Server, Tape, wire_number
+from host_tests.fuzz.adversary import (
+    CONTENT,
+    LINE_HOLDS,
+    SERVER,
+    Adversary,
+    Server,
+    Tape,
+    wire_number,
+)
 from host_tests.fuzz.verdicts import check_status, is_printable
 
 CASES = 6000
@@ -93,6 +101,8 @@ class Net:
     def _arrive(self, datagrams):
         for datagram, sender in datagrams:
             for delay, data, source in self.case.adversary.meddle(datagram, sender):
+                if len(self._queue) >= LINE_HOLDS:
+                    continue
                 # One turn is 0.2 ms; the longest delays are longer than a ROM's first waits.
                 delay_us = 200 if delay == 1 else 200 + delay * delay * 2
                 self._post(delay_us, data, source)

@@ -20,7 +20,15 @@ from pxerom import tftp
 from pxerom.status import Failure
 
 from host_tests.fuzz import roms
-from host_tests.fuzz.adversary import CONTENT, SERVER, Adversary, Server, Tape, wire_number
+from host_tests.fuzz.adversary import (
+    CONTENT,
+    LINE_HOLDS,
+    SERVER,
+    Adversary,
+    Server,
+    Tape,
+    wire_number,
+)
 from host_tests.fuzz.verdicts import check_status
 
 CASES = 16000
@@ -108,6 +116,8 @@ class Case:
     def arrive(self, datagrams):
         for datagram, sender in datagrams:
             for delay, data, source in self.adversary.meddle(datagram, sender):
+                if len(self.queue) >= LINE_HOLDS:
+                    continue
                 self.order += 1
                 heapq.heappush(self.queue, (self.turn + delay, self.order, data, source))
 
