@@ -57,6 +57,8 @@ class Namespace:
         # Entering by the holder's id alone is enough for root; the user namespace comes first.
         self._enter = [*lab_argv, programs.find("nsenter"), "-t", str(self._holder.pid), "--net"]
         self.run("ip", "link", "set", "lo", "up")
+        # in.tftpd takes no --address where 127.0.0.1 is the only one (AI_ADDRCONFIG).
+        self.address("lo", "127.0.0.2/8")
 
     @property
     def pid(self):

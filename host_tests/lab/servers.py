@@ -81,9 +81,15 @@ def in_tftpd(folder, host="127.0.0.1", port=None, namespace=None, refuse=(), wor
     port = port or free_port(host)
     refused = [word for option in refuse for word in ("--refuse", option)]
     argv = ["in.tftpd", "--foreground", "--ipv4", "--secure", "--address", f"{host}:{port}"]
-    # The user it drops to has to exist in its user namespace; where we are not root, only we do.
-    argv += [] if os.geteuid() == 0 else ["--user", "root"]
-    return _serving("in.tftpd", [*argv, *refused, *words, folder], host, port, namespace)
+    argv += [*refused, *words, folder]
+    if os.geteuid() != 0:
+        # In our user namespace root is the only user, and setgroups is not for us.
+        argv[0] = programs.find(argv[0])
+        argv[1:1] = ["--user", "root"]
+        argv = [sys.executable, Path(__file__).with_name("without_setgroups.py"), *argv]
+        if namespace is None:  # for the chroot of --secure
+            argv = ["unshare", "--user", "--map-root-user", *argv]
+    return _serving("in.tftpd", argv, host, port, namespace)
 
 
 def dnsmasq(folder, host, namespace, single_port=False):
