@@ -68,6 +68,12 @@ _BAD_OACKS = (
     b"tsize\x000\x00",
     b"tsize\x001\x00",
     b"tsize\x004294967296\x00",
+    b"tsize\x005\x00blksize\x007\x00",
+    b"tsize\x005\x00blksize\x0065465\x00",
+    b"blksize\x0064\x00tsize\x00-5\x00",
+    b"blksize\x0064\x00windowsize\x000\x00",
+    b"windowsize\x002\x00tsize\x00five\x00",
+    b"tsize\x005\x00windowsize\x000\x00",
     b"windowsize\x000\x00",
     b"windowsize\x0065536\x00",
     b"windowsize\x0017\x00",
@@ -350,7 +356,7 @@ class Adversary:
             return b""
         if kind == 1:
             return b"\x00\x05" + bytes((0, tape.byte() % 10)) + tape.pick(_TEXTS)
-        if kind == 2:
+        if kind == 2 or datagram[:2] == b"\x00\x06":
             return b"\x00\x06" + tape.pick(_BAD_OACKS)
         if kind == 3:
             wire = tape.pick(_ODD_BLOCKS)

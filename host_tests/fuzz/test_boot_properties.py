@@ -300,11 +300,10 @@ class Case:
         assert data == self.said(record), "not what the peer's blocks said"
         if not self.hostile:
             assert data == self.server.content, "a wrong file"
-        announced = [
-            r["oack"]["tsize"] for r in result["transfers"] if "tsize" in (r["oack"] or ())
-        ]
-        if announced:
-            assert int(announced[-1]) == len(data)
+        announced = [each for each in result["transfers"] if "tsize" in (each["oack"] or ())]
+        for each in announced[-1:]:
+            if "tsize" in [name.lower() for name, _ in each["requests"][0]["options"]]:
+                assert int(each["oack"]["tsize"]) == len(data)
         for most in (self.room, self.max_bytes):
             assert most is None or len(data) <= most
 

@@ -239,8 +239,13 @@ class Case:
         # What an OACK grants is in effect, what it does not name is not (R-TFTP-24).
         transfer = self.transfer
         self.came.add(0)
-        fields = data[2:].rstrip(b"\x00").split(b"\x00")
-        granted = {name.lower(): value for name, value in zip(fields[::2], fields[1::2])}  # noqa: B905
+        assert data[-1] == 0, "an OACK without its last NUL"
+        fields = data[2:-1].split(b"\x00")
+        while not fields[-1]:
+            fields.pop()
+        names = [name.lower() for name in fields[::2]]
+        assert all(names) and len(set(names)) == len(names) == len(fields) // 2, "malformed"
+        granted = dict(zip(names, fields[1::2], strict=True))
         asked = int(self.asked.get("blksize", 0))
         value = granted.get(b"blksize", b"512")
         if value.isdigit() and 8 <= int(value) <= asked:
