@@ -45,12 +45,6 @@ except ImportError:  # CPython
 
 # The numbers are the same wherever an interpreter lacks the name: errno.h of Linux and newlib.
 ENOENT = const(2)
-_WORDS = (
-    "1 operation not permitted|2 no such file or folder|13 permission denied|"
-    "20 a part of the path is no folder|21 it is a folder|27 file too large|28 no space left|"
-    "30 read-only file system|36 name too long|99 this machine does not have that address|"
-    "101 no route to that network|113 no route to that host|122 disk quota exceeded"
-)
 # What an OSError's errno may be when nothing came in time (CPython: None), when another socket
 # holds the port, and when an ICMP unreachable is echoed: newlib (ESP32) and Linux differ.
 TIMED_OUT = (None, 11, 110, 116)
@@ -68,11 +62,9 @@ _MSG_ERRQUEUE_DONTWAIT = const(0x2040)
 
 def why(error):
     """The reason of an OSError in words: the same on every interpreter."""
-    for entry in _WORDS.split("|"):
-        number, _, words = entry.partition(" ")
-        if number == str(error.errno):
-            return words
-    return "errno %s" % error.errno
+    from pxerom.words import of_errno
+
+    return of_errno(error.errno)
 
 
 def address(host, port):

@@ -1,33 +1,10 @@
 """How a boot can fail: the PXE code, the ROM's words, whose side it is on, what to do next.
 
-The codes and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60); UEFI's own
-numbering is another table and never mixed in (R-PXE-61). Which event gets which code is decided
-where it happens; this file only knows what a code means.
+Which event gets which code is decided where it happens; what a code means stands in `words`.
 
 1. A failure is on one of three sides: `ours` (this client or its target), `server`, `path`.
 2. Text from the network is made harmless before anybody sees it (`printable`, R-SEC-22).
 """
-
-# One line for each code: number|side|the ROM's text|what to do next. One string, because forty
-# small ones would cost a board three times the memory.
-_CODES = """\
-E32|path|TFTP open timeout|Fetch the same file with `--rom os-client`: if that works, a firewall \
-drops answers to this ROM's low source ports; if not, check UDP port 69 and that the server runs.
-E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.
-E35|path|TFTP read timeout|The transfer began and then stopped: look for loss on the path, a \
-server that died, or datagrams too big for it (try a smaller blksize).
-E36|server|Error received from TFTP server|Look up the server's own words in its log.
-E38|server|TFTP cannot open connection|Try `--rom standard` with other options, or without any \
-(`--rom os-client`).
-E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`): the packets do not \
-add up.
-E3A|ours|TFTP too many packages|Make room, raise the limit, or check the file's name.
-E3B|server|TFTP error - File not found|Check the name (case, slashes, no leading folder) against \
-the server's root folder.
-E3C|server|TFTP error - Access violation|Make the file readable for the server's user, and see \
-which folders it serves.
-E3F|server|TFTP packet size is invalid|The server sends more than it was asked for: try another \
-blksize, report the server."""
 
 EXIT_LINE = "PXE-M0F: Exiting PXE ROM."
 
@@ -44,8 +21,9 @@ class Failure(Exception):
 
     def status(self):
         """The result's `status`: {code, text, side, detail, advice}."""
-        line = _CODES[_CODES.index(self.code[4:] + "|") :].split("\n", 1)[0]
-        _, side, text, advice = line.split("|")
+        from pxerom.words import of_code
+
+        side, text, advice = of_code(self.code)
         return {
             "code": self.code,
             "text": text,

@@ -18,7 +18,7 @@ _SIDES = {
     "server": "the server",
     "path": "the path between ROM and server",
 }
-# The kinds of `pxerom.image`, in words; "efi-*" are put together.
+# The kinds of `pxerom.kind`, in words; "efi-*" are put together.
 _IMAGES = {
     "ipxe-nbp": "iPXE network boot program, BIOS",
     "ipxe-lkrn": "iPXE as a Linux kernel image, BIOS",

@@ -1,0 +1,48 @@
+"""What failures are called: the PXE codes, and the system's error numbers.
+
+Loaded when something has failed, and not before: a board that boots carries none of it. The codes
+and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60); UEFI's own numbering
+is another table and never mixed in (R-PXE-61).
+"""
+
+# One line for each code: number|side|the ROM's text|what to do next. One string, because forty
+# small ones would cost a board three times the memory.
+_CODES = """\
+E32|path|TFTP open timeout|Fetch the same file with `--rom os-client`: if that works, a firewall \
+drops answers to this ROM's low source ports; if not, check UDP port 69 and that the server runs.
+E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.
+E35|path|TFTP read timeout|The transfer began and then stopped: look for loss on the path, a \
+server that died, or datagrams too big for it (try a smaller blksize).
+E36|server|Error received from TFTP server|Look up the server's own words in its log.
+E38|server|TFTP cannot open connection|Try `--rom standard` with other options, or without any \
+(`--rom os-client`).
+E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`): the packets do not \
+add up.
+E3A|ours|TFTP too many packages|Make room, raise the limit, or check the file's name.
+E3B|server|TFTP error - File not found|Check the name (case, slashes, no leading folder) against \
+the server's root folder.
+E3C|server|TFTP error - Access violation|Make the file readable for the server's user, and see \
+which folders it serves.
+E3F|server|TFTP packet size is invalid|The server sends more than it was asked for: try another \
+blksize, report the server."""
+
+_WORDS = (
+    "1 operation not permitted|2 no such file or folder|13 permission denied|"
+    "20 a part of the path is no folder|21 it is a folder|27 file too large|28 no space left|"
+    "30 read-only file system|36 name too long|99 this machine does not have that address|"
+    "101 no route to that network|113 no route to that host|122 disk quota exceeded"
+)
+
+
+def of_code(code):
+    """(side, the ROM's text, what to do next) of a code such as "PXE-E32"."""
+    line = _CODES[_CODES.index(code[4:] + "|") :].split("\n", 1)[0]
+    return line.split("|")[1:]
+
+
+def of_errno(number):
+    """An error number in words."""
+    for entry in _WORDS.split("|"):
+        if entry.startswith("%s " % number):
+            return entry.partition(" ")[2]
+    return "errno %s" % number
