@@ -47,10 +47,10 @@ def test_image_is_named_in_words(bench, served):
 
 def test_every_kind_of_image_has_its_words():
     from pxebench.view import image_words
-    from pxerom import image
+    from pxerom import kind as kinds
 
-    kinds = {line.split()[0] for line in image._SIGNATURES.split("\n")}
-    for kind in {kind for kind in kinds if kind.islower()} | {"nbp", "empty", "unknown", "iso"}:
+    names = {line.split()[0] for line in kinds._SIGNATURES.split("\n")}
+    for kind in {name for name in names if name.islower()} | {"nbp", "empty", "unknown", "iso"}:
         assert image_words({"kind": kind}) != kind
     assert image_words({"kind": "efi-x64"}) == "EFI program for x64 (efi-x64)"
 
