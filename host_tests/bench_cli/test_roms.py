@@ -58,6 +58,14 @@ def test_only_what_the_file_offers_is_taken():
         job.adjust(rom, {"retries": 2, "blksize": 512})
 
 
+def test_waits_that_carry_their_own_evidence_are_adjusted_too():
+    rom = job.bare(job.load_rom("standard"))
+    marked = [{"value": wait, "evidence": "source"} for wait in (1000, 3000)]
+    rom["tftp"]["retry"]["open"]["waits_ms"] = marked
+    retry = job.flat(job.adjust(rom, {"timeout": 2, "retries": 2}))["tftp"]["retry"]
+    assert retry["open"]["waits_ms"] == [2000, 6000, 6000]
+
+
 def test_job_carries_no_evidence():
     text = json.dumps(job.fetch_job(job.load_rom("standard"), "10.0.0.1", 69, "x"))
     assert '"evidence"' not in text

@@ -73,7 +73,9 @@ def pxebench():
 @click.option("--bind", metavar="IP", help="The local address to send from.")
 @click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed).")
 @click.option("--max-bytes", type=_Size(), help="Refuse a file that is larger.")
-@click.option("--max-time", type=float, metavar="SECONDS", help="End the boot after so long (default 3600).")
+@click.option(
+    "--max-time", type=float, metavar="SECONDS", help="End the boot after so long (default 3600)."
+)
 @click.option(
     "--json",
     "json_path",

@@ -297,7 +297,7 @@ def _wait_tables(tftp):
     for fact in value(tftp["retry"]).values():
         phase = value(fact)
         if isinstance(phase, dict) and "waits_ms" in phase:
-            waits = list(value(phase["waits_ms"]))
+            waits = list(bare(phase["waits_ms"]))
             if waits:
                 yield waits, lambda table, phase=phase: phase.__setitem__("waits_ms", table)
 

@@ -145,6 +145,7 @@ def _table(head, rows):
     from rich.text import Text
 
     table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.columns[0].min_width = max(len(row[0]) for row in rows)  # an id has to be typed
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

@@ -24,6 +24,7 @@ from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, sho
 
 _MAX_TIME_GRACE_S = 3.0  # the interpreter's start, and the end in good order
 _LAST_EVENT_S = 2.0  # from a Ctrl-C to the last event, and from the last event to the exit
+_EXIT_S = 0.5  # for a child that closed its stdout without a last event
 _TICK_S = 0.1  # a signal handler cannot shorten a select that runs (PEP 475)
 _STDERR_TAIL = 4000
 # Not `-m pxerom.agent`: with -m the unix port lets SIGINT kill it, with -c it raises
@@ -192,7 +193,7 @@ class _Child:
         if self.ended_by and not self.listener.done:
             self._signal(signal.SIGKILL)
         try:
-            process.wait(_LAST_EVENT_S)
+            process.wait(_LAST_EVENT_S if self.listener.done else _EXIT_S)
         except subprocess.TimeoutExpired:
             self._signal(signal.SIGKILL)
             process.wait()
