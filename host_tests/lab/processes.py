@@ -1,14 +1,17 @@
 """Child processes that do not outlive the lab.
 
 Rules
-1. A process is ended by its own id, with the group that it leads, and by nothing wider.
+1. A process is ended by its own id, with the group that it leads, and by nothing wider. It is
+   reaped last of all, so that until then nobody else can have its id.
 2. Whoever starts one ends it: `with start(...)`; an exception on the way does not leave it behind.
-3. It does not survive us either, not even a SIGKILL: a guard in its group reads from a pipe that
-   only we hold open, and ends the group when the pipe closes.
+3. It does not survive us either, not even a SIGKILL: a guard is told of each group over a pipe
+   that only we hold open, and ends those that are left when the pipe closes.
 4. What it printed is kept, so that a failure can show it.
 """
 
+import atexit
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -19,8 +22,34 @@ from host_tests.lab.programs import LabError
 
 _END_WAIT_S = 3
 
-# The program takes the shell's place, so the process id is its own; `$$` is that id and its group.
-_GUARDED = 'exec 3<&0; (read line <&3; kill -KILL -$$) & exec "$@" 3<&- </dev/null'
+_GUARD = """\
+alive=
+while read -r what group; do
+  others=
+  for one in $alive; do [ "$one" = "$group" ] || others="$others $one"; done
+  alive=$others
+  [ "$what" = ended ] || alive="$alive $group"
+done
+for group in $alive; do kill -KILL "-$group"; done
+"""
+
+
+@functools.cache
+def _guard():
+    # A session of its own, else Ctrl-C would end it first.
+    guard = subprocess.Popen(
+        ["sh", "-c", _GUARD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    atexit.register(guard.communicate)
+    return guard
+
+
+def _tell_guard(what, group):
+    os.write(_guard().stdin.fileno(), f"{what} {group}\n".encode())
 
 
 class Process:
@@ -29,10 +58,11 @@ class Process:
     def __init__(self, argv, env=None, cwd=None):
         self.argv = [str(word) for word in argv]
         self._log = tempfile.TemporaryFile()
+        _guard()
         # A session of its own: in.tftpd forks a child for each transfer, and they must go too.
         self._popen = subprocess.Popen(
-            ["sh", "-c", _GUARDED, "sh", *self.argv],
-            stdin=subprocess.PIPE,
+            self.argv,
+            stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env=env,
@@ -40,9 +70,10 @@ class Process:
             start_new_session=True,
         )
         self.pid = self._popen.pid
+        _tell_guard("started", self.pid)
 
     def running(self):
-        return self._popen.poll() is None
+        return self._ended() is None
 
     def output(self):
         """Return the text printed so far (stdout and stderr)."""
@@ -51,27 +82,36 @@ class Process:
 
     def interrupt(self):
         """Send SIGINT to the process alone, as Ctrl-C would."""
-        self._popen.send_signal(signal.SIGINT)
+        os.kill(self.pid, signal.SIGINT)
 
     def wait(self, timeout_s):
-        """Wait for its own end and return the exit code; raises LabError when it takes longer."""
-        try:
-            return self._popen.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+        """Wait for its own end; returns the exit code, or minus the signal that ended it.
+
+        Raises LabError when it takes longer.
+        """
+        if not self._wait(timeout_s):
             raise LabError(f"{self.argv[0]} did not end within {timeout_s} s.")
+        ended = self._ended()
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def stop(self):
         """End the process and the group it leads; ends at once when both are gone already."""
         self._signal_group(signal.SIGTERM)
-        try:
-            self._popen.wait(_END_WAIT_S)
-        except subprocess.TimeoutExpired:
-            pass
-        # Its children may have ignored the polite signal; the group's id stays ours meanwhile.
-        self._signal_group(signal.SIGKILL)
+        self._wait(_END_WAIT_S)
+        self._signal_group(signal.SIGKILL)  # its children may have ignored the polite signal
+        _tell_guard("ended", self.pid)
         self._popen.wait()
-        self._popen.stdin.close()
         self._log.close()
+
+    def _ended(self):
+        # Does not reap it: rule 1.
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+
+    def _wait(self, timeout_s):
+        deadline = time.monotonic() + timeout_s
+        while self.running() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return not self.running()
 
     def _signal_group(self, number):
         try:
