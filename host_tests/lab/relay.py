@@ -8,7 +8,8 @@ seed, separately for each direction, so that the Nth packet of a direction alway
 
 Rules
 1. Ports stay what they are where possible: the relay has an address of its own, and there takes
-   the client's port towards the server and the server's TID towards the client.
+   the client's port towards the server and the server's TID towards the client. (A client that
+   took its port on every address of this PC has left the relay none of that number.)
 2. Nothing lasts: a line that has stood still is quiet, and closing it drops what it still holds.
 """
 
