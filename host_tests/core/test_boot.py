@@ -142,6 +142,23 @@ def test_stranger_is_met_with_silence_by_intel_and_with_error_5_by_standard():
         same(run.result["transfers"][-1]["foreign"], 1)
 
 
+def test_own_error_is_sent_once():
+    """R-TFTP-57: a server that repeats its OACK to the probe hears nothing more."""
+    files = FileServer(pattern(600))
+
+    def deaf(packet, local_port, port):
+        if packet[1] == 5:
+            return ()
+        replies = list(files(packet, local_port, port))
+        if b"tsize" in packet:
+            replies += [(2, 45140, oack(("tsize", 600)))] * 5
+        return replies
+
+    run = Run(rom("intel-undi"), deaf)
+    _whole(run, pattern(600))
+    same(run.packets().count(_ABORTED), 1)
+
+
 # --- loss and duplicates ------------------------------------------------------------------------
 
 

@@ -1,7 +1,9 @@
 """Runs on MicroPython: fetches a file into nothing and prints what the heap held on the way.
 
-probe.py PORT WINDOWSIZE held AT_BYTES ...       heap in use when so many bytes have come
-probe.py PORT WINDOWSIZE garbage BLOCKS          bytes allocated in each run of so many blocks
+probe.py PORT WINDOWSIZE held AT_BYTES ...
+    the heap in use when so many bytes have come
+probe.py PORT WINDOWSIZE garbage BLOCKS DATAGRAM
+    the heap that a datagram of that many bytes takes, then what so many blocks allocate, nine times
 """
 
 import gc
