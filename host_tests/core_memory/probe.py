@@ -3,7 +3,7 @@
 probe.py PORT WINDOWSIZE held AT_BYTES ...
     the heap in use when so many bytes have come
 probe.py PORT WINDOWSIZE garbage BLOCKS DATAGRAM
-    the heap that a datagram of that many bytes takes, then what so many blocks allocate, nine times
+    the heap that a datagram of that many bytes takes, then what so many blocks allocate, 9 times
 """
 
 import gc
