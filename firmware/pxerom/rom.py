@@ -27,7 +27,7 @@ class _Ended(Exception):
 
 class Boot:
     """One boot as one ROM. `rom`: from `profile.load`; `net`: a `udp.Udp`; `emit`: takes each
-    event (a dict); `on_wait`: called about ten times a second, for a watchdog."""
+    event (a dict); `on_wait`: called at least once a second, for a watchdog."""
 
     def __init__(self, rom, net, emit, on_wait=None):
         self.rom = rom
@@ -450,12 +450,13 @@ class Boot:
         transfer = self._transfer
         if timer is None or not timer.sends or transfer.done:
             return {"by": by, "after_ms": after_ms, "next": None}
-        port = self.net.ports.peek()
+        leaves = timer.exhausted() and self._phase["then"] == "next"
+        port = self.net.ports.peek(leaves)
         by_port = " from UDP port %d" % port if port else ""
-        if timer.exhausted():
+        if leaves:
+            then = "gone on to its next request" + by_port
+        elif timer.exhausted():
             then = "given up with %s" % ("PXE-E35" if transfer.opened else "PXE-E32")
-            if self._phase["then"] == "next":
-                then = "gone on to its next request" + by_port
         elif transfer.opened:
             then = "sent the ACK of block %d again" % transfer.blocks
         else:

@@ -51,9 +51,10 @@ class SourcePorts:
             self._taken = self._draw()
         return self._taken
 
-    def peek(self):
-        """The port that the next RRQ of this transfer would leave from; None when random."""
-        if self._spec["per"] != "request":
+    def peek(self, new_transfer):
+        """The port that the next RRQ would leave from; None when that cannot be known."""
+        per = self._spec["per"]
+        if per == "boot" or (per == "transfer" and not new_transfer):
             return self._taken
         return None if self.random or self._spec["policy"] == "clock" else self._next
 

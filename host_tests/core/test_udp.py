@@ -72,11 +72,18 @@ def test_next_port_is_told_where_it_can_be_known():
     """What `ended.next` promises: the counter's next, the kept one, nothing of a random one."""
     ports = SourcePorts(_spec("counter", "request"))
     ports.take(True)
-    same(ports.peek(), 2071)
+    same((ports.peek(False), ports.peek(True)), (2071, 2071))
+    ports = SourcePorts(_spec("counter", "transfer"))
+    ports.take(True)
+    same((ports.peek(False), ports.peek(True)), (2070, 2071))
+    ports = SourcePorts(_spec("counter", "boot"))
+    ports.take(True)
+    same((ports.peek(False), ports.peek(True)), (2070, 2070))
     ports = SourcePorts(_spec("random", "transfer", 1024))
-    same(ports.peek(), ports._taken)
-    same(SourcePorts(_spec("random", "request", 1024)).peek(), None)
-    same(SourcePorts(_spec("clock", "request", 1024)).peek(), None)
+    kept = ports.take(True)
+    same((ports.peek(False), ports.peek(True)), (kept, None))
+    same(SourcePorts(_spec("random", "request", 1024)).peek(False), None)
+    same(SourcePorts(_spec("clock", "request", 1024)).peek(False), None)
 
 
 def _peer():
