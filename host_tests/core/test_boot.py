@@ -217,6 +217,48 @@ def test_every_packet_may_come_twice():
         assert run.result["transfers"][-1]["duplicates"] > 5
 
 
+def _repeating(content, repeated):
+    """A server that sends each of the `repeated` blocks three times before the next one."""
+    files = FileServer(content, delay_ms=10)
+
+    def server(packet, local_port, port):
+        replies = list(files(packet, local_port, port))
+        for block in repeated:
+            for _, source, what in list(replies):
+                if not callable(what) and what[:4] == data(block, b""):
+                    replies += [(11, source, what), (12, source, what)]
+        return replies
+
+    return server
+
+
+def test_duplicate_amid_a_stream_of_blocks_is_known_as_one():
+    """R-TFTP-46: after many blocks in a row, and again after many more."""
+    content = pattern(1456 * 12)
+    for name, times in (("intel-undi-plain", 3), ("standard", 2)):
+        flat = rom(name)
+        flat["tftp"]["requests"][0]["options"] = [["blksize", "1456"]]
+        run = Run(flat, _repeating(content, (5, 10)))
+        _whole(run, content)
+        for block in (5, 10):
+            same(run.packets().count(ack(block)), times, name)
+
+
+def test_packet_of_a_blocks_size_amid_a_stream_is_not_data_for_that():
+    """R-TFTP-52, R-TFTP-56: an ERROR padded to the size of a block, with the right number."""
+    content = pattern(512 * 9)
+    for opcode, code in ((b"\0\5", "PXE-E36"), (b"\1\3", "PXE-E33"), (b"\0\4", "PXE-E33")):
+        files = FileServer(content)
+
+        def server(packet, local_port, port, files=files, opcode=opcode):
+            if packet == ack(4):
+                return [(1, 45140, opcode + b"\0\5" + bytes(512))]
+            return files(packet, local_port, port)
+
+        run = Run(rom("os-client", tftp__on__stray_opcode="fail"), server)
+        same((run.code(), run.sink.data), (code, content[:2048]))
+
+
 def test_server_with_the_sorcerers_bug_is_not_fed():
     """R-TFTP-46, R-TFTP-47: it answers each ACK, so each re-ACK would double the file."""
     content = pattern(10 * 512)
