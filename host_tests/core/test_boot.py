@@ -732,3 +732,19 @@ def test_all_closes_come_from_one_place():
     run.net.close()
     run.sink.abort()
     same((run.net.closed, run.sink.data), (True, pattern(9)))
+
+
+def test_interrupt_at_any_step_of_a_failing_boot_ends_it_in_good_order():
+    """R-SEC-7: also while the parting ERROR goes out, or the last wait runs."""
+    cases = (
+        (rom("standard"), _lying(999, 1000)),
+        (rom("os-client"), _lying(5000, 1000)),
+        (rom("intel-undi"), lambda packet, local_port, port: [(1, 45140, error(1, "no"))]),
+        (rom("os-client"), silence),
+    )
+    for flat, server in cases:
+        steps = Run(flat, server).net.steps
+        for step in range(1, steps + 1):
+            run = Run(flat, server, interrupt_at=step)
+            same((run.result["ended"]["by"], run.result["outcome"]), ("user", "failed"), step)
+            same((run.net.closed, run.sink.committed), (True, False), step)
