@@ -625,6 +625,20 @@ def test_rom_whose_last_request_meets_data_and_goes_on_to_nothing_fails_in_good_
     same((run.code(), run.result["outcome"]), ("PXE-E38", "failed"))
 
 
+def test_error_to_the_last_request_is_what_the_boot_fails_with():
+    """R-TFTP-36, R-TFTP-56: on.error = next has nowhere to go after the last request."""
+    flat = rom("standard")
+    flat["tftp"]["requests"][1]["on"]["error"] = "next"
+
+    def refuse(packet, local_port, port):
+        return [(7, 45140, error(8, "no options" if b"tsize" in packet else "none at all"))]
+
+    run = Run(flat, refuse)
+    same((run.code(), len(run.ladder())), ("PXE-E36", 2))
+    same(run.result["status"]["detail"], "The server answered with ERROR 8: none at all")
+    same([each["elapsed_ms"] for each in run.result["transfers"]], [7, 7])
+
+
 def test_time_out_on_which_a_rom_speaks_is_still_a_time_out():
     """R-TFTP-73: on.give_up sends the ROM's ERROR, the outcome stays what it is."""
     flat = rom("os-client")
