@@ -8,6 +8,7 @@ import ast
 import functools
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,20 +29,31 @@ def _tests():
 
 
 @functools.cache
+def _runs():
+    # One run of the suite on each interpreter, side by side: {version: (exit code, output)}.
+    def run(version):
+        process = subprocess.run(
+            [_INTERPRETERS[version], "-X", "heapsize=16m", _HERE / "core" / "run.py"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=240,
+            check=False,
+        )
+        return process.returncode, process.stdout.decode("utf-8", "replace")
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(_INTERPRETERS, pool.map(run, _INTERPRETERS), strict=True))
+
+
+@functools.cache
 def _outcome(version):
-    # One run of the suite: {test: (passed, what it printed)}, and how the run itself ended.
-    process = subprocess.run(
-        [_INTERPRETERS[version], "-X", "heapsize=16m", _HERE / "core" / "run.py"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=120,
-        check=False,
-    )
+    # {test: (passed, what it printed)}, whether the runner came to its end, and its last words.
+    code, output = _runs()[version]
     tests = {}
     name = None
     ended = False
-    for line in process.stdout.decode("utf-8", "replace").splitlines():
+    for line in output.splitlines():
         word, _, rest = line.partition(" ")
         if word in ("ok", "FAILED"):
             name = rest.split(" ")[0]
@@ -50,8 +62,7 @@ def _outcome(version):
             ended = True
         elif name:
             tests[name][1] += line + "\n"
-    last = process.stdout.decode("utf-8", "replace")[-2000:]
-    return tests, ended, f"exit code {process.returncode}, the last that was heard:\n{last}"
+    return tests, ended, f"exit code {code}, the last that was heard:\n{output[-2000:]}"
 
 
 @pytest.mark.parametrize("version", _VERSIONS)

@@ -15,7 +15,7 @@ from pxerom.compat import ENOENT, why
 _EVIDENCE = ("observed", "source", "derived", "assumed")
 
 # One line for each field: path, what it takes, and the default of a field that may be absent.
-#   text          any text                    1..65535     a whole number in that range
+#   text          no control characters       1..65535     a whole number in that range
 #   a|b|0         one of these words          [...]        a list of it, at least one
 #   a|b|ERROR     a reaction: one of these words, or {"error": code, "message": text}:
 #                 the ERROR with which the ROM ends the transfer
@@ -109,9 +109,9 @@ def _field(kind, value, path):
         return [_field(kind[1:-1], item, "%s[%d]" % (path, i)) for i, item in enumerate(value)]
     if kind == "pairs":
         return _pairs(value, path)
-    if kind == "text":
-        if not isinstance(value, str):
-            _wrong(path, "text", value)
+    if kind in ("text", "ascii"):
+        if not _is_text(value, "~" if kind == "ascii" else "\ud7ff"):
+            _wrong(path, kind, value)
     elif ".." in kind:
         low, high = [int(bound) for bound in kind.split("..")]
         if type(value) is not int or not low <= value <= high:
@@ -119,7 +119,7 @@ def _field(kind, value, path):
     elif kind != "any":
         words = kind.split("|")
         if isinstance(value, dict) and words[-1] == "ERROR":
-            return _object({"error": "0..65535", "message": "text"}, value, path)
+            return _object({"error": "0..65535", "message": "ascii"}, value, path)
         if value == "ERROR" or value not in [int(w) if w.isdigit() else w for w in words]:
             if words[-1] == "ERROR":
                 words[-1] = '{"error": code, "message": text}'
@@ -127,6 +127,11 @@ def _field(kind, value, path):
         if value is True or value is False:
             _wrong(path, " or ".join(words), value)
     return value
+
+
+def _is_text(value, last):
+    # Text without control characters, up to the character `last`: it can be sent and shown.
+    return isinstance(value, str) and (not value or min(value) >= " " and max(value) <= last)
 
 
 def _pairs(value, path):
@@ -139,7 +144,7 @@ def _pairs(value, path):
         if not isinstance(pair, list) or len(pair) != 2 or not pair[0]:
             _wrong(at, '["name", "value"]', pair)
         for part in pair:
-            if not isinstance(part, str) or "\x00" in part:
+            if not _is_text(part, "~"):
                 _wrong(at, "two texts", pair)
         name = pair[0].lower()
         if name in names:

@@ -141,6 +141,7 @@ def test_result_that_cannot_be_written_is_said_after_the_boot_is_told(bench, ser
 def test_port_in_use_is_one_sentence(bench, served, endpoint):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((ADDRESS, 2070))
+        bench.holds_port = True
         _refused(bench.fetch(served.url("small.bin"), "--endpoint", endpoint), 3, "2070")
 
 

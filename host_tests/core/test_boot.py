@@ -86,7 +86,21 @@ def test_intel_goes_on_at_once_after_an_error_to_its_probe():
         "PXE-M0F: Exiting Intel PXE ROM.\n"
     ), shown
     same([each["error"]["code"] for each in run.named("error")], [2, 2])
+    same([each["server_tid"] for each in run.result["transfers"]], [45140, 45140])
     same([each["outcome"] for each in run.result["transfers"]], ["error", "error"])
+
+
+def test_error_in_mid_file_never_leads_on_to_the_next_request():
+    """R-TFTP-36, R-TFTP-56: what came already is in the sink, so asking again would mix files."""
+
+    def breaking(packet, local_port, port):
+        if packet == ack(2):
+            return [(1, 45140, error(0, "disk died"))]
+        block = 1 if port == 69 else packet[3] + 1
+        return [(1, 45140, data(block, bytes(512)))]
+
+    run = Run(rom("standard"), breaking)
+    same((run.code(), len(run.ladder()), run.packets()[-1]), ("PXE-E36", 1, ack(2)))
 
 
 def test_intel_fetches_the_file_though_the_probe_was_refused():
@@ -217,6 +231,48 @@ def test_every_packet_may_come_twice():
         assert run.result["transfers"][-1]["duplicates"] > 5
 
 
+def _repeating(content, repeated):
+    """A server that sends each of the `repeated` blocks three times before the next one."""
+    files = FileServer(content, delay_ms=10)
+
+    def server(packet, local_port, port):
+        replies = list(files(packet, local_port, port))
+        for block in repeated:
+            for _, source, what in list(replies):
+                if not callable(what) and what[:4] == data(block, b""):
+                    replies += [(11, source, what), (12, source, what)]
+        return replies
+
+    return server
+
+
+def test_duplicate_amid_a_stream_of_blocks_is_known_as_one():
+    """R-TFTP-46: after many blocks in a row, and again after many more."""
+    content = pattern(1456 * 12)
+    for name, times in (("intel-undi-plain", 3), ("standard", 2)):
+        flat = rom(name)
+        flat["tftp"]["requests"][0]["options"] = [["blksize", "1456"]]
+        run = Run(flat, _repeating(content, (5, 10)))
+        _whole(run, content)
+        for block in (5, 10):
+            same(run.packets().count(ack(block)), times, name)
+
+
+def test_packet_of_a_blocks_size_amid_a_stream_is_not_data_for_that():
+    """R-TFTP-52, R-TFTP-56: an ERROR padded to the size of a block, with the right number."""
+    content = pattern(512 * 9)
+    for opcode, code in ((b"\0\5", "PXE-E36"), (b"\1\3", "PXE-E33"), (b"\0\4", "PXE-E33")):
+        files = FileServer(content)
+
+        def server(packet, local_port, port, files=files, opcode=opcode):
+            if packet == ack(4):
+                return [(1, 45140, opcode + b"\0\5" + bytes(512))]
+            return files(packet, local_port, port)
+
+        run = Run(rom("os-client", tftp__on__stray_opcode="fail"), server)
+        same((run.code(), run.sink.data), (code, content[:2048]))
+
+
 def test_server_with_the_sorcerers_bug_is_not_fed():
     """R-TFTP-46, R-TFTP-47: it answers each ACK, so each re-ACK would double the file."""
     content = pattern(10 * 512)
@@ -316,7 +372,7 @@ def test_exact_multiple_ends_with_an_empty_block():
 
 
 def test_files_of_more_than_65535_blocks_are_whole():
-    """R-TFTP-53, R-TFTP-54: roll-over to 0, to 1, or none."""
+    """R-TFTP-53, R-TFTP-54: roll-over to 0 and to 1; none at all is tested on the engine."""
     content = pattern(65540 * 8)
     for rollover in (0, 1):
         flat = rom("standard", tftp__rollover=rollover)
@@ -327,11 +383,6 @@ def test_files_of_more_than_65535_blocks_are_whole():
         assert run.sink.inner.data == content
         same(run.result["transfers"][0]["blocks"], 65541)
         same([each for each in server.acks if each == 0], [0] * (2 if rollover == 0 else 1))
-    flat["tftp"]["rollover"] = "fail"
-    server = FileServer(content, retry_ms=None)
-    run = Run(flat, server, sink=Tape(sinks.Memory()), keep=False)
-    same((run.code(), run.sink.inner.data), ("PXE-E3A", None))
-    same((server.acks[-1], server.sessions[45140]["over"]), (65534, True))
 
 
 def _lying(tsize, size):
@@ -525,7 +576,7 @@ def test_watchdog_is_fed_at_least_once_a_second():
 
 
 def test_progress_comes_about_ten_times_a_second_and_at_the_end():
-    run = Run(rom("intel-undi"), FileServer(pattern(1456 * 700), delay_ms=7))
+    run = Run(rom("intel-undi"), FileServer(pattern(1456 * 700), delay_ms=7, retry_ms=None))
     events = run.named("progress")
     times = [each["at_ms"] for each in events]
     assert 40 <= len(events) <= 55, times
@@ -572,6 +623,20 @@ def test_rom_whose_last_request_meets_data_and_goes_on_to_nothing_fails_in_good_
     flat["tftp"]["requests"][0]["on"]["no_oack"] = "next"
     run = Run(flat, FileServer(pattern(10), grant=()))
     same((run.code(), run.result["outcome"]), ("PXE-E38", "failed"))
+
+
+def test_error_to_the_last_request_is_what_the_boot_fails_with():
+    """R-TFTP-36, R-TFTP-56: on.error = next has nowhere to go after the last request."""
+    flat = rom("standard")
+    flat["tftp"]["requests"][1]["on"]["error"] = "next"
+
+    def refuse(packet, local_port, port):
+        return [(7, 45140, error(8, "no options" if b"tsize" in packet else "none at all"))]
+
+    run = Run(flat, refuse)
+    same((run.code(), len(run.ladder())), ("PXE-E36", 2))
+    same(run.result["status"]["detail"], "The server answered with ERROR 8: none at all")
+    same([each["elapsed_ms"] for each in run.result["transfers"]], [7, 7])
 
 
 def test_time_out_on_which_a_rom_speaks_is_still_a_time_out():
@@ -681,3 +746,19 @@ def test_all_closes_come_from_one_place():
     run.net.close()
     run.sink.abort()
     same((run.net.closed, run.sink.data), (True, pattern(9)))
+
+
+def test_interrupt_at_any_step_of_a_failing_boot_ends_it_in_good_order():
+    """R-SEC-7: also while the parting ERROR goes out, or the last wait runs."""
+    cases = (
+        (rom("standard"), _lying(999, 1000)),
+        (rom("os-client"), _lying(5000, 1000)),
+        (rom("intel-undi"), lambda packet, local_port, port: [(1, 45140, error(1, "no"))]),
+        (rom("os-client"), silence),
+    )
+    for flat, server in cases:
+        steps = Run(flat, server).net.steps
+        for step in range(1, steps + 1):
+            run = Run(flat, server, interrupt_at=step)
+            same((run.result["ended"]["by"], run.result["outcome"]), ("user", "failed"), step)
+            same((run.net.closed, run.sink.committed), (True, False), step)

@@ -64,6 +64,7 @@ def test_first_good_reply_fixes_the_peer():
     same(transfer.reply_to, _OTHER)
     same((transfer.blocks, transfer.foreign, transfer.peer), (1, 1, _PEER))
     same(_feed(transfer, data(2, _FULL)), (tftp.BLOCK, ack(2)))
+    same(transfer.reply_to, _PEER)
 
 
 def test_malformed_or_foreign_datagram_does_not_bind():
@@ -109,6 +110,8 @@ def test_error_of_a_stranger_is_neither_believed_nor_answered():
     transfer = _running()
     same(_feed(transfer, error(1, "no"), _OTHER), (tftp.DROP, None))
     same(transfer.error, None)
+    for packet in (b"", b"\0"):
+        same(_feed(transfer, packet, _OTHER), (tftp.DROP, None))
     same(_feed(transfer, data(2, b"end")), (tftp.LAST, ack(2)))
 
 
@@ -255,6 +258,9 @@ def test_receive_buffer_holds_512_even_when_less_was_asked():
 
 def test_reactions_to_options_are_the_rom_files():
     """R-TFTP-23, R-TFTP-25."""
+    granted = [("windowsize", 2), ("blksize", 1024), ("timeout", 9)]
+    generous = _opened([["tsize", "0"]], granted, unrequested_option="accept")
+    same((generous.windowsize, generous.blksize), (2, 1024))
     asked = [["blksize", "512"], ["tsize", "0"]]
     ignoring = _opened(asked, [("timeout", 5), ("tsize", 9)], unrequested_option="ignore")
     same(ignoring.tsize, 9)
@@ -368,6 +374,23 @@ def test_future_old_and_zero_blocks_are_never_stored():
         same(_feed(transfer, data(block, _FULL)), (tftp.DROP, None), block)
     same((transfer.blocks, transfer.bytes), (3, 1536))
     same(_feed(transfer, data(4, b"end")), (tftp.LAST, ack(4)))
+
+
+def test_block_0_before_block_1_is_no_duplicate():
+    """R-TFTP-49: nothing has come yet that it could repeat."""
+    transfer = _opened([["tsize", "0"]], [("tsize", 5)], duplicate_data="ack")
+    same(_feed(transfer, data(0, _FULL)), (tftp.DROP, None))
+    same((transfer.duplicates, transfer.bytes), (0, 0))
+
+
+def test_packet_of_a_blocks_size_is_not_data_for_that():
+    """R-TFTP-52, R-TFTP-56: length and number fit, the opcode does not."""
+    padded = b"\0\5\0\2" + b"text\0" + bytes(507)
+    same(_ended(_running(1), padded), ("PXE-E3C", None))
+    for opcode in (b"\1\3", b"\0\4", b"\0\6"):
+        transfer = _running(1, stray_opcode="ignore")
+        same(_feed(transfer, opcode + b"\0\2" + bytes(512)), (tftp.DROP, None))
+        same(transfer.bytes, 512)
 
 
 def test_reactions_to_misplaced_blocks_are_the_rom_files():

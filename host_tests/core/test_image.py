@@ -113,6 +113,9 @@ def test_header_that_points_outside_is_no_header():
         same(_kind(_at(1024, (0, b"MZ"), (0x3C, lfanew))), "unknown")
     for pointer in (0xFFFF, 0x3F0):
         same(_kind(_at(1024, (0, b"\x55\xaa\x02"), (0x18, _le16(pointer)))), "nbp")
+    for pointer in (0x3FC, 0x3EC, 0x3EB):
+        cut = _at(4096, (0, b"\x55\xaa\x02"), (0x18, _le16(pointer)), (pointer, b"PCIR"))
+        same(_kind(cut), "nbp", pointer)
     for size in range(1, 70):
         for head in (b"MZ", b"\x55\xaa", b"\xea", b"\x7fELF", b"#!ipxe"):
             _kind((head + bytes(70))[:size])

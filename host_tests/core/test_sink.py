@@ -187,7 +187,12 @@ def test_sink_of_a_job_is_null_memory_or_a_file_with_a_path():
     same(sink.make({"kind": "file", "path": "/a/b"}).path, "/a/b")
     same(sink.make({"kind": "null"}).room(), None)
     same(sink.make({"kind": "memory"}).room(), None)
-    for spec in ({}, {"kind": "file"}, {"kind": "file", "path": ""}, {"kind": "tape"}):
+    for spec in (
+        {},
+        {"kind": "file"},
+        {"kind": "file", "path": ""},
+        {"kind": "tape", "path": "x"},
+    ):
         same(raises(Refused, sink.make, spec).exit_code, 2)
 
 

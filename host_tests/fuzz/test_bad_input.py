@@ -8,7 +8,8 @@ import socket
 
 import pytest
 
-from host_tests.lab import scripted
+from host_tests.fuzz.conftest import Fetch
+from host_tests.lab import programs, scripted
 from host_tests.lab.scripted import CLOSE, DIE, NORMAL, data, error, oack, stranger
 
 _FORGED = b"\xee" * 1468
@@ -176,3 +177,24 @@ def test_server_that_goes_away_in_mid_file_is_waited_for(fetch, content):
         result = fetch(server.url("f"), fetch.rom("standard"), content)
     assert result["status"]["code"] == "PXE-E35"
     assert result["transfers"][0]["unreachable"] > 0
+
+
+@pytest.mark.parametrize(
+    ("point", "packets"),
+    [
+        ("data 2", [NORMAL]),
+        ("data 1", [error(7, b"A" * 60000)]),
+        ("oack 1", [b"\0\6" + b"".join(b"a%d\0b\0" % i for i in range(6000))]),
+    ],
+    ids=["blocks", "an ERROR", "an OACK"],
+)
+def test_packets_beyond_a_board_s_memory_end_in_a_code(tmp_path_factory, content, point, packets):
+    board = tmp_path_factory.mktemp("board") / "micropython"
+    board.write_text(f'#!/bin/sh\nexec "{programs.find("micropython")}" -X heapsize=128k "$@"\n')
+    board.chmod(0o755)
+    fetch = Fetch(tmp_path_factory.mktemp("fetch"), "micropython")
+    words = ("--interpreter", board, "--blksize", "65464")
+    with scripted.serve({"f": content * 40}, {point: packets}) as server:
+        result = fetch(server.url("f"), fetch.rom("standard"), content * 40, *words)
+    assert result["status"]["code"] == "PXE-E3A"
+    assert result["status"]["side"] == "ours"

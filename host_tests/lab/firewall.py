@@ -13,7 +13,7 @@ Rules
    from what the client says of itself.
 3. A new rule set meets a server without leftovers: the children of an earlier attempt go on
    resending for a minute, and once the way is open an old OACK may reach a new request's port.
-   A stateful one meets a firewall without leftovers too: a helper is given to new flows only, and
+   A stateful one meets a firewall without leftovers too: only a new flow gets its `ct helper`, and
    to the firewall a ROM that tries again within half a minute, from the same ports, is not new.
 """
 
@@ -67,11 +67,11 @@ table ip firewall {
 }
 """
 
-# ... which is what the connection-tracking helper does, whatever the client's port.
-STATEFUL_WITH_HELPER = (
+# ... which is what `ct helper` does, whatever the client's port.
+STATEFUL_READING_TFTP = (
     STATEFUL
     + """
-table ip helper {
+table ip tftp {
   ct helper tftp-reader { type "tftp" protocol udp; }
   chain prerouting {
     type filter hook prerouting priority filter; policy accept;
@@ -81,8 +81,8 @@ table ip helper {
 """
 )
 
-LADDER_S = 31  # five tsize requests and the first one for the file: 0, 2.03, 6.04 ... 29.93 s
-AGAIN_S = 6.5  # the first three of them
+LADDER_S = 31.5  # five tsize requests and the first one for the file: 0, 2.03, 6.04 ... 29.93 s
+AGAIN_S = 7.5  # the first three of them
 FULL_LADDER_S = 900  # far beyond the last wait: the ROM ends by itself
 
 ENDPOINTS = {"CPython": "local", "MicroPython": "micropython"}
@@ -98,10 +98,12 @@ Boot.__doc__ = """One run of `pxebench fetch`: its exit code, what it printed (t
 bench's words), the result JSON, the Requests at the server, the bytes stored (None: nothing), the
 last Children seen meanwhile, and how many packets the firewall dropped."""
 
-Findings = collections.namedtuple("Findings", "blocked os_client again opened no_helper helper")
+Findings = collections.namedtuple(
+    "Findings", "blocked os_client again opened stateful reading_tftp"
+)
 Findings.__doc__ = """The Boots of the whole case in the order of the story: as the ROM through the
 firewall, as the OS's client, as the ROM once more, with the ROM's ports opened, through a stateful
-firewall, and through one with the TFTP helper."""
+firewall, and through one that reads TFTP."""
 
 
 def image():
@@ -243,14 +245,14 @@ def act(endpoint, say=lambda line: None):
     with site() as place:
         say("Another firewall, stateful, that does not read TFTP. intel-undi:")
         place.rule(STATEFUL)
-        no_helper = place.boot("intel-undi", endpoint, 1, _told(say))
-        _outcome(say, no_helper)
+        stateful = place.boot("intel-undi", endpoint, 1, _told(say))
+        _outcome(say, stateful)
     with site() as place:
         say("The same with `ct helper tftp`: it expects an answer to the port that asked.")
-        place.rule(STATEFUL_WITH_HELPER)
-        helper = place.boot("intel-undi", endpoint, 5, _told(say))
-        _outcome(say, helper)
-    return Findings(blocked, os_client, again, opened, no_helper, helper)
+        place.rule(STATEFUL_READING_TFTP)
+        reading_tftp = place.boot("intel-undi", endpoint, 5, _told(say))
+        _outcome(say, reading_tftp)
+    return Findings(blocked, os_client, again, opened, stateful, reading_tftp)
 
 
 def _told(say):

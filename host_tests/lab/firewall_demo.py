@@ -29,7 +29,7 @@ What the firewall's owners can do, either of
 """
 
 _EXPECTED = firewall.Findings(
-    blocked=False, os_client=True, again=False, opened=True, no_helper=False, helper=True
+    blocked=False, os_client=True, again=False, opened=True, stateful=False, reading_tftp=True
 )
 
 

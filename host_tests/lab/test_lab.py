@@ -199,3 +199,8 @@ def test_good_line_changes_nothing_and_keeps_the_ports():
         assert answer == data.payload
         assert request.sport == client.getsockname()[1]
         assert tid == (line.host, data.sport)
+
+
+def test_kernel_that_forbids_namespaces_is_named_as_the_reason():
+    with pytest.raises(programs.LabError, match=r"run it as root.*\[not permitted\]"):
+        namespaces._Holder(["sh", "-c", "echo not permitted >&2; exit 1"])
