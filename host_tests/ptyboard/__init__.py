@@ -6,7 +6,7 @@
 `Board` is the firmware's outer half: it speaks the REPL's protocol (friendly, raw, raw paste with
 its flow control, Ctrl-A to Ctrl-D) as `shared/runtime/pyexec.c` does, and hands whole pieces of
 code to `on_board.py`, which runs in the real unix port with a littlefs2 of the board's size. The
-network is the PC's loopback. By hand: `python -m host_tests.ptyboard`.
+network is the PC's loopback, or a namespace. By hand: `python -m host_tests.ptyboard`.
 
 1. Bytes that came while code ran and that it did not read are the REPL's, as on a board.
 2. A Ctrl-C becomes a SIGINT, unless the code has taken Ctrl-C for itself (`kbd_intr(-1)`).
@@ -57,8 +57,9 @@ class Settings:
 class Board:
     """A board that is plugged in. `port`: its device; everything else is for tests."""
 
-    def __init__(self, image, settings):
+    def __init__(self, image, settings, namespace=None):
         self.settings = settings
+        self._argv = namespace.argv if namespace else _here
         self._image = image
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
@@ -110,6 +111,9 @@ class Board:
     def close(self):
         self.unplug()
         self._thread.join(5)
+        for fd in self._wake:
+            os.close(fd)
+        self._wake = (-1, -1)
 
     def _ask(self, what):
         self._asked.append(what)
@@ -128,13 +132,10 @@ class Board:
         name = "micropython" + (f"-{settings.version}" if settings.version else "")
         told = {name: getattr(settings, name) for name in _TOLD}
         self._child = subprocess.Popen(
-            [
-                programs.find(name),
-                *("-X", f"heapsize={settings.heap}"),
-                str(_HERE / "on_board.py"),
-                *map(str, (take, give, flash, settings.flash // _BLOCK)),
-                json.dumps(told),
-            ],
+            self._argv(
+                *(name, "-X", f"heapsize={settings.heap}", _HERE / "on_board.py"),
+                *(take, give, flash, settings.flash // _BLOCK, json.dumps(told)),
+            ),
             stdin=self._stdin_read,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -185,7 +186,7 @@ class Board:
         try:
             while "unplug" not in self._asked:
                 self._turn()
-        except Exception as error:  # noqa: BLE001 - a thread's end must be seen by someone
+        except Exception as error:  # a thread's end must be seen by someone
             print(f"ptyboard: {type(error).__name__}: {error}", flush=True)
             raise
         finally:
@@ -426,6 +427,10 @@ class Board:
 _TOLD = ("machine", "platform", "id", "address", "networks")
 
 
+def _here(program, *words):
+    return [programs.find(program), *map(str, words)]
+
+
 def _read(fd):
     """All that is there at this moment; None at the end."""
     data = b""
@@ -442,8 +447,11 @@ def _read(fd):
 
 
 @contextlib.contextmanager
-def plugged_in(**settings):
-    """A board with an empty flash, plugged in until the block ends; words as in `Settings`."""
+def plugged_in(namespace=None, **settings):
+    """A board with an empty flash, plugged in until the block ends; words as in `Settings`.
+
+    `namespace`: the network (of `lab.namespaces`) that it is in, else the PC's own.
+    """
     import tempfile
 
     chosen = Settings(**settings)
@@ -451,7 +459,7 @@ def plugged_in(**settings):
         image = os.path.join(folder, "flash")
         with open(image, "wb") as file:
             file.truncate(chosen.flash // _BLOCK * _BLOCK)
-        board = Board(image, chosen)
+        board = Board(image, chosen, namespace)
         try:
             yield board
         finally:

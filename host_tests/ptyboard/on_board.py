@@ -16,13 +16,12 @@ null, "exit": true when it asked for a reset}, {"kbd": code}.
 
 import io
 import json
+import os
 import sys
 
 import machine
 import micropython
 import network_of_pc as network
-import os
-import time
 import vfs
 
 TAKE, GIVE, FLASH, BLOCKS = [int(word) for word in sys.argv[1:5]]
@@ -116,7 +115,7 @@ def dress():
     # As on a board: attributes, and a tuple by index.
     implementation = Over(real, _machine=name)
     modules = sys.modules
-    version = "%d.%d.%d" % real.version[:3]
+    version = ".".join([str(number) for number in real.version[:3]])
     uname = (SETTINGS["platform"], SETTINGS["platform"], version, "v" + version, name)
     modules["os"] = Over(os, uname=lambda: uname, getenv=None, system=None)
     modules["machine"] = Over(
@@ -160,7 +159,7 @@ def run(kind, code, space):
         return None, "hard"
     except SystemExit:
         return None, "soft"
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a traceback, as the REPL has it
         text = io.StringIO()
         sys.print_exception(error, text)
         lines = text.getvalue().split("\n")
