@@ -20,7 +20,7 @@ MISSING = object()
 
 
 class Nic:
-    """A link that is up. `mac`, `ip`, `mask`, `gateway` and `name` (of the network chip) are text."""
+    """A link that is up: `mac`, `ip`, `mask`, `gateway`, `name` of the network chip; all text."""
 
     def __init__(self, mac, ip, mask, gateway, name):
         self.mac = mac

@@ -1,7 +1,7 @@
 """Do not copy this to a board: it runs tests on a PC that plays one.
 
-`python host_tests/shim/run.py PORT FOLDER ...` runs the tests in those folders of host_tests,
-which need no pytest, as a board with that port of MicroPython. It prints what `core/run.py` prints.
+`python host_tests/shim/run.py PORT FILE ...` runs test files that need no pytest, as a board with
+that port of MicroPython. It prints what `core/run.py` prints.
 """
 
 import importlib
@@ -14,20 +14,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:1] = [str(ROOT), str(ROOT / "firmware"), str(ROOT / "boards" / "common")]
 
 
-def main(port, folders):
+def main(port, files):
     from host_tests.shim.become import become
 
+    names = [Path(file).resolve().relative_to(ROOT).with_suffix("").parts for file in files]
     become(port)
     count = failed = 0
-    for folder in folders:
-        for path in sorted((ROOT / "host_tests" / folder).glob("test_*.py")):
-            module = importlib.import_module(
-                ".".join(["host_tests", *folder.split("/"), path.stem])
-            )
-            for name in sorted(vars(module)):
-                if name.startswith("test_"):
-                    count += 1
-                    failed += not passes(f"{path.stem}.{name}", vars(module)[name])
+    for parts in names:
+        module = importlib.import_module(".".join(parts))
+        for name in sorted(vars(module)):
+            if name.startswith("test_"):
+                count += 1
+                failed += not passes(f"{parts[-1]}.{name}", vars(module)[name])
     print(f"end {count}")
     return 1 if failed else 0
 

@@ -1,8 +1,8 @@
 """Do not copy this to a board: it is the board's `socket` module, played by CPython.
 
 A socket layer that behaves as MicroPython's does on one port: `rp2` (modlwip over lwIP),
-`rp2-1.25` (the same before 1.26), `esp32` (lwIP in a task of its own) and `unix`. What is played,
-and that it is played right, is pinned row by row in `test_sockets.py`. What no port has (`recv_into`,
+`rp2-1.25` (the same before 1.26), `esp32` (lwIP in a task of its own) and `unix`. What is played
+is pinned row by row in `boards/on_board/test_sockets.py`. What no port has (`recv_into`,
 `getsockname`, `with`) is not here either; nor is what the firmware must not use although ports
 have it: `read`, `readinto` and `connect`, which on a UDP socket lose datagrams or their lengths.
 
