@@ -1,6 +1,6 @@
 """Power-up of a board: config.json in, the boots it asks for, result.json out.
 
-Left to others: the link (`link` and `nic` of the board's folder), the boot (`pxerom.agent`), the
+Left to others: the link (`link` and `nic` of the board's folder), the boot (`pxerom.rom`), the
 ROM's screen (`pxerom.console`). The fields of config.json are the table `FIELDS`, those of its
 `link` are `link.FIELDS`; boards/README.md explains both.
 
@@ -15,9 +15,12 @@ import json
 import sys
 
 from nic import MISSING, LinkDown, SettingError, check, ipv4, text, whole
-from pxerom import agent, compat
+from pxerom import agent, compat, sink
 from pxerom.compat import sleep_ms, ticks_add, ticks_diff, ticks_ms
 from pxerom.console import Screen
+from pxerom.rom import Boot
+from pxerom.status import Refused
+from pxerom.udp import Udp
 
 # The RP2040's watchdog cannot wait any longer; a boot feeds it about once a second, erasing flash
 # may take half of one.
@@ -33,7 +36,7 @@ def _rom(value):
 
 
 def _server(value):
-    return value == "dhcp" or ipv4(value)
+    return value == "dhcp" or ipv4(value) and 0 < int(value.split(".")[0]) < 224
 
 
 def _settings(value):
@@ -129,12 +132,15 @@ def _boot(settings, link, write, feed):
     # Link, then the boot, as one result.
     mac = None
     try:
+        compat.tidy()
         write("Bringing the link up.\n")
         nic = link.connect(settings["link"], feed)
         mac = nic.mac
         write("%s, %s, %s, mask %s" % (nic.name, nic.mac, nic.ip, nic.mask))
         write(", gateway %s\n\n" % nic.gateway)
-        result = agent.run(_job(settings), _shown(settings, write), feed)
+        result = _fetch(settings, write, feed)
+    except Refused as refusal:
+        result = {"schema": 1, "outcome": "refused", "message": refusal.message}
     except LinkDown as down:
         status = down.status()
         write("%s: %s\n" % (status["code"], status["text"]))
@@ -147,9 +153,6 @@ def _boot(settings, link, write, feed):
             "transfers": [],
             "image": None,
         }
-    if result.pop("event", None) == "refused":
-        result["schema"] = 1
-        result["outcome"] = "refused"
     result["endpoint"] = {
         "kind": "board",
         "runtime": compat.runtime(),
@@ -161,33 +164,23 @@ def _boot(settings, link, write, feed):
     return result
 
 
-def _job(settings):
+def _fetch(settings, write, feed):
+    # As `agent.run` does it, but that there is nobody to send the events to but the screen.
     max_time_s = settings["max_time_s"]
     image = settings["image"]
-    return {
-        "job": "fetch",
-        "rom": settings["rom"],
-        "server": settings["server"],
-        "port": settings["port"],
-        "file": settings["file"],
-        "sink": {"kind": "file", "path": image} if image else {"kind": "null"},
-        "max_time_ms": max_time_s and max_time_s * 1000,
-    }
-
-
-def _shown(settings, write):
-    # Where the events go: the ROM's screen. The agent reads the ROM again, in a moment: to keep
-    # all of it for three lines of text would cost a board 6 KiB.
-    screen = []
-
-    def emit(event):
-        if event["event"] == "start":
-            rom = agent.load_rom(settings["rom"])
-            screen.append(Screen({"screen": rom["screen"]}, write))
-        if screen:
-            screen[0].event(event)
-
-    return emit
+    target = sink.make({"kind": "file", "path": image} if image else {"kind": "null"})
+    rom = agent.load_rom(settings["rom"])
+    screen = Screen(rom, write)
+    screen.event({"event": "start"})
+    boot = Boot(rom, Udp(rom["udp"]["source_port"]), screen.event, feed)
+    return boot.fetch(
+        settings["server"],
+        settings["port"],
+        settings["file"],
+        target,
+        None,
+        max_time_s and max_time_s * 1000,
+    )
 
 
 def _summary(result):

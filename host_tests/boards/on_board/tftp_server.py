@@ -16,6 +16,7 @@ class Server:
         self.empties = empties
         self.silent = silent
         self.requests = []
+        self.acked = {}  # {port of the client: blocks acknowledged}
         self._sock = self._bound()
         self.port = self._sock.getsockname()[1]
         _thread.start_new_thread(self._run, ())
@@ -72,6 +73,7 @@ class Server:
                 if acked is None or acked is False:
                     return
                 block += acked
+                self.acked[client[1]] = block
 
     def _says(self, sock, client, packets, last):
         # Send, and wait for the ACK: how many of the packets it covers, or False when it is over.
