@@ -52,6 +52,7 @@ class Settings:
     flash: int = 868352
     heap: int = 512 << 10
     version: str = ""  # of MicroPython: "1.25", or the newest that is there
+    bootloader: str = ""  # "HIDDEN SHOWN": files that `machine.bootloader()` renames
 
 
 class Board:
@@ -267,8 +268,11 @@ class Board:
         self._typed[:0] = _read(self._stdin_read) or b""
         self._kbd = True
         then(message["done"])
+        if message["exit"] == "bootloader":
+            hidden, shown = self.settings.bootloader.split()
+            os.rename(hidden, shown)
         if message["exit"]:
-            self._reset(message["exit"])
+            self._reset("soft" if message["exit"] == "soft" else "hard")
 
     # ---- the REPL
 

@@ -84,6 +84,14 @@ def reset():
     raise Reset()
 
 
+class Bootloader(SystemExit):
+    """`machine.bootloader()`."""
+
+
+def bootloader():
+    raise Bootloader()
+
+
 def soft_reset():
     raise SystemExit
 
@@ -123,6 +131,7 @@ def dress():
         unique_id=lambda: bytes.fromhex(SETTINGS["id"]),
         reset=reset,
         soft_reset=soft_reset,
+        bootloader=bootloader,
         freq=lambda *_: 125000000,
         Pin=Pin,
         SPI=Pin,
@@ -157,6 +166,8 @@ def run(kind, code, space):
         exec(compile(code, "<stdin>", kind), space)
     except Reset:
         return None, "hard"
+    except Bootloader:
+        return None, "bootloader"
     except SystemExit:
         return None, "soft"
     except BaseException as error:  # noqa: BLE001 - a traceback, as the REPL has it

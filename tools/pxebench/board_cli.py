@@ -127,7 +127,8 @@ def flash(port, kind, firmware, drive, erase, dry_run):
                 with Board(port) as running:
                     running.start("import machine\nmachine.bootloader()")
             except Refused:
-                pass
+                return False
+            return True
 
         flashing.write_uf2(chosen, wanted, drive, restart, _say)
     else:

@@ -210,10 +210,10 @@ def _mounted():
 
 
 def write_uf2(firmware, kind, drive, restart, say):
-    """Copy a UF2 file to the boot drive. `restart`: asks a running board to show its drive."""
+    """Copy a UF2 file to the boot drive. `restart`: asks a running board to show its drive, and
+    tells whether it could."""
     found = boot_drive(firmware.chip, drive)
-    if not found and restart:
-        restart()
+    if not found and restart():
         deadline = time.monotonic() + _DRIVE_S
         while not found and time.monotonic() < deadline:
             time.sleep(0.2)

@@ -16,8 +16,9 @@ import time
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
-_ANSWER_S = 3.0  # to a Ctrl-C and a Ctrl-A
+_ANSWER_S = 2.0  # to a Ctrl-C and a Ctrl-A
 _BOOT_S = 15.0  # a soft reset, with the board's boot.py
+_LEAVE_S = 0.7  # at the end nobody wants to wait
 _READ_S = 30.0  # a whole answer
 _TRIES = 3
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
@@ -106,6 +107,19 @@ class Line(SerialTransport):
         if not self._read_to(_RAW, _ANSWER_S):
             raise TransportError(self.heard)
         self.in_raw_repl = True
+
+    def leave(self):
+        """End what runs, take the mounted folder away, go to the friendly REPL."""
+        write = self.raw_serial.write
+        write(b"\r\x03")
+        if self.mounted:
+            self.serial, self.mounted = self.raw_serial, False
+            write(b"\r\x01")
+            if self._read_to(_RAW + b">", _LEAVE_S):
+                write(b"import os\nos.umount('/remote')\x04")
+                self._read_to(b"\x04>", _LEAVE_S)
+        write(b"\r\x02")
+        self.in_raw_repl = False
 
     def _read_to(self, ending, timeout_s):
         return self.read_until(1, ending, None, None, timeout_s).endswith(ending)

@@ -61,7 +61,7 @@ FIELDS = ("name", "outcome", "text", "took_ms")
 
 
 class Outcome:
-    """What came of one test: `name`, `outcome` ("ok", "failed", "no memory"), `text`, `took_ms`."""
+    """What came of a test: `name`, `outcome` (one of OUTCOMES), `text` of a failure, `took_ms`."""
 
     def __init__(self, name, outcome, text=None, took_ms=0):
         self.name = name
