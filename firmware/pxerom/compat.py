@@ -57,6 +57,9 @@ UNREACHABLE = (111, 101, 113, 118)
 # lwIP has no memory, or no socket, to spare just now: ENOMEM, ENFILE (ESP32), ENOBUFS.
 NO_ROOM = (12, 23, 105)
 
+# In what steps a socket waits, in ms.
+STEP_MS = 100 if ESP32 else 1
+
 # A ROM drops what still arrives at a port it has left; a host's stack answers it with ICMP port
 # unreachable, unless the socket stays open. lwIP on rp2 has three or four UDP sockets in all.
 KEPT_SOCKETS = 64 if LINUX else 2
@@ -178,19 +181,15 @@ if MICROPYTHON:
         delattr(sys.modules["pxerom"], module)
 
     def set_timeout(sock, wait_ms):
-        """Let a receive wait for so many milliseconds; returns them if that holds for the next
-        receive too."""
-        ask_ms = wait_ms
+        """Let a receive wait for so many milliseconds. Less than a step is waited for here."""
         if ESP32:
-            # The ESP32 waits in steps of 100 ms, and one more than it is asked for: a ROM's
-            # retries would all be late.
-            if wait_ms < 100:
+            # It waits for one step more than it is asked for: a ROM's retries would all be late.
+            if wait_ms < STEP_MS:
                 sleep_ms(wait_ms)
-                sock.settimeout(0)
-                return None
-            ask_ms = wait_ms // 100 * 100 - 50
-        sock.settimeout(ask_ms / 1000)
-        return wait_ms
+                wait_ms = 0
+            else:
+                wait_ms = wait_ms // STEP_MS * STEP_MS - 50
+        sock.settimeout(wait_ms / 1000)
 
 else:
     import struct
@@ -210,4 +209,3 @@ else:
             sock.setsockopt(socket.SOL_SOCKET, option, timeval)
         else:
             sock.settimeout(wait_ms / 1000)
-        return wait_ms

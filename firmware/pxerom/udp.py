@@ -19,6 +19,7 @@ from pxerom.compat import (
     IN_USE,
     KEPT_SOCKETS,
     NO_ROOM,
+    STEP_MS,
     TIMED_OUT,
     UNREACHABLE,
     address,
@@ -168,8 +169,9 @@ class Udp:
         (or a shorter slice of it) passed without one."""
         if wait_ms > _SLICE_MS:
             wait_ms = _SLICE_MS
-        if wait_ms != self._timeout_ms:
-            self._timeout_ms = set_timeout(self._socket, wait_ms)
+        if wait_ms != self._timeout_ms or wait_ms < STEP_MS:
+            self._timeout_ms = wait_ms
+            set_timeout(self._socket, wait_ms)
         try:
             data, self.sender = self._socket.recvfrom(size)
             if ESP32 and not data:

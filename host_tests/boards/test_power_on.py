@@ -124,7 +124,7 @@ def test_image_that_the_flash_cannot_take_is_told_before_it_is_sent(compiled, tm
     assert not any(line.startswith(("file nbp", "file nbp.part")) for line in lines), lines
 
 
-@pytest.mark.parametrize("blocks", [100, 212, 700])
+@pytest.mark.parametrize("blocks", [100, 212, 1536])
 def test_image_as_large_as_what_is_promised_fits(compiled, tmp_path, blocks):
     """littlefs needs blocks of its own: what `free_bytes` promises must really fit."""
     with Server({"image": bytes(8_000_000)}) as server:
@@ -137,3 +137,4 @@ def test_image_as_large_as_what_is_promised_fits(compiled, tmp_path, blocks):
         (tmp_path / "b").mkdir()
         lines = _power_on(compiled, tmp_path / "b", server, rom="standard", blocks=blocks)
     assert f"file nbp {promised}" in lines, lines
+    assert any(line.startswith("file result.json") for line in lines), lines

@@ -117,20 +117,20 @@ def test_wait_on_an_esp32_is_as_long_as_asked():
     """Facts: it waits in steps of 100 ms, and one more: a retry after 2032 ms comes at 2100."""
     sock = _Asked()
     for wait_ms in (1000, 932, 500, 101, 100):
-        same(compat.set_timeout(sock, wait_ms), wait_ms)
+        compat.set_timeout(sock, wait_ms)
         if compat.ESP32:
             steps = int(sock.timeout * 1000) // 100 + 1
             same(steps * 100, wait_ms // 100 * 100, wait_ms)
         else:
             same(sock.timeout, wait_ms / 1000)
     began = time.ticks_ms()
-    kept = compat.set_timeout(sock, 32)
+    compat.set_timeout(sock, 32)
     took_ms = time.ticks_diff(time.ticks_ms(), began)
     if compat.ESP32:
-        same((kept, sock.timeout), (None, 0))
+        same(sock.timeout, 0)
         assert took_ms >= 31, took_ms
     else:
-        same((kept, sock.timeout), (32, 0.032))
+        same(sock.timeout, 0.032)
 
 
 def test_retries_come_when_the_table_says():
