@@ -113,8 +113,8 @@ def test_deployment_leaves_a_pico_w_most_of_its_flash(compiled, tmp_path):
 
 
 def test_image_that_the_flash_cannot_take_is_told_before_it_is_sent(compiled, tmp_path):
-    """A Pico W has 848 KiB, some iPXE images have more than a megabyte. A ROM that asks for no size
-    (tsize) finds out when the flash is full."""
+    """A Pico W has 848 KiB, some iPXE images have more than a megabyte. A ROM that does not ask
+    for the size (tsize) finds out when the flash is full."""
     with Server({"image": bytes(1_100_000)}) as server:
         lines = _power_on(compiled, tmp_path, server, rom="standard", blocks=_PICO_W_BLOCKS)
         assert len(server.requests) == 1
