@@ -460,7 +460,8 @@ class Boot:
         elif transfer.opened:
             then = "sent the ACK of block %d again" % transfer.blocks
         else:
-            then = "sent request %d%s" % (timer.sends + 1, by_port)
+            sent = sum(len(record["requests"]) for record in self._records)
+            then = "sent request %d%s" % (sent + 1, by_port)
         seconds = max(0, timer.left_ms(self.net.now())) / 1000
         then = "It would have waited %.1f s more and then %s." % (seconds, then)
         return {"by": by, "after_ms": after_ms, "next": then}

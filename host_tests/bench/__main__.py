@@ -24,10 +24,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from host_tests.footprint import measure
 from host_tests.lab import programs, servers
 
 MIB = 1 << 20
 C_CLIENTS = ("atftp", "curl", "busybox tftp")
+VERSIONS = ("1.25", "1.26")
 OURS = ("pxerom CPython", "pxerom MicroPython")
 PXEBENCH = programs.ROOT / ".venv" / "bin" / "pxebench"
 
@@ -62,7 +64,7 @@ def run(argv):
     return seconds, usage.ru_utime + usage.ru_stime
 
 
-def measure(blksize, server, name, digest, rounds, folder):
+def compare(blksize, server, name, digest, rounds, folder):
     """{client: [(seconds, CPU seconds), ...]}, one pair for each round, start-up taken off."""
     clients = C_CLIENTS + OURS
     start_up = {}
@@ -112,6 +114,25 @@ def startup(server, folder, rounds):
     return seconds
 
 
+def smallness():
+    """The rows of what the core costs a board, on each MicroPython."""
+    rows = Table(title="Size of the core (64-bit unix port; a board's words are half as long)")
+    rows.add_column("figure")
+    for version in VERSIONS:
+        rows.add_column(f"MicroPython {version}", justify="right")
+    flash = f"{sum(measure.flash_bytes().values())} B"
+    rows.add_row("all of pxerom, compiled by mpy-cross", *[flash for _ in VERSIONS])
+    heap = [f"{measure.heap_bytes(version)} B" for version in VERSIONS]
+    rows.add_row("heap after import, one ROM loaded", *heap)
+    held = [measure.held_bytes(version) for version in VERSIONS]
+    rows.add_row("heap in use after 1 MiB, 128 KiB in all", *[f"{before} B" for before, _ in held])
+    rows.add_row("heap in use after 64 MiB", *[f"{after} B" for _, after in held])
+    garbage = [measure.garbage_bytes(version) for version in VERSIONS]
+    beside = [f"{statistics.median(runs) - datagram:.0f} B" for datagram, runs in garbage]
+    rows.add_row("garbage of a block beside its datagram", *beside)
+    return rows
+
+
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m host_tests.bench", description=__doc__)
@@ -134,10 +155,11 @@ def main():
         tempfile.TemporaryDirectory() as folder,
     ):
         for blksize in (1456, 512):
-            times = measure(blksize, server, "big", digest, arguments.rounds, folder)
+            times = compare(blksize, server, "big", digest, arguments.rounds, folder)
             console.print(table(blksize, times, arguments.size))
         for client, seconds in startup(server, folder, 9).items():
             console.print(f"{client}: `pxebench fetch` of one byte takes {seconds:.2f} s in all")
+    console.print(smallness())
     console.print(
         "speed ratio: median over the rounds of (median time of the three C clients / time of "
         "this client); above 1 is faster than they are. pxerom computes a SHA-256 on the way."

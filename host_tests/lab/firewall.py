@@ -285,6 +285,10 @@ def _outcome(say, boot):
         say(f"  -> booted: all {len(boot.image)} bytes came, just as they are on the server")
     else:
         say(f"  -> did not boot; the firewall dropped {boot.dropped} packets on their way back")
+        ended = boot.result["ended"]
+        if ended:  # by --max-time: a ROM left alone goes on for minutes
+            after_s = ended["after_ms"] / 1000
+            say(f"     The bench ended it after {after_s:.1f} s. {ended['next']}")
 
 
 def _silent(runtime, line):

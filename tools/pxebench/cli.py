@@ -321,10 +321,10 @@ def _guarded(arguments):
     except Refused as error:
         _say(error.message)
         return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return EXIT_USAGE
     except click.ClickException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and later
+            error.show()
+            return EXIT_USAGE
         place = f" (see `{error.ctx.command_path} -h`)" if getattr(error, "ctx", None) else ""
         _say(show(error.format_message()).rstrip(".") + place + ".")
         return EXIT_USAGE

@@ -254,7 +254,8 @@ def time_words(result):
     got = result["transfers"][-1]["bytes"]
     data_ms = result["transfers"][-1]["elapsed_ms"]
     rate = f", {size_words(got * 1000 / data_ms)}/s" if data_ms >= 10 else ""
-    return f"{elapsed_ms / 1000:.2f} s{rate}"
+    seconds = f"{elapsed_ms / 1000:.2f} s" if elapsed_ms >= 1000 else f"{elapsed_ms} ms"
+    return seconds + rate
 
 
 def size_words(count):
