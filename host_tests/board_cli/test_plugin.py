@@ -1,4 +1,4 @@
-"""The pytest plugin in suites of its users, and our hardware suite on the pseudo-terminal board."""
+"""The pytest plugin in suites of its users, and our hardware suite on a pseudo-terminal board."""
 
 import subprocess
 import sys
