@@ -4,7 +4,7 @@ A socket layer that behaves as MicroPython's does on one port: `rp2` (modlwip ov
 `rp2-1.25` (the same before 1.26), `esp32` (lwIP in a task of its own) and `unix`. What is played
 is pinned row by row in `boards/on_board/test_sockets.py`. What no port has (`recv_into`,
 `getsockname`, `with`) is not here either; nor is what the firmware must not use although ports
-have it: `read`, `readinto` and `connect`, which on a UDP socket lose datagrams or their lengths.
+have it: `read` and `readinto`, which on a UDP socket lose datagrams or their lengths.
 
 1. Datagrams are the kernel's, on loopback. They move into the port's own short queue when the
    board's code calls: what found no room there by then is lost, the last ones first, as in lwIP.
@@ -156,6 +156,7 @@ class socket:
         self._wait_ms = None
         self._queue = []
         self._bound = None
+        self._peer = None  # (host, port) after connect
         self._deaf = False  # rp2, bound with '': an IPv6 socket
         self._dead = False  # ESP32, after an empty datagram
 
@@ -208,6 +209,18 @@ class socket:
 
     _foreign = False
 
+    def connect(self, address):
+        """From now on only this peer's datagrams come in; what is queued already stays."""
+        self._open()
+        peer = _unpacked(address)
+        if stack.lwip:
+            self._drain()
+            if self._bound is None:
+                self._bind_ephemeral()
+        else:
+            self._kernel.connect(peer)
+        self._peer = peer
+
     def setsockopt(self, level, option, value):
         self._open()
         if not stack.lwip:
@@ -241,6 +254,15 @@ class socket:
         except OSError as error:
             if stack.lwip:
                 return len(data)  # an ICMP error is never reported
+            raise _error(error.errno) from None
+
+    def send(self, data):
+        self._open()
+        if stack.lwip:
+            return self.sendto(data, self._peer)
+        try:
+            return self._kernel.send(data)
+        except OSError as error:
             raise _error(error.errno) from None
 
     def _bind_ephemeral(self):
@@ -314,7 +336,9 @@ class socket:
                 return
             except OSError:
                 continue  # an ICMP error: lwIP never reports one
-            if len(self._queue) < stack.row["queue"] and not self._deaf:
+            if self._deaf or self._peer not in (None, sender):
+                continue
+            if len(self._queue) < stack.row["queue"]:
                 self._queue.append((data, sender))
 
 

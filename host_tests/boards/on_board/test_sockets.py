@@ -334,6 +334,34 @@ def test_unbound_socket_sends_from_49152_and_up():
         assert sock.recvfrom(10)[1][1] >= 49152
 
 
+def test_connected_socket_keeps_what_was_queued_and_hears_one_peer():
+    held, to = _pair()
+    if _PORT == "rp2-1.25":
+        return  # it queues one datagram only
+    with held as sock, _Sock(_free_port()) as stranger:
+        port = _free_port()
+        with _Sock(port) as peer:
+            sock.settimeout(0.2)
+            stranger.sendto(b"before", to)
+            sock.connect(compat.address(_HOST, port))
+            stranger.sendto(b"after", to)
+            peer.sendto(b"x", to)
+            same(sock.recv(10), b"before")
+            same(sock.recv(10), b"x")
+            raises(OSError, sock.recv, 10)
+            sock.send(b"y")
+            peer.settimeout(2)
+            same(peer.recvfrom(10)[0], b"y")
+
+
+def test_icmp_error_reaches_a_connected_socket_on_unix_only():
+    with _Sock(_free_port()) as sock:
+        sock.connect(compat.address(_HOST, _free_port()))
+        sock.settimeout(0.2)
+        sock.send(b"x")
+        same(_errno(sock.recv, 10), {"unix": 111, "esp32": 116}.get(_PORT, 110))
+
+
 def test_what_no_port_has_is_missing():
     with _Sock() as sock:
         for name in ("recv_into", "recvfrom_into", "getsockname", "getpeername", "getsockopt"):
