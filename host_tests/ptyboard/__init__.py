@@ -16,6 +16,7 @@ network is the PC's loopback, or a namespace. By hand: `python -m host_tests.pty
 """
 
 import contextlib
+import ctypes
 import dataclasses
 import json
 import os
@@ -35,6 +36,8 @@ _BLOCK = 4096
 _WINDOW = 128  # raw paste: how much the PC may send before it hears again
 _RAW = b"raw REPL; CTRL-B to exit\r\n>"
 _HELP = 'Type "help()" for more information.\r\n'
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 # The unix port dies at a second SIGINT that comes before it has acted on the first.
 _BETWEEN_INTERRUPTS_S = 0.1
 
@@ -143,6 +146,7 @@ class Board:
             pass_fds=(take, give, flash),
             env={"MICROPYPATH": str(_HERE)},
             start_new_session=True,
+            preexec_fn=_die_with_us,
         )
         for fd in (take, give, flash):
             os.close(fd)
@@ -433,6 +437,11 @@ _TOLD = ("machine", "platform", "id", "address", "networks")
 
 def _here(program, *words):
     return [programs.find(program), *map(str, words)]
+
+
+def _die_with_us():
+    # What runs on the board may never look at a pipe: the kernel ends it when we are gone.
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _read(fd):
