@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH):/usr/sbin:/sbin
 export IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak firewall-demo clean distclean
+.PHONY: help setup demo test hil lint bench soak firewall-demo clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,13 @@ demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython
 
 test: setup ## Run the tests (PYTEST_ARGS="-k tftp -x" to choose among them).
 	@$(VENV)/pytest $(PYTEST_ARGS)
+
+hil: ## Run the hardware suite on a board: PORT=auto SERVER=10.0.0.1 FILE=undionly.kpxe (CONFIG=file).
+	@test -n "$(PORT)" -a -n "$(SERVER)" -a -n "$(FILE)" || { \
+	    echo "make hil PORT=auto SERVER=10.0.0.1 FILE=undionly.kpxe [CONFIG=config.json]"; exit 2; }
+	@$(PROVISION) python
+	@$(VENV)/pytest -v -m hardware host_tests/hil --pxerom-port "$(PORT)" --pxerom-server "$(SERVER)" \
+	    --pxerom-file "$(FILE)" $(if $(CONFIG),--pxerom-config "$(CONFIG)") $(PYTEST_ARGS)
 
 lint: ## Check format and style, that MicroPython compiles it, and types per port (RP2, ESP32).
 	@$(PROVISION) python lint

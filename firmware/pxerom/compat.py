@@ -17,6 +17,7 @@ import time
 
 MICROPYTHON = sys.implementation.name == "micropython"
 LINUX = sys.platform == "linux"
+ESP32 = sys.platform == "esp32"
 
 try:
     from micropython import const
@@ -27,8 +28,11 @@ except ImportError:
 
 
 try:
-    from time import ticks_add, ticks_diff, ticks_ms, ticks_us
+    from time import sleep_ms, ticks_add, ticks_diff, ticks_ms, ticks_us
 except ImportError:  # CPython
+
+    def sleep_ms(wait_ms):
+        time.sleep(wait_ms / 1000)
 
     def ticks_ms():
         return time.monotonic_ns() // 1000000  # pyright: ignore[reportAttributeAccessIssue]
@@ -50,6 +54,11 @@ ENOENT = const(2)
 TIMED_OUT = (None, 11, 110, 116)
 IN_USE = (98, 112)
 UNREACHABLE = (111, 101, 113, 118)
+# lwIP has no memory, or no socket, to spare just now: ENOMEM, ENFILE (ESP32), ENOBUFS.
+NO_ROOM = (12, 23, 105)
+
+# In what steps a socket waits, in ms.
+STEP_MS = 100 if ESP32 else 1
 
 # A ROM drops what still arrives at a port it has left; a host's stack answers it with ICMP port
 # unreachable, unless the socket stays open. lwIP on rp2 has three or four UDP sockets in all.
@@ -111,7 +120,10 @@ def free_bytes(path):
         stat = os.statvfs(folder)
     except (OSError, AttributeError):
         return None
-    return stat[1] * stat[4]
+    free = stat[4]
+    if MICROPYTHON:  # littlefs: two words in each block, and blocks for the folder's own news
+        free = max(0, free - 3 - free // 256)
+    return stat[1] * free
 
 
 # Atomic on littlefs and on every POSIX system; os.replace is what Windows needs.
@@ -131,7 +143,7 @@ def epoch_us():
         now = time.time_ns() // 1000
     except AttributeError:
         return None
-    return now if now > 1600000000000000 else None  # a board starts in 2000 or 2021
+    return now if now > 1700000000000000 else None  # a board starts in 2000 or 2021
 
 
 def write_out(text):
@@ -169,7 +181,14 @@ if MICROPYTHON:
         delattr(sys.modules["pxerom"], module)
 
     def set_timeout(sock, wait_ms):
-        """Let a receive wait for so many milliseconds."""
+        """Let a receive wait for so many milliseconds. Less than a step is waited for here."""
+        if ESP32:
+            # It waits for one step more than it is asked for: a ROM's retries would all be late.
+            if wait_ms < STEP_MS:
+                sleep_ms(wait_ms)
+                wait_ms = 0
+            else:
+                wait_ms = wait_ms // STEP_MS * STEP_MS - 50
         sock.settimeout(wait_ms / 1000)
 
 else:

@@ -15,14 +15,18 @@ datagram means is `tftp`'s business.
 import socket
 
 from pxerom.compat import (
+    ESP32,
     IN_USE,
     KEPT_SOCKETS,
+    NO_ROOM,
+    STEP_MS,
     TIMED_OUT,
     UNREACHABLE,
     address,
     drain_icmp,
     random_below,
     set_timeout,
+    sleep_ms,
     ticks_ms,
     watch_icmp,
     why,
@@ -32,6 +36,7 @@ from pxerom.status import Failure, Refused
 # A receive never sleeps longer than this, so that a watchdog can be fed (rp2: 8.3 s at most).
 _SLICE_MS = 1000
 _DRAWS = 16
+_SENDS = 3
 
 
 class SourcePorts:
@@ -113,6 +118,9 @@ class Udp:
                 self.port = port
                 return port
             except OSError as error:
+                if error.errno in NO_ROOM and self._left:
+                    self._left.pop(0).close()
+                    continue
                 if error.errno not in IN_USE:
                     raise Refused(
                         3, "Cannot use UDP port %d on %s: %s." % (port, self.bind, why(error))
@@ -140,17 +148,19 @@ class Udp:
 
     def send(self, packet, to):
         """Send one datagram to `to`, an opaque address. Raises Failure when the stack refuses."""
-        try:
-            self._socket.sendto(packet, to)
-        except OSError as error:
-            if error.errno not in UNREACHABLE:
-                raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours")
-            # The echo of an earlier packet's ICMP; this one has not gone out yet.
-            self._unreachable()
+        for _ in range(_SENDS):
             try:
                 self._socket.sendto(packet, to)
-            except OSError:
-                self.unreachable += 1
+                break
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    sleep_ms(10)  # the stack's memory is all in use: soon it is not
+                elif error.errno in UNREACHABLE:
+                    # The echo of an earlier packet's ICMP; this one has not gone out yet.
+                    self._unreachable()
+                else:
+                    raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours")
+        # What has not gone out by now is lost, as packets are: the timer sends it again.
         if self.trace:
             self.trace.packet("out", packet, to, self.port)
 
@@ -159,11 +169,16 @@ class Udp:
         (or a shorter slice of it) passed without one."""
         if wait_ms > _SLICE_MS:
             wait_ms = _SLICE_MS
-        if wait_ms != self._timeout_ms:
+        if wait_ms != self._timeout_ms or wait_ms < STEP_MS:
             self._timeout_ms = wait_ms
             set_timeout(self._socket, wait_ms)
         try:
             data, self.sender = self._socket.recvfrom(size)
+            if ESP32 and not data:
+                # An empty datagram ends the life of a socket there: every receive would return
+                # at once. What else was queued is lost, and comes again.
+                self._socket.close()
+                self._socket = self._bound(self.port)
         except OSError as error:
             if error.errno in TIMED_OUT:
                 return None

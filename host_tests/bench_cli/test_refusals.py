@@ -63,7 +63,7 @@ def test_longest_name_is_taken():
         (["--rom", "/nosuch/rom.json"], "/nosuch/rom.json"),
         (["--rom", "/dev/zero"], "/dev/zero"),
         (["--rom", "/"], "no ROM file"),
-        (["--endpoint", "serial:/dev/ttyX"], "endpoint"),
+        (["--endpoint", "serialport:/dev/ttyX"], "endpoint"),
         (["--endpoint", "local:1"], "endpoint"),
         (["--interpreter", "/bin/true"], "--endpoint micropython"),
         (["--blksize", "1000"], "--rom standard"),

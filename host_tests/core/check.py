@@ -24,7 +24,9 @@ class Folder:
 
     def __enter__(self):
         name = "pxerom-%x" % compat.random_below(1 << 30)
-        self.path = (os.getenv("TMPDIR") or "/tmp") + "/" + name
+        # A board has no environment and no /tmp: there it is a folder of its flash.
+        place = (os.getenv("TMPDIR") or "/tmp") if hasattr(os, "getenv") else ""
+        self.path = place + "/" + name
         os.mkdir(self.path)
         return self
 

@@ -30,7 +30,9 @@ def main(names):
         )
     count = failed = 0
     for name in names:
-        module = __import__("host_tests.core." + name, None, None, ("*",))
+        path = name if "." in name else "host_tests.core." + name
+        module = __import__(path, None, None, ("*",))
+        name = path.split(".")[-1]
         for test in sorted(dir(module)):
             if test.startswith("test_"):
                 count += 1

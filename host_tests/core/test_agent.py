@@ -53,6 +53,8 @@ def test_job_that_cannot_be_run_ends_in_one_refusal():
         ({"bind": "192.0.2.1"}, 3, "192.0.2.1"),
         ({"sink": {"kind": "file", "path": "/no/such/folder/x"}}, 3, "/no/such/folder/x"),
     ):
+        if "bind" in changes and not compat.LINUX:
+            continue  # lwIP takes such an address, and refuses the sends
         last, events = _run(**changes)
         same((last["event"], last["exit"]), ("refused", code), changes)
         assert words in last["message"], last

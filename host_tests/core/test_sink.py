@@ -103,6 +103,8 @@ def test_unwritable_target_is_refused_before_anything_is_sent():
             (folder.path, "it is a folder"),
             ("/dev/null", "it is no ordinary file"),
         ):
+            if path == "/dev/null" and compat.no_file("/dev") is None:
+                continue  # a board has no devices in its file system
             refusal = raises(Refused, _boot_into, path)
             same(refusal.exit_code, 3)
             assert path in refusal.message and words in refusal.message, refusal.message

@@ -48,6 +48,7 @@ class Capture:
                 )
             )
         elif event["event"] == "start":
+            self.client = event.get("ip") or self.client  # a board has an address of its own
             # A board may not know the time of day: then the moment the event came has to do.
             self.epoch_us = event.get("epoch_us")
             if self.epoch_us is None:

@@ -17,6 +17,7 @@ import sys
 import click
 
 from pxebench import __version__, job
+from pxebench.board_cli import board, config_option, kind_option, read_config
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -62,14 +63,17 @@ def pxebench():
     "--endpoint",
     default="local",
     show_default=True,
-    metavar="local|micropython",
-    help="Where the ROM runs: in this Python, or in a MicroPython interpreter.",
+    metavar="local|micropython|serial:PORT",
+    help="Where the ROM runs: in this Python, in a MicroPython interpreter, or on a board.",
 )
 @click.option(
     "--interpreter",
     metavar="PATH",
     help="The MicroPython binary (else PXEROM_MICROPYTHON, .tools/bin, PATH).",
 )
+@click.option("--mount", is_flag=True, help="Board: run pxerom from this PC, not from its flash.")
+@config_option
+@kind_option
 @click.option("--bind", metavar="IP", help="The local address to send from.")
 @click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed).")
 @click.option("--max-bytes", type=_Size(), help="Refuse a file that is larger.")
@@ -89,7 +93,9 @@ def pxebench():
 @click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
 @click.option("--retries", type=int, metavar="N", help="How often to send again. *")
 @click.option("--no-tsize", is_flag=True, help="Do not ask for the size. *")
-def fetch(url, rom, endpoint, interpreter, out, json_path, pcap, quiet, **given):
+def fetch(
+    url, rom, endpoint, interpreter, mount, config, kind, out, json_path, pcap, quiet, **given
+):
     """Fetch FILE from HOST as a ROM does: its ports, its options, its retries, its screen.
 
     Options marked * change a ROM that allows it, as `--rom standard` does.
@@ -108,19 +114,20 @@ def fetch(url, rom, endpoint, interpreter, out, json_path, pcap, quiet, **given)
         "bind": _address(given["bind"]),
         "out": out,
         "max_bytes": given["max_bytes"],
-        "max_time_ms": _milliseconds("--max-time", given["max_time"]),
+        "max_time_ms": milliseconds("--max-time", given["max_time"]),
         "trace": pcap is not None,
     }
-    _check_targets({"--out": out, "--json": json_path, "--pcap": pcap})
+    check_targets({"--out": out, "--json": json_path, "--pcap": pcap})
 
     from pxebench.endpoints import open_endpoint
 
-    run = open_endpoint(endpoint, interpreter)
+    run = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
     server = job.resolve(host, options["max_time_ms"])
     by_id = adjusted is wanted and rom == job.value(wanted["id"])
     fetch_job = job.fetch_job(rom if by_id else adjusted, server, port, file, **options)
-    kind = endpoint.partition(":")[0]
-    return _run(run, kind, fetch_job, job.flat(adjusted), json_path, pcap, quiet)
+    return run_job(
+        run, endpoint.partition(":")[0], fetch_job, job.flat(adjusted), json_path, pcap, quiet
+    )
 
 
 @pxebench.group(
@@ -163,11 +170,14 @@ def serve(directory, bind, port, json_lines):
     server.run(directory, _address(bind), port, json_lines)
 
 
+pxebench.add_command(board)
+
+
 # ---- running a job
 
 
-def _run(run, kind, fetch_job, rom, json_path, pcap, quiet):
-    """Run a job and show it; the exit code."""
+def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
+    """Run a job and show it; the exit code. `run`: of `open_endpoint`; `rom`: flat, its screen."""
     from pxebench.endpoints import completed
     from pxebench.view import View, Writer, summary
 
@@ -231,7 +241,7 @@ def _store(option, path, write):
         raise Refused(f"Cannot write {show(path)} for {option}: {reason}.", EXIT_BENCH) from None
 
 
-def _check_targets(targets):
+def check_targets(targets):
     """Refuse before the boot what could not be written after it."""
     taken = {}
     for option, path in targets.items():
@@ -267,7 +277,7 @@ def _address(text):
     return text
 
 
-def _milliseconds(option, seconds):
+def milliseconds(option, seconds):
     if seconds is None:
         return None
     if not 0 < seconds <= 86400 * 7:

@@ -1,4 +1,4 @@
-"""Where a ROM runs: in this process, in a MicroPython interpreter, later on a board.
+"""Where a ROM runs: in this process, in a MicroPython interpreter, or on a board.
 
 An endpoint is a module with `run(job, on_event, ...) -> result`.  It hands every event to
 `on_event` as it comes, the last one excepted, and returns the result with "endpoint" and "lease"
@@ -10,21 +10,32 @@ import importlib
 
 from pxebench.job import EXIT_BENCH, EXIT_USAGE, Refused, one_sentence, ordered, show, whole
 
-KINDS = ("local", "micropython")
+KINDS = ("local", "micropython", "serial:PORT")
 
 
-def open_endpoint(name, interpreter=None):
-    """`run(job, on_event) -> result` of the endpoint that `--endpoint` names."""
-    kind, _, detail = name.partition(":")
-    if kind not in KINDS or detail:
-        raise Refused(f"There is no endpoint {show(name)}; there are {' and '.join(KINDS)}.")
-    if interpreter and kind != "micropython":
+def open_endpoint(name, interpreter=None, config=None, mount=False, kind=None):
+    """`run(job, on_event) -> result` of the endpoint that `--endpoint` names.
+
+    `interpreter` goes with micropython; `config`, `mount` and `kind` go with serial:PORT.
+    """
+    where, colon, detail = name.partition(":")
+    if where not in ("local", "micropython", "serial") or (colon and where != "serial"):
+        raise Refused(
+            f"There is no endpoint {show(name)}; there are {KINDS[0]}, {KINDS[1]} and {KINDS[2]}."
+        )
+    if interpreter and where != "micropython":
         raise Refused("--interpreter goes with --endpoint micropython.")
+    for option, given in (("--config", config), ("--mount", mount), ("--board", kind)):
+        if given and where != "serial":
+            raise Refused(f"{option} goes with --endpoint serial:PORT.")
     # Each kind brings imports of its own, and a fetch needs one of them.
-    module = importlib.import_module("pxebench.endpoints." + kind)
-    if kind == "micropython":
+    module = importlib.import_module("pxebench.endpoints." + where)
+    if where == "micropython":
         binary = module.find(interpreter)
         return lambda job, on_event: module.run(job, on_event, binary)
+    if where == "serial":
+        port = detail or "auto"
+        return lambda job, on_event: module.run(job, on_event, port, config, mount, kind)
     return module.run
 
 

@@ -13,12 +13,12 @@ import selectors
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from json import dumps
 from pathlib import Path
 
 from pxebench.endpoints import Listener, completed
+from pxebench.endpoints.signals import Signals
 from pxebench.endpoints.stream import Sequence
 from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, show
 
@@ -59,7 +59,7 @@ def run(job, on_event, binary):
         on_event(event)
 
     child = _Child(Listener(watched), job)
-    with _Signals(child.interrupt):
+    with Signals(child.interrupt):
         try:
             child.start(binary)
             child.listen()
@@ -232,21 +232,3 @@ class _Child:
         said = (self.stderr or self.sequence.text).decode("utf-8", "replace").strip()
         last = f": {said.splitlines()[-1]}" if said else ""
         return one_sentence(f"{binary} {how} and gave no result{last}")
-
-
-class _Signals:
-    """While it lasts, Ctrl-C, SIGTERM and SIGHUP call `notify` instead of raising."""
-
-    def __init__(self, notify):
-        self.notify = notify
-        self.before = {}
-
-    def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(number) != signal.SIG_IGN:  # nohup
-                    self.before[number] = signal.signal(number, lambda *_: self.notify())
-
-    def __exit__(self, *_):
-        for number, handler in self.before.items():
-            signal.signal(number, handler)

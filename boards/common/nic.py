@@ -1,0 +1,214 @@
+"""What every board's link has in common: its settings, its failures, waiting for it, its result.
+
+Each `boards/<id>/link.py` has `FIELDS`, the settings it takes, and `connect(settings, on_wait)`,
+which returns a `Nic`. The address comes from the DHCP client of the board's own stack, or from the
+settings; PXE's DHCP is none of its business.
+
+1. A setting that is wrong is named, with what was expected there; its value is never shown, for
+   one of them is a password.
+2. A link that does not come up ends in one `LinkDown`, at its deadline at the latest.
+3. Without a carrier nobody waits for a lease: the media test comes first, as in a ROM.
+"""
+
+from pxerom.compat import sleep_ms, ticks_add, ticks_diff, ticks_ms
+
+_POLL_MS = 50
+# A switch may take 3 s to agree on a speed, and as long again before it forwards anything.
+_MEDIA_MS = 10000
+
+MISSING = object()
+
+
+class Nic:
+    """A link that is up: `mac`, `ip`, `mask`, `gateway`, `name` of the network chip; all text."""
+
+    def __init__(self, mac, ip, mask, gateway, name):
+        self.mac = mac
+        self.ip = ip
+        self.mask = mask
+        self.gateway = gateway
+        self.name = name
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used. Its text is one sentence for the user."""
+
+
+class LinkDown(Exception):
+    """No link, or no address on it. `status()` is the result's `status`, as of any failed boot."""
+
+    def __init__(self, code, text, detail, advice, side="ours"):
+        super().__init__(detail)
+        self._status = {
+            "code": code,
+            "text": text,
+            "side": side,
+            "detail": detail,
+            "advice": advice,
+        }
+
+    def status(self):
+        return self._status
+
+
+def no_media(detail, advice, text="Media test failure, check cable"):
+    """PXE-E61: no carrier, or for a radio: no network."""
+    return LinkDown("PXE-E61", text, detail, advice)
+
+
+def no_lease(name, seconds):
+    """PXE-E51: there is a link, and nobody gives the board an address on it."""
+    return LinkDown(
+        "PXE-E51",
+        "No DHCP or proxyDHCP offers were received",
+        "The link of the %s is up, but no DHCP server gave it an address within %d s."
+        % (name, seconds),
+        "Check that a DHCP server answers on this network, or give the board an address of its "
+        "own in link.address.",
+        "path",
+    )
+
+
+def no_chip(name, error=None):
+    """PXE-E63: the network chip does not answer, or this firmware has no driver for it."""
+    what = "did not start (errno %s)" % error.errno if error else "has no driver in this firmware"
+    return LinkDown(
+        "PXE-E63",
+        "Error while initializing the NIC",
+        "The %s %s." % (name, what),
+        "Check that the firmware was made for this board, and the board's wiring and power.",
+    )
+
+
+def driver(kind, name):
+    """MicroPython's class for a kind of network chip: `network.WLAN`, `LAN`, `WIZNET5K`."""
+    import network
+
+    found = getattr(network, kind, None)
+    if found is None:
+        raise no_chip(name)
+    return found
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+def whole(low, high):
+    """A test for a whole number; True and False are none."""
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def text(low, high):
+    """A test for text of so many bytes."""
+    return lambda value: isinstance(value, str) and low <= len(value.encode()) <= high
+
+
+def ipv4(value):
+    """True for a numeric IPv4 address."""
+    parts = value.split(".") if isinstance(value, str) else ()
+    return len(parts) == 4 and all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts)
+
+
+def _address(value):
+    return (
+        isinstance(value, dict)
+        and sorted(value) in (["gateway", "ip", "mask"], ["ip", "mask"])
+        and all(ipv4(part) for part in value.values())
+    )
+
+
+# A field: name, default (MISSING: it must be there), what is expected, the test. None always
+# passes where it is the default.
+COMMON_FIELDS = (
+    ("timeout_s", 30, "a whole number 3..300", whole(3, 300)),
+    ("hostname", None, "a name of 1 to 32 bytes, or null", text(1, 32)),
+    (
+        "address",
+        None,
+        'null (ask DHCP) or {"ip": ..., "mask": ..., "gateway": ...}, all numeric',
+        _address,
+    ),
+)
+
+
+def check(settings, fields, path=""):
+    """The settings with all defaults in place. Raises SettingError."""
+    if not isinstance(settings, dict):
+        raise SettingError("%s: expected an object in braces" % (path or "the whole file"))
+    dot = path + "." if path else ""
+    names = [field[0] for field in fields]
+    for name in settings:
+        if name not in names:
+            raise SettingError(
+                "%s%s: there is no such field, there are %s" % (dot, name, ", ".join(names))
+            )
+    checked = {}
+    for name, default, expected, test in fields:
+        value = settings.get(name, default)
+        if value is MISSING:
+            raise SettingError("%s%s: is missing, expected %s" % (dot, name, expected))
+        if value is not None or default is not None:
+            if not test(value):
+                raise SettingError("%s%s: expected %s" % (dot, name, expected))
+        checked[name] = value
+    return checked
+
+
+# --- bringing a link up --------------------------------------------------------------------------
+
+
+def until(ready, timeout_ms, on_wait=None):
+    """Wait until `ready()`; False when that took too long. `on_wait` is called meanwhile."""
+    deadline = ticks_add(ticks_ms(), timeout_ms)
+    while not ready():
+        if ticks_diff(deadline, ticks_ms()) <= 0:
+            return False
+        if on_wait:
+            on_wait()
+        sleep_ms(_POLL_MS)
+    return True
+
+
+def start(interface, settings):
+    """Switch an interface on, with the name and the address of the settings."""
+    hostname = settings["hostname"]
+    if hostname:
+        import network
+
+        set_hostname = getattr(network, "hostname", None)  # firmware of 1.20 and later
+        if set_hostname:
+            set_hostname(hostname)
+    interface.active(True)
+    address = settings["address"]
+    if address:
+        gateway = address.get("gateway", "0.0.0.0")
+        interface.ifconfig((address["ip"], address["mask"], gateway, gateway))
+
+
+def has_address(interface):
+    """True once the interface has an IPv4 address."""
+    return interface.ifconfig()[0] != "0.0.0.0"
+
+
+def wired(interface, settings, name, has_link, on_wait=None):
+    """The Nic of an Ethernet `interface`, from the media test to the lease. `has_link`: true when
+    there is a carrier; `name`: of the network chip."""
+    timeout_ms = settings["timeout_s"] * 1000
+    try:
+        start(interface, settings)
+    except OSError as error:
+        raise no_chip(name, error)
+    if not until(has_link, min(timeout_ms, _MEDIA_MS), on_wait):
+        raise no_media(
+            "The %s has no carrier." % name,
+            "Plug the cable in at both ends, and see that the port of the switch is on.",
+        )
+    if not until(lambda: has_address(interface), timeout_ms, on_wait):
+        raise no_lease(name, settings["timeout_s"])
+    return describe(interface, name)
+
+
+def describe(interface, name):
+    """The Nic of an interface that is up."""
+    ip, mask, gateway = interface.ifconfig()[:3]
+    return Nic(interface.config("mac").hex(":"), ip, mask, gateway, name)

@@ -1,0 +1,10 @@
+"""Link of a Raspberry Pi Pico W: its CYW43439 radio."""
+
+import wifi
+
+FIELDS = wifi.FIELDS
+
+
+def connect(settings, on_wait=None):
+    """The `nic.Nic`, once the board has an address. Raises nic.SettingError and nic.LinkDown."""
+    return wifi.connect(settings, "CYW43439 of a Pico W", on_wait)

@@ -1,0 +1,36 @@
+"""Link of a W5500-EVB-Pico, of its Pico 2 sister, or of a W5500 wired to a Pico in the same way.
+
+The chip's own TCP/IP is not used: MicroPython's stack drives it with whole frames (MACRAW).
+"""
+
+import nic
+
+# As on the W5500-EVB-Pico: SPI0 with SCK 18, MOSI 19, MISO 16.
+_SPI_BAUD = 20000000
+_SCK, _MOSI, _MISO, _CS, _RESET, _INTN = 18, 19, 16, 17, 20, 21
+
+FIELDS = nic.COMMON_FIELDS
+
+
+def _interface(driver):
+    try:
+        return driver()  # firmware made for such a board knows its pins, INTN included
+    except TypeError:
+        from machine import SPI, Pin
+
+        # Without INTN a datagram waits for the stack's next tick: up to 64 ms.
+        bus = SPI(0, _SPI_BAUD, sck=Pin(_SCK), mosi=Pin(_MOSI), miso=Pin(_MISO))
+        return driver(bus, Pin(_CS), Pin(_RESET), Pin(_INTN))
+
+
+def connect(settings, on_wait=None):
+    """The `nic.Nic`, once the board has an address. Raises nic.SettingError and nic.LinkDown."""
+    settings = nic.check(settings, FIELDS, "link")
+    name = "W5500"
+    driver = nic.driver("WIZNET5K", name)
+    try:
+        interface = _interface(driver)
+    except OSError as error:
+        raise nic.no_chip(name, error)
+    # 0: no carrier; 1 and 2: carrier, interface off and on.
+    return nic.wired(interface, settings, name, lambda: interface.status() > 0, on_wait)

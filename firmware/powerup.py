@@ -1,0 +1,240 @@
+"""Power-up of a board: config.json in, the boots it asks for, result.json out.
+
+Left to others: the link (`link` and `nic` of the board's folder), the boot (`pxerom.rom`), the
+ROM's screen (`pxerom.console`). The fields of config.json are the table `FIELDS`, those of its
+`link` are `link.FIELDS`; boards/README.md explains both.
+
+1. A config that cannot be used ends in one sentence: the field, and what was expected there; never
+   a value, for one of them is a password. Only `link.connect` is ever handed the settings.
+2. However it ends (a failure, a broken config, Ctrl-C), the prompt is there afterwards and stays:
+   a watchdog that was started cannot be stopped, so it is fed on.
+3. What happened is on the screen and in result.json; neither is needed for the next boot.
+"""
+
+import json
+import sys
+
+from nic import MISSING, LinkDown, SettingError, check, ipv4, text, whole
+from pxerom import agent, compat, sink
+from pxerom.compat import sleep_ms, ticks_add, ticks_diff, ticks_ms
+from pxerom.console import Screen
+from pxerom.rom import Boot
+from pxerom.status import Refused
+from pxerom.udp import Udp
+
+# The RP2040's watchdog cannot wait any longer; a boot feeds it about once a second, erasing flash
+# may take half of one.
+_WATCHDOG_MAX_MS = 8388 if sys.platform == "rp2" else 60000
+
+
+def _watchdog(value):
+    return whole(5000, _WATCHDOG_MAX_MS)(value)
+
+
+def _rom(value):
+    return isinstance(value, dict) or text(1, 200)(value)
+
+
+def _server(value):
+    return value == "dhcp" or ipv4(value) and 0 < int(value.split(".")[0]) < 224
+
+
+def _settings(value):
+    return isinstance(value, dict)
+
+
+# name, default, what is expected, the test
+FIELDS = (
+    ("board", None, "the name of a folder of boards/, or null", text(1, 40)),
+    ("link", MISSING, "an object with the settings of the board's link", _settings),
+    ("rom", "intel-undi", "the id of a ROM, or the path of its file", _rom),
+    ("server", MISSING, "the numeric IPv4 address of a TFTP server", _server),
+    ("port", 69, "a whole number 1..65535", whole(1, 65535)),
+    ("file", MISSING, "the name of the file to boot, 1 to 400 bytes", text(1, 400)),
+    ("image", None, "the name of a file to keep the image in, or null", text(1, 200)),
+    ("every_s", None, "a whole number 1..86400, or null to boot once", whole(1, 86400)),
+    (
+        "watchdog_ms",
+        None,
+        "a whole number 5000..%d, or null for no watchdog" % _WATCHDOG_MAX_MS,
+        _watchdog,
+    ),
+    ("max_time_s", None, "a whole number 1..3600, or null", whole(1, 3600)),
+)
+
+
+def checked(settings, link_fields):
+    """The settings with defaults in place, those of the link too (`link.FIELDS`); also the bench's
+    check before it deploys a config. Raises SettingError."""
+    settings = check(settings, FIELDS)
+    settings["link"] = check(settings["link"], link_fields, "link")
+    if settings["server"] == "dhcp":
+        raise SettingError(
+            "server: DHCP is not in this version of pxerom, expected a numeric IPv4 address"
+        )
+    return settings
+
+
+def read(path):
+    """What a config file holds. Raises SettingError."""
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except OSError:
+        raise SettingError("cannot be read; `pxebench board deploy --config FILE` puts one here")
+    except ValueError:
+        raise SettingError("is not valid JSON, look for a missing comma, quote or brace")
+
+
+def run(folder="", write=compat.write_out):
+    """Boot as the config file in `folder` says; returns the last result, or None without one."""
+    try:
+        return _run(folder, write)
+    except SettingError as error:
+        write("config.json: %s.\n" % error)
+    except ImportError as error:
+        write("This board lacks a part of pxerom, or its firmware is another's: %s.\n" % error)
+    except MemoryError:
+        write("\nThis board has not enough memory left; a reset gives it back.\n")
+    except KeyboardInterrupt:
+        write("\nStopped by Ctrl-C.\n")
+    return None
+
+
+def _run(folder, write):
+    import link
+
+    settings = checked(read(folder + "config.json"), link.FIELDS)
+    feed = _watchdog_feeder(settings["watchdog_ms"])
+    result = None
+    try:
+        while True:
+            result = _boot(settings, link, write, feed)
+            _keep(result, folder + "result.json", write)
+            every_s = settings["every_s"]
+            if not every_s or _by_user(result):
+                return result
+            write("The next boot is in %d s; Ctrl-C stops.\n" % every_s)
+            _rest(every_s * 1000, feed)
+    finally:
+        if feed:
+            _feed_on(feed)
+
+
+def _by_user(result):
+    return result.get("ended") and result["ended"]["by"] == "user"
+
+
+# --- one boot ------------------------------------------------------------------------------------
+
+
+def _boot(settings, link, write, feed):
+    # Link, then the boot, as one result.
+    mac = None
+    try:
+        compat.tidy()
+        write("Bringing the link up.\n")
+        nic = link.connect(settings["link"], feed)
+        mac = nic.mac
+        write("%s, %s, %s, mask %s" % (nic.name, nic.mac, nic.ip, nic.mask))
+        write(", gateway %s\n\n" % nic.gateway)
+        result = _fetch(settings, write, feed)
+    except Refused as refusal:
+        result = {"schema": 1, "outcome": "refused", "message": refusal.message}
+    except LinkDown as down:
+        status = down.status()
+        write("%s: %s\n" % (status["code"], status["text"]))
+        result = {
+            "schema": 1,
+            "outcome": "failed",
+            "status": status,
+            "ended": None,
+            "rom": settings["rom"] if isinstance(settings["rom"], str) else None,
+            "transfers": [],
+            "image": None,
+        }
+    result["endpoint"] = {
+        "kind": "board",
+        "runtime": compat.runtime(),
+        "board": settings["board"],
+        "mac": mac,
+    }
+    result["lease"] = None
+    write("\n%s\n" % _summary(result))
+    return result
+
+
+def _fetch(settings, write, feed):
+    # As `agent.run` does it, but that there is nobody to send the events to but the screen.
+    max_time_s = settings["max_time_s"]
+    image = settings["image"]
+    target = sink.make({"kind": "file", "path": image} if image else {"kind": "null"})
+    rom = agent.load_rom(settings["rom"])
+    screen = Screen(rom, write)
+    screen.event({"event": "start"})
+    boot = Boot(rom, Udp(rom["udp"]["source_port"]), screen.event, feed)
+    return boot.fetch(
+        settings["server"],
+        settings["port"],
+        settings["file"],
+        target,
+        None,
+        max_time_s and max_time_s * 1000,
+    )
+
+
+def _summary(result):
+    # What the ROM's screen leaves out.
+    image = result.get("image")
+    if image:
+        return "%s, %d bytes, SHA-256 %s" % (image["kind"], image["bytes"], image["sha256"])
+    status = result.get("status")
+    if status:
+        return "%s %s" % (_sentence(status["detail"]), status["advice"])
+    ended = result.get("ended")
+    if ended:
+        return "Stopped by Ctrl-C."
+    return result.get("message", "")
+
+
+def _sentence(words):
+    return words if words[-1:] == "." else words + "."
+
+
+def _keep(result, path, write):
+    # The old result stays until the new one is whole.
+    try:
+        with open(path + ".part", "w") as file:
+            json.dump(result, file)
+        compat.replace(path + ".part", path)
+    except OSError as error:
+        write("Cannot write %s: %s.\n" % (path, compat.why(error)))
+
+
+# --- waiting and the watchdog --------------------------------------------------------------------
+
+
+def _rest(wait_ms, feed):
+    end = ticks_add(ticks_ms(), wait_ms)
+    while ticks_diff(end, ticks_ms()) > 0:
+        if feed:
+            feed()
+        sleep_ms(min(500, max(1, ticks_diff(end, ticks_ms()))))
+
+
+def _watchdog_feeder(watchdog_ms):
+    if watchdog_ms is None:
+        return None
+    from machine import WDT
+
+    return WDT(timeout=watchdog_ms).feed
+
+
+def _feed_on(feed):
+    from machine import Timer
+
+    try:
+        timer = Timer(-1)  # rp2: a timer of software
+    except ValueError:
+        timer = Timer(0)  # ESP32 before 1.27 has only those of hardware
+    timer.init(period=1000, callback=lambda timer: feed())

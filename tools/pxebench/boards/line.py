@@ -1,0 +1,156 @@
+"""The serial line to a board: mpremote's transport, with an end to every wait.
+
+mpremote brings the protocol: raw REPL, raw paste, files, the mounted folder. What it does on its
+own (it waits for ever, drains a noisy line for ever, prints what it does not know) is put right
+here; what a failure means is told by `connection.Board`.
+
+1. Nothing here waits longer than it was told to.
+2. Nothing is printed; what was heard last goes with the TransportError.
+"""
+
+import contextlib
+import io
+import select
+import time
+
+from mpremote.transport import TransportError
+from mpremote.transport_serial import SerialTransport
+
+_ANSWER_S = 2.0  # to a Ctrl-C and a Ctrl-A
+_BOOT_S = 15.0  # a soft reset, with the board's boot.py
+_LEAVE_S = 0.7  # at the end nobody wants to wait
+_READ_S = 30.0  # a whole answer
+_TRIES = 3
+_RAW = b"raw REPL; CTRL-B to exit\r\n"
+
+
+class Line(SerialTransport):
+    """mpremote's transport, with an end to every wait and no word on our standard output."""
+
+    def __init__(self, port):
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().__init__(port, timeout=_ANSWER_S)
+        self.serial = self.raw_serial = _Impatient(self.serial)
+        self.heard = b""  # the last of it, for a sentence
+
+    def receive(self, wait_s):
+        """What has come; waits a while when there is nothing."""
+        serial = self.serial
+        waiting = serial.inWaiting()
+        if not waiting:
+            self._wait(wait_s)
+            waiting = serial.inWaiting()
+        return serial.read(waiting) if waiting else b""
+
+    def unread(self, data):
+        """Let `data` be what comes next."""
+        if self.mounted:
+            self.serial.buf = data + self.serial.buf
+        else:
+            self.raw_serial.buf = data + self.raw_serial.buf
+
+    def _wait(self, wait_s):
+        try:
+            number = self.raw_serial.fileno()
+        except (OSError, AttributeError, io.UnsupportedOperation):  # a URL, or Windows
+            time.sleep(min(wait_s, 0.005))
+            return
+        select.select([number], [], [], wait_s)
+
+    def read_until(
+        self, min_num_bytes, ending, timeout=10, data_consumer=None, timeout_overall=None
+    ):
+        data = bytearray()
+        if timeout_overall is None:
+            timeout_overall = _READ_S
+        begun = heard = time.monotonic()
+        while not data.endswith(ending):
+            if self.serial.inWaiting():
+                byte = self.serial.read(1)
+                self.heard = (self.heard + byte)[-200:]
+                heard = time.monotonic()
+                if data_consumer:
+                    data_consumer(byte)
+                    data.clear()
+                data += byte
+            else:
+                self._wait(0.05)
+            now = time.monotonic()
+            if (timeout is not None and now > heard + timeout) or now > begun + timeout_overall:
+                break
+        return bytes(data)
+
+    def enter_raw_repl(self, soft_reset=True, timeout_overall=10):
+        # mpremote's own would drain a noisy line for ever, and prints what it does not know.
+        if self.mounted:
+            self.serial, self.mounted = self.raw_serial, False
+        for left in reversed(range(_TRIES)):
+            self.heard = b""
+            self.raw_serial.write(b"\r\x03")
+            time.sleep(0.05)
+            self.raw_serial.write(b"\x03\r\x01")
+            if self._read_to(_RAW + b">", _ANSWER_S):
+                break
+            if not left:
+                raise TransportError(self.heard)
+        # A board that was in the raw REPL already says it again at Ctrl-A.
+        self._drain()
+        if soft_reset:
+            self.raw_serial.write(b"\x04")
+            if not self._read_to(b"soft reboot\r\n", _ANSWER_S):
+                raise TransportError(self.heard)
+            # boot.py may print, and take its time; a Ctrl-A must not come too early.
+            if not self._read_to(_RAW + b">", _BOOT_S):
+                raise TransportError(self.heard)
+            self._drain()
+        self.raw_serial.write(b"\x01")
+        if not self._read_to(_RAW, _ANSWER_S):
+            raise TransportError(self.heard)
+        self.in_raw_repl = True
+
+    def leave(self):
+        """End what runs, take the mounted folder away, go to the friendly REPL."""
+        write = self.raw_serial.write
+        write(b"\r\x03")
+        if self.mounted:
+            self.serial, self.mounted = self.raw_serial, False
+            write(b"\r\x01")
+            if self._read_to(_RAW + b">", _LEAVE_S):
+                write(b"import os\nos.umount('/remote')\x04")
+                self._read_to(b"\x04>", _LEAVE_S)
+        write(b"\r\x02")
+        self.in_raw_repl = False
+
+    def _read_to(self, ending, timeout_s):
+        return self.read_until(1, ending, None, None, timeout_s).endswith(ending)
+
+    def _drain(self):
+        for _ in range(20):
+            self._wait(0.02)
+            waiting = self.raw_serial.inWaiting()
+            if not waiting:
+                return
+            self.raw_serial.read(waiting)
+
+
+class _Impatient:
+    """A serial port that says so when less comes than was asked for; mpremote asks for ever."""
+
+    def __init__(self, serial):
+        self._serial = serial
+        self.buf = b""
+
+    def __getattr__(self, name):
+        return getattr(self._serial, name)
+
+    def inWaiting(self):  # the name is pyserial's
+        return len(self.buf) + self._serial.inWaiting()
+
+    def read(self, count):
+        """`count` bytes."""
+        data, self.buf = self.buf[:count], self.buf[count:]
+        if len(data) < count:
+            data += self._serial.read(count - len(data))
+        if len(data) < count:
+            raise TransportError(data)
+        return data

@@ -1,0 +1,261 @@
+"""The endpoint on a board: a job goes over the serial line, its events come back on it.
+
+The board runs `pxerom` from its flash or, mounted, from this PC; its link comes up by its own
+`link` module. The line itself is `boards.connection`.
+
+1. Ctrl-C goes to the board, which ends in good order; a second one does not wait for it.
+2. A board says that it lives every two seconds while a job runs: silence has an end.
+3. A board that restarts, stops or goes away in mid-run is one sentence.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+
+from pxebench import boards, job
+from pxebench.boards.connection import Board, last_line
+from pxebench.endpoints import Listener, completed
+from pxebench.endpoints.signals import Signals
+from pxebench.endpoints.stream import Sequence
+from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, show
+
+_LINK_S = 120.0  # from the start of a job to its first event: Wi-Fi, and a slow DHCP server
+_SILENCE_S = 12.0  # the longest pause of a board that runs a job
+_END_GRACE_S = 5.0  # from a Ctrl-C, or from --max-time, to the last event
+# Only a board that has started anew says one of these by itself.
+_RESTARTED = (b"MPY: soft reboot", b'Type "help()" for more', b"rst:0x")
+
+# What runs a job. `link` is the board's own module; a board without one uses what there is.
+_RUN = """\
+import gc, json, sys, time
+def _say(event):
+    sys.stdout.write('\\x1e' + json.dumps(event) + '\\n')
+_said = time.ticks_ms()
+def _alive():
+    global _said
+    if time.ticks_diff(time.ticks_ms(), _said) > 2000:
+        _said = time.ticks_ms()
+        _say({'event': 'alive'})
+def _config(text):
+    if text:
+        return json.loads(text)
+    try:
+        with open('/config.json') as file:
+            return json.load(file)
+    except OSError:
+        return {}
+    except ValueError:
+        raise ValueError('/config.json on the board is no JSON')
+def _end(job, status, by):
+    _say({'event': 'start', 'rom': job['rom'] if isinstance(job['rom'], str) else job['rom']['id'],
+        'runtime': 'MicroPython %s %s' % ('.'.join(str(v) for v in sys.implementation.version[:3]),
+        sys.platform), 'schema': 1})
+    if status:
+        _say({'event': 'failed', 'status': status})
+    _say({'event': 'result', 'schema': 1, 'outcome': 'failed', 'status': status, 'ended':
+        by and {'by': by, 'after_ms': 0, 'next': 'The link was not up yet.'}, 'transfers': [],
+        'image': None})
+def _run(job, config):
+    try:
+        import link
+    except ImportError:
+        link = None
+    nic = None
+    try:
+        if link:
+            nic = link.connect(_config(config).get('link') or {}, _alive)
+    except KeyboardInterrupt:
+        return _end(job, None, 'user')
+    except Exception as error:
+        if hasattr(error, 'status'):
+            return _end(job, error.status(), None)
+        text = '%s' % error or error.__class__.__name__
+        setting = isinstance(error, ValueError)
+        what = 'The settings of the board are not right: ' if setting else 'The link fails: '
+        return _say({'event': 'refused', 'exit': 2 if setting else 3, 'message': what + text})
+    def say(event):
+        if event['event'] == 'start':
+            event['board'] = BOARD
+            if nic:
+                event['ip'] = nic.ip
+                event['mac'] = nic.mac
+            gc.collect()
+            event['free_heap'] = gc.mem_free()
+        _say(event)
+    if nic and job.get('bind') in (None, '0.0.0.0'):
+        job['bind'] = nic.ip
+    from pxerom import agent
+    agent.run(job, say, _alive)
+"""
+
+
+def run(wanted, on_event, port="auto", config=None, mount=False, kind=None):
+    """Run the job `wanted` on the board; see `endpoints` for the contract.
+
+    `config`: what would stand in the board's config.json, or None for the one that does;
+    `mount`: take pxerom from the PC, over the line; `kind`: the id of a `boards.Kind`. A file
+    that the job stores goes to the PC, by way of the line.
+    """
+    from pxebench.boards import deploy
+
+    chosen = boards.kind(kind) if kind else None
+    with tempfile.TemporaryDirectory(prefix="pxebench-") as folder, Board(port) as board:
+        chosen = chosen or board.kind
+        wanted = dict(wanted)
+        sink = wanted["sink"]
+        out = sink.get("path") if sink["kind"] == "file" else None
+        if out:
+            _check_out(out)
+            wanted["sink"] = {"kind": "file", "path": "/remote/image"}
+        if mount:
+            deploy.stage(folder, board, chosen)
+        else:
+            _has_pxerom(board)
+        if isinstance(wanted["rom"], str) and (mount or wanted["rom"] not in board.who["roms"]):
+            wanted["rom"] = deploy.lean(job.load_rom(wanted["rom"]))
+        board.enter(soft_reset=True)
+        if mount or out:
+            board.mount(folder)
+        program = _program(wanted, config, chosen, mount)
+        result = _Job(board, wanted, on_event).run(program)
+        if out and result["image"]:
+            _store(os.path.join(folder, "image"), out)
+    return result
+
+
+def _has_pxerom(board):
+    import pxerom
+
+    found = board.who["pxerom"]
+    if found is None:
+        raise Refused(
+            f"There is no pxerom on the board on {board.name}: `pxebench board deploy` puts it "
+            f"there, and --mount does without.",
+            EXIT_BENCH,
+        )
+    if found != pxerom.__version__:
+        raise Refused(
+            f"The board on {board.name} has pxerom {show(str(found))}, and this is "
+            f"{pxerom.__version__}: `pxebench board deploy` brings it up to date, and --mount "
+            f"does without.",
+            EXIT_BENCH,
+        )
+
+
+def _program(wanted, config, kind, mount):
+    path = "import sys\nsys.path.insert(0, '/remote/lib')\n" if mount else ""
+    text = "" if config is None else json.dumps(config)
+    name = repr(kind.id) if kind else "None"
+    return (
+        f"{path}{_RUN}BOARD = {name}\n"
+        f"_run(json.loads({ascii(json.dumps(wanted))}), {ascii(text)})\n"
+    )
+
+
+def _check_out(out):
+    folder = os.path.dirname(os.path.abspath(out))
+    if os.path.isdir(out):
+        reason = "it is a folder"
+    elif os.path.exists(out) and not os.path.isfile(out):
+        reason = "it is no ordinary file"
+    elif not os.path.isdir(folder):
+        reason = f"there is no folder {show(folder)}"
+    elif not os.access(folder, os.W_OK):
+        reason = "no permission"
+    else:
+        return
+    raise Refused(f"Cannot write {show(out)}: {reason}.", EXIT_BENCH)
+
+
+def _store(path, out):
+    try:
+        shutil.copyfile(path, out + ".part")
+        os.replace(out + ".part", out)
+    except OSError as error:
+        raise Refused(f"Cannot write {show(out)}: {error.strerror}.", EXIT_BENCH) from None
+
+
+class _Job:
+    """One job on a board, from its program to its last event."""
+
+    def __init__(self, board, wanted, on_event):
+        self.board = board
+        self.wanted = wanted
+        self.on_event = on_event
+        self.witness = Witness()
+        self.listener = Listener(self._seen)
+        self.sequence = Sequence()
+        self.interrupts = 0
+        self.passed_on = 0
+        self.ended_by = None  # "user" or "bench" once it was told to end
+        self.give_up_at = None
+        self.silent_at = time.monotonic() + _LINK_S
+
+    def run(self, program):
+        """Run it; the result, or `Refused`."""
+        with Signals(self._interrupted):
+            trouble = self.board.run(program, self._take, watch=self._watch)
+        listener = self.listener
+        if listener.refused:
+            raise listener.refused
+        result = listener.result
+        if result is None:
+            if not self.ended_by:
+                raise self._died(f"stopped with {last_line(trouble)}" if trouble else "just ended")
+            ended = {"by": self.ended_by, "after_ms": self.witness.at_ms, "next": None}
+            result = self.witness.result(ended)
+            result["rom"] = result["rom"] or rom_id(self.wanted)
+        return completed(result, "serial", listener.start)
+
+    def _interrupted(self):
+        self.interrupts += 1
+
+    def _take(self, data):
+        for event in self.sequence.feed(data):
+            self.silent_at = time.monotonic() + _SILENCE_S
+            if event["event"] != "alive" and not self.listener.done:
+                self._tell(event)
+        if any(word in self.sequence.text for word in _RESTARTED):
+            raise self._died("is gone: the board restarted in mid-run (look at its power)")
+
+    def _tell(self, event):
+        try:
+            self.listener.event(event)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            if os.environ.get("PXEBENCH_DEBUG"):
+                raise
+            raise Refused(
+                f"The board sent an event {show(event['event'])} that pxebench does not "
+                f"understand: it is another version of pxerom.",
+                EXIT_BENCH,
+            ) from None
+
+    def _seen(self, event):
+        if event["event"] == "start" and self.wanted.get("max_time_ms"):
+            max_time_s = self.wanted["max_time_ms"] / 1000
+            self.give_up_at = time.monotonic() + max_time_s + _END_GRACE_S
+        self.witness.event(event)
+        self.on_event(event)
+
+    def _watch(self):
+        now = time.monotonic()
+        if self.interrupts > self.passed_on:
+            self.passed_on = self.interrupts
+            self.board.interrupt()
+            if self.ended_by:
+                return True  # the second one
+            self.ended_by = "user"
+            self.give_up_at = now + _END_GRACE_S
+        if self.give_up_at is not None and now >= self.give_up_at:
+            self.board.interrupt()
+            self.ended_by = self.ended_by or "bench"
+            return True
+        if now >= self.silent_at:
+            self.board.interrupt()
+            raise self._died("has gone silent: the board hangs, was reset or lost its power")
+        return False
+
+    def _died(self, how):
+        return Refused(one_sentence(f"pxerom on {self.board.name} {how}"), EXIT_BENCH)

@@ -1,0 +1,22 @@
+"""Ctrl-C while a job runs somewhere else: noted here, passed on by the loop that watches it."""
+
+import signal
+import threading
+
+
+class Signals:
+    """While it lasts, Ctrl-C, SIGTERM and SIGHUP call `notify` instead of raising."""
+
+    def __init__(self, notify):
+        self.notify = notify
+        self.before = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                    self.before[number] = signal.signal(number, lambda *_: self.notify())
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,39 @@
+"""Where the files are that pxebench brings along: in a checkout, or inside the installed package.
+
+firmware/     what a board carries: main.py, pxerom/
+boards/       one folder for each kind of board
+tests/core/   the tests that also run on a board (in a checkout: host_tests/core)
+"""
+
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+_CHECKOUT = _HERE.parents[1]
+_INSTALLED = _HERE / "data"
+
+
+def _place(checkout, installed):
+    found = _CHECKOUT / checkout
+    return found if found.is_dir() and not _INSTALLED.is_dir() else _INSTALLED / installed
+
+
+def pxerom():
+    """The folder of the firmware's package."""
+    import pxerom
+
+    return Path(pxerom.__file__).parent
+
+
+def main_py():
+    """The firmware's `main.py`."""
+    return _place("firmware", "firmware") / "main.py"
+
+
+def boards():
+    """The folder with one folder for each kind of board."""
+    return _place("boards", "boards")
+
+
+def core_tests():
+    """The folder of the core's tests."""
+    return _place("host_tests/core", "core_tests")
