@@ -31,7 +31,12 @@ class _Sock:
     def __init__(self, port=None, host=_HOST):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         if port is not None:
-            self.sock.bind(compat.address(host, port))
+            try:
+                self.sock.bind(compat.address(host, port))
+            except OSError:
+                # A socket that is only dropped keeps its place in the stack, as on a board.
+                self.sock.close()
+                raise
 
     def __enter__(self):
         return self.sock
