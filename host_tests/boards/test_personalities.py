@@ -102,8 +102,7 @@ def runs(request, tmp_path_factory):
 
 @pytest.mark.parametrize(("port", "name"), _ITEMS)
 def test_on_a_board(runs, port, name):
-    if port not in runs:
-        pytest.skip("no MicroPython in .tools/bin: run `make setup`")
+    assert port in runs, "no MicroPython in .tools/bin: run `make setup`"
     tests, last = runs[port].outcome
     assert name in tests, f"the runner never came to it: {last}"
     passed, text = tests[name]

@@ -102,7 +102,7 @@ def fetch(
 
     \b
     pxebench fetch tftp://10.0.0.1/undionly.kpxe
-    pxebench fetch tftp://10.0.0.1/undionly.kpxe --rom os-client --out /tmp/image
+    pxebench fetch tftp://10.0.0.1/undionly.kpxe --rom os-client --out image
     pxebench fetch tftp://10.0.0.1/undionly.kpxe --endpoint micropython --pcap boot.pcap
     """
     host, port, file = job.parse_url(url)
