@@ -18,6 +18,8 @@ import click
 
 from pxebench import __version__, job
 from pxebench.board_cli import board, config_option, kind_option, read_config
+from pxebench.faults import fault_options
+from pxebench.faults import parse as parse_faults
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -93,6 +95,7 @@ def pxebench():
 @click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
 @click.option("--retries", type=int, metavar="N", help="How often to send again. *")
 @click.option("--no-tsize", is_flag=True, help="Do not ask for the size. *")
+@fault_options
 def fetch(
     url, rom, endpoint, interpreter, mount, config, kind, out, json_path, pcap, quiet, **given
 ):
@@ -104,6 +107,7 @@ def fetch(
     pxebench fetch tftp://10.0.0.1/undionly.kpxe
     pxebench fetch tftp://10.0.0.1/undionly.kpxe --rom os-client --out image
     pxebench fetch tftp://10.0.0.1/undionly.kpxe --endpoint micropython --pcap boot.pcap
+    pxebench fetch tftp://10.0.0.1/undionly.kpxe --fault lose-ack:20 --fault double-ack --seed 7
     """
     host, port, file = job.parse_url(url)
     wanted = job.load_rom(rom)
@@ -116,6 +120,7 @@ def fetch(
         "max_bytes": given["max_bytes"],
         "max_time_ms": milliseconds("--max-time", given["max_time"]),
         "trace": pcap is not None,
+        "faults": parse_faults(given["faults"], given["seed"]),
     }
     check_targets({"--out": out, "--json": json_path, "--pcap": pcap})
 
@@ -204,6 +209,9 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
         result = completed(result, kind, known.start)
     finally:
         view.close()
+    if fetch_job.get("faults") and not result["faults"]:  # it was ended before it could say
+        result["faults"] = {"asked": dict(fetch_job["faults"])}
+        result["faults"]["seed"] = result["faults"]["asked"].pop("seed")
 
     # A success is in the JSON already; a failure is explained in any case.
     code = job.exit_code(result)
