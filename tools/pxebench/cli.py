@@ -21,6 +21,7 @@ from pxebench.board_cli import board, config_option, kind_option, read_config
 from pxebench.faults import fault_options
 from pxebench.faults import parse as parse_faults
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
+from pxebench.settings import adjust
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
@@ -113,7 +114,7 @@ def fetch(
     wanted = job.load_rom(rom)
     settings = {name: given[name] for name in ("blksize", "windowsize", "timeout", "retries")}
     settings["tsize"] = False if given["no_tsize"] else None
-    adjusted = job.adjust(wanted, settings)
+    adjusted = adjust(wanted, settings)
     options = {
         "bind": _address(given["bind"]),
         "out": out,
