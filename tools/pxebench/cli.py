@@ -185,17 +185,22 @@ pxebench.add_command(board)
 def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
     """Run a job and show it; the exit code. `run`: of `open_endpoint`; `rom`: flat, its screen."""
     from pxebench.endpoints import completed
+    from pxebench.record import Record, client_address, command
     from pxebench.view import View, Writer, summary
 
     to_stdout = json_path == "-"
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
+    client = client_address(fetch_job["server"], fetch_job.get("bind"))
+    kept = Record(client) if json_path else None
+    if kept:
+        listeners.append(kept.event)
     capture = None
     if pcap:
-        from pxebench.capture import Capture, client_address
+        from pxebench.capture import Capture
 
-        capture = Capture(client_address(fetch_job["server"], fetch_job.get("bind")), rom)
+        capture = Capture(client, rom)
         listeners.append(capture.event)
 
     def on_event(event):
@@ -222,7 +227,8 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
             say.line(line)
     if capture:
         _store("--pcap", pcap, lambda: capture.write(pcap))
-    if json_path:
+    if kept:
+        result = {**result, "command": command(), "events": job.ordered(kept.events())}
         _store("--json", json_path, lambda: _write_json(json_path, result))
     return code
 
