@@ -112,6 +112,26 @@ def test_of_two_boots_with_the_same_ports_each_is_laid_beside_its_own(tmp_path):
     assert both["hops"][0]["matched"] == len(first.ours) + 3
 
 
+def test_same_ports_of_an_earlier_boot_are_not_taken_for_this_one(tmp_path):
+    # The earlier one was heard by the server; of this one nothing arrives.
+    earlier, run = wire.blocked(EPOCH_US - 4_000_000), wire.blocked(arrives=False)
+    merged = _merge(run, earlier.pcap(tmp_path / "server.pcap"))
+    assert merged["hops"][0]["of_this_run"] is None
+    assert _ids(merged) == ["other-boot"]
+    assert "4.0 s earlier by its clock" in merged["findings"][0]["text"]
+    assert path.server_saw(merged) is None
+
+
+def test_one_request_of_this_boot_outweighs_a_whole_earlier_one(tmp_path):
+    earlier, run = wire.blocked(EPOCH_US - 30_000_000), wire.blocked(arrives=False)
+    packets_seen = [(t - 30_000_000, *rest) for t, *rest in earlier.theirs]
+    packets_seen.append((2_031_000, CLIENT, 2071, SERVER, 69, wire.rrq()))
+    merged = _merge(run, wire.write_pcap(tmp_path / "server.pcap", packets_seen))
+    assert merged["hops"][0]["matched"] == 1
+    assert _ids(merged) == ["request-lost", "no-answer"]
+    assert merged["findings"][0]["ports"] == [2070, 2072]
+
+
 def test_one_direction_alone_says_that_the_way_is_in_its_offset(tmp_path):
     run = wire.blocked()
     merged = _merge(run, run.pcap(tmp_path / "x.pcap", keep=lambda p: p[1] == CLIENT))

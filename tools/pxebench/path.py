@@ -7,7 +7,8 @@ Left to others: reading a capture (`packets`), what a payload says (`messages`),
 
 1. A packet is known by who sent it to whom and by what it says, never by its time alone. A ROM
    uses the same ports at each boot, so of several matches that is the right one to which all
-   packets agree: one offset between the two clocks.
+   packets agree: one offset between the two clocks. One of more than two seconds counts only when
+   a port that the server made up confirms it.
 2. Packets that went there bound the offset from above, those that came back from below; it is
    shown with how well it is known. Of one way only, the way's own delay is in it.
 3. An address or a port that was translated is recognised by the rest: same words, same server,
@@ -19,7 +20,7 @@ Left to others: reading a capture (`packets`), what a payload says (`messages`),
 
 from pxebench import messages, packets
 from pxebench.path_match import WINDOW_US, Seen, Sent, key_of
-from pxebench.path_words import findings
+from pxebench.path_words import findings, proves
 
 _MOST = 1500  # packets in the result
 _MOST_OURS = 20000  # packets of our side that are looked for
@@ -60,7 +61,7 @@ def server_saw(merged):
     """{"requests", "answers", "client_ports"} at the last capture, for a verdict; None when that
     capture proves nothing, or was not taken at the server."""
     last = merged["hops"][-1] if merged and merged["hops"] else None
-    if last is None or last["at_server"] is False or not (last["of_this_run"] or last["covers"]):
+    if last is None or last["at_server"] is False or not proves(last):
         return None
     there = [packet for packet in merged["packets"] if packet["hops"][-1] is not None]
     asked = [packet for packet in there if packet["op"] == "RRQ"]

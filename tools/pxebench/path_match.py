@@ -10,6 +10,7 @@ from pxebench import messages
 from pxebench.path_words import note
 
 WINDOW_US = 800_000  # the largest difference in delay between two packets of one run
+NEAR_US = 2_000_000  # clocks that are set by anything agree to within this
 _SAME_US = 50_000  # two records of one packet, as a capture on all interfaces has them
 _AFTER_US = 90_000_000  # a server goes on resending so long after the ROM has left
 _FIRST_TTLS = (32, 64, 128, 255)  # no router has seen a packet that has one of these
@@ -20,6 +21,8 @@ Sent = namedtuple("Sent", "us out key port peer peer_port size run")
 Sent.__doc__ = "A packet as the ROM's side saw it; `port`: the ROM's, `peer`: the server."
 _Record = namedtuple("_Record", "us key src sport dst dport size ttl ip_id")
 _Record.__doc__ = "A packet of a capture."
+_Pair = namedtuple("_Pair", "level number place out apart_us sure")
+_Pair.__doc__ = "A record (`number`) that may be the packet of ours at `place`."
 
 
 def key_of(message):
@@ -42,6 +45,8 @@ class Seen:
         self.records = list(_records(file))
         self.nat = {}  # our port: (address, port) that it has here, where that differs
         self.level = 0
+        self.confirmed = False  # by a port that no other boot has
+        self.known = {sent.peer_port for sent, _ in rows if sent.out and sent.key[0] == "RRQ"}
         self.offset_us = self.within_us = None
         self.matched = {}  # place in records: place in rows
         self.rows = rows
@@ -54,33 +59,40 @@ class Seen:
 
     def _match(self, ours):
         pairs = list(self._pairs(ours))
+        best = None
         # Both ends as they were; else another client (NAT), else another server.
         for level in (3, 2, 1):
-            chosen = [pair for pair in pairs if pair[0] == level]
+            chosen = [pair for pair in pairs if pair.level == level]
+            if level == 2 and self._knows_us():
+                chosen = []
+            if level < 3 and chosen:
+                address = Counter(self._end(pair)[0] for pair in chosen).most_common(1)[0][0]
+                chosen = [pair for pair in chosen if self._end(pair)[0] == address]
             if chosen:
-                break
-        else:
+                score, low = _agreement(chosen)
+                score = (*score[:2], level, *score[2:])
+                if best is None or score > best[0]:
+                    best = (score, low, chosen)
+        if best is None:
             return
-        self.level = level
-        if level < 3:
-            address = Counter(self._end(pair)[0] for pair in chosen).most_common(1)[0][0]
-            chosen = [pair for pair in chosen if self._end(pair)[0] == address]
-        low = _agreement([pair[4] for pair in chosen])
-        chosen = [pair for pair in chosen if low <= pair[4] <= low + WINDOW_US]
-        self._assign(ours, chosen)
-        if level == 3:
+        (self.confirmed, _, self.level, *_), low, chosen = best
+        self._assign(ours, [pair for pair in chosen if low <= pair.apart_us <= low + WINDOW_US])
+        if self.level == 3:
             # A port that was translated, of our own address.
             rest = [
                 pair
                 for pair in pairs
-                if pair[0] == 2
+                if pair.level == 2
                 and self._end(pair)[0] == self.client
-                and abs(pair[4] - self.offset_us) <= WINDOW_US
+                and abs(pair.apart_us - self.offset_us) <= WINDOW_US
             ]
             self._assign(ours, rest)
 
+    def _knows_us(self):
+        return any(self.client in (record.src, record.dst) for record in self.records)
+
     def _pairs(self, ours):
-        # (level, place in records, place in ours, direction, difference of the times)
+        # Each record with each packet of ours that says the same.
         said = {}
         for place, sent in enumerate(ours):
             said.setdefault((sent.out, sent.key), []).append(place)
@@ -93,27 +105,30 @@ class Seen:
                     same_server = far[0] == sent.peer
                     level = 2 * same_server + same_client
                     if level:
-                        yield level, number, place, out, record.us - sent.us
+                        # A server's new port is one of thousands: no other boot has it.
+                        sure = not out and far[1] == sent.peer_port and far[1] not in self.known
+                        yield _Pair(level, number, place, out, record.us - sent.us, sure)
 
     def _end(self, pair):
-        return _ends(self.records[pair[1]], pair[3])[0 if self.level != 1 else 1]
+        return _ends(self.records[pair.number], pair.out)[0 if pair.level != 1 else 1]
 
     def _assign(self, ours, pairs):
         # One record to one packet, the nearest in time first; one translation to one port.
         taken = set(self.matched.values())
         used = set(self.matched)
-        pairs = [pair for pair in pairs if pair[2] not in taken and pair[1] not in used]
+        pairs = [pair for pair in pairs if pair.place not in taken and pair.number not in used]
         if not pairs:
             return
         votes = {}
         for pair in pairs:
-            end = _ends(self.records[pair[1]], pair[3])[0]
-            votes.setdefault(ours[pair[2]].port, Counter())[end] += 1
+            end = _ends(self.records[pair.number], pair.out)[0]
+            votes.setdefault(ours[pair.place].port, Counter())[end] += 1
         ends = {port: count.most_common(1)[0][0] for port, count in votes.items()}
         guess = self.offset_us
         if guess is None:
-            guess = _middle([pair[4] for pair in pairs])
-        for _, number, place, out, difference in sorted(pairs, key=lambda p: abs(p[4] - guess)):
+            guess = _middle([pair.apart_us for pair in pairs])
+        pairs.sort(key=lambda pair: abs(pair.apart_us - guess))
+        for _, number, place, out, difference, _ in pairs:
             sent = ours[place]
             if place in taken or number in used or abs(difference - guess) > WINDOW_US:
                 continue
@@ -164,7 +179,7 @@ class Seen:
             "file": self.file.path.rpartition("/")[2],
             "packets": len(self.records),
             "matched": len(self.matched),
-            "of_this_run": bool(self.matched),
+            "of_this_run": self._of_this_run(),
             "covers": self._covers(),
             "offset_ms": _ms(self.offset_us),
             "offset_within_ms": _ms(self.within_us),
@@ -177,6 +192,12 @@ class Seen:
         }
         hop["note"] = note(hop)
         return hop
+
+    def _of_this_run(self):
+        # None: like this run in all but the time, and nothing that no other boot would have.
+        if not self.matched:
+            return False
+        return True if self.confirmed or abs(self.offset_us) <= NEAR_US else None
 
     def _covers(self):
         # Whether it ran during the whole of our run, if its clock is right.
@@ -208,17 +229,22 @@ def _ends(record, out):
     return (source, target) if out else (target, source)
 
 
-def _agreement(differences):
-    # Where the window begins in which most differences lie; of equals the one nearest to 0.
-    differences = sorted(differences)
-    best, low, end = (0, 0), differences[0], 0
-    for start, first in enumerate(differences):
-        while end < len(differences) and differences[end] <= first + WINDOW_US:
+def _agreement(pairs):
+    # (how good, where it begins): the window of differences that explains most of the packets.
+    # A boot with the same ports may be in the capture too: what is confirmed counts first, then
+    # that the clocks agree, then how many packets do, then how nearly the clocks do.
+    pairs = sorted(pairs, key=lambda pair: pair.apart_us)
+    best, end, sure = None, 0, 0
+    for start, pair in enumerate(pairs):
+        low = pair.apart_us
+        while end < len(pairs) and pairs[end].apart_us <= low + WINDOW_US:
+            sure += pairs[end].sure
             end += 1
-        score = (end - start, -abs(first))
-        if score > best or start == 0:
-            best, low = score, first
-    return low
+        score = (sure > 0, abs(low) <= NEAR_US, end - start, -abs(low))
+        if best is None or score > best[0]:
+            best = (score, low)
+        sure -= pair.sure
+    return best
 
 
 def _middle(numbers):

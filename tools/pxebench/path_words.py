@@ -11,6 +11,7 @@ with the ids
     lost              single packets of a conversation that went on
     nat               an address or a port that was translated on the way
     not-of-this-run   a capture that has nothing of this run
+    other-boot        one that has the same requests at another time, and nothing to confirm them
     all-seen          every packet is at every place
 
 1. An answer counts as lost only while the ROM listened on its port: what came later was not heard,
@@ -26,15 +27,16 @@ def findings(merged, listening, detailed):
     """The findings, what matters most first. `listening`: {(run, client port): until when, us};
     `detailed`: the runs of which our side has every packet."""
     hops = merged["hops"]
-    found = [_not_of_this_run(hop) for hop in hops if not hop["of_this_run"]]
+    found = [_not_of_this_run(hop) for hop in hops if hop["of_this_run"] is False]
+    found += [_other_boot(hop) for hop in hops if hop["of_this_run"] is None]
     # A capture that has nothing of the run says nothing of where it was lost.
-    places = [i for i, hop in enumerate(hops) if hop["of_this_run"] or hop["covers"]]
+    places = [i for i, hop in enumerate(hops) if proves(hop)]
     names = [ROM] + [hops[i]["file"] for i in places]
     rows = [_Row(packet, places) for packet in merged["packets"]]
     found += _requests_lost(rows, names, [hops[i] for i in places])
     found += _answers(rows, names, listening)
     found += _lost_on_the_way(rows, names, detailed)
-    found += [_translated(hop) for hop in hops if hop["nat"]]
+    found += [_translated(hop) for hop in hops if hop["nat"] and hop["of_this_run"]]
     if not found and places:
         files = _listed([hops[i]["file"] for i in places])
         text = f"Every packet that left one end came to the other: {files} and the ROM agree."
@@ -167,6 +169,23 @@ def _not_of_this_run(hop):
     return _finding("not-of-this-run", None, None, [], text, False)
 
 
+def _other_boot(hop):
+    seconds = abs(hop["offset_ms"]) / 1000
+    when = "later" if hop["offset_ms"] > 0 else "earlier"
+    text = (
+        f"{hop['file']} holds requests like these, {seconds:.1f} s {when} by its clock: of "
+        f"another boot, if its clock is right, and then nothing of this one arrived there. Set the "
+        f"clock, or capture once more during the boot."
+    )
+    return _finding("other-boot", None, None, [], text, False)
+
+
+def proves(hop):
+    """Whether what is not in a capture proves anything: it has something of the run, or it ran
+    all the time by its own clock."""
+    return hop["of_this_run"] or (hop["of_this_run"] is False and hop["covers"])
+
+
 def _translated(hop):
     pairs = [f"{nat['client']} is {nat['seen_as']}" for nat in hop["nat"][:4]]
     more = f" and {len(hop['nat']) - 4} more" if len(hop["nat"]) > 4 else ""
@@ -181,8 +200,8 @@ def note(hop):
     if abs(hop["offset_ms"]) > 60000:
         minutes = hop["offset_ms"] / 60000
         return (
-            f"The clock of {hop['file']} differs from ours by {minutes:.1f} minutes: either it is "
-            f"wrong, or the file is of another boot of the same ROM."
+            f"The clock of {hop['file']} differs from ours by {minutes:.1f} minutes; the server's "
+            f"ports say that it is the same boot."
         )
     if hop["matched"] == 1:
         return f"One packet of this run is in {hop['file']}, and no second one confirms the match."
@@ -202,7 +221,8 @@ def lines(merged):
 def clock(hop):
     """What is known of a capture: how much of the run it has, and its clock."""
     if not hop["of_this_run"]:
-        return f"{_count(hop['packets'], 'packet')}, none of this run"
+        none = "none of this run" if hop["of_this_run"] is False else "perhaps of another boot"
+        return f"{_count(hop['packets'], 'packet')}, {none}"
     ahead = "ahead of" if hop["offset_ms"] >= 0 else "behind"
     within = hop["offset_within_ms"]
     known = f"to within {within:g} ms" if within is not None else "the way there included"
