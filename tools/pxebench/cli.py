@@ -17,31 +17,16 @@ import sys
 import click
 
 from pxebench import __version__, job
-from pxebench.board_cli import board, config_option, kind_option, read_config
+from pxebench.board_cli import board, read_config
 from pxebench.compat_cli import compat
 from pxebench.faults import fault_options
 from pxebench.faults import parse as parse_faults
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
+from pxebench.options import ENDPOINT, OUTPUT, ROM, address, all_of, milliseconds
 from pxebench.settings import adjust
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
-
-
-class _Size(click.ParamType):
-    """A number of bytes, as `65536`, `64K` or `16M`."""
-
-    name = "N[K|M|G]"
-    _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-    def convert(self, value, param, ctx):
-        if isinstance(value, int):
-            return value
-        factor = self._FACTORS.get(value[-1:].upper(), 1)
-        digits = value if factor == 1 else value[:-1]
-        if not (digits.isascii() and digits.isdigit()):
-            self.fail(f"{show(value)} is no number of bytes; write it as 65536, 64K or 16M.")
-        return int(digits) * factor
 
 
 @click.group(
@@ -56,42 +41,9 @@ def pxebench():
 
 @pxebench.command(short_help="Fetch one file over TFTP, as a ROM does.")
 @click.argument("url", metavar="tftp://HOST[:PORT]/FILE")
-@click.option(
-    "--rom",
-    default="intel-undi",
-    show_default=True,
-    metavar="ID|FILE.json",
-    help="The ROM to be; `pxebench roms` lists them.",
-)
-@click.option(
-    "--endpoint",
-    default="local",
-    show_default=True,
-    metavar="local|micropython|serial:PORT",
-    help="Where the ROM runs: in this Python, in a MicroPython interpreter, or on a board.",
-)
-@click.option(
-    "--interpreter",
-    metavar="PATH",
-    help="The MicroPython binary (else PXEROM_MICROPYTHON, .tools/bin, PATH).",
-)
-@click.option("--mount", is_flag=True, help="Board: run pxerom from this PC, not from its flash.")
-@config_option
-@kind_option
+@all_of(ROM, ENDPOINT)
 @click.option("--bind", metavar="IP", help="The local address to send from.")
-@click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed).")
-@click.option("--max-bytes", type=_Size(), help="Refuse a file that is larger.")
-@click.option(
-    "--max-time", type=float, metavar="SECONDS", help="End the boot after so long (default 3600)."
-)
-@click.option(
-    "--json",
-    "json_path",
-    metavar="FILE|-",
-    help="Write the result as JSON; with - nothing else goes to stdout.",
-)
-@click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
-@click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
+@all_of(OUTPUT)
 @click.option("--blksize", type=int, metavar="N", help="Block size to ask for (8..65464). *")
 @click.option("--windowsize", type=int, metavar="N", help="Blocks per ACK (1..65535). *")
 @click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
@@ -117,7 +69,7 @@ def fetch(
     settings["tsize"] = False if given["no_tsize"] else None
     adjusted = adjust(wanted, settings)
     options = {
-        "bind": _address(given["bind"]),
+        "bind": address(given["bind"], "--bind"),
         "out": out,
         "max_bytes": given["max_bytes"],
         "max_time_ms": milliseconds("--max-time", given["max_time"]),
@@ -174,7 +126,7 @@ def serve(directory, bind, port, json_lines):
         raise Refused(f"--port takes a whole number from 1 to 65535, not {port}.")
     from pxebench import serve as server
 
-    server.run(directory, _address(bind), port, json_lines)
+    server.run(directory, address(bind, "--bind"), port, json_lines)
 
 
 pxebench.add_command(board)
@@ -280,26 +232,6 @@ def check_targets(targets):
             )
         if not os.access(target, os.W_OK):
             raise Refused(f"Cannot write {show(path)} for {option}: no permission.", EXIT_BENCH)
-
-
-def _address(text):
-    import socket
-
-    if text is None:
-        return None
-    try:
-        socket.inet_pton(socket.AF_INET, text)
-    except (OSError, ValueError):
-        raise Refused(f"--bind takes an IPv4 address of this machine, not {show(text)}.") from None
-    return text
-
-
-def milliseconds(option, seconds):
-    if seconds is None:
-        return None
-    if not 0 < seconds <= 86400 * 7:
-        raise Refused(f"{option} takes seconds, more than 0, not {seconds:g}.")
-    return max(1, round(seconds * 1000))
 
 
 # ---- the guard

@@ -96,38 +96,48 @@ class Wire:
             self.first.append(kind)
 
 
-def run(roms, run_job, server, port, file, options, on_start, on_row):
+def run(roms, run_job, server, port, file, options, on_start):
     """Run each of `roms` (as in their files); the rows, and whether Ctrl-C ended it.
 
-    `run_job`: of `open_endpoint`; `on_start(rom, form)` and `on_row(row)` tell how far it is.
+    `run_job`: of `open_endpoint`; `on_start(number, count, rom, words)` tells how far it is. The
+    mild forms come last, and only where the server has answered anybody at all.
     """
     rows = []
-    for rom in roms:
-        for form, (changed, words) in (
-            ("hard", hard_form(rom)),
-            ("mild", mild_form(rom) or (0, 0)),
-        ):
-            if not changed:
-                continue
-            if form == "mild" and (rows[-1]["verdict"] != "fails"):
-                continue
-            on_start(rom, words)
-            wire = Wire()
-            wanted = job.fetch_job(changed, server, port, file, trace=True, **options)
-            try:
-                result = run_job(wanted, wire.event)
-            except Refused as refusal:
-                result = None
-                made = _row(rom, form, words)
-                made.update(verdict="not run", why=refusal.message)
-            else:
-                made = row(rom, form, words, result, wire)
-            if result and (result["ended"] or {}).get("by") == "user":
+    for number, rom in enumerate(roms, 1):
+        changed, words = hard_form(rom)
+        on_start(number, len(roms), rom, words)
+        made = _run_one(rom, "hard", changed, words, run_job, (server, port, file), options)
+        if made is None:
+            return rows, True
+        rows.append(made)
+    if any(made["server_ports"] for made in rows):
+        failed = [made["verdict"] == "fails" for made in rows]
+        again = [rom for rom, wrong in zip(roms, failed, strict=True) if wrong and mild_form(rom)]
+        for number, rom in enumerate(again, 1):
+            changed, words = mild_form(rom)
+            on_start(number, len(again), rom, words)
+            made = _run_one(rom, "mild", changed, words, run_job, (server, port, file), options)
+            if made is None:
                 return rows, True
-            rows.append(made)
-            on_row(made)
+            place = [each["rom"] for each in rows].index(made["rom"]) + 1
+            rows.insert(place, made)
     _compare_images(rows)
     return rows, False
+
+
+def _run_one(rom, form, changed, words, run_job, target, options):
+    # One row; None when Ctrl-C ended it.
+    wire = Wire()
+    wanted = job.fetch_job(changed, *target, trace=True, **options)
+    try:
+        result = run_job(wanted, wire.event)
+    except Refused as refusal:
+        made = _row(rom, form, words)
+        made.update(verdict="not run", why=refusal.message)
+        return made
+    if (result["ended"] or {}).get("by") == "user":
+        return None
+    return row(rom, form, words, result, wire)
 
 
 def _row(rom, form, words):
@@ -240,7 +250,7 @@ def _silence(result):
     if not ports:
         return "it sent nothing"
     spread = f"port {ports[0]}" if len(set(ports)) == 1 else f"ports {ports[0]} to {ports[-1]}"
-    said = f"no answer reaches UDP {spread} ({len(ports)} requests)"
+    said = f"no answer reaches UDP {spread} ({len(ports)} request{'s' * (len(ports) > 1)})"
     if any(transfer["unreachable"] for transfer in result["transfers"]):
         said += ", ICMP says unreachable"
     return said
@@ -319,6 +329,11 @@ def _only_high(rows):
             yield before["form_text"], before["rom"]
 
 
+def _roms(rows, verdict):
+    # By the worst form: a ROM that boots from some of its ports only does not boot.
+    return [made["rom"] for made in rows if (made["form"], made["verdict"]) == ("hard", verdict)]
+
+
 def exit_code(rows):
     """0: every ROM boots in its worst form; 1: some do not; 3: some could not be run."""
     verdicts = {made["verdict"] for made in rows}
@@ -336,8 +351,9 @@ def document(rows, server, port, file, endpoint):
         "port": port,
         "file": file,
         "endpoint": endpoint,
-        "boots": sorted({made["rom"] for made in rows if made["verdict"] == "boots"}),
-        "fails": sorted({made["rom"] for made in rows if made["verdict"] == "fails"}),
+        "boots": _roms(rows, "boots"),
+        "fails": _roms(rows, "fails"),
+        "not_run": _roms(rows, "not run"),
         "server_facts": server_facts(rows, port),
         "rows": rows,
     }

@@ -5,8 +5,9 @@ import sys
 import click
 
 from pxebench import job
-from pxebench.board_cli import config_option, kind_option, read_config
+from pxebench.board_cli import read_config
 from pxebench.job import EXIT_BENCH, Refused, show
+from pxebench.options import ENDPOINT, address, all_of, milliseconds
 
 _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not run", "yellow")}
 
@@ -29,17 +30,7 @@ _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not ru
     metavar="SECONDS",
     help="Stop each ROM after so long: some wait for minutes.",
 )
-@click.option(
-    "--endpoint",
-    default="local",
-    show_default=True,
-    metavar="local|micropython|serial:PORT",
-    help="Where the ROMs run.",
-)
-@click.option("--interpreter", metavar="PATH", help="The MicroPython binary.")
-@click.option("--mount", is_flag=True, help="Board: run pxerom from this PC, not from its flash.")
-@config_option
-@kind_option
+@all_of(ENDPOINT)
 @click.option("--bind", metavar="IP", help="The local address to send from.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the table as JSON.")
 @click.option("--html", "html_path", metavar="FILE", help="Write it as a page of its own.")
@@ -64,20 +55,19 @@ def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kin
     name, port, file = job.parse_url(f"tftp://{host}/{_quoted(file)}")
     wanted = [job.load_rom(each) for each in roms or known.ids()]
     options = {
-        "bind": cli._address(bind),
-        "max_time_ms": cli.milliseconds("--max-time", max_time),
+        "bind": address(bind, "--bind"),
+        "max_time_ms": milliseconds("--max-time", max_time),
     }
     cli.check_targets({"--json": json_path, "--html": html_path})
     run_job = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
     server = job.resolve(name, options["max_time_ms"])
 
     err = Writer(sys.stderr)
-    told = _Progress(err, len(wanted)) if err.is_terminal() and not given["quiet"] else None
+    told = _Progress(err) if err.is_terminal() and not given["quiet"] else None
     try:
         rows, interrupted = every.run(
             *(wanted, run_job, server, port, file, options),
-            told.start if told else lambda rom, words: None,
-            told.row if told else lambda row: None,
+            told.start if told else lambda *_: None,
         )
     finally:
         if told:
@@ -107,22 +97,13 @@ def _quoted(file):
 class _Progress:
     """One line on stderr that says which ROM is at work."""
 
-    def __init__(self, err, count):
+    def __init__(self, err):
         self.err = err
-        self.count = count
-        self.done = 0
-        self.last = None
 
-    def start(self, rom, words):
-        if rom is not self.last:
-            self.last = rom
-            self.done += 1
+    def start(self, number, count, rom, words):
         words = f" ({words})" if words else ""
         name = show(str(job.value(rom["id"])))
-        self.err.write(f"\r\x1b[K{self.done} of {self.count}: {name}{words} ...")
-
-    def row(self, row):
-        self.clear()
+        self.err.write(f"\r\x1b[K{number} of {count}: {name}{words} ...")
 
     def clear(self):
         self.err.write("\r\x1b[K")
