@@ -1,7 +1,7 @@
 """The table of `compat` as one page that needs nothing else: no script, no file beside it.
 
-What stands in it came from a server and from ROM files: jinja2 escapes all of it, and the page's own
-policy forbids whatever would not be escaped (R-SEC-22).
+What stands in it came from a server and from ROM files: jinja2 escapes all of it, and the page's
+own policy forbids whatever would not be escaped (R-SEC-22).
 """
 
 from pathlib import Path
