@@ -174,8 +174,8 @@ def _other_boot(hop):
     when = "later" if hop["offset_ms"] > 0 else "earlier"
     text = (
         f"{hop['file']} holds requests like these, {seconds:.1f} s {when} by its clock: of "
-        f"another boot, if its clock is right, and then nothing of this one arrived there. Set the "
-        f"clock, or capture once more during the boot."
+        f"another boot, if its clock is right, and then nothing of this one arrived there. Set "
+        f"the clock, or capture once more during the boot."
     )
     return _finding("other-boot", None, None, [], text, False)
 
