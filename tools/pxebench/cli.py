@@ -18,6 +18,7 @@ import click
 
 from pxebench import __version__, job
 from pxebench.board_cli import board, read_config
+from pxebench.compare_cli import compare
 from pxebench.compat_cli import compat
 from pxebench.faults import fault_options
 from pxebench.faults import parse as parse_faults
@@ -130,6 +131,7 @@ def serve(directory, bind, port, json_lines):
 
 
 pxebench.add_command(board)
+pxebench.add_command(compare)
 pxebench.add_command(compat)
 
 
