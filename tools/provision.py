@@ -47,7 +47,9 @@ def main():
         description="Put what pxerom is run and tested with into .venv and .tools.",
         epilog="; ".join(f"{name}: {step.__doc__.rstrip('.')}" for name, step in STEPS.items()),
     )
-    parser.add_argument("step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, lint")
+    parser.add_argument(
+        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, lint"
+    )
     wanted = parser.parse_args().step
     if "all" in wanted:
         wanted = [name for name in STEPS if name not in APART or name in wanted]

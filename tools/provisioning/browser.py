@@ -1,4 +1,4 @@
-"""The step `browser`: a Chromium without a screen, which the tests of the report look at pages with.
+"""The step `browser`: a Chromium without a screen, for the tests that look at pages.
 
 Only `make test` asks for it: it is 100 MB to fetch and 310 MB unpacked. Its fonts come along, so
 that text is as wide on one machine as on the next.

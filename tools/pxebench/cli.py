@@ -32,6 +32,7 @@ from pxebench.job import (
     show,
 )
 from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
+from pxebench.report_cli import report
 from pxebench.settings import adjust
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -138,6 +139,7 @@ def serve(directory, bind, port, json_lines):
 
 
 pxebench.add_command(board)
+pxebench.add_command(report)
 pxebench.add_command(compare)
 pxebench.add_command(compat)
 
