@@ -11,6 +11,7 @@ is a view: whatever it shows stands in the results, or in the captures given bes
 """
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -83,24 +84,32 @@ def section(path, captures=()):
 
 def page(sections):
     """The page, as text. `sections`: of `section`."""
-    environment = jinja2.Environment(
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    for number, one in enumerate(sections, 1):
+        one["id"] = f"result-{number}"
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            sections=sections,
+            style=Markup(style),
+            style_hash=_hash(style),
+            version=__version__,
+            newline=Markup("\n"),
+            words={"good": "well", "bad": "failed", "odd": "unclear", "plain": "result"},
+        )
+    )
+
+
+@functools.cache
+def _environment():
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_harmless,
-    )
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    for number, one in enumerate(sections, 1):
-        one["id"] = f"result-{number}"
-    return environment.get_template("report.html").render(
-        sections=sections,
-        style=Markup(style),
-        style_hash=_hash(style),
-        version=__version__,
-        newline=Markup("\n"),
-        words={"good": "well", "bad": "failed", "odd": "unclear", "plain": "result"},
     )
 
 
