@@ -4,23 +4,24 @@ import json
 
 import pytest
 from pxebench import job, roms
+from pxebench.settings import adjust
 
 _TABLE = [1000, 2000, 4000, 8000, 8000, 8000]
 
 
 def _adjusted(**settings):
-    return job.flat(job.adjust(job.load_rom("standard"), settings))["tftp"]
+    return job.flat(adjust(job.load_rom("standard"), settings))["tftp"]
 
 
 def test_settings_left_alone_change_nothing():
     rom = job.load_rom("intel-undi")
-    assert job.adjust(rom, {"blksize": None, "tsize": None}) is rom
+    assert adjust(rom, {"blksize": None, "tsize": None}) is rom
 
 
 def test_adjusting_leaves_the_rom_that_was_given_as_it_is():
     rom = job.load_rom("standard")
     before = json.dumps(rom)
-    job.adjust(rom, {"blksize": 512, "retries": 1, "timeout": 9, "tsize": False})
+    adjust(rom, {"blksize": 512, "retries": 1, "timeout": 9, "tsize": False})
     assert json.dumps(rom) == before
 
 
@@ -53,16 +54,16 @@ def test_option_keeps_its_place_and_a_new_one_comes_last():
 def test_only_what_the_file_offers_is_taken():
     rom = job.bare(job.load_rom("intel-undi"))
     rom["tftp"]["adjustable"] = ["retries"]
-    assert len(job.adjust(rom, {"retries": 2})["tftp"]["retry"]["size"]["waits_ms"]) == 3
+    assert len(adjust(rom, {"retries": 2})["tftp"]["retry"]["size"]["waits_ms"]) == 3
     with pytest.raises(job.Refused, match="--blksize"):
-        job.adjust(rom, {"retries": 2, "blksize": 512})
+        adjust(rom, {"retries": 2, "blksize": 512})
 
 
 def test_waits_that_carry_their_own_evidence_are_adjusted_too():
     rom = job.bare(job.load_rom("standard"))
     marked = [{"value": wait, "evidence": "source"} for wait in (1000, 3000)]
     rom["tftp"]["retry"]["open"]["waits_ms"] = marked
-    retry = job.flat(job.adjust(rom, {"timeout": 2, "retries": 2}))["tftp"]["retry"]
+    retry = job.flat(adjust(rom, {"timeout": 2, "retries": 2}))["tftp"]["retry"]
     assert retry["open"]["waits_ms"] == [2000, 6000, 6000]
 
 

@@ -5,7 +5,7 @@ from pxerom.profile import ProfileError
 
 from host_tests.core.check import Folder, raises, rom, same
 
-_ROMS = ("intel-undi", "intel-undi-plain", "os-client", "standard")
+_ROMS = ("edk2", "intel-undi", "intel-undi-plain", "ipxe", "os-client", "standard", "u-boot")
 
 
 def _wrong(path, value):

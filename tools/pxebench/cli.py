@@ -17,27 +17,15 @@ import sys
 import click
 
 from pxebench import __version__, job
-from pxebench.board_cli import board, config_option, kind_option, read_config
+from pxebench.board_cli import board, read_config
+from pxebench.faults import fault_options
+from pxebench.faults import parse as parse_faults
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
+from pxebench.options import ENDPOINT, OUTPUT, ROM, address, all_of, milliseconds
+from pxebench.settings import adjust
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
-
-
-class _Size(click.ParamType):
-    """A number of bytes, as `65536`, `64K` or `16M`."""
-
-    name = "N[K|M|G]"
-    _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-    def convert(self, value, param, ctx):
-        if isinstance(value, int):
-            return value
-        factor = self._FACTORS.get(value[-1:].upper(), 1)
-        digits = value if factor == 1 else value[:-1]
-        if not (digits.isascii() and digits.isdigit()):
-            self.fail(f"{show(value)} is no number of bytes; write it as 65536, 64K or 16M.")
-        return int(digits) * factor
 
 
 @click.group(
@@ -52,47 +40,15 @@ def pxebench():
 
 @pxebench.command(short_help="Fetch one file over TFTP, as a ROM does.")
 @click.argument("url", metavar="tftp://HOST[:PORT]/FILE")
-@click.option(
-    "--rom",
-    default="intel-undi",
-    show_default=True,
-    metavar="ID|FILE.json",
-    help="The ROM to be; `pxebench roms` lists them.",
-)
-@click.option(
-    "--endpoint",
-    default="local",
-    show_default=True,
-    metavar="local|micropython|serial:PORT",
-    help="Where the ROM runs: in this Python, in a MicroPython interpreter, or on a board.",
-)
-@click.option(
-    "--interpreter",
-    metavar="PATH",
-    help="The MicroPython binary (else PXEROM_MICROPYTHON, .tools/bin, PATH).",
-)
-@click.option("--mount", is_flag=True, help="Board: run pxerom from this PC, not from its flash.")
-@config_option
-@kind_option
+@all_of(ROM, ENDPOINT)
 @click.option("--bind", metavar="IP", help="The local address to send from.")
-@click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed).")
-@click.option("--max-bytes", type=_Size(), help="Refuse a file that is larger.")
-@click.option(
-    "--max-time", type=float, metavar="SECONDS", help="End the boot after so long (default 3600)."
-)
-@click.option(
-    "--json",
-    "json_path",
-    metavar="FILE|-",
-    help="Write the result as JSON; with - nothing else goes to stdout.",
-)
-@click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
-@click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
+@all_of(OUTPUT)
 @click.option("--blksize", type=int, metavar="N", help="Block size to ask for (8..65464). *")
 @click.option("--windowsize", type=int, metavar="N", help="Blocks per ACK (1..65535). *")
 @click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
 @click.option("--retries", type=int, metavar="N", help="How often to send again. *")
 @click.option("--no-tsize", is_flag=True, help="Do not ask for the size. *")
+@fault_options
 def fetch(
     url, rom, endpoint, interpreter, mount, config, kind, out, json_path, pcap, quiet, **given
 ):
@@ -104,18 +60,20 @@ def fetch(
     pxebench fetch tftp://10.0.0.1/undionly.kpxe
     pxebench fetch tftp://10.0.0.1/undionly.kpxe --rom os-client --out image
     pxebench fetch tftp://10.0.0.1/undionly.kpxe --endpoint micropython --pcap boot.pcap
+    pxebench fetch tftp://10.0.0.1/undionly.kpxe --fault lose-ack:20 --fault double-ack --seed 7
     """
     host, port, file = job.parse_url(url)
     wanted = job.load_rom(rom)
     settings = {name: given[name] for name in ("blksize", "windowsize", "timeout", "retries")}
     settings["tsize"] = False if given["no_tsize"] else None
-    adjusted = job.adjust(wanted, settings)
+    adjusted = adjust(wanted, settings)
     options = {
-        "bind": _address(given["bind"]),
+        "bind": address(given["bind"], "--bind"),
         "out": out,
         "max_bytes": given["max_bytes"],
         "max_time_ms": milliseconds("--max-time", given["max_time"]),
         "trace": pcap is not None,
+        "faults": parse_faults(given["faults"], given["seed"]),
     }
     check_targets({"--out": out, "--json": json_path, "--pcap": pcap})
 
@@ -167,7 +125,7 @@ def serve(directory, bind, port, json_lines):
         raise Refused(f"--port takes a whole number from 1 to 65535, not {port}.")
     from pxebench import serve as server
 
-    server.run(directory, _address(bind), port, json_lines)
+    server.run(directory, address(bind, "--bind"), port, json_lines)
 
 
 pxebench.add_command(board)
@@ -179,17 +137,22 @@ pxebench.add_command(board)
 def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
     """Run a job and show it; the exit code. `run`: of `open_endpoint`; `rom`: flat, its screen."""
     from pxebench.endpoints import completed
+    from pxebench.record import Record, client_address, command
     from pxebench.view import View, Writer, summary
 
     to_stdout = json_path == "-"
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
+    client = client_address(fetch_job["server"], fetch_job.get("bind"))
+    kept = Record(client) if json_path else None
+    if kept:
+        listeners.append(kept.event)
     capture = None
     if pcap:
-        from pxebench.capture import Capture, client_address
+        from pxebench.capture import Capture
 
-        capture = Capture(client_address(fetch_job["server"], fetch_job.get("bind")), rom)
+        capture = Capture(client, rom)
         listeners.append(capture.event)
 
     def on_event(event):
@@ -204,6 +167,9 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
         result = completed(result, kind, known.start)
     finally:
         view.close()
+    if fetch_job.get("faults") and not result["faults"]:  # it was ended before it could say
+        result["faults"] = {"asked": dict(fetch_job["faults"])}
+        result["faults"]["seed"] = result["faults"]["asked"].pop("seed")
 
     # A success is in the JSON already; a failure is explained in any case.
     code = job.exit_code(result)
@@ -213,7 +179,8 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
             say.line(line)
     if capture:
         _store("--pcap", pcap, lambda: capture.write(pcap))
-    if json_path:
+    if kept:
+        result = {**result, "command": command(), "events": job.ordered(kept.events())}
         _store("--json", json_path, lambda: _write_json(json_path, result))
     return code
 
@@ -263,26 +230,6 @@ def check_targets(targets):
             )
         if not os.access(target, os.W_OK):
             raise Refused(f"Cannot write {show(path)} for {option}: no permission.", EXIT_BENCH)
-
-
-def _address(text):
-    import socket
-
-    if text is None:
-        return None
-    try:
-        socket.inet_pton(socket.AF_INET, text)
-    except (OSError, ValueError):
-        raise Refused(f"--bind takes an IPv4 address of this machine, not {show(text)}.") from None
-    return text
-
-
-def milliseconds(option, seconds):
-    if seconds is None:
-        return None
-    if not 0 < seconds <= 86400 * 7:
-        raise Refused(f"{option} takes seconds, more than 0, not {seconds:g}.")
-    return max(1, round(seconds * 1000))
 
 
 # ---- the guard

@@ -1,15 +1,17 @@
 """Jobs, events and results: their shapes, and how the host makes and reads them.
 
 The shapes stand here and nowhere else on the host; the firmware's side of them is `pxerom.agent`.
-This module opens no socket but the resolver's and runs nothing: `endpoints` runs a job, `view` and
-`capture` show its events.  URLs follow RFC 3617, ROM files `firmware/pxerom/roms`.
+This module opens no socket but the resolver's and runs nothing: `settings` adjusts a ROM,
+`endpoints` runs a job, `view` and `capture` show its events.  URLs follow RFC 3617, ROM files
+`firmware/pxerom/roms`.
 
 A **job** (one JSON object, one line):
 
     {"job": "fetch", "rom": "intel-undi" or a whole ROM, "server": "10.254.52.26", "port": 69,
      "file": "undionly.kpxe", "bind": "0.0.0.0", "sink": {"kind": "null"} or
      {"kind": "memory"} or {"kind": "file", "path": "..."},
-     "max_bytes": int or null, "max_time_ms": int or null, "trace": bool}
+     "max_bytes": int or null, "max_time_ms": int or null, "trace": bool,
+     "faults": what `faults.parse` makes, or null}
 
 **Events** (each has "event"; `at_ms` counts from the first RRQ):
 
@@ -38,15 +40,14 @@ A **result** (`--json`):
         "bytes", "retransmits", "duplicates", "foreign", "unreachable", "blksize", "windowsize",
         "elapsed_ms"}],
      "image": {"kind", "bytes", "sha256"} or null,
-     "ended": {"by": "bench|user", "after_ms", "next"} or null}
+     "ended": {"by": "bench|user|fault", "after_ms", "next"} or null,
+     "faults": {"asked", "seed", "acks", "lost", "late", "doubled", "withheld", "strange",
+        "answers", "errors_5"} or null}
 
-Rules
-1. What a user typed wrong is a `Refused` with exit code 2, what the bench lacks one with 3; both
-   carry one sentence.
-2. A ROM is adjusted only where its file allows it (`tftp.adjustable`), by changing its data.
+What a user typed wrong is a `Refused` with exit code 2, what the bench lacks one with 3; both
+carry one sentence.
 """
 
-import copy
 import os
 
 EXIT_OK = 0  # booted
@@ -60,7 +61,6 @@ SCHEMA = 1  # of events and results; another number is another shape
 # A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
 FILE_NAME_MAX = 127
 _MAX_ROM_BYTES = 1 << 20
-_MAX_WAIT_MS = 3600000  # the longest that a ROM file may state
 
 
 class Refused(Exception):
@@ -174,7 +174,8 @@ def flat(rom):
 
 
 def fetch_job(rom, server, port, file, **options):
-    """A fetch job; `options` are bind, out, max_bytes, max_time_ms and trace, each may be left."""
+    """A fetch job; `options` are bind, out, max_bytes, max_time_ms, trace and faults, each may be
+    left."""
     out = options.get("out")
     job = {
         "job": "fetch",
@@ -186,6 +187,7 @@ def fetch_job(rom, server, port, file, **options):
         "max_bytes": options.get("max_bytes"),
         "max_time_ms": options.get("max_time_ms"),
         "trace": bool(options.get("trace")),
+        "faults": options.get("faults"),
     }
     if options.get("bind"):
         job["bind"] = options["bind"]
@@ -207,99 +209,9 @@ def rom_id(job):
     return value(job["rom"]["id"]) if isinstance(job["rom"], dict) else job["rom"]
 
 
-# ---- the settings that a ROM may offer
-
-
 def value(fact):
     """The value of a fact, whether it stands bare or with its evidence."""
     return fact["value"] if isinstance(fact, dict) and "value" in fact else fact
-
-
-def adjustable(rom):
-    """The names of the settings that this ROM takes from the command line."""
-    return list(value(value(rom.get("tftp", {})).get("adjustable", [])))
-
-
-def adjust(rom, settings):
-    """A copy of `rom` with `settings` (blksize, windowsize, timeout, retries, tsize) applied.
-
-    Only settings that are not None count; `tsize` is False for `--no-tsize`.  `Refused` when the
-    ROM does not offer one of them, or when the value is none that RFC 2348, 2349 or 7440 allow.
-    """
-    settings = {name: given for name, given in settings.items() if given is not None}
-    if not settings:
-        return rom
-    offered = adjustable(rom)
-    for name in settings:
-        if name not in offered:
-            option = "--no-tsize" if name == "tsize" else "--" + name
-            raise Refused(
-                f"ROM {rom.get('id')} takes no {option}: a ROM's behaviour is fixed; "
-                f"--rom standard takes it."
-            )
-    rom = copy.deepcopy(rom)
-    tftp = value(rom["tftp"])
-    if "blksize" in settings:
-        _set_option(tftp, "blksize", _whole("blksize", settings["blksize"], 8, 65464))
-    if "windowsize" in settings:
-        _set_option(tftp, "windowsize", _whole("windowsize", settings["windowsize"], 1, 65535))
-    if "timeout" in settings:
-        _set_timeout(tftp, settings["timeout"])
-    if "retries" in settings:
-        retries = _whole("retries", settings["retries"], 0, 1000)
-        for waits, put in _wait_tables(tftp):
-            put((waits + [waits[-1]] * retries)[: retries + 1])
-    if settings.get("tsize") is False:
-        _set_option(tftp, "tsize", None)
-    return rom
-
-
-def _whole(name, number, low, high):
-    if not low <= number <= high:
-        raise Refused(f"--{name} takes a whole number from {low} to {high}, not {number}.")
-    return number
-
-
-def _set_option(tftp, name, number):
-    """Give each data request the option `name`, in its place there; None takes it out."""
-    main = True
-    for fact in value(tftp["requests"]):
-        request = value(fact)
-        if value(request.get("purpose", "data")) != "data":
-            continue
-        options = [list(pair) for pair in value(request.get("options", []))]
-        names = [pair[0].lower() for pair in options]
-        if name in names and number is None:
-            del options[names.index(name)]
-        elif name in names:
-            options[names.index(name)][1] = str(number)
-        elif main and number is not None:
-            # Later data requests are what a ROM falls back to, often without any option.
-            options.append([name, str(number)])
-        request["options"] = options
-        main = False
-
-
-def _set_timeout(tftp, seconds):
-    """Scale every table of waits so that its first is `seconds`; the option goes where it can."""
-    if not 0 < seconds <= 3600:
-        raise Refused(f"--timeout takes seconds, more than 0 and at most 3600, not {seconds:g}.")
-    # RFC 2349 knows whole seconds from 1 to 255 only; a ROM may wait otherwise, but cannot say so.
-    sayable = seconds == int(seconds) and 1 <= seconds <= 255
-    _set_option(tftp, "timeout", int(seconds) if sayable else None)
-    for waits, put in _wait_tables(tftp):
-        scaled = [round(wait * seconds * 1000 / waits[0]) for wait in waits]
-        put([max(1, min(wait, _MAX_WAIT_MS)) for wait in scaled])
-
-
-def _wait_tables(tftp):
-    """Each retry table of waits in ms, with a function that puts another in its place."""
-    for fact in value(tftp["retry"]).values():
-        phase = value(fact)
-        if isinstance(phase, dict) and "waits_ms" in phase:
-            waits = list(bare(phase["waits_ms"]))
-            if waits:
-                yield waits, lambda table, phase=phase: phase.__setitem__("waits_ms", table)
 
 
 # ---- from a result to what the user gets
@@ -324,7 +236,8 @@ _ORDER = (
     *("endpoint", "lease", "transfers", "image", "code", "text", "message", "side", "detail"),
     *("advice", "by", "after_ms", "next", "kind", "runtime", "board", "mac", "error"),
     *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
-    *("foreign", "unreachable", "elapsed_ms"),
+    *("foreign", "unreachable", "elapsed_ms", "faults", "asked", "seed", "acks", "lost", "late"),
+    *("doubled", "withheld", "strange", "answers", "errors_5"),
 )
 
 
@@ -402,6 +315,7 @@ def whole(result):
             EXIT_BENCH,
         )
     empty = {"status": None, "rom": None, "transfers": [], "image": None, "ended": None}
+    empty["faults"] = None
     result = {**empty, **result}
     result["transfers"] = [{**_empty_transfer(), **transfer} for transfer in result["transfers"]]
     return result

@@ -1,0 +1,186 @@
+"""The machine's apt, at arm's length: packages are fetched and unpacked, never installed.
+
+apt works with lists, cache and state of its own, under .tools; it is told of the system's
+packages, never given them to change.  Proxies and mirrors are the ones the machine has.  Only the
+distribution's own archive is asked, and its keyring decides what is genuine.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+from provisioning.folder import TOOLS, Failure, run
+
+APT_CONF = """\
+// Whatever hooks and extra indexes the machine has are for the machine's own use of apt.
+#clear APT::Update;
+#clear APT::Architectures;
+#clear DPkg::Post-Invoke;
+#clear Acquire::IndexTargets;
+Acquire::IndexTargets::deb::Packages {
+  MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages"; flatMetaKey "Packages";
+  ShortDescription "Packages"; Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Packages";
+  flatDescription "$(RELEASE) Packages"; Optional "false";
+};
+Acquire::Retries "3";
+APT::Architectures { "@ARCH@"; };
+APT::Install-Recommends "false";
+// No second user for downloads: it could not write into this folder.
+APT::Sandbox::User "root";
+Dir::Cache "@APT@/cache";
+Dir::State "@APT@/state";
+Dir::State::lists "@APT@/lists";
+Dir::State::status "@APT@/state/status";
+Dir::Etc::sourcelist "@APT@/sources.list";
+Dir::Etc::sourceparts "@APT@/none";
+Dir::Etc::preferences "@APT@/none/preferences";
+Dir::Etc::preferencesparts "@APT@/none";
+"""
+
+
+def os_release():
+    with contextlib.suppress(OSError):
+        text = Path("/etc/os-release").read_text()
+        return dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', text, re.M))
+    return {}
+
+
+def has_apt():
+    return all(shutil.which(program) for program in ("apt-get", "dpkg", "dpkg-deb"))
+
+
+def read_sources():
+    """Return (uri, suite, components) for every binary source the machine names.
+
+    The files themselves are read (one-line and deb822), because `apt-get indextargets` knows
+    nothing before the machine's first `apt-get update`.
+    """
+    etc = Path("/etc/apt")
+    found = []
+    for path in [etc / "sources.list", *sorted(etc.glob("sources.list.d/*.list"))]:
+        for line in path.read_text().splitlines() if path.is_file() else ():
+            # deb [signed-by=...] http://mirror/debian bookworm main contrib
+            match = re.match(r"\s*deb\s+(?:\[[^\]]*\]\s*)?(\S+)\s+(\S+)\s+([^#\n]*)", line)
+            if match:
+                found.append((match[1], match[2], match[3].split()))
+    for path in sorted(etc.glob("sources.list.d/*.sources")):
+        text = re.sub(r"^#.*\n", "", path.read_text(), flags=re.M)
+        for stanza in re.split(r"\n\s*\n", text):
+            fields = {
+                key.lower(): value.split()
+                for key, value in re.findall(r"^([\w-]+):((?:.*)(?:\n[ \t].*)*)", stanza, re.M)
+            }
+            if "deb" in fields.get("types", ()) and fields.get("enabled") != ["no"]:
+                found += [
+                    (uri, suite, fields.get("components", []))
+                    for uri in fields.get("uris", ())
+                    for suite in fields.get("suites", ())
+                ]
+    return [source for source in found if not source[0].startswith("cdrom:")]
+
+
+def own_sources():
+    """Return the machine's sources that are its distribution's, by the suites' names."""
+    codename = os_release().get("VERSION_CODENAME", "")
+    rolling = ("stable", "oldstable", "testing", "unstable", "sid")
+    sources = [s for s in read_sources() if "main" in s[2]]
+    for names in ((codename,), rolling):
+        suites = {n + tail for n in names for tail in ("", "-updates", "-security", "/updates")}
+        own = [s for s in sources if s[1] in suites]
+        if own:
+            return own
+    raise Failure(
+        f"no source for {codename or 'this system'} in /etc/apt/sources.list or sources.list.d: "
+        "add the distribution's mirror there"
+    )
+
+
+def archive_of(suite):
+    """Return the source of another suite at the mirror that the machine's own suite comes from."""
+    plain = [s for s in own_sources() if not re.search("security|updates", s[1] + s[0])]
+    if not plain:
+        raise Failure("the machine's apt sources name no mirror of the main archive")
+    return [(plain[0][0], suite, ["main"])]
+
+
+class Apt:
+    """apt with lists, cache and state of its own in `folder`, asking `sources`.
+
+    installed: the text of a dpkg status file; what it lists is not fetched again.
+    """
+
+    def __init__(self, folder, sources, installed):
+        self.folder = folder
+        arch = run(["dpkg", "--print-architecture"], "dpkg does not tell the architecture").strip()
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in ("cache/archives/partial", "lists/partial", "state", "none"):
+            (folder / name).mkdir(parents=True)
+        (folder / "state/status").write_text(installed)
+        self.conf = folder / "apt.conf"
+        self.conf.write_text(APT_CONF.replace("@APT@", str(folder)).replace("@ARCH@", arch))
+        # Without such a file apt falls back on the keys that the machine trusts already.
+        stem = f"/usr/share/keyrings/{os_release().get('ID')}-archive-keyring"
+        keyrings = [stem + end for end in (".gpg", ".pgp") if os.path.exists(stem + end)]
+        signed = f"[signed-by={keyrings[0]}] " if keyrings else ""
+        lines = [f"deb {signed}{uri} {suite} {' '.join(c)}\n" for uri, suite, c in sources]
+        (folder / "sources.list").write_text("".join(lines))
+        suites = " ".join(sorted({suite for _, suite, _ in sources}))
+        failure = f"apt could not get the package lists of {suites}"
+        try:
+            self.get("-o", "APT::Update::Error-Mode=any", "update", failure=failure)
+        except Failure:
+            # One source that cannot be had matters only if a package is then missing.
+            if not any((folder / "lists").glob("*Packages*")):
+                raise
+
+    def get(self, *arguments, failure):
+        argv = ["apt-get", "-c", self.conf, "-y", "-q", *arguments]
+        return run(argv, failure, DEBIAN_FRONTEND="noninteractive")
+
+    def fetch(self, packages):
+        """Return the .deb files of `packages` and of what they need and is not installed."""
+        archives = self.folder / "cache/archives"
+        shutil.rmtree(archives)
+        (archives / "partial").mkdir(parents=True)
+        names = " ".join(packages)
+        self.get(
+            "install",
+            "--download-only",
+            "--reinstall",
+            *packages,
+            failure=f"apt could not fetch {names}",
+        )
+        return sorted(archives.glob("*.deb"))
+
+
+_own_apt = []
+
+
+def own_apt():
+    """Return the one Apt of this run that asks the machine's own suite."""
+    if not _own_apt:
+        status = Path("/var/lib/dpkg/status").read_text(errors="replace")
+        _own_apt.append(Apt(TOOLS / "apt" / "own", own_sources(), status))
+    return _own_apt[0]
+
+
+def unpack(debs, root):
+    root.mkdir(parents=True, exist_ok=True)
+    for deb in debs:
+        run(["dpkg-deb", "-x", deb, root], f"{deb.name} could not be unpacked")
+
+
+def library_path(root):
+    """Return the private library folders of `root`, whatever the architecture calls them."""
+    patterns = ("lib", "usr/lib", "lib/*-linux-*", "usr/lib/*-linux-*")
+    folders = [folder for pattern in patterns for folder in root.glob(pattern)]
+    return ":".join(str(f) for f in folders if f.is_dir())
+
+
+def find_program(root, name):
+    for folder in ("usr/sbin", "usr/bin", "sbin", "bin"):
+        if (root / folder / name).is_file():
+            return root / folder / name
+    raise Failure(f"the packages fetched hold no program {name}")
