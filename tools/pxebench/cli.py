@@ -18,6 +18,7 @@ import click
 
 from pxebench import __version__, job
 from pxebench.board_cli import board, read_config
+from pxebench.boot_cli import boot
 from pxebench.faults import fault_options
 from pxebench.faults import parse as parse_faults
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
@@ -129,6 +130,7 @@ def serve(directory, bind, port, json_lines):
 
 
 pxebench.add_command(board)
+pxebench.add_command(boot)
 
 
 # ---- running a job
@@ -144,7 +146,9 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
-    client = client_address(fetch_job["server"], fetch_job.get("bind"))
+    client = None  # a ROM that boots has no address yet
+    if fetch_job["job"] == "fetch":
+        client = client_address(fetch_job["server"], fetch_job.get("bind"))
     kept = Record(client) if json_path else None
     if kept:
         listeners.append(kept.event)
@@ -152,7 +156,7 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
     if pcap:
         from pxebench.capture import Capture
 
-        capture = Capture(client, rom)
+        capture = Capture(client or "0.0.0.0", rom)
         listeners.append(capture.event)
 
     def on_event(event):
