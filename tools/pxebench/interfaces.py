@@ -21,9 +21,6 @@ from pathlib import Path
 from pxebench.boot_job import mask_bits
 from pxebench.job import EXIT_BENCH, Refused, show
 
-_NET = Path("/sys/class/net")
-_ETHERNET = 1  # ARPHRD_ETHER
-_IFF_UP = 1
 _CLIENT_PORT = 68
 _SO_BINDTODEVICE = 25
 # name of the capability, its bit: include/uapi/linux/capability.h
@@ -38,14 +35,15 @@ def check(name):
             "(--endpoint serial:PORT).",
             EXIT_BENCH,
         )
-    there = sorted(one.name for one in _NET.iterdir() if _is_ethernet(one))
-    have = f"this machine has {', '.join(there) or 'none to boot from'}"
+    there = _interfaces()
+    usable = sorted(one for one, (_, ethernet, _) in there.items() if ethernet)
+    have = f"this machine has {', '.join(usable) or 'none to boot from'}"
     if name is None:
         raise Refused(f"--interface says where to boot from: {have}.")
-    place = _NET / name
-    if not name or "/" in name or name in (".", "..") or not place.is_dir():
+    if name not in there:
         raise Refused(f"There is no interface {show(name)}: {have}.")
-    if not _is_ethernet(place):
+    _, ethernet, flags = there[name]
+    if not ethernet:
         raise Refused(f"{name} is no Ethernet interface, and a ROM boots from no other: {have}.")
     missing = _missing_rights()
     if missing:
@@ -54,16 +52,28 @@ def check(name):
             f"({', '.join(missing)} is missing): run it with sudo.",
             EXIT_BENCH,
         )
-    if not int((place / "flags").read_text(), 16) & _IFF_UP:
+    if "UP" not in flags:
         raise Refused(f"{name} is down: `ip link set {name} up` first.", EXIT_BENCH)
     _check_port(name)
 
 
-def _is_ethernet(place):
-    try:
-        return int((place / "type").read_text()) == _ETHERNET
-    except (OSError, ValueError):  # bonding_masters is a file
-        return False
+def _interfaces():
+    """{name: (index, is it Ethernet, flags)} of this network. Not from /sys: that shows the
+    network of whoever mounted it, which need not be ours."""
+    said = ip("-o", "link", "show")
+    if said is None:
+        raise Refused("The program ip is not here: install iproute2.", EXIT_BENCH)
+    found = {}
+    for line in said.splitlines():
+        # 7: eth0@if8: <BROADCAST,UP,LOWER_UP> mtu ... link/ether 02:00:00:00:00:01 brd ...
+        words = line.split()
+        name = words[1].rstrip(":").partition("@")[0]
+        found[name] = (
+            words[0].rstrip(":"),
+            "link/ether" in words,
+            words[2].strip("<>").split(","),
+        )
+    return found
 
 
 def _missing_rights():
@@ -160,7 +170,7 @@ def with_mac(name, mac):
     if mac is None:
         yield name
         return
-    made = f"pxe{(_NET / name / 'ifindex').read_text().strip()}"
+    made = f"pxe{_interfaces()[name][0]}"
     ip("link", "del", made)  # of a run that was killed
     if (
         ip("link", "add", "link", name, "name", made, "address", mac, "type", "macvlan") is None
