@@ -32,7 +32,9 @@ _SOCK_DGRAM = 2  # the kernel makes the Ethernet header
 _ETH_IP = 0x0800
 _ETH_ARP = 0x0806
 _EVERYONE = b"\xff" * 6
+_NET = "/sys/class/net/"
 _METRIC = 4242
+_ETHERNET = "1"  # ARPHRD_ETHER
 _PROMPT_MS = 200
 _ZERO = b"\x00" * 4
 
@@ -56,40 +58,27 @@ FIELDS = (
 def connect(settings, on_wait=None, dhcp=False):
     """The `nic.Nic` of an interface. Raises nic.SettingError, nic.LinkDown and Refused."""
     name = check(settings, FIELDS, "link")["interface"]
-    # Not from /sys: that shows the network of whoever mounted it, which need not be ours.
-    words = _said("-o link show dev %s" % name)
-    if not words:
+    try:
+        mac = _read(name, "address")
+    except OSError:
         raise Refused(2, "There is no network interface %s here; `ip link` shows them." % name)
-    # 7: eth0@if8: <BROADCAST,UP,LOWER_UP> mtu ... link/ether 02:00:00:00:00:01 brd ...
-    flags = words[2].strip("<>").split(",")
-    if "link/ether" not in words:
+    if _read(name, "type") != _ETHERNET or len(mac) != 17:
         raise Refused(2, "The interface %s is no Ethernet, and PXE knows nothing else." % name)
-    if "UP" not in flags:
+    if not int(_read(name, "flags"), 16) & 1:
         raise Refused(
             3, "The interface %s is switched off; `ip link set %s up` helps." % (name, name)
         )
-    if "LOWER_UP" not in flags:
+    if _read(name, "carrier") != "1":
         raise no_media(
             "The interface %s has no carrier." % name,
             "Plug the cable in at both ends, and see that the port of the switch is on.",
         )
-    mac = words[words.index("link/ether") + 1]
-    return Interface(name, mac, int(words[0].rstrip(":")))
+    return Interface(name, mac, int(_read(name, "ifindex")))
 
 
-def _said(command):
-    # What `ip` prints, as words; none when it fails.
-    path = "%s/pxerom-%x" % (os.getenv("TMPDIR") or "/tmp", random_below(1 << 30))
-    try:
-        if not _ip("%s > %s" % (command, path)):
-            return []
-        with open(path) as file:
-            return file.read().split()
-    finally:
-        try:
-            os.remove(path)
-        except OSError:
-            pass
+def _read(name, fact):
+    with open("%s%s/%s" % (_NET, name, fact)) as file:
+        return file.read().strip()
 
 
 class Interface(Nic):
@@ -103,8 +92,17 @@ class Interface(Nic):
 
     def find_address(self):
         """Look up the address that the interface has, for a boot without DHCP."""
-        self._address(_said("-4 -o addr show dev %s" % self.name))
-        self._gateway(_said("-4 -o route show default dev %s" % self.name))
+        path = "%s/pxerom-%x" % (os.getenv("TMPDIR") or "/tmp", random_below(1 << 30))
+        for what, take in (("addr show", self._address), ("route show default", self._gateway)):
+            try:
+                if _ip("-4 -o %s dev %s > %s" % (what, self.name, path)):
+                    with open(path) as file:
+                        take(file.read().split())
+            finally:
+                try:
+                    os.remove(path)
+                except OSError:
+                    pass
 
     def _address(self, words):
         if "inet" in words:
