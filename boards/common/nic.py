@@ -35,8 +35,7 @@ class Nic:
         self._interface = interface
 
     def raw(self, ttl):
-        """A way to send before there is an address, or None: the stack's own socket has to do."""
-        return None
+        """A way to send before there is an address; here the stack's own socket has to do."""
 
     def take(self, ip, mask, gateway, seconds=None):
         """Give the interface the leased address. There is no renewal: a boot is short."""
@@ -44,8 +43,7 @@ class Nic:
         self._interface.ifconfig((ip, mask, gateway or "0.0.0.0", gateway or "0.0.0.0"))
 
     def arp(self, ip, own_ip, tries_ms, on_wait=None):
-        """Whether a machine answers for `ip`; None: that cannot be seen from here."""
-        return None
+        """Whether a machine answers for `ip`: that cannot be seen from here."""
 
     def announce(self, ip):
         """The stack announces a new address by itself."""

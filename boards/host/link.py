@@ -1,7 +1,7 @@
 """Link of a PC: a network interface of Linux, for DHCP without an address and for what follows.
 
-Runs on CPython and on MicroPython's unix port, with rights over the interface's network (root, or a
-namespace of one's own). The packets before the lease go over a packet socket; the address, the
+Runs on CPython and on MicroPython's unix port, with rights over the interface's network (root, or
+a namespace of one's own). The packets before the lease go over a packet socket; the address, the
 route and the neighbour of the lease are put on the interface with `ip`, and taken off again.
 
 1. Only this interface: its name is checked before a command sees it, no default route is ever
@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 
-from nic import COMMON_FIELDS, MISSING, Nic, check, no_media
+from nic import COMMON_FIELDS, MISSING, LinkDown, Nic, check, no_media
 from pxerom.compat import (
     MICROPYTHON,
     TIMED_OUT,
@@ -27,14 +27,14 @@ from pxerom.compat import (
 )
 from pxerom.status import Refused
 
+__all__ = ("FIELDS", "LinkDown", "connect")
+
 _AF_PACKET = 17
 _SOCK_DGRAM = 2  # the kernel makes the Ethernet header
 _ETH_IP = 0x0800
 _ETH_ARP = 0x0806
 _EVERYONE = b"\xff" * 6
-_NET = "/sys/class/net/"
 _METRIC = 4242
-_ETHERNET = "1"  # ARPHRD_ETHER
 _PROMPT_MS = 200
 _ZERO = b"\x00" * 4
 
@@ -58,27 +58,24 @@ FIELDS = (
 def connect(settings, on_wait=None, dhcp=False):
     """The `nic.Nic` of an interface. Raises nic.SettingError, nic.LinkDown and Refused."""
     name = check(settings, FIELDS, "link")["interface"]
-    try:
-        mac = _read(name, "address")
-    except OSError:
+    # Not from /sys/class/net: in a network namespace, that may be another namespace's.
+    words = _said("-o link show dev %s" % name)
+    if not words:
         raise Refused(2, "There is no network interface %s here; `ip link` shows them." % name)
-    if _read(name, "type") != _ETHERNET or len(mac) != 17:
+    flags = words[2].strip("<>").split(",")
+    if "link/ether" not in words:
         raise Refused(2, "The interface %s is no Ethernet, and PXE knows nothing else." % name)
-    if not int(_read(name, "flags"), 16) & 1:
+    if "UP" not in flags:
         raise Refused(
             3, "The interface %s is switched off; `ip link set %s up` helps." % (name, name)
         )
-    if _read(name, "carrier") != "1":
+    if "LOWER_UP" not in flags:
         raise no_media(
             "The interface %s has no carrier." % name,
             "Plug the cable in at both ends, and see that the port of the switch is on.",
         )
-    return Interface(name, mac, int(_read(name, "ifindex")))
-
-
-def _read(name, fact):
-    with open("%s%s/%s" % (_NET, name, fact)) as file:
-        return file.read().strip()
+    mac = words[words.index("link/ether") + 1]
+    return Interface(name, mac, int(words[0].rstrip(":")))
 
 
 class Interface(Nic):
@@ -92,25 +89,12 @@ class Interface(Nic):
 
     def find_address(self):
         """Look up the address that the interface has, for a boot without DHCP."""
-        path = "%s/pxerom-%x" % (os.getenv("TMPDIR") or "/tmp", random_below(1 << 30))
-        for what, take in (("addr show", self._address), ("route show default", self._gateway)):
-            try:
-                if _ip("-4 -o %s dev %s > %s" % (what, self.name, path)):
-                    with open(path) as file:
-                        take(file.read().split())
-            finally:
-                try:
-                    os.remove(path)
-                except OSError:
-                    pass
-
-    def _address(self, words):
+        words = _said("-4 -o addr show dev %s" % self.name)
         if "inet" in words:
             self.ip, _, bits = words[words.index("inet") + 1].partition("/")
             mask = (1 << 32) - (1 << 32 - int(bits or 32))
-            self.mask = ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))
-
-    def _gateway(self, words):
+            self.mask = ".".join([str(mask >> shift & 255) for shift in (24, 16, 8, 0)])
+        words = _said("-4 -o route show default dev %s" % self.name)
         if "via" in words:
             self.gateway = words[words.index("via") + 1]
 
@@ -122,7 +106,7 @@ class Interface(Nic):
         self.ip, self.mask, self.gateway = ip, mask, gateway
         bits = sum(bin(int(part)).count("1") for part in mask.split("."))
         where = "%s/%d dev %s" % (_checked(ip), bits, self.name)
-        if _ip("-4 -o addr show dev %s to %s | grep -q ." % (self.name, _checked(ip))):
+        if _said("-4 -o addr show dev %s to %s" % (self.name, _checked(ip))):
             return  # it has this address already, and keeps it
         life = ""
         if seconds and seconds < 0xFFFFFFFF:
@@ -229,6 +213,7 @@ class Wire(_Packets):
         self.number = 0
         self.host = None
         self.port = None
+        self.target = None
 
     def send(self, payload, host, port):
         """Send one datagram to everyone, whatever `host` it is for."""
@@ -269,6 +254,7 @@ class Wire(_Packets):
         if data[head + 2] << 8 | data[head + 3] != 68 or not 8 <= size <= whole - head:
             return None
         self.host = "%d.%d.%d.%d" % tuple(data[12:16])
+        self.target = "%d.%d.%d.%d" % tuple(data[16:20])
         self.port = data[head] << 8 | data[head + 1]
         return data[head + 8 : head + size]
 
@@ -319,7 +305,22 @@ def _checked(ip):
     return "%d.%d.%d.%d" % tuple(_bytes(ip))
 
 
-def _ip(command):
+def _ip(command, into="/dev/null"):
     # True when the command could be carried out.
-    quiet = "" if ">" in command or "|" in command else " > /dev/null"
-    return os.system("PATH=$PATH:/usr/sbin:/sbin ip %s%s 2> /dev/null" % (command, quiet)) == 0
+    path = "PATH=$PATH:/usr/sbin:/sbin"
+    return os.system("%s ip %s > '%s' 2> /dev/null" % (path, command, into)) == 0
+
+
+def _said(command):
+    # The words that a command printed; MicroPython reads no pipe.
+    path = "%s/pxerom-%x" % (os.getenv("TMPDIR") or "/tmp", random_below(1 << 30))
+    try:
+        if not _ip(command, path):
+            return []
+        with open(path) as file:
+            return file.read().split()
+    finally:
+        try:
+            os.remove(path)
+        except OSError:
+            pass

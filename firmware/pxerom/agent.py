@@ -40,7 +40,9 @@ def run(job, emit, on_wait=None, nic=None, keys=None):
 
 def _fetch(job, emit, on_wait):
     if job.get("job") != "fetch":
-        raise Refused(2, "This agent runs jobs of the kinds fetch and boot, not %s." % job.get("job"))
+        raise Refused(
+            2, "This agent runs jobs of the kinds fetch and boot, not %s." % job.get("job")
+        )
     host = job.get("server")
     unicast(host)
     rom = load_rom(job.get("rom"))

@@ -6,7 +6,11 @@
 3. A program larger than the memory that such a machine has for it is PXE-E79, not a full disk.
 """
 
+import sys
+
 from pxerom import compat, sink
+from pxerom.agent import unicast
+from pxerom.compat import ticks_diff
 from pxerom.rom import Boot
 from pxerom.status import Failure, Refused
 from pxerom.udp import Udp
@@ -29,65 +33,10 @@ def load_rom(rom):
 
 def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     """Run a job of the kind boot; returns the result. `nic`: a link that is up, or None to bring
-    the one of the job's interface up; `loaded`: what `load_rom` gave. Raises Refused."""
-    rom, spec = loaded or load_rom(job.get("rom"))
-    uefi = rom["screen"]["codes"] == "uefi"
-    target = sink.make(job.get("sink") or {})
+    the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
+    Raises Refused."""
     _check(job)
-    start = {
-        "event": "start",
-        "schema": 1,
-        "job": "boot",
-        "rom": rom["id"],
-        "runtime": compat.runtime(),
-        "epoch_us": compat.epoch_us(),
-        "interface": job.get("interface"),
-        "uuid": job.get("uuid"),
-        "mac": nic.mac if nic else None,
-    }
-    result = _result(rom)
-    if nic is None:
-        import link
-
-        try:
-            nic = link.connect({"interface": job.get("interface")}, on_wait, True)
-        except ValueError as error:
-            raise Refused(2, "%s." % error)
-        except Exception as error:
-            if not hasattr(error, "status"):
-                raise
-            emit(start)
-            status = error.status()
-            result["status"] = Failure(status["code"], status["detail"]).status(uefi)
-            emit({"event": "failed", "at_ms": 0, "status": result["status"]})
-            return result
-        start["mac"] = nic.mac
-    start["ip"] = nic.ip
-    emit(start)
-    trace = None
-    if job.get("trace"):
-        from pxerom.trace import Trace
-
-        trace = Trace(emit)
-    from pxerom.port68 import Port68
-
-    net = Port68(nic, rom["udp"]["ttl"], trace)
-    try:
-        found, release, used_ms = _lease(
-            (spec, job, nic, net, emit, on_wait, keys, uefi), result, emit, uefi
-        )
-        net.close()
-        if found:
-            memory = spec["memory"]
-            spec = None
-            _fetch(job, rom, net, nic, found, used_ms, target, memory, emit, on_wait, trace, result)
-        if release:
-            _release(net, release, result, emit)
-    finally:
-        net.close()
-        net.flush()
-        nic.give_back()
-    return result
+    return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom")))).run(nic)
 
 
 def _check(job):
@@ -97,103 +46,187 @@ def _check(job):
     if menu is not None and menu != "first" and (type(menu) is not int or menu < 1):
         raise Refused(2, "The job's menu must be a number from 1, or first.")
     uuid = job.get("uuid")
-    digits = uuid.replace("-", "").lower() if isinstance(uuid, str) else "0" * 32 * (uuid is None)
-    if len(digits) != 32 or not all(digit in "0123456789abcdef" for digit in digits):
-        raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
-    from pxerom.agent import unicast
-
+    if uuid is not None:
+        digits = str(uuid).replace("-", "").lower()
+        if len(digits) != 32 or not all(digit in "0123456789abcdef" for digit in digits):
+            raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
     for name in ("server", "proxy"):
         if job.get(name) is not None:
             unicast(job[name])
 
 
-def _lease(parts, result, emit, uefi):
-    # ((server, name), the RELEASE to send, ms used) and what DHCP adds to the result.
-    from pxerom.bootserver import Aborted, Ended
-    from pxerom.lease import Lease
+class _Job:
+    def __init__(self, job, emit, on_wait, keys, rom, spec):
+        self.job = job
+        self.emit = emit
+        self.on_wait = on_wait
+        self.keys = keys
+        self.rom = rom
+        self.spec = spec
+        self.uefi = rom["screen"]["codes"] == "uefi"
+        self.memory = spec["memory"]
+        self.sink = sink.make(job.get("sink") or {})
+        self.trace = None
+        self.first = None  # ticks of the first packet
+        self.found = None  # (server, name)
+        self.farewell = None  # the RELEASE
+        self.result = {
+            "schema": 1,
+            "outcome": "failed",
+            "status": None,
+            "ended": None,
+            "rom": rom["id"],
+            "lease": None,
+            "boot": None,
+            "offers": [],
+            "dropped": {"count": 0, "reasons": {}},
+            "dhcp": [],
+            "menu": None,
+            "warnings": [],
+            "transfers": [],
+            "image": None,
+        }
 
-    compat.tidy()
-    lease = Lease(*parts)
-    failure = None
-    try:
-        lease.run()
-    except Aborted as aborted:
-        failure = aborted.failure
-    except Failure as error:
-        failure = error
-    except Ended:
-        result["ended"] = lease.ended("bench")
-        failure = Failure("PXE-E51", "The bench's time was up before anything was fetched", "ours")
-    except KeyboardInterrupt:
-        result["ended"] = lease.ended("user")
-    finally:
-        lease.net.flush()
-        result.update(lease.result())
-        for module in _MODULES:
-            compat.forget(module)
-    if failure:
-        result["status"] = failure.status(uefi)
-        emit({"event": "failed", "at_ms": lease.ms(), "status": result["status"]})
-    stopped = failure or result["ended"]
-    return None if stopped else lease.found, lease.release(), lease.ms()
+    def run(self, nic):
+        job = self.job
+        down = None
+        if nic is None:
+            nic, down = self._connect()
+        self.emit(
+            {
+                "event": "start",
+                "schema": 1,
+                "job": "boot",
+                "rom": self.rom["id"],
+                "runtime": compat.runtime(),
+                "epoch_us": compat.epoch_us(),
+                "interface": job.get("interface"),
+                "uuid": job.get("uuid"),
+                "mac": nic and nic.mac,
+                "ip": nic and nic.ip,
+            }
+        )
+        if down:
+            self._failed(Failure(down["code"], down["detail"], down["side"]), 0)
+            return self.result
+        from pxerom.port68 import Port68
 
+        if job.get("trace"):
+            from pxerom.trace import Trace
 
-def _fetch(job, rom, net, nic, found, used_ms, target, memory, emit, on_wait, trace, result):
-    server, name = found
-    limit = job.get("max_bytes")
-    small = memory is not None and (limit is None or memory < limit)
-    max_time_ms = job.get("max_time_ms")
+            self.trace = Trace(self.emit)
+        net = Port68(nic, self.rom["udp"]["ttl"], self.trace)
+        try:
+            self._lease(nic, net)
+            net.close()
+            if self.found:
+                self._fetch(net)
+            if self.farewell:
+                self._release(net)
+        finally:
+            net.close()
+            net.flush()
+            nic.give_back()
+        return self.result
 
-    def too_big(status):
-        # What does not fit in the machine's memory is told apart from what we have no room for.
-        if small and status and status["code"] == "PXE-E3A" and "Cannot write" not in status["detail"]:
-            return Failure("PXE-E79", status["detail"]).status()
+    def _connect(self):
+        # (the link of the job's interface, None), or (None, the status that it failed with)
+        sys.modules.pop("link", None)  # a bench may have had another board's
+        import link
+
+        try:
+            return link.connect({"interface": self.job.get("interface")}, self.on_wait, True), None
+        except ValueError as error:
+            raise Refused(2, "%s." % error)
+        except link.LinkDown as down:
+            return None, down.status()
+
+    def _failed(self, failure, at_ms):
+        status = failure.status(self.uefi)
+        self.result["status"] = status
+        self.emit({"event": "failed", "at_ms": at_ms, "status": status})
+
+    def _lease(self, nic, net):
+        from pxerom.bootserver import Aborted, Ended
+        from pxerom.lease import Lease
+
+        compat.tidy()
+        lease = Lease(self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi)
+        self.spec = None
+        failure = None
+        try:
+            lease.run()
+            self.found = lease.found
+        except Aborted as aborted:
+            failure = aborted.failure
+        except Failure as error:
+            failure = error
+        except Ended:
+            self.result["ended"] = lease.ended("bench")
+            failure = Failure("PXE-E51", "The bench's time was up before the file", "ours")
+        except KeyboardInterrupt:
+            self.result["ended"] = lease.ended("user")
+        finally:
+            net.flush()
+            self.first = lease.first
+            self.farewell = lease.release()
+            self.result.update(lease.result())
+            for module in _MODULES:
+                compat.forget(module)
+        if failure:
+            self._failed(failure, lease.ms())
+
+    def _fetch(self, net):
+        job = self.job
+        limit = job.get("max_bytes")
+        most = self.memory
+        self.small = most is not None and (limit is None or most < limit)
+        max_time_ms = job.get("max_time_ms")
+        if max_time_ms and self.first is not None:
+            max_time_ms = max(1, max_time_ms - ticks_diff(net.now(), self.first))
+        udp = Udp(
+            self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
+        )
+        fetched = Boot(self.rom, udp, self._fetched, self.on_wait).fetch(
+            self.found[0],
+            69,
+            self.found[1],
+            self.sink,
+            most if self.small else limit,
+            max_time_ms,
+        )
+        fetched["status"] = self._too_big(fetched["status"])
+        self.result.update(fetched)
+
+    def _fetched(self, event):
+        if event["event"] == "failed":
+            event["status"] = self._too_big(event["status"])
+        self.emit(event)
+
+    def _too_big(self, status):
+        # What does not fit in that machine is told apart from what we have no room for.
+        if self.small and status and status["code"] == "PXE-E3A":
+            if "Cannot write" not in status["detail"]:
+                return Failure("PXE-E79", status["detail"], "server").status()
         return status
 
-    def tell(event):
-        if event["event"] == "failed":
-            event["status"] = too_big(event["status"])
-        emit(event)
-
-    udp = Udp(rom["udp"]["source_port"], result["lease"]["ip"], trace, net.prepare)
-    fetched = Boot(rom, udp, tell, on_wait).fetch(
-        server,
-        69,
-        name,
-        target,
-        memory if small else limit,
-        max(1, max_time_ms - used_ms) if max_time_ms else None,
-    )
-    fetched["status"] = too_big(fetched["status"])
-    result.update(fetched)
-
-
-def _release(net, packet, result, emit):
-    lease = result["lease"]
-    try:
-        net.open(68, lease["ip"])
-        net.send(packet, lease["server"], 67)
+    def _release(self, net):
+        lease = self.result["lease"]
+        try:
+            net.open(68, lease["ip"])
+            net.send(self.farewell, lease["server"], 67)
+        except (Failure, Refused) as error:
+            text = "The lease could not be given back: %s." % error
+            self.result["warnings"].append(text)
+            self.emit({"event": "warning", "text": text})
+            return
         lease["released"] = True
-    except (Failure, Refused) as error:
-        text = "The lease could not be given back: %s." % error
-        result["warnings"].append(text)
-        emit({"event": "warning", "text": text})
-
-
-def _result(rom):
-    return {
-        "schema": 1,
-        "outcome": "failed",
-        "status": None,
-        "ended": None,
-        "rom": rom["id"],
-        "lease": None,
-        "boot": None,
-        "offers": [],
-        "dropped": {"count": 0, "reasons": {}},
-        "dhcp": [],
-        "menu": None,
-        "warnings": [],
-        "transfers": [],
-        "image": None,
-    }
+        sent = dict(self.result["dhcp"][-1])
+        sent["message"] = "RELEASE"
+        sent["purpose"] = "lease"
+        sent["to"] = lease["server"] + ":67"
+        sent["source_port"] = 68
+        sent["attempt"] = 1
+        sent["at_ms"] = ticks_diff(net.now(), self.first)
+        self.result["dhcp"].append(sent)
+        self.emit(dict(sent, event="dhcp"))

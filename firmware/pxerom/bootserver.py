@@ -1,10 +1,10 @@
 """Who has the file: the answers to DHCP, a proxy on port 4011, boot-server discovery, the menu.
 
-Begins where there is an address. Follows PXE 2.1 §2.2 and its table 2-1 (option 43); `offers` reads
-the option, `lease` sends and waits.
+Begins where there is an address. Follows PXE 2.1 §2.2 and its table 2-1 (option 43); `offers`
+reads the option, `lease` sends and waits.
 
-1. What boots is said by the last of: the DHCP server, a proxy's offer, the answer on port 4011, the
-   boot server that was discovered (R-PXE-33).
+1. What boots is said by the last of: the DHCP server, a proxy's offer, the answer on port 4011,
+   the boot server that was discovered (R-PXE-33).
 2. Only a server that was asked, or that the list allows, can answer (R-PXE-26, 42, 46).
 3. A menu takes a key, the job's entry, or its time-out; without any of them the first entry.
 """
@@ -52,11 +52,11 @@ class BootServer:
         if job.get("server") and job.get("file"):
             name = job["file"].encode()
             return self._found(job["server"], "job", name, "job", None)
-        best = self._best()
+        best = self._best() if self.spec["proxy"] else self.answers[0]
         tags = best.tags
         name, by = best.file(self.tail)
         at_once = offers.control(tags) & offers.FILE_AT_ONCE and name  # R-PXE-41
-        if best.kind == "pxe10" and not at_once:
+        if best.kind == "pxe10" and self.spec["discovery"] and not at_once:
             item = self._item(tags, bool(name))
             if item is not None:
                 best = self._discover(tags, item)
@@ -175,7 +175,9 @@ class BootServer:
         index = chooser.choose(self.job.get("menu"))
         kind, text = items[index]
         if kind == 0:
-            raise Aborted(Failure("PXE-M0F", "The menu's entry '%s' is a local boot" % text, "ours"))
+            raise Aborted(
+                Failure("PXE-M0F", "The menu's entry '%s' is a local boot" % text, "ours")
+            )
         return kind
 
     # --- discovery -------------------------------------------------------------------------------

@@ -183,7 +183,9 @@ class Client:
             return ip_bytes(known) if known else None
         if value == "<item>":  # 43.71: type, layer 0 (R-PXE-46)
             known = values.get("item")
-            return None if known is None else b"\x47\x04%c%c\x00\x00\xff" % (known >> 8, known & 255)
+            return (
+                None if known is None else b"\x47\x04%c%c\x00\x00\xff" % (known >> 8, known & 255)
+            )
         return value.replace("{arch}", "%05d" % self.spec["arch"]).encode()
 
 

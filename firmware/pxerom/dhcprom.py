@@ -32,14 +32,14 @@ discover.needs_file yes|no "yes"
 discover.options any null
 request.waits_ms [1..3600000]
 request.options any null
-proxy.waits_ms [1..3600000]
-proxy.source_port 68|4011 68
-proxy.binl always|no_file "always"
-proxy.options any null
-discovery.waits_ms [1..3600000]
-discovery.each first|all "first"
-discovery.strict yes|no "no"
-discovery.options any null
+proxy?.waits_ms [1..3600000]
+proxy?.source_port 68|4011 68
+proxy?.binl always|no_file "always"
+proxy?.options any null
+discovery?.waits_ms [1..3600000]
+discovery?.each first|all "first"
+discovery?.strict yes|no "no"
+discovery?.options any null
 inform?.waits_ms [1..3600000]
 inform?.options any null
 arp.tries_ms [1..3600000] []
@@ -71,10 +71,15 @@ def flatten(tree):
     if spec["inform"] is None:
         spec["inform"] = {"waits_ms": list(_INFORM_MS), "options": None}
     for name in ("discover", "request", "proxy", "discovery", "inform"):
+        if spec[name] is None:
+            continue  # what this ROM does not do
         own = spec[name]["options"]
         if own is not None:
             spec[name]["options"] = _options(own, "dhcp.%s.options" % name)
-    for path, text in (("dhcp.name_tail", spec["name_tail"]), ("dhcp.xid.fixed", spec["xid"]["fixed"])):
+    for path, text in (
+        ("dhcp.name_tail", spec["name_tail"]),
+        ("dhcp.xid.fixed", spec["xid"]["fixed"]),
+    ):
         if len(text) % 2 or not all(digit in "0123456789abcdef" for digit in text):
             raise profile.ProfileError(path, "expected bytes in hexadecimal, got %s" % text)
     return spec

@@ -12,7 +12,7 @@ event. All of it is loaded for a boot job and forgotten before the file comes.
 """
 
 from pxerom import dhcp, offers
-from pxerom.bootserver import Aborted, BootServer, Ended
+from pxerom.bootserver import BootServer, Ended
 from pxerom.compat import const, random_below, ticks_add, ticks_diff
 from pxerom.status import Failure, Refused
 
@@ -27,8 +27,8 @@ _RESTARTS = const(3)  # after a NAK, or an address that is in use
 
 class Lease:
     """DHCP of one boot. `spec`: the ROM file's `dhcp`; `job`: of the kind boot; `nic`: the link;
-    `net`: a `port68.Port68`; `emit`: takes events; `keys`: gives a key or "". `uefi`: True for a ROM
-    with the codes of UEFI."""
+    `net`: a `port68.Port68`; `emit`: takes events; `keys`: gives a key or ""; `uefi`: True for a
+    ROM with the codes of UEFI."""
 
     def __init__(self, spec, job, nic, net, emit, on_wait=None, keys=None, uefi=False):
         self.spec = spec
@@ -48,7 +48,7 @@ class Lease:
         self.ack = None
         self._emit = emit
         self._on_wait = on_wait
-        self._first = None
+        self.first = None
         self._end = None
         self.next = ""  # what the ROM would have done next
         self._until = None
@@ -125,7 +125,10 @@ class Lease:
 
     def _nothing(self, seen):
         # R-PXE-24
-        tried = "%d DISCOVERs in %.1f s" % (len(self.spec["discover"]["waits_ms"]), self.ms() / 1000)
+        tried = "%d DISCOVERs in %.1f s" % (
+            len(self.spec["discover"]["waits_ms"]),
+            self.ms() / 1000,
+        )
         good = [each for each in seen if each.kind != "plain" or not each.proxy]
         if not good:
             dropped = sum(self.dropped.values())
@@ -200,7 +203,9 @@ class Lease:
         )
         if mask is None:
             self.warn("%s gave no network mask; that of the address's class is used." % ack.server)
-        self.nic.take(reply.yiaddr, self.lease["mask"], self.lease["gateway"])
+        self.nic.take(
+            reply.yiaddr, self.lease["mask"], self.lease["gateway"], self.lease["seconds"]
+        )
         if self.spec["arp"]["announce"] == "yes":
             self.nic.announce(reply.yiaddr)
 
@@ -224,6 +229,8 @@ class Lease:
         # The answers to an INFORM; none when a proxy is to be asked at once.
         nic = self.nic
         address = self.job.get("address")
+        if not nic.ip:
+            nic.find_address()
         if by == "static" and address:
             nic.take(address["ip"], address["mask"], address.get("gateway"))
             self._lease(by, address["ip"], address["mask"], address.get("gateway"))
@@ -271,12 +278,12 @@ class Lease:
 
     def ms(self):
         """Milliseconds since the first packet."""
-        return 0 if self._first is None else ticks_diff(self.net.now(), self._first)
+        return 0 if self.first is None else ticks_diff(self.net.now(), self.first)
 
     def send(self, message, purpose, packet, host, port, attempt):
         """Send a packet, and say so."""
-        if self._first is None:
-            self._first = self.net.now()
+        if self.first is None:
+            self.first = self.net.now()
         self.net.send(packet, host, port)
         sent = {
             "at_ms": self.ms(),

@@ -1,7 +1,7 @@
 """The sockets of DHCP: ports 68 and 4011, without an address and with one.
 
-Opening, sending and receiving are `udp.Udp`'s; here is what DHCP needs beyond it. Where the link can
-send whole packets (`nic.raw`, Linux), they leave from 0.0.0.0 before there is an address, and
+Opening, sending and receiving are `udp.Udp`'s; here is what DHCP needs beyond it. Where the link
+can send whole packets (`nic.raw`, Linux), they leave from 0.0.0.0 before there is an address, and
 answers to the address that is not ours yet are heard; elsewhere the stack's own sockets have to
 do, with whatever address the interface has.
 
@@ -23,8 +23,8 @@ _SIZE = const(1500)
 
 
 class Port68:
-    """DHCP's door of one boot. After a receive, `host` and `peer_port` are the sender's; `port` is
-    ours. `nic`: the link; `ttl`: the ROM's; `trace`: a `trace.Trace`, or None."""
+    """DHCP's door of one boot. After a receive, `host` and `peer_port` are the sender's; `port`
+    is ours. `nic`: the link; `ttl`: the ROM's; `trace`: a `trace.Trace`, or None."""
 
     now = staticmethod(ticks_ms)
     sleep = staticmethod(sleep_ms)
@@ -40,7 +40,7 @@ class Port68:
         self._udp = None
 
     def open(self, port, ip=None):
-        """Listen at `port` (0: any): of the address `ip`, or without an address. Raises Refused."""
+        """Listen at `port` (0: any), of the address `ip` or without one. Raises Refused."""
         self.close()
         spec = {"policy": "fixed", "first": port, "last": port, "per": "boot"}
         trace = self._trace
@@ -69,8 +69,7 @@ class Port68:
         """Send one packet. Raises Failure when the stack refuses."""
         if self._raw:
             self._raw.send(packet, host, port)
-            if self._trace:
-                self._trace.packet("out", packet, address(host, port), self.port)
+            self._note("out", packet, address(host, port), "0.0.0.0")
         else:
             self._udp.send(packet, address(host, port))
 
@@ -84,9 +83,14 @@ class Port68:
         data = self._raw.receive(wait_ms)
         if data is not None:
             self.host, self.peer_port = self._raw.host, self._raw.port
-            if self._trace:
-                self._trace.packet("in", data, address(self.host, self.peer_port), self.port)
+            self._note("in", data, address(self.host, self.peer_port), self._raw.target)
         return data
+
+    def _note(self, direction, packet, peer, local):
+        if self._trace:
+            self._trace.local = local
+            self._trace.packet(direction, packet, peer, self.port)
+            self._trace.local = None
 
     def flush(self):
         if self._trace:

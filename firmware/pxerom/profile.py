@@ -199,6 +199,8 @@ def _object(tree, value, path):
             if not isinstance(items, list) or not items:
                 _wrong(at, "a list of objects", items)
             flat[name] = [_object(rule, item, "%s[%d]" % (at, i)) for i, item in enumerate(items)]
+        elif mark[-1] == "?" and _bare(value[name], at) is None:
+            flat[name] = None
         else:
             flat[name] = _object(rule, value[name], at)
     return flat

@@ -12,7 +12,7 @@ import click
 from pxebench import boot_job, job
 from pxebench.board_cli import read_config
 from pxebench.job import Refused, show
-from pxebench.options import ENDPOINT, OUTPUT, ROM, address, all_of, milliseconds
+from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
 
 
 @click.command(short_help="Boot over the network as a ROM does: DHCP first, then the file.")
@@ -36,7 +36,7 @@ from pxebench.options import ENDPOINT, OUTPUT, ROM, address, all_of, millisecond
 @click.option("--server", metavar="IP", help="Fetch from there, whatever DHCP says.")
 @click.option("--file", metavar="NAME", help="Fetch that file, whatever DHCP says.")
 @click.option("--release", is_flag=True, help="Give the lease back at the end.")
-@all_of(OUTPUT)
+@all_of(OUTPUT, SERVER_PCAP)
 def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **given):
     """Boot from interface IF as a ROM does: DHCP and proxyDHCP, boot servers and their menu, then
     the file over TFTP, with the ROM's own packets, times and screen.
@@ -103,7 +103,9 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
             return run(wanted_job, seen, keys)
 
         task = boot_job.boot_job(rom if by_id else chosen, interface, **settings)
-        return run_job(guarded, where, task, flat, json_path, given["pcap"], quiet)
+        return run_job(
+            guarded, where, task, flat, json_path, given["pcap"], quiet, given["server_pcap"]
+        )
 
 
 def _mac(text):

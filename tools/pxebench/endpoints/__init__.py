@@ -8,6 +8,7 @@ asked while the menu of a boot stands.
 """
 
 import importlib
+import os
 
 from pxebench import boot_job
 from pxebench.job import EXIT_BENCH, EXIT_USAGE, Refused, one_sentence, ordered, show, whole
@@ -66,6 +67,20 @@ class Listener:
             if kind == "start":
                 self.start = event
             self.on_event(event)
+
+    def take_from(self, sender, event):
+        """An event from another process, perhaps of another version of pxerom: `Refused` when it
+        cannot be read. `sender`: "firmware" or "board", for that sentence."""
+        try:
+            self.event(event)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            if os.environ.get("PXEBENCH_DEBUG"):
+                raise
+            raise Refused(
+                f"The {sender} sent an event {show(event['event'])} that pxebench does not "
+                f"understand: it is another version of pxerom.",
+                EXIT_BENCH,
+            ) from None
 
     @property
     def done(self):

@@ -184,20 +184,8 @@ class _Child:
         else:
             for event in self.sequence.feed(data):
                 if not self.listener.done:
-                    self._tell(event)
+                    self.listener.take_from("firmware", event)
         return bool(data)
-
-    def _tell(self, event):
-        try:
-            self.listener.event(event)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            if os.environ.get("PXEBENCH_DEBUG"):
-                raise
-            raise Refused(
-                f"The firmware sent an event {show(event['event'])} that pxebench does not "
-                f"understand: it is another version of pxerom.",
-                EXIT_BENCH,
-            ) from None
 
     def close(self):
         """End the child for certain: in its own time when it gave its last event, else killed."""

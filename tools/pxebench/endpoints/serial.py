@@ -228,21 +228,9 @@ class _Job:
         for event in self.sequence.feed(data):
             self.silent_at = time.monotonic() + _SILENCE_S
             if event["event"] != "alive" and not self.listener.done:
-                self._tell(event)
+                self.listener.take_from("board", event)
         if any(word in self.sequence.text for word in _RESTARTED):
             raise self._died("is gone: the board restarted in mid-run (look at its power)")
-
-    def _tell(self, event):
-        try:
-            self.listener.event(event)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            if os.environ.get("PXEBENCH_DEBUG"):
-                raise
-            raise Refused(
-                f"The board sent an event {show(event['event'])} that pxebench does not "
-                f"understand: it is another version of pxerom.",
-                EXIT_BENCH,
-            ) from None
 
     def _seen(self, event):
         if event["event"] == "start" and self.wanted.get("max_time_ms"):
