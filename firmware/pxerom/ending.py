@@ -1,6 +1,31 @@
-"""What a boot says when it timed out or was ended: loaded then, and not before."""
+"""The end of a boot that is not simply over: a last wait, a time-out, an interrupt."""
 
+from pxerom import tftp
+from pxerom.compat import const, ticks_add, ticks_diff
 from pxerom.status import Failure
+
+_STEP_MS = const(100)
+
+
+def dally(boot):
+    """The server may not have heard the final ACK (R-TFTP-55). The file is safe already."""
+    net = boot.net
+    transfer = boot.transfer
+    end = ticks_add(net.now(), boot.rom["tftp"]["dally_ms"])
+    while True:
+        boot.flush()
+        now = net.now()
+        wait_ms = ticks_diff(end, now)
+        if wait_ms <= 0:
+            return
+        if ticks_diff(now, boot.due) >= 0:
+            boot.tick(now)
+        try:
+            data = net.receive(transfer.recv_size, min(wait_ms, _STEP_MS))
+            if data is not None and transfer.feed(data, net.sender, now) == tftp.ANSWER:
+                net.send(transfer.reply, transfer.reply_to)
+        except Failure:
+            return
 
 
 def timed_out(boot, why):

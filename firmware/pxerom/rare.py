@@ -57,3 +57,12 @@ def _count_anew(transfer, reaction):
         transfer.on[hazard] = nothing
     if reaction == "ack_zero":
         transfer.ack[2] = transfer.ack[3] = 0
+
+
+def unreachable(transfer):
+    """An ICMP error came: Failure where the ROM believes it, nothing elsewhere (R-SEC-18)."""
+    reaction = transfer.on.get("ack_unreachable" if transfer.opened else "rrq_unreachable")
+    if reaction:
+        transfer.reply = None
+        transfer.reply_to = transfer.peer
+        transfer.fail(reaction, "ICMP says that nothing listens there", "PXE-E38", 0)

@@ -15,7 +15,7 @@ from pxerom import tftp
 from pxerom.compat import address, const, split, ticks_add, ticks_diff, tidy
 from pxerom.image import Image
 from pxerom.retry import Retry
-from pxerom.status import Failure, Refused, of_error
+from pxerom.status import Failure, Refused, of_error, printable
 
 _TICK_MS = const(100)
 
@@ -35,13 +35,14 @@ class Boot:
         self.net = net
         self.emit = emit
         self.on_wait = on_wait
+        self._uefi = rom["screen"]["codes"] == "uefi"
         self.records = []  # the result's `transfers`
         self._sink = None
         self._image = None
         self._server = None
         self._first = None  # ticks of the first RRQ: at_ms is 0 there
         self._end = None  # ticks at which the bench's time is up
-        self._due = 0  # ticks of the next _tick
+        self.due = 0  # ticks of the next tick
         self._shown = 0  # bytes in the last progress event
         # Of the request that runs:
         self.transfer = None
@@ -54,14 +55,15 @@ class Boot:
 
     def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
         """Fetch one file from `host` (numeric IPv4) into `sink`; returns the result, a dict.
+        `filename`: text, or the bytes that DHCP gave.
         Raises Refused when the job cannot be run on this machine."""
         image = status = ended = None
         self._sink = sink
         self._image = Image()
         tidy()
-        self._due = self.net.now()
+        self.due = self.net.now()
         if max_time_ms is not None:
-            self._end = ticks_add(self._due, max_time_ms)
+            self._end = ticks_add(self.due, max_time_ms)
         try:
             room = sink.room()
             if max_bytes is not None and (room is None or max_bytes < room):
@@ -70,21 +72,26 @@ class Boot:
             self._fetch(host, port, filename, room)
             image = self._image.result()
             self._event("image", image)
-            self._dally()
+            if self.rom["tftp"]["dally_ms"]:
+                from pxerom.ending import dally
+
+                dally(self)
         except Failure as failure:
-            status = failure.status()
+            status = failure.status(self._uefi)
         except (KeyboardInterrupt, Ended) as end:
             from pxerom import ending
 
             ended = ending.ended(self, getattr(end, "by", "user"))
             if not image and ended["by"] == "bench":
-                status = ending.timed_out(self, "the bench's time was up").status()
+                failure = ending.timed_out(self, "the bench's time was up")
+                status = failure.status(self._uefi)
         except MemoryError:
-            status = Failure("PXE-E3A", "Not enough memory for such blocks", "ours").status()
+            failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours")
+            status = failure.status(self._uefi)
         finally:
             sink.abort()
             self.net.close()
-            self._flush()
+            self.flush()
         if status:
             self._event("failed", {"status": status})
         return {
@@ -106,7 +113,8 @@ class Boot:
         transfer = None
         slash = spec.get("slash")
         if slash in ("add", "drop"):
-            filename = "/" * (slash == "add") + filename.lstrip("/")
+            mark = "/" if isinstance(filename, str) else b"/"
+            filename = mark * (slash == "add") + filename.lstrip(mark)
         for request in spec["requests"]:
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
@@ -116,7 +124,7 @@ class Boot:
             self._request = request
             self._record = {
                 "purpose": request["purpose"],
-                "file": filename,
+                "file": filename if isinstance(filename, str) else printable(filename),
                 "server": host,
                 "server_port": port,
                 "requests": [],
@@ -245,7 +253,7 @@ class Boot:
         view = transfer.view
         size = transfer.recv_size
         block = transfer.next
-        due = self._due
+        due = self.due
         now = net.now()
         wait_ms = self._wait_ms(now)
         if wait_ms <= 0:
@@ -289,14 +297,16 @@ class Boot:
     def _receive(self):
         # The next datagram; None when the ROM goes on to its next request.
         net = self.net
-        self._flush()
+        self.flush()
         while True:
             now = net.now()
-            if ticks_diff(now, self._due) >= 0:
-                self._tick(now)
+            if ticks_diff(now, self.due) >= 0:
+                self.tick(now)
             if net.unreachable != self._icmp:
                 self._icmp = net.unreachable
-                self.transfer.unreachable()
+                from pxerom.rare import unreachable
+
+                unreachable(self.transfer)
             wait_ms = self._wait_ms(now)
             if wait_ms > 0:
                 data = net.receive(self.transfer.recv_size, wait_ms)
@@ -370,35 +380,15 @@ class Boot:
             self._ask(False)
         return True
 
-    def _tick(self, now):
+    def tick(self, now):
         # Ten times a second: the bench's time, the progress, the watchdog.
-        self._due = ticks_add(now, _TICK_MS)
+        self.due = ticks_add(now, _TICK_MS)
         if self._end is not None and ticks_diff(self._end, now) <= 0:
             raise Ended()
         if self.transfer and self.transfer.bytes != self._shown:
             self._progress()
         if self.on_wait:
             self.on_wait()
-
-    def _dally(self):
-        # The server may not have heard the final ACK (R-TFTP-55). The file is safe already.
-        net = self.net
-        transfer = self.transfer
-        end = ticks_add(net.now(), self.rom["tftp"]["dally_ms"])
-        while True:
-            self._flush()
-            now = net.now()
-            wait_ms = ticks_diff(end, now)
-            if wait_ms <= 0:
-                return
-            if ticks_diff(now, self._due) >= 0:
-                self._tick(now)
-            try:
-                data = net.receive(transfer.recv_size, min(wait_ms, _TICK_MS))
-                if data is not None and transfer.feed(data, net.sender, now) == tftp.ANSWER:
-                    net.send(transfer.reply, transfer.reply_to)
-            except Failure:
-                return
 
     # --- what is reported --------------------------------------------------------------------
 
@@ -457,6 +447,6 @@ class Boot:
             except Failure:
                 pass
 
-    def _flush(self):
+    def flush(self):
         if self.net.trace:
             self.net.trace.flush()

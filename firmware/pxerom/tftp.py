@@ -61,7 +61,7 @@ def rrq(filename, mode, options, padding=0):
 
     Raises ValueError when the name cannot be sent or 512 bytes are not enough (R-TFTP-2, 3).
     """
-    name = filename.encode()
+    name = filename.encode() if isinstance(filename, str) else filename
     if not name or min(name) < 32:
         raise ValueError("the name is empty or holds a control character")
     packet = b"\x00\x01" + name + b"\x00" + mode.encode() + b"\x00"
@@ -187,7 +187,7 @@ class Transfer:
         self._strays += 1
         detail = "Packets that are no part of a read came"
         if self._strays == _MAX_STRAY:
-            self._fail("error", detail, "PXE-E33", 4)
+            self.fail("error", detail, "PXE-E33", 4)
         return self._react("stray_opcode", detail, "PXE-E33", 4)
 
     def run(self):
@@ -240,14 +240,6 @@ class Transfer:
     def abort(self, code, message):
         """The ERROR that tells the peer of a local end (R-TFTP-58); None without a peer."""
         return self._make_error(code, message) if self.peer else None
-
-    def unreachable(self):
-        """An ICMP error came: Failure where the ROM believes it, nothing elsewhere (R-SEC-18)."""
-        reaction = self.on.get("ack_unreachable" if self.opened else "rrq_unreachable")
-        if reaction:
-            self.reply = None
-            self.reply_to = self.peer
-            self._fail(reaction, "ICMP says that nothing listens there", "PXE-E38", 0)
 
     # --- who may speak -------------------------------------------------------------------------
 
@@ -337,7 +329,7 @@ class Transfer:
             self.done = True
             self.full = -1
         elif self.next == 65535 and self._rollover == "fail":
-            self._fail("error", "The file has more than 65535 blocks", "PXE-E3A", 3)
+            self.fail("error", "The file has more than 65535 blocks", "PXE-E3A", 3)
         self.bytes = total
         self.blocks += 1
         self._last = self.next
@@ -456,7 +448,7 @@ class Transfer:
         if reaction in ("ignore", "drop") or (reaction == "ack_once" and self._reacked):
             return DROP
         if reaction in ("fail", "error") or isinstance(reaction, dict):
-            self._fail(reaction, detail, code, error_code)
+            self.fail(reaction, detail, code, error_code)
         self._in_window = 0  # the server goes on after any ACK
         if reaction not in ("ack", "ack_once"):
             from pxerom import rare
@@ -466,7 +458,7 @@ class Transfer:
         self.reply = self.ack
         return ANSWER
 
-    def _fail(self, reaction, detail, code, error_code):
+    def fail(self, reaction, detail, code, error_code):
         # "fail" says nothing to the server, "error" sends the RFC's ERROR, or it is the ROM's own.
         if reaction == "error":
             self.reply = self._make_error(error_code, _ERRORS.get(error_code, detail))
@@ -484,7 +476,7 @@ class Transfer:
             detail = "More than the announced %d bytes came" % self.tsize
             self._react("longer_than_tsize", detail, "PXE-E39", 3)
         detail = "The file has %d bytes or more, at most %d can be taken" % (size, self.limit)
-        self._fail("error", detail, "PXE-E3A", 3)
+        self.fail("error", detail, "PXE-E3A", 3)
 
     def _make_error(self, code, message):
         self.sent_error = {"code": code, "message": message}
