@@ -51,7 +51,10 @@ tftp.adjustable [blksize|windowsize|timeout|retries|tsize] []
 dhcp any null
 screen.banner [text] []
 screen.file text ""
-screen.exit text null"""
+screen.exit text null
+screen.codes pxe|uefi "pxe"
+screen.errors any {}
+screen.boot any {}"""
 
 # What the ROM does when ...; the default is what the RFCs and good sense ask for.
 _ON = """\
@@ -196,6 +199,8 @@ def _object(tree, value, path):
             if not isinstance(items, list) or not items:
                 _wrong(at, "a list of objects", items)
             flat[name] = [_object(rule, item, "%s[%d]" % (at, i)) for i, item in enumerate(items)]
+        elif mark[-1] == "?" and _bare(value[name], at) is None:
+            flat[name] = None
         else:
             flat[name] = _object(rule, value[name], at)
     return flat
@@ -205,12 +210,23 @@ def _at(path, name):
     return path + "." + name if path else name
 
 
+def value(fact):
+    """A fact without its evidence."""
+    return _bare(fact, "")
+
+
+def check(shape, fact, path):
+    """The checked, bare form of a part of a ROM file, for whoever has a shape of its own."""
+    return _object(_tree(shape), fact, path)
+
+
 def flatten(rom):
     """The checked, bare form of a ROM (a dict as in the file). Raises ProfileError."""
     flat = _object(_tree(_SHAPE), rom, "")
     for name in ("name", "about", "sources", "dhcp"):
         del flat[name]  # for people, or read elsewhere
     del flat["tftp"]["adjustable"]  # for the bench
+    del flat["screen"]["boot"]  # put back for a boot, see `dhcprom`
     ports = flat["udp"]["source_port"]
     if ports["last"] < ports["first"]:
         raise ProfileError("udp.source_port.last", "expected %d or more" % ports["first"])

@@ -15,7 +15,7 @@ from pxerom import tftp
 from pxerom.compat import address, const, split, ticks_add, ticks_diff, tidy
 from pxerom.image import Image
 from pxerom.retry import Retry
-from pxerom.status import Failure, Refused, of_error
+from pxerom.status import Failure, Refused, of_error, printable
 
 _TICK_MS = const(100)
 
@@ -35,6 +35,7 @@ class Boot:
         self.net = net
         self.emit = emit
         self.on_wait = on_wait
+        self._uefi = rom["screen"]["codes"] == "uefi"
         self._records = []  # the result's `transfers`
         self._sink = None
         self._image = None
@@ -53,6 +54,7 @@ class Boot:
 
     def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
         """Fetch one file from `host` (numeric IPv4) into `sink`; returns the result, a dict.
+        `filename`: text, or the bytes that DHCP gave.
         Raises Refused when the job cannot be run on this machine."""
         image = status = ended = None
         self._sink = sink
@@ -71,13 +73,14 @@ class Boot:
             self._event("image", image)
             self._dally()
         except Failure as failure:
-            status = failure.status()
+            status = failure.status(self._uefi)
         except (KeyboardInterrupt, Ended) as end:
             ended = self._ended(getattr(end, "by", "user"))
             if not image and ended["by"] == "bench":
-                status = self._timed_out("the bench's time was up").status()
+                status = self._timed_out("the bench's time was up").status(self._uefi)
         except MemoryError:
-            status = Failure("PXE-E3A", "Not enough memory for such blocks", "ours").status()
+            failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours")
+            status = failure.status(self._uefi)
         finally:
             sink.abort()
             self.net.close()
@@ -110,7 +113,7 @@ class Boot:
             self._request = request
             self._record = {
                 "purpose": request["purpose"],
-                "file": filename,
+                "file": filename if isinstance(filename, str) else printable(filename),
                 "server": host,
                 "server_port": port,
                 "requests": [],

@@ -58,7 +58,7 @@ def rrq(filename, mode, options, padding=0):
 
     Raises ValueError when the name cannot be sent or 512 bytes are not enough (R-TFTP-2, 3).
     """
-    name = filename.encode()
+    name = filename.encode() if isinstance(filename, str) else filename
     if not name or min(name) < 32:
         raise ValueError("the name is empty or holds a control character")
     packet = b"\x00\x01" + name + b"\x00" + mode.encode() + b"\x00"

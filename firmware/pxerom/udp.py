@@ -87,12 +87,13 @@ class SourcePorts:
 
 class Udp:
     """UDP of one boot. `spec`: `udp.source_port` of the ROM; `bind`: local address; `trace`: a
-    `trace.Trace`, or None."""
+    `trace.Trace`, or None; `prepare`: called with each socket before it is bound, or None."""
 
-    def __init__(self, spec, bind="0.0.0.0", trace=None):
+    def __init__(self, spec, bind="0.0.0.0", trace=None, prepare=None):
         self.ports = SourcePorts(spec)
         self.bind = bind
         self.trace = trace
+        self.prepare = prepare
         self.port = None
         self.sender = None
         self.unreachable = 0
@@ -137,6 +138,8 @@ class Udp:
     def _bound(self, port):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
+            if self.prepare:
+                self.prepare(sock)
             # Never '': on rp2 that is an IPv6 socket and hears no IPv4.
             sock.bind(address(self.bind, port))
         except OSError:

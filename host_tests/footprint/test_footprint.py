@@ -8,7 +8,16 @@ from host_tests.footprint import measure
 
 _KIB = 1024
 # What a plain fetch never loads, with a bound of its own.
-_APART = {"faults.py": 4 * _KIB}
+_APART = {
+    "faults.py": 4 * _KIB,
+    "boot.py": 4 * _KIB,
+    "bootserver.py": 6 * _KIB,
+    "dhcp.py": 6 * _KIB,
+    "dhcprom.py": 4 * _KIB,
+    "lease.py": 8 * _KIB,
+    "offers.py": 6 * _KIB,
+    "port68.py": 2 * _KIB,
+}
 _VERSIONS = pytest.mark.parametrize("version", ["1.25", "1.26"])
 
 

@@ -18,12 +18,21 @@ import click
 
 from pxebench import __version__, job
 from pxebench.board_cli import board, read_config
+from pxebench.boot_cli import boot
 from pxebench.compare_cli import compare
 from pxebench.compat_cli import compat
 from pxebench.faults import fault_options
 from pxebench.faults import parse as parse_faults
-from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
-from pxebench.options import ENDPOINT, OUTPUT, ROM, address, all_of, milliseconds
+from pxebench.job import (
+    EXIT_BENCH,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    Refused,
+    show,
+)
+from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
 from pxebench.settings import adjust
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -44,7 +53,7 @@ def pxebench():
 @click.argument("url", metavar="tftp://HOST[:PORT]/FILE")
 @all_of(ROM, ENDPOINT)
 @click.option("--bind", metavar="IP", help="The local address to send from.")
-@all_of(OUTPUT)
+@all_of(OUTPUT, SERVER_PCAP)
 @click.option("--blksize", type=int, metavar="N", help="Block size to ask for (8..65464). *")
 @click.option("--windowsize", type=int, metavar="N", help="Blocks per ACK (1..65535). *")
 @click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
@@ -74,7 +83,7 @@ def fetch(
         "out": out,
         "max_bytes": given["max_bytes"],
         "max_time_ms": milliseconds("--max-time", given["max_time"]),
-        "trace": pcap is not None,
+        "trace": bool(pcap or given["server_pcap"]),
         "faults": parse_faults(given["faults"], given["seed"]),
     }
     check_targets({"--out": out, "--json": json_path, "--pcap": pcap})
@@ -85,9 +94,8 @@ def fetch(
     server = job.resolve(host, options["max_time_ms"])
     by_id = adjusted is wanted and rom == job.value(wanted["id"])
     fetch_job = job.fetch_job(rom if by_id else adjusted, server, port, file, **options)
-    return run_job(
-        run, endpoint.partition(":")[0], fetch_job, job.flat(adjusted), json_path, pcap, quiet
-    )
+    kind, flat = endpoint.partition(":")[0], job.flat(adjusted)
+    return run_job(run, kind, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"])
 
 
 @pxebench.group(
@@ -131,6 +139,7 @@ def serve(directory, bind, port, json_lines):
 
 
 pxebench.add_command(board)
+pxebench.add_command(boot)
 pxebench.add_command(compare)
 pxebench.add_command(compat)
 
@@ -138,8 +147,9 @@ pxebench.add_command(compat)
 # ---- running a job
 
 
-def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
-    """Run a job and show it; the exit code. `run`: of `open_endpoint`; `rom`: flat, its screen."""
+def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet, server_pcap=()):
+    """Run a job and show it; the exit code. `run`: of `open_endpoint`; `rom`: flat, its screen;
+    `server_pcap`: captures made further on, to be read when the boot is over."""
     from pxebench.endpoints import completed
     from pxebench.record import Record, client_address, command
     from pxebench.view import View, Writer, summary
@@ -148,15 +158,17 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
-    client = client_address(fetch_job["server"], fetch_job.get("bind"))
-    kept = Record(client) if json_path else None
+    client = None  # a ROM that boots has no address yet
+    if fetch_job["job"] == "fetch":
+        client = client_address(fetch_job["server"], fetch_job.get("bind"))
+    kept = Record(client) if json_path or server_pcap else None
     if kept:
         listeners.append(kept.event)
     capture = None
     if pcap:
         from pxebench.capture import Capture
 
-        capture = Capture(client, rom)
+        capture = Capture(client or "0.0.0.0", rom)
         listeners.append(capture.event)
 
     def on_event(event):
@@ -183,16 +195,39 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
             say.line(line)
     if capture:
         _store("--pcap", pcap, lambda: capture.write(pcap))
-    if kept:
-        result = {**result, "command": command(), "events": job.ordered(kept.events())}
+    client = client or (result["lease"] or {}).get("ip")
+    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") == "PXE-E32"
+    if silent and client and not server_pcap and not client.startswith("127."):
+        from pxebench.path import tcpdump
+
+        say.line(f"  decide   {tcpdump(client)}")
+        say.line("           run at the server during a boot with --server-pcap server.pcap, it")
+        say.line("           says whether the requests arrive there and the answers are dropped.")
+    events = kept.events() if kept else []
+    unread = None
+    if server_pcap:
+        from pxebench import path, path_words
+
+        server = fetch_job.get("server") or (result.get("boot") or {}).get("server")
+        try:
+            result["path"] = path.of_run(events, server_pcap, client, server)
+        except Refused as refused:  # the boot is worth its JSON all the same
+            unread = refused
+        else:
+            for line in path_words.lines(result["path"]) if not to_stdout else ():
+                Writer(sys.stderr).line(line)
+    if json_path:
+        result = {**result, "command": command(), "events": job.ordered(events)}
         _store("--json", json_path, lambda: _write_json(json_path, result))
+    if unread:
+        raise unread
     return code
 
 
 def _write_json(path, result):
-    from json import dumps
+    from pxebench.record import as_text
 
-    text = dumps(result, indent=2) + "\n"
+    text = as_text(result)
     if path == "-":
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")

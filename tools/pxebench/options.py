@@ -74,6 +74,14 @@ OUTPUT = [
     click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark."),
     click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary."),
 ]
+SERVER_PCAP = [
+    click.option(
+        "--server-pcap",
+        metavar="FILE",
+        multiple=True,
+        help="A capture made at the server or a firewall meanwhile; several: from here on.",
+    )
+]
 
 
 def all_of(*lists):
