@@ -83,10 +83,10 @@ def run(job, on_event, binary, keys=None):
 class _Child:
     """The interpreter's process, from its start to its certain end."""
 
-    def __init__(self, listener, job, keys):
+    def __init__(self, listener, job, keys=None):
         self.listener = listener
         self.menu = Menu(keys, self._type)
-        self.boots = job["job"] == "boot"
+        self.boots = job.get("job") == "boot"
         self.sequence = Sequence()
         self.process = None
         self.stderr = b""
