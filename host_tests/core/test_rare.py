@@ -431,6 +431,18 @@ def test_window_that_is_not_full_at_a_time_out_hears_the_last_ack_that_was_sent(
     same(bytes(transfer.expire()), ack(6))
 
 
+def test_gap_in_a_window_is_told_once_by_u_boot_and_with_each_block_by_edk2():
+    """The captures: DATA 21 of 21..24 lost; ACK 20 once, or three times."""
+    for name, replies in (("u-boot", [ack(4), None, None]), ("edk2", [ack(4)] * 3)):
+        transfer = _transfer(name, asked=[["windowsize", "4"]])
+        same(_feed(transfer, oack(("windowsize", 4))), (tftp.OPENED, ack(0)))
+        for block in range(1, 5):
+            _feed(transfer, data(block, _FULL))
+        same([_feed(transfer, data(block, _FULL))[1] for block in (6, 7, 8)], replies, name)
+        again = [_feed(transfer, data(block, _FULL))[1] for block in (5, 6, 7, 8)]
+        same(again, [None, None, None, ack(8)], name)
+
+
 def test_timer_that_follows_the_round_trips_waits_four_of_them():
     """iPXE's retry.c: t := 7/8 t + r/2, so t comes to 4 r; never below the table's first."""
     timer = Smoothed([250, 550, 1040, 2030, 4070, 8160])
