@@ -21,10 +21,16 @@ from pxerom.udp import Udp
 _MAX_TIME_MS = const(3600000)
 
 
-def run(job, emit, on_wait=None):
-    """Run a job (a dict); `emit` takes each event. Returns the last one: a result or `refused`."""
+def run(job, emit, on_wait=None, nic=None, keys=None):
+    """Run a job (a dict); `emit` takes each event. Returns the last one: a result or `refused`.
+    For a boot: `nic`, a link that is up (else the job's interface is); `keys`, see `boot`."""
     try:
-        last = _fetch(job, emit, on_wait)
+        if job.get("job") == "boot":
+            from pxerom import boot
+
+            last = boot.run(job, emit, on_wait, nic, keys)
+        else:
+            last = _fetch(job, emit, on_wait)
         last["event"] = "result"
     except Refused as refusal:
         last = {"event": "refused", "exit": refusal.exit_code, "message": refusal.message}
@@ -34,9 +40,11 @@ def run(job, emit, on_wait=None):
 
 def _fetch(job, emit, on_wait):
     if job.get("job") != "fetch":
-        raise Refused(2, "This agent runs jobs of the kind fetch, not %s." % job.get("job"))
+        raise Refused(
+            2, "This agent runs jobs of the kinds fetch and boot, not %s." % job.get("job")
+        )
     host = job.get("server")
-    _unicast(host)
+    unicast(host)
     rom = load_rom(job.get("rom"))
     target = sink.make(job.get("sink") or {})
     trace = None
@@ -86,7 +94,8 @@ def load_rom(rom):
         compat.forget("profile")
 
 
-def _unicast(host):
+def unicast(host):
+    """Refuse a host that is no numeric unicast address."""
     parts = str(host).split(".")
     if len(parts) != 4 or not all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts):
         raise Refused(2, "The server must be a numeric IPv4 address, not %s." % host)

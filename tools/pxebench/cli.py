@@ -18,6 +18,7 @@ import click
 
 from pxebench import __version__, job
 from pxebench.board_cli import board, read_config
+from pxebench.boot_cli import boot
 from pxebench.compare_cli import compare
 from pxebench.compat_cli import compat
 from pxebench.faults import fault_options
@@ -31,6 +32,7 @@ from pxebench.job import (
     Refused,
     show,
 )
+from pxebench.learn_cli import learn
 from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
 from pxebench.report_cli import report
 from pxebench.settings import adjust
@@ -139,9 +141,11 @@ def serve(directory, bind, port, json_lines):
 
 
 pxebench.add_command(board)
-pxebench.add_command(report)
+pxebench.add_command(boot)
 pxebench.add_command(compare)
 pxebench.add_command(compat)
+pxebench.add_command(learn)
+pxebench.add_command(report)
 
 
 # ---- running a job
@@ -158,7 +162,9 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet, server_pcap=()):
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
-    client = client_address(fetch_job.get("server"), fetch_job.get("bind"))
+    client = None  # a ROM that boots has no address yet
+    if fetch_job["job"] == "fetch":
+        client = client_address(fetch_job["server"], fetch_job.get("bind"))
     kept = Record(client) if json_path or server_pcap else None
     if kept:
         listeners.append(kept.event)
@@ -166,7 +172,7 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet, server_pcap=()):
     if pcap:
         from pxebench.capture import Capture
 
-        capture = Capture(client, rom)
+        capture = Capture(client or "0.0.0.0", rom)
         listeners.append(capture.event)
 
     def on_event(event):
@@ -193,6 +199,7 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet, server_pcap=()):
             say.line(line)
     if capture:
         _store("--pcap", pcap, lambda: capture.write(pcap))
+    client = client or (result["lease"] or {}).get("ip")
     silent = code == EXIT_FAILED and (result["status"] or {}).get("code") == "PXE-E32"
     if silent and client and not server_pcap and not client.startswith("127."):
         from pxebench.path import tcpdump
@@ -205,8 +212,9 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet, server_pcap=()):
     if server_pcap:
         from pxebench import path, path_words
 
+        server = fetch_job.get("server") or (result.get("boot") or {}).get("server")
         try:
-            result["path"] = path.of_run(events, server_pcap, client, fetch_job.get("server"))
+            result["path"] = path.of_run(events, server_pcap, client, server)
         except Refused as refused:  # the boot is worth its JSON all the same
             unread = refused
         else:
