@@ -99,6 +99,8 @@ def _ours(events, client):
             epoch_us, asked = event.get("epoch_us") or 0, None
             client = event.get("ip") or client
             continue
+        if kind == "lease":  # a ROM that boots has its address from there
+            client = event.get("ip") or client
         number = max(run, 0)
         if kind == "left_out" or len(whole) >= _MOST_OURS:
             thinned.add(number)
