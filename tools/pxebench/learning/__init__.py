@@ -84,16 +84,19 @@ def sample(path, client=None, stage=1):
     capture = conversations.read(path)
     chosen = capture.client(client)
     boots, whole = [], []
-    for boot in chosen.boots:
-        stages = boot.stages()
-        if stage <= len(stages):
-            boots.append(stages[stage - 1])
-        if stage == 1 or stage <= len(stages):
+    for programs in chosen.power_ons():
+        if stage > len(programs):
+            continue
+        boot, talks = programs[stage - 1]
+        if talks:
+            boots.append(talks)
+        # The DHCP is that of the first program after it.
+        if stage == 1 or programs[stage - 2][0] is not boot:
             whole.append(boot)
-    if stage > 1 and not boots:
+    if not boots and not whole:
         raise Refused(f"No boot in {show(str(path))} has a program number {stage} (--stage).")
     name = show(os.path.basename(str(path)))
-    return Sample(name, chosen, boots, whole if stage == 1 else [], capture.file.until)
+    return Sample(name, chosen, boots, whole, capture.file.until)
 
 
 def learn(samples, rom_id, name=None):
