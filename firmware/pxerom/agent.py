@@ -33,12 +33,14 @@ def run(job, emit, on_wait=None):
 
 
 def _fetch(job, emit, on_wait):
-    if job.get("job") != "fetch":
-        raise Refused(2, "This agent runs jobs of the kind fetch, not %s." % job.get("job"))
+    kind = job.get("job")
+    if kind not in ("fetch", "ask"):
+        raise Refused(2, "This agent runs jobs of the kind fetch or ask, not %s." % kind)
     host = job.get("server")
     _unicast(host)
-    rom = load_rom(job.get("rom"))
-    target = sink.make(job.get("sink") or {})
+    asks = kind == "ask"
+    rom = job["rom"] if asks else load_rom(job.get("rom"))
+    target = None if asks else sink.make(job.get("sink") or {})
     trace = None
     if job.get("trace"):
         from pxerom.trace import Trace
@@ -48,12 +50,16 @@ def _fetch(job, emit, on_wait):
         {
             "event": "start",
             "schema": 1,
-            "job": "fetch",
+            "job": kind,
             "rom": rom["id"],
             "runtime": compat.runtime(),
             "epoch_us": compat.epoch_us(),
         }
     )
+    if asks:
+        from pxerom.ask import ask
+
+        return ask(job, emit, trace, on_wait)
     net = Udp(rom["udp"]["source_port"], job.get("bind") or "0.0.0.0", trace)
     boot = Boot(rom, net, emit, on_wait)
     return boot.fetch(
