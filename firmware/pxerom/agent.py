@@ -61,15 +61,22 @@ def _fetch(job, emit, on_wait):
 
         return ask(job, emit, trace, on_wait)
     net = Udp(rom["udp"]["source_port"], job.get("bind") or "0.0.0.0", trace)
-    boot = Boot(rom, net, emit, on_wait)
-    return boot.fetch(
+    max_time_ms = job.get("max_time_ms") or _MAX_TIME_MS
+    faults = job.get("faults")
+    if faults:
+        from pxerom.faults import Faults
+
+        net = Faults(net, faults, max_time_ms, on_wait)
+    result = Boot(rom, net, emit, on_wait).fetch(
         host,
         job.get("port") or 69,
         job.get("file") or "",
         target,
         job.get("max_bytes"),
-        job.get("max_time_ms") or _MAX_TIME_MS,
+        max_time_ms,
     )
+    result["faults"] = net.report if faults else None
+    return result
 
 
 def load_rom(rom):

@@ -20,9 +20,10 @@ from pxerom.status import Failure, Refused, of_error
 _TICK_MS = const(100)
 
 
-class _Ended(Exception):
-    # The bench's time is up.
-    pass
+class Ended(Exception):
+    """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
+
+    by = "bench"
 
 
 class Boot:
@@ -71,8 +72,8 @@ class Boot:
             self._dally()
         except Failure as failure:
             status = failure.status()
-        except (KeyboardInterrupt, _Ended) as end:
-            ended = self._ended("bench" if isinstance(end, _Ended) else "user")
+        except (KeyboardInterrupt, Ended) as end:
+            ended = self._ended(getattr(end, "by", "user"))
             if not image and ended["by"] == "bench":
                 status = self._timed_out("the bench's time was up").status()
         except MemoryError:
@@ -148,7 +149,7 @@ class Boot:
             if transfer.sent_error:  # else `reply` is an ACK that has gone out
                 self._tell(transfer.reply, transfer.reply_to)
             raise
-        except (KeyboardInterrupt, _Ended):
+        except (KeyboardInterrupt, Ended):
             record["outcome"] = "aborted"
             self._tell(transfer.abort(0, "TFTP Aborted"), transfer.peer)
             raise
@@ -348,7 +349,7 @@ class Boot:
         # Ten times a second: the bench's time, the progress, the watchdog.
         self._due = ticks_add(now, _TICK_MS)
         if self._end is not None and ticks_diff(self._end, now) <= 0:
-            raise _Ended()
+            raise Ended()
         if self._transfer and self._transfer.bytes != self._shown:
             self._progress()
         if self.on_wait:

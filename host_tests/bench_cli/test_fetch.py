@@ -128,6 +128,12 @@ def test_endpoints_give_equal_results(bench, served, words):
     ]
     assert runs[0].returncode == runs[1].returncode
     local, other = (json.loads(run.stdout) for run in runs)
+    commands = [result.pop("command") for result in (local, other)]
+    assert [word for word in commands[1] if word not in commands[0]] == ["micropython"]
+    events = [result.pop("events") for result in (local, other)]
+    # How often progress is told is a matter of time.
+    kinds = [[e["event"] for e in told if e["event"] != "progress"] for told in events]
+    assert kinds[0] == kinds[1]
     assert _without_times(local) == _without_times(other)
     # The order of the names too: a diff of two results shows what differs and nothing else.
     assert json.dumps(_without_times(local)) == json.dumps(_without_times(other))

@@ -171,10 +171,18 @@ def test_fetch_on_a_board_gives_the_shape_of_every_endpoint(bench, desk, filled)
     done = bench(*words, "--endpoint", f"serial:{filled.port}")
     assert done.returncode == 0, done.stderr
     ours = json.loads(done.stdout)
-    assert list(ours) == (
-        ["schema", "outcome", "status", "ended", "rom", "endpoint", "lease", "transfers", "image"]
-    )
+    names = ["schema", "outcome", "status", "ended", "rom", "endpoint", "lease", "transfers"]
+    assert list(ours) == [*names, "image", "faults"]
     assert ours["image"]["sha256"] == hashlib.sha256(b"small").hexdigest()
+
+
+def test_board_misbehaves_when_asked(bench, desk, filled):
+    words = ("fetch", desk.url("image.bin"), "--json", "-", "--rom", "standard")
+    done = bench(*words, "--endpoint", f"serial:{filled.port}", "--fault", "abort-at:2")
+    assert done.returncode == 1, done.stderr
+    ours = json.loads(done.stdout)
+    assert (ours["ended"]["by"], ours["faults"]["asked"]) == ("fault", {"abort-at": 2})
+    assert ours["transfers"][0]["error"] == {"code": 0, "message": "TFTP Aborted"}
 
 
 def test_mounted_run_leaves_the_flash_alone(bench, desk, board):

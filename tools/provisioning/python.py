@@ -18,10 +18,11 @@ from provisioning.folder import (
     set_done,
 )
 
-# One folder each: the two sets of stubs contradict each other.
+# One folder each: the sets of stubs contradict each other.
 STUBS = {
     "rp2": "micropython-rp2-stubs==1.29.0.post1",
     "esp32": "micropython-esp32-stubs==1.29.0.post1",
+    "unix": "micropython-unix-stubs==1.29.0.post1",
 }
 
 

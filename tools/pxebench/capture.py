@@ -83,15 +83,3 @@ def _frame(source, target, source_port, target_port, number, ttl, size, data):
     ip.len = _HEADERS + size
     ip.sum = dpkt.in_cksum(ip.pack_hdr())
     return ip.pack_hdr() + bytes(udp)
-
-
-def client_address(server, bind=None):
-    """The local IPv4 address that a packet to `server` leaves from; sends nothing."""
-    if bind and bind != "0.0.0.0":
-        return bind
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((server, 9))
-        except OSError:  # no route: the RRQs will fail too, but the capture is still wanted
-            return "0.0.0.0"
-        return probe.getsockname()[0]

@@ -18,6 +18,8 @@ import click
 
 from pxebench import __version__, job
 from pxebench.board_cli import board, config_option, kind_option, read_config
+from pxebench.faults import fault_options
+from pxebench.faults import parse as parse_faults
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
 from pxebench.settings import adjust
 
@@ -94,6 +96,7 @@ def pxebench():
 @click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
 @click.option("--retries", type=int, metavar="N", help="How often to send again. *")
 @click.option("--no-tsize", is_flag=True, help="Do not ask for the size. *")
+@fault_options
 def fetch(
     url, rom, endpoint, interpreter, mount, config, kind, out, json_path, pcap, quiet, **given
 ):
@@ -105,6 +108,7 @@ def fetch(
     pxebench fetch tftp://10.0.0.1/undionly.kpxe
     pxebench fetch tftp://10.0.0.1/undionly.kpxe --rom os-client --out image
     pxebench fetch tftp://10.0.0.1/undionly.kpxe --endpoint micropython --pcap boot.pcap
+    pxebench fetch tftp://10.0.0.1/undionly.kpxe --fault lose-ack:20 --fault double-ack --seed 7
     """
     host, port, file = job.parse_url(url)
     wanted = job.load_rom(rom)
@@ -117,6 +121,7 @@ def fetch(
         "max_bytes": given["max_bytes"],
         "max_time_ms": milliseconds("--max-time", given["max_time"]),
         "trace": pcap is not None,
+        "faults": parse_faults(given["faults"], given["seed"]),
     }
     check_targets({"--out": out, "--json": json_path, "--pcap": pcap})
 
@@ -180,17 +185,22 @@ pxebench.add_command(board)
 def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
     """Run a job and show it; the exit code. `run`: of `open_endpoint`; `rom`: flat, its screen."""
     from pxebench.endpoints import completed
+    from pxebench.record import Record, client_address, command
     from pxebench.view import View, Writer, summary
 
     to_stdout = json_path == "-"
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
+    client = client_address(fetch_job["server"], fetch_job.get("bind"))
+    kept = Record(client) if json_path else None
+    if kept:
+        listeners.append(kept.event)
     capture = None
     if pcap:
-        from pxebench.capture import Capture, client_address
+        from pxebench.capture import Capture
 
-        capture = Capture(client_address(fetch_job["server"], fetch_job.get("bind")), rom)
+        capture = Capture(client, rom)
         listeners.append(capture.event)
 
     def on_event(event):
@@ -205,6 +215,9 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
         result = completed(result, kind, known.start)
     finally:
         view.close()
+    if fetch_job.get("faults") and not result["faults"]:  # it was ended before it could say
+        result["faults"] = {"asked": dict(fetch_job["faults"])}
+        result["faults"]["seed"] = result["faults"]["asked"].pop("seed")
 
     # A success is in the JSON already; a failure is explained in any case.
     code = job.exit_code(result)
@@ -214,7 +227,8 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
             say.line(line)
     if capture:
         _store("--pcap", pcap, lambda: capture.write(pcap))
-    if json_path:
+    if kept:
+        result = {**result, "command": command(), "events": job.ordered(kept.events())}
         _store("--json", json_path, lambda: _write_json(json_path, result))
     return code
 

@@ -10,7 +10,8 @@ A **job** (one JSON object, one line):
     {"job": "fetch", "rom": "intel-undi" or a whole ROM, "server": "10.254.52.26", "port": 69,
      "file": "undionly.kpxe", "bind": "0.0.0.0", "sink": {"kind": "null"} or
      {"kind": "memory"} or {"kind": "file", "path": "..."},
-     "max_bytes": int or null, "max_time_ms": int or null, "trace": bool}
+     "max_bytes": int or null, "max_time_ms": int or null, "trace": bool,
+     "faults": what `faults.parse` makes, or null}
 
 **Events** (each has "event"; `at_ms` counts from the first RRQ):
 
@@ -39,7 +40,9 @@ A **result** (`--json`):
         "bytes", "retransmits", "duplicates", "foreign", "unreachable", "blksize", "windowsize",
         "elapsed_ms"}],
      "image": {"kind", "bytes", "sha256"} or null,
-     "ended": {"by": "bench|user", "after_ms", "next"} or null}
+     "ended": {"by": "bench|user|fault", "after_ms", "next"} or null,
+     "faults": {"asked", "seed", "acks", "lost", "late", "doubled", "withheld", "strange",
+        "answers", "errors_5"} or null}
 
 What a user typed wrong is a `Refused` with exit code 2, what the bench lacks one with 3; both
 carry one sentence.
@@ -171,7 +174,8 @@ def flat(rom):
 
 
 def fetch_job(rom, server, port, file, **options):
-    """A fetch job; `options` are bind, out, max_bytes, max_time_ms and trace, each may be left."""
+    """A fetch job; `options` are bind, out, max_bytes, max_time_ms, trace and faults, each may be
+    left."""
     out = options.get("out")
     job = {
         "job": "fetch",
@@ -183,6 +187,7 @@ def fetch_job(rom, server, port, file, **options):
         "max_bytes": options.get("max_bytes"),
         "max_time_ms": options.get("max_time_ms"),
         "trace": bool(options.get("trace")),
+        "faults": options.get("faults"),
     }
     if options.get("bind"):
         job["bind"] = options["bind"]
@@ -231,7 +236,8 @@ _ORDER = (
     *("endpoint", "lease", "transfers", "image", "code", "text", "message", "side", "detail"),
     *("advice", "by", "after_ms", "next", "kind", "runtime", "board", "mac", "error"),
     *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
-    *("foreign", "unreachable", "elapsed_ms"),
+    *("foreign", "unreachable", "elapsed_ms", "faults", "asked", "seed", "acks", "lost", "late"),
+    *("doubled", "withheld", "strange", "answers", "errors_5"),
 )
 
 
@@ -309,6 +315,7 @@ def whole(result):
             EXIT_BENCH,
         )
     empty = {"status": None, "rom": None, "transfers": [], "image": None, "ended": None}
+    empty["faults"] = None
     result = {**empty, **result}
     result["transfers"] = [{**_empty_transfer(), **transfer} for transfer in result["transfers"]]
     return result

@@ -18,6 +18,7 @@ _SIDES = {
     "server": "the server",
     "path": "the path between ROM and server",
 }
+_ENDERS = {"user": "Ctrl-C", "fault": "The fault that was asked for"}
 # The kinds of `pxerom.kind`, in words; "efi-*" are put together.
 _IMAGES = {
     "ipxe-nbp": "iPXE network boot program, BIOS",
@@ -164,9 +165,12 @@ class Bar:
 
 def summary(result, out=None):
     """What came of a job, as lines of text: short, plain, and what to do next."""
-    if result["outcome"] == "ok":
-        return list(_success(result, out))
-    return list(_failure(result))
+    lines = list(_success(result, out) if result["outcome"] == "ok" else _failure(result))
+    if result.get("faults"):
+        from pxebench import faults
+
+        lines.append(_row("faults", show(faults.words(result["faults"]))))
+    return lines
 
 
 def _success(result, out):
@@ -185,7 +189,7 @@ def _failure(result):
     status = result["status"] or {}
     ended = result.get("ended")
     if ended:
-        who = "Ctrl-C" if ended["by"] == "user" else "The bench (--max-time)"
+        who = _ENDERS.get(ended["by"], "The bench (--max-time)")
         yield f"{who} ended the boot after {ended['after_ms'] / 1000:.1f} s."
         yield from _row_if("so far", _so_far(result))
         yield from _row_if("ROM", show(ended.get("next") or ""))
