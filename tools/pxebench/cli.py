@@ -22,6 +22,7 @@ from pxebench.faults import fault_options
 from pxebench.faults import parse as parse_faults
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
 from pxebench.settings import adjust
+from pxebench.sweep_cli import sweep
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
@@ -177,6 +178,7 @@ def serve(directory, bind, port, json_lines):
 
 
 pxebench.add_command(board)
+pxebench.add_command(sweep)
 
 
 # ---- running a job
