@@ -18,6 +18,7 @@ import click
 
 from pxebench import __version__, job
 from pxebench.board_cli import board, config_option, kind_option, read_config
+from pxebench.diagnose_cli import diagnose
 from pxebench.faults import fault_options
 from pxebench.faults import parse as parse_faults
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
@@ -178,6 +179,7 @@ def serve(directory, bind, port, json_lines):
 
 
 pxebench.add_command(board)
+pxebench.add_command(diagnose)
 pxebench.add_command(sweep)
 
 

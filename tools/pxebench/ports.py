@@ -1,4 +1,4 @@
-"""Ports in words: IANA names, port lists as a user types them, and rows of ports that belong together.
+"""Ports in words: IANA names, lists as a user types them, rows of neighbours.
 
 tcpdump prints the names (`ah-esp-encap` for 2070), and people search for them.  The names are a
 small table beside this file, `iana_ports.txt`, which says where it is from; what a machine's own

@@ -1,4 +1,4 @@
-"""What `sweep` and `diagnose` take alike: which file on which server, and where the RRQs leave from."""
+"""What `sweep` and `diagnose` take alike: which file on which server, and where RRQs leave."""
 
 import functools
 
