@@ -1,4 +1,4 @@
-"""Small jobs for a path ("ask" from many ports, "fetch" with a ROM made on the fly), their answers.
+"""Small jobs for a path ("ask" from many ports, "fetch" with a made-up ROM), and their answers.
 
 `sweep` and `diagnose` are made of these.  A job runs wherever an endpoint runs it; its shape on
 the firmware's side is `pxerom.ask`.  Every job is traced: each answer can be timed and shown.
@@ -6,9 +6,10 @@ the firmware's side is `pxerom.ask`.  Every job is traced: each answer can be ti
 An **ask** is one RRQ from one client port and what came of it, as a dict:
 
     {"port", "name": IANA name or null, "options", "at_ms",
-     "answer": "oack|data|error|other|foreign|unreachable|silent|busy", "ms": to the first answer or null, "server_port", "from": another
-     host that answered, "error": {"code", "message"} or null, "granted": the OACK's options or
-     null, "reason": why a busy port could not be used, or null}
+     "answer": "oack|data|error|other|foreign|unreachable|silent|busy",
+     "ms": to the first answer or null, "server_port", "from": another host that answered,
+     "error": {"code", "message"} or null, "granted": the OACK's options or null,
+     "reason": why a busy port could not be used, or null}
 
 1. What the server itself said counts as answered, an ERROR too: the path let it through.
 2. Ctrl-C ends a job in good order; what it had found by then is kept (`Asked.ended`).

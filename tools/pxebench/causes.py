@@ -16,7 +16,7 @@ _CAUSE = {
         "Something between server and client drops the answers to the ROM's client ports "
         "{low}; answers to other client ports get through.",
         [("low-silent",)],
-        (),
+        ("after-probe",),
     ),
     "request-blocked": (
         "Nothing answers on UDP port {port} of {server}, and nothing says why: the RRQs do not "

@@ -148,14 +148,14 @@ def _facts(result, seen):
                 "mode): a stateful firewall needs no TFTP helper for it."
             ),
         }
-    elif seen_ports and seen_ports["different"] >= _ENOUGH:
+    elif seen_ports and seen_ports["count"] >= _ENOUGH:
         span = seen_ports["most"] - seen_ports["least"]
         if span < _NARROW:
             yield {
                 "id": "port-range-server",
                 "text": (
-                    f"{seen_ports['count']} answers all came from ports {seen_ports['least']} to "
-                    f"{seen_ports['most']}: the server's ports are a fixed range, or counted up."
+                    f"All {seen_ports['count']} answers came from {_span(seen_ports)}: the "
+                    "server's ports are a fixed range, or counted up."
                 ),
             }
     failing = [s for s, ok in seen["sizes"].items() if ok is False and s > seen["own_size"]]
@@ -188,6 +188,12 @@ def _facts(result, seen):
                 + ("." if border["monotone"] else "; that is not the only border.")
             ),
         }
+
+
+def _span(seen_ports):
+    if seen_ports["least"] == seen_ports["most"]:
+        return f"port {seen_ports['least']}"
+    return f"ports {seen_ports['least']} to {seen_ports['most']}"
 
 
 def _decide(result, cause, also, on_path):

@@ -102,7 +102,9 @@ def words(result, all_rules=False, quiet=False):
     """The verdict as lines of text."""
     verdict = result["verdict"]
     yield ""
-    yield from _wrapped(f"Verdict: {verdict['cause'] or 'undecided'}. {verdict['text']}", "")
+    also = verdict["also_possible"]
+    same = f" (or {', or '.join(also)}: the same from this end)" if also else ""
+    yield from _wrapped(f"Verdict: {verdict['cause'] or 'undecided'}{same}. {verdict['text']}", "")
     if quiet:
         return
     for title, sentences in (

@@ -1,12 +1,12 @@
 """The plan of `pxebench diagnose`: small experiments, each one question to the path or the server.
 
-The first ones are always run; those that cost time or strain a server only when what was seen so
-far calls for them.  An experiment is a dict (its shape: `diagnose`); what all of them mean together
-is found in `observe` and judged in `diagnose`.  Nothing here knows a cause.
+The first ones are always run; those that cost time or strain a server only when what was seen
+so far calls for them.  An experiment is a dict (its shape: `diagnose`); what all of them mean
+together is found in `observe` and judged in `diagnose`.  Nothing here knows a cause.
 
 1. Low and high ports are asked with the same RRQ and the same wait, and the low ones twice, before
    and after the high ones (A/B/A): only then is it the port that makes the difference.
-2. Every conversation that is answered is ended with an ERROR; the whole is bounded in RRQs and time.
+2. What is answered is ended with an ERROR; the whole is bounded, in RRQs and in time.
 3. What the time box cut off, and what was not run and why, is said.
 """
 
@@ -24,6 +24,7 @@ _REACH_MS = 6000
 _LEAST_MS, _MOST_MS = 600, 8000
 _QUIET_STEP_MS, _QUIET_MOST_MS = 3000, 36000
 _SOURCE_MAX_MS = 10000
+_PAUSE_MS, _PAUSES = 5000, 4
 _SAMPLE = 65536
 _SIZES = (512, 1456, 1468, 8192)
 _SEVERAL = 4
@@ -155,6 +156,12 @@ class Examination:
             if request["options"] not in tried:
                 tried.append(request["options"])
                 self._ask("data", self._high(1), request["options"], wait_ms)
+                # Whatever came before may be in its way: a probe that was just aborted, above all.
+                for _ in range(_PAUSES):
+                    if any(map(asks.answered, self.done[-1]["asks"])):
+                        break
+                    time.sleep(_PAUSE_MS / 1000)
+                    self._ask("data", self._high(1), request["options"], wait_ms)
 
     def _sizes(self):
         own = [

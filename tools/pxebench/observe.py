@@ -27,6 +27,8 @@ IMAGES = {
     11: ("efi-arm64",),
     27: ("efi-riscv64",),
 }
+# Anomalies that are seen by what does not come.
+_OF_SILENCE = ("low-silent", "probe-fails", "after-probe", "options-error", "one-at-a-time")
 _MISSING, _DENIED = (
     ("not found", "no such file"),
     ("denied", "violation", "permission", "absolute"),
@@ -62,8 +64,8 @@ def blocks(packets, server):
     return {
         "data": data,
         "longest": longest,
-        "median_ms": round(statistics.median(times), 1) if times else None,
-        "slowest_ms": round(max(times), 1) if times else None,
+        "median_ms": round(statistics.median(times), 2) if times else None,
+        "slowest_ms": round(max(times), 2) if times else None,
         "repeats": repeats,
         "duplicates": duplicates,
         "acked": acked,
@@ -83,7 +85,7 @@ def observe(experiments, flat, rom):
     high = _asks(by, "reach", "high", "data")
     booted = by.get("rom", [{}])[0].get("result")
     lockstep = by["lockstep"][0] if "lockstep" in by else None
-    seen = {
+    return {
         "requests": len(usable),
         "answers": sum(map(answered, usable)),
         "unreachable": sum(ask["answer"] == "unreachable" for ask in usable),
@@ -121,7 +123,6 @@ def observe(experiments, flat, rom):
         "server_ports": asking.server_ports(usable),
         "border": by["border"][0].get("border") if "border" in by else None,
     }
-    return seen
 
 
 def anomalies(seen, show):
@@ -176,6 +177,8 @@ def anomalies(seen, show):
         found["one-at-a-time"] = (
             "Of several transfers that stand open side by side only the first gets an answer."
         )
+    if seen["by_order"]:  # which explains every silence there was
+        return {name: found[name] for name in found if name not in _OF_SILENCE}
     big = _big_blocks(seen)
     if big:
         found["big-blocks"] = (
@@ -189,7 +192,7 @@ def anomalies(seen, show):
             f"The server sends its first packet again and again{refused}: what this end "
             "acknowledges does not reach the transfer."
         )
-    if seen["lost"] >= _LOST and not seen["stuck"] and not seen["by_order"]:
+    if seen["lost"] >= _LOST and not seen["stuck"]:
         total = (seen["lockstep"] or {}).get("acked", 0) * 2 + seen["requests"]
         found["retransmits"] = (
             f"{seen['lost']} packets were lost of about {total}, at no particular port or size."
@@ -260,6 +263,8 @@ def _options_error(by, flat):
     wanted, found = _with_options(by, flat)
     if not any(a["answer"] == "data" for a in plain) or not found or len(found) < len(wanted):
         return None
+    if any(a["options"] and a["answer"] == "oack" for a in _asks(by, "rom", "low-again")):
+        return None
     kinds = {ask["answer"] for ask in found}
     if kinds == {"error"}:
         return found[0]["error"]
@@ -283,6 +288,8 @@ def _after_probe(by, flat):
     if flat["tftp"]["requests"][0]["purpose"] != "size" or "data" not in by:
         return None
     alone = any(a["answer"] in ("oack", "data") for a in _asks(by, "data"))
+    if any(_works(e["result"]) for e in by.get("rom-high", ())):
+        return False  # what came after its probe was answered
     for name in ("rom-high", "rom"):
         for experiment in by.get(name, ()):
             transfers = experiment["result"]["transfers"]
@@ -343,6 +350,8 @@ def _by_order(by):
     found = [a for e in by.get("turns", ()) for a in e["asks"]]
     if not found:
         return None
+    if _several(by):
+        return False  # an ERROR may upset a server; here nothing else stood in the way
     # A round: the first port until it is heard, then the other one.
     kept = [a for n, a in enumerate(found) if answered(a) or n and answered(found[n - 1])]
     if len(kept) < 4:
@@ -368,7 +377,8 @@ def _lost(by, usable):
     found = [e["blocks"] for name in ("lockstep", "rom", "rom-high") for e in by.get(name, ())]
     lost = sum(max(0, b["repeats"] - b["duplicates"]) for b in found if b["data"])
     heard = {ask["port"] for ask in usable if answered(ask)}
-    return lost + sum(ask["answer"] == "silent" and ask["port"] in heard for ask in usable)
+    mute = sum(ask["answer"] == "silent" and ask["port"] in heard for ask in usable)
+    return lost + mute if lost else 0
 
 
 def _first_wait(flat):

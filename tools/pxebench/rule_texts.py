@@ -1,15 +1,16 @@
 """The texts of the rules: product by product, as `string.Template`s that `rules` fills in.
 
-Syntax follows the products' public documentation: nft(8) and the nftables wiki (Conntrack_helpers),
-iptables-extensions(8) (CT), firewalld.richlanguage(5) and firewalld.policies(5), Cisco's ASA CLI
-guide (TFTP inspection) and IOS command reference (access-list, zone-based policy firewall),
-Juniper's SRX documentation (policies, TFTP ALG), Fortinet's CLI reference (firewall service custom,
-system session-helper), pf.conf(5) and tftp-proxy(8), Microsoft's NetSecurity module,
-in.tftpd(8), dnsmasq(8).  nft and iptables are loaded as they stand here by the tests; the others
-were not run on their machines, and names in CAPITALS are to be replaced.
+Syntax follows the products' public documentation: nft(8) and the nftables wiki
+(Conntrack_helpers), iptables-extensions(8) (CT), firewalld.richlanguage(5) and
+firewalld.policies(5), Cisco's ASA CLI guide (TFTP inspection) and IOS command reference
+(access-list, zone-based policy firewall), Juniper's SRX documentation (policies, TFTP ALG),
+Fortinet's CLI reference (firewall service custom, system session-helper), pf.conf(5) and
+tftp-proxy(8), Microsoft's NetSecurity module, in.tftpd(8), dnsmasq(8).  nft and iptables are
+loaded as they stand here by the tests; the others were not run on their machines, and names in
+CAPITALS are to be replaced.
 
-$$server, $$client, $$ports (2070-2078), $$first, $$last; $$sports is empty or " udp sport A-B" and
-its like, where the server's ports are a known range: $$sport_*.
+$server, $client, $ports (2070-2078), $first, $last; $sport_nft and its like are empty, or name the
+server's ports where these are a known range.
 """
 
 # id, product, cure ("ports": let the answers to the ROM's ports pass; "helper": let the firewall
