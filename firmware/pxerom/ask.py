@@ -10,33 +10,60 @@ answer. Loaded for a job of the kind "ask" and for no other: a board that boots 
 """
 
 from pxerom import tftp
-from pxerom.compat import address, sleep_ms, split, ticks_add, ticks_diff, ticks_ms
+from pxerom.compat import (
+    address,
+    epoch_us,
+    runtime,
+    sleep_ms,
+    split,
+    ticks_add,
+    ticks_diff,
+    ticks_ms,
+)
 from pxerom.status import Failure, Refused, printable
 from pxerom.udp import Udp
 
 _KINDS = {3: "data", 5: "error", 6: "oack"}
 
 
-def ask(job, emit, trace=None, on_wait=None):
+def run(job, emit, on_wait=None):
     """Ask from each port of job["ports"] ([[first, count], ...]); an `answer` event for each.
 
     Further fields: server, port, file, options, wait_ms, gap_ms (least time between two RRQs),
-    hold, bind, max_time_ms. Returns the result; raises Refused when the file cannot be named."""
+    hold, bind, trace, max_time_ms. Returns the result; raises Refused for what cannot be asked."""
+    from pxerom import agent
+
+    agent.unicast(job.get("server"))
     try:
         request = tftp.rrq(job.get("file") or "", "octet", job.get("options") or [])
     except ValueError as error:
         raise Refused(2, "Cannot ask for %s: %s." % (job.get("file"), error))
-    run = _Run(job, request, emit, trace, on_wait)
+    trace = None
+    if job.get("trace"):
+        from pxerom.trace import Trace
+
+        trace = Trace(emit)
+    emit(
+        {
+            "event": "start",
+            "schema": 1,
+            "job": "ask",
+            "rom": "ask",
+            "runtime": runtime(),
+            "epoch_us": epoch_us(),
+        }
+    )
+    asker = _Run(job, request, emit, trace, on_wait)
     ended = None
     try:
         for first, count in job["ports"]:
             for port in range(first, first + count):
-                run.ask(port)
+                asker.ask(port)
     except (KeyboardInterrupt, _Ended) as end:
         by = "bench" if isinstance(end, _Ended) else "user"
-        ended = {"by": by, "after_ms": run.at_ms(), "next": None}
+        ended = {"by": by, "after_ms": asker.at_ms(), "next": None}
     finally:
-        run.close()
+        asker.close()
     return {
         "schema": 1,
         "outcome": "failed" if ended else "ok",

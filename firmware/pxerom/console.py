@@ -37,7 +37,8 @@ class Screen:
             status = event["status"]
             if self._error and status["code"] in ("PXE-E36", "PXE-E3B", "PXE-E3C"):
                 self._line("PXE-T%02d: %s" % (self._error["code"], self._error["message"]))
-            self._line("%s: %s" % (status["code"], status["text"]))
+            own = self._screen["errors"].get(status["code"])
+            self._line(own or "%s: %s" % (status["code"], status["text"]))
             last = self._screen["exit"]
             self._line(EXIT_LINE if last is None else last)
         elif name == "image":

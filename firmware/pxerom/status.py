@@ -19,13 +19,14 @@ class Failure(Exception):
         self.detail = detail
         self.side = side
 
-    def status(self):
-        """The result's `status`: {code, text, side, detail, advice}."""
+    def status(self, uefi=False):
+        """The result's `status`: {code, text, side, detail, advice}. `uefi`: True for the codes
+        and texts of UEFI (R-PXE-61)."""
         from pxerom.words import of_code
 
-        side, text, advice = of_code(self.code)
+        code, side, text, advice = of_code(self.code, uefi)
         return {
-            "code": self.code,
+            "code": code,
             "text": text,
             "side": self.side or side,
             "detail": self.detail,

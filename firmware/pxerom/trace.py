@@ -19,6 +19,7 @@ class Trace:
     def __init__(self, emit):
         self._emit = emit
         self._notes = []
+        self.local = None  # our address in packets where the kernel does not know it
         self._tick = ticks_us()
         self._us = 0
 
@@ -33,23 +34,24 @@ class Trace:
         size = len(packet)
         head = _DATA_HEAD if size > 3 and packet[1] == 3 and packet[0] == 0 else size
         self._notes.append(
-            (self._now_us(), direction, peer, local_port, size, bytes(packet[:head]))
+            (self._now_us(), direction, peer, local_port, size, bytes(packet[:head]), self.local)
         )
 
     def flush(self):
         """Report what has been noted."""
-        for t_us, direction, peer, local_port, size, head in self._notes:
+        for t_us, direction, peer, local_port, size, head, local in self._notes:
             host, port = split(peer)
-            self._emit(
-                {
-                    "event": "packet",
-                    "t_us": t_us,
-                    "dir": direction,
-                    "host": host,
-                    "port": port,
-                    "local_port": local_port,
-                    "len": size,
-                    "data": head.hex(),
-                }
-            )
+            event = {
+                "event": "packet",
+                "t_us": t_us,
+                "dir": direction,
+                "host": host,
+                "port": port,
+                "local_port": local_port,
+                "len": size,
+                "data": head.hex(),
+            }
+            if local:
+                event["local"] = local
+            self._emit(event)
         self._notes.clear()

@@ -1,17 +1,18 @@
 """The core's suite and the boards' own, as on a board: each test under each port is an item.
 
-`shim/run.py` plays a port in a process of its own and runs the tests one by one; which tests there
-are is read from the sources, so that one that was never reached is a failure and not a gap. The
-rows of the socket table also run on the real unix port, which no one has to play.
+`shim/run.py` plays a port in a process of its own and runs the tests one by one; `outcomes.py`
+reads what it prints. The rows of the socket table also run on the real unix port, which no one has
+to play.
 """
 
-import ast
 import functools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from host_tests.outcomes import Outcomes, names_in
 
 _TESTS = Path(__file__).resolve().parent.parent
 _MICROPYTHON = _TESTS.parent / ".tools" / "bin" / "micropython"
@@ -30,16 +31,8 @@ _SUITES = {
 }
 
 
-def _tests(path):
-    return [
-        f"{path.stem}.{node.name}"
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    ]
-
-
 _ITEMS = [
-    (port, name) for port, suite in _SUITES.items() for path in suite for name in _tests(path)
+    (port, name) for port, suite in _SUITES.items() for path in suite for name in names_in(path)
 ]
 
 
@@ -52,7 +45,7 @@ def _command(port):
 
 
 class _Run:
-    """The run of a port's suite: {test: (passed, what it printed)}, and its last words."""
+    """The run of a port's suite, which goes on while others start."""
 
     def __init__(self, port, path):
         self._path = path
@@ -62,20 +55,9 @@ class _Run:
         )
 
     @functools.cached_property
-    def outcome(self):
+    def outcomes(self):
         self.end(_TIMEOUT_S)
-        text = self._path.read_text("utf-8", "replace")
-        tests = {}
-        name = None
-        for line in text.splitlines():
-            word, _, rest = line.partition(" ")
-            if word in ("ok", "FAILED"):
-                name = rest.split(" ")[0]
-                tests[name] = [word == "ok", ""]
-            elif name:
-                tests[name][1] += line + "\n"
-        code = self._process.returncode
-        return tests, f"exit code {code}, the last that was heard:\n{text[-2000:]}"
+        return Outcomes(self._process.returncode, self._path.read_text("utf-8", "replace"))
 
     def end(self, timeout_s=0):
         try:
@@ -103,7 +85,4 @@ def runs(request, tmp_path_factory):
 @pytest.mark.parametrize(("port", "name"), _ITEMS)
 def test_on_a_board(runs, port, name):
     assert port in runs, "no MicroPython in .tools/bin: run `make setup`"
-    tests, last = runs[port].outcome
-    assert name in tests, f"the runner never came to it: {last}"
-    passed, text = tests[name]
-    assert passed, text
+    runs[port].outcomes.check(name)

@@ -62,12 +62,13 @@ def folder(files):
 
 
 @contextlib.contextmanager
-def _serving(name, argv, host, port, namespace):
+def serving(name, argv, host, port, namespace, env=None):
+    """Run `argv` until the block ends, and yield the Server once it listens on `port`."""
     if namespace is None:
-        child = processes.start([programs.find(str(argv[0])), *argv[1:]])
+        child = processes.start([programs.find(str(argv[0])), *argv[1:]], env=env)
         network = os.getpid()
     else:
-        child = namespace.start(*argv)
+        child = namespace.start(*argv, env=env)
         network = namespace.pid
     with child as process:
         processes.wait_until(
@@ -89,7 +90,7 @@ def in_tftpd(folder, host="127.0.0.1", port=None, namespace=None, refuse=(), wor
         argv = [sys.executable, Path(__file__).with_name("without_setgroups.py"), *argv]
         if namespace is None:  # for the chroot of --secure
             argv = ["unshare", "--user", "--map-root-user", *argv]
-    return _serving("in.tftpd", argv, host, port, namespace)
+    return serving("in.tftpd", argv, host, port, namespace)
 
 
 def dnsmasq(folder, host, namespace, single_port=False):
@@ -101,14 +102,14 @@ def dnsmasq(folder, host, namespace, single_port=False):
     argv += ["--pid-file=", "--port=0", "--bind-dynamic", f"--listen-address={host}"]
     argv += ["--enable-tftp", f"--tftp-root={folder}"]
     argv += ["--tftp-single-port"] if single_port else []
-    return _serving("dnsmasq", argv, host, 69, namespace)
+    return serving("dnsmasq", argv, host, 69, namespace)
 
 
 def atftpd(folder, host="127.0.0.1", port=None, namespace=None):
     port = port or free_port(host)
     argv = ["atftpd", "--daemon", "--no-fork", "--logfile", "-", "--user", "root.root"]
     argv += ["--bind-address", host, "--port", port, folder]
-    return _serving("atftpd", argv, host, port, namespace)
+    return serving("atftpd", argv, host, port, namespace)
 
 
 def python_server(library, folder, host="127.0.0.1", port=None, namespace=None):
@@ -116,11 +117,11 @@ def python_server(library, folder, host="127.0.0.1", port=None, namespace=None):
     port = port or free_port(host)
     program = Path(__file__).with_name("python_servers.py")
     argv = [sys.executable, program, library, host, port, folder]
-    return _serving(library, argv, host, port, namespace)
+    return serving(library, argv, host, port, namespace)
 
 
 def pxebench(folder, host="127.0.0.1", port=None, namespace=None):
     """The bench's own: `pxebench serve`."""
     port = port or free_port(host)
     argv = [sys.executable, "-m", "pxebench", "serve", folder, "--bind", host, "--port", port]
-    return _serving("pxebench serve", argv, host, port, namespace)
+    return serving("pxebench serve", argv, host, port, namespace)

@@ -100,3 +100,13 @@ def test_result_of_a_fetch_tells_how_it_was_made(bench, served):
 def test_without_a_capture_the_events_hold_no_packets(bench, served):
     result = json.loads(bench.fetch(served.url("small.bin"), "--json", "-").stdout)
     assert "packet" not in [event["event"] for event in result["events"]]
+
+
+def test_json_has_a_line_for_each_event_and_stays_json(bench, served):
+    run = bench.fetch(served.url("small.bin"), "--json", "-")
+    result = json.loads(run.stdout)
+    assert len(result["events"]) == sum(
+        line.startswith("    {") and '"event": "' in line for line in run.stdout.splitlines()
+    )
+    assert json.loads(record.as_text({"a": [], "events": []})) == {"a": [], "events": []}
+    assert json.loads(record.as_text({"a": "[]\n}", "events": [{"event": "x"}]}))["a"] == "[]\n}"

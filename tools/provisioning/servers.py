@@ -28,6 +28,7 @@ PROGRAMS = (
     ("in.tftpd", "tftpd-hpa", ["-V"], "tftp-hpa"),
     ("tftp", "tftp-hpa", ["-V"], "tftp-hpa"),
     ("dnsmasq", "dnsmasq-base", ["--version"], " TFTP"),
+    ("kea-dhcp4", "kea-dhcp4-server", ["-W"], "Kea"),
     ("busybox", "busybox", ["--list"], "\ntftp\n"),
     ("curl", "curl", ["--version"], " tftp"),
     ("nft", "nftables", ["--version"], "nftables"),

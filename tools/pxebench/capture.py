@@ -8,6 +8,8 @@ begin with their IP header): an Ethernet header would be nothing but invention.
 1. A DATA packet may be cut: the file says how long it was (`orig_len`), and its UDP checksum is
    then 0, which means "none was made" (RFC 768), since it cannot be computed.
 2. Packets stand in the order of their times.
+3. A booting client's address is that of the moment: 0.0.0.0, and 255.255.255.255 for what was
+   broadcast to it, until it has its lease.
 """
 
 import socket
@@ -33,7 +35,7 @@ class Capture:
         self.packets = []
 
     def event(self, event):
-        """Take an event; all but `start` and `packet` are passed over."""
+        """Take an event; all but `start`, `lease` and `packet` are passed over."""
         if event["event"] == "packet":
             # A tuple per packet: a long transfer brings hundreds of thousands.
             self.packets.append(
@@ -45,8 +47,11 @@ class Capture:
                     event["local_port"],
                     event["len"],
                     bytes.fromhex(event["data"]),
+                    event.get("local") or self.client,
                 )
             )
+        elif event["event"] == "lease":
+            self.client = event["ip"]
         elif event["event"] == "start":
             self.client = event.get("ip") or self.client  # a board has an address of its own
             # A board may not know the time of day: then the moment the event came has to do.
@@ -57,14 +62,13 @@ class Capture:
     def write(self, path):
         """Write the file; raises OSError where that cannot be done."""
         epoch_us = self.epoch_us or 0
-        client = socket.inet_aton(self.client)
         header = dpkt.pcap.LEPktHdr()
         with open(path, "wb") as file:
             file.write(bytes(dpkt.pcap.LEFileHdr(snaplen=_SNAPLEN, linktype=_LINKTYPE_RAW)))
             # A stable sort: packets of the same microsecond stay as they came.
             for number, packet in enumerate(sorted(self.packets, key=itemgetter(0))):
-                t_us, outgoing, host, port, local_port, size, data = packet
-                peer = socket.inet_aton(host)
+                t_us, outgoing, host, port, local_port, size, data, local = packet
+                client, peer = socket.inet_aton(local), socket.inet_aton(host)
                 if outgoing:
                     frame = _frame(client, peer, local_port, port, number, self.ttl, size, data)
                 else:

@@ -17,32 +17,28 @@ import sys
 import click
 
 from pxebench import __version__, job
-from pxebench.board_cli import board, config_option, kind_option, read_config
+from pxebench.board_cli import board, read_config
+from pxebench.boot_cli import boot
+from pxebench.compare_cli import compare
+from pxebench.compat_cli import compat
 from pxebench.diagnose_cli import diagnose
 from pxebench.faults import fault_options
 from pxebench.faults import parse as parse_faults
-from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
+from pxebench.job import (
+    EXIT_BENCH,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    Refused,
+    show,
+)
+from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
 from pxebench.settings import adjust
 from pxebench.sweep_cli import sweep
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
-
-
-class _Size(click.ParamType):
-    """A number of bytes, as `65536`, `64K` or `16M`."""
-
-    name = "N[K|M|G]"
-    _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-    def convert(self, value, param, ctx):
-        if isinstance(value, int):
-            return value
-        factor = self._FACTORS.get(value[-1:].upper(), 1)
-        digits = value if factor == 1 else value[:-1]
-        if not (digits.isascii() and digits.isdigit()):
-            self.fail(f"{show(value)} is no number of bytes; write it as 65536, 64K or 16M.")
-        return int(digits) * factor
 
 
 @click.group(
@@ -57,42 +53,9 @@ def pxebench():
 
 @pxebench.command(short_help="Fetch one file over TFTP, as a ROM does.")
 @click.argument("url", metavar="tftp://HOST[:PORT]/FILE")
-@click.option(
-    "--rom",
-    default="intel-undi",
-    show_default=True,
-    metavar="ID|FILE.json",
-    help="The ROM to be; `pxebench roms` lists them.",
-)
-@click.option(
-    "--endpoint",
-    default="local",
-    show_default=True,
-    metavar="local|micropython|serial:PORT",
-    help="Where the ROM runs: in this Python, in a MicroPython interpreter, or on a board.",
-)
-@click.option(
-    "--interpreter",
-    metavar="PATH",
-    help="The MicroPython binary (else PXEROM_MICROPYTHON, .tools/bin, PATH).",
-)
-@click.option("--mount", is_flag=True, help="Board: run pxerom from this PC, not from its flash.")
-@config_option
-@kind_option
+@all_of(ROM, ENDPOINT)
 @click.option("--bind", metavar="IP", help="The local address to send from.")
-@click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed).")
-@click.option("--max-bytes", type=_Size(), help="Refuse a file that is larger.")
-@click.option(
-    "--max-time", type=float, metavar="SECONDS", help="End the boot after so long (default 3600)."
-)
-@click.option(
-    "--json",
-    "json_path",
-    metavar="FILE|-",
-    help="Write the result as JSON; with - nothing else goes to stdout.",
-)
-@click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
-@click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
+@all_of(OUTPUT, SERVER_PCAP)
 @click.option("--blksize", type=int, metavar="N", help="Block size to ask for (8..65464). *")
 @click.option("--windowsize", type=int, metavar="N", help="Blocks per ACK (1..65535). *")
 @click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
@@ -118,11 +81,11 @@ def fetch(
     settings["tsize"] = False if given["no_tsize"] else None
     adjusted = adjust(wanted, settings)
     options = {
-        "bind": _address(given["bind"]),
+        "bind": address(given["bind"], "--bind"),
         "out": out,
         "max_bytes": given["max_bytes"],
         "max_time_ms": milliseconds("--max-time", given["max_time"]),
-        "trace": pcap is not None,
+        "trace": bool(pcap or given["server_pcap"]),
         "faults": parse_faults(given["faults"], given["seed"]),
     }
     check_targets({"--out": out, "--json": json_path, "--pcap": pcap})
@@ -133,9 +96,8 @@ def fetch(
     server = job.resolve(host, options["max_time_ms"])
     by_id = adjusted is wanted and rom == job.value(wanted["id"])
     fetch_job = job.fetch_job(rom if by_id else adjusted, server, port, file, **options)
-    return run_job(
-        run, endpoint.partition(":")[0], fetch_job, job.flat(adjusted), json_path, pcap, quiet
-    )
+    kind, flat = endpoint.partition(":")[0], job.flat(adjusted)
+    return run_job(run, kind, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"])
 
 
 @pxebench.group(
@@ -175,10 +137,13 @@ def serve(directory, bind, port, json_lines):
         raise Refused(f"--port takes a whole number from 1 to 65535, not {port}.")
     from pxebench import serve as server
 
-    server.run(directory, _address(bind), port, json_lines)
+    server.run(directory, address(bind, "--bind"), port, json_lines)
 
 
 pxebench.add_command(board)
+pxebench.add_command(boot)
+pxebench.add_command(compare)
+pxebench.add_command(compat)
 pxebench.add_command(diagnose)
 pxebench.add_command(sweep)
 
@@ -186,8 +151,9 @@ pxebench.add_command(sweep)
 # ---- running a job
 
 
-def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
-    """Run a job and show it; the exit code. `run`: of `open_endpoint`; `rom`: flat, its screen."""
+def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet, server_pcap=()):
+    """Run a job and show it; the exit code. `run`: of `open_endpoint`; `rom`: flat, its screen;
+    `server_pcap`: captures made further on, to be read when the boot is over."""
     from pxebench.endpoints import completed
     from pxebench.record import Record, client_address, command
     from pxebench.view import View, Writer, summary
@@ -196,15 +162,17 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
-    client = client_address(fetch_job["server"], fetch_job.get("bind"))
-    kept = Record(client) if json_path else None
+    client = None  # a ROM that boots has no address yet
+    if fetch_job["job"] == "fetch":
+        client = client_address(fetch_job["server"], fetch_job.get("bind"))
+    kept = Record(client) if json_path or server_pcap else None
     if kept:
         listeners.append(kept.event)
     capture = None
     if pcap:
         from pxebench.capture import Capture
 
-        capture = Capture(client, rom)
+        capture = Capture(client or "0.0.0.0", rom)
         listeners.append(capture.event)
 
     def on_event(event):
@@ -231,16 +199,39 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet):
             say.line(line)
     if capture:
         _store("--pcap", pcap, lambda: capture.write(pcap))
-    if kept:
-        result = {**result, "command": command(), "events": job.ordered(kept.events())}
+    client = client or (result["lease"] or {}).get("ip")
+    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") == "PXE-E32"
+    if silent and client and not server_pcap and not client.startswith("127."):
+        from pxebench.path import tcpdump
+
+        say.line(f"  decide   {tcpdump(client)}")
+        say.line("           run at the server during a boot with --server-pcap server.pcap, it")
+        say.line("           says whether the requests arrive there and the answers are dropped.")
+    events = kept.events() if kept else []
+    unread = None
+    if server_pcap:
+        from pxebench import path, path_words
+
+        server = fetch_job.get("server") or (result.get("boot") or {}).get("server")
+        try:
+            result["path"] = path.of_run(events, server_pcap, client, server)
+        except Refused as refused:  # the boot is worth its JSON all the same
+            unread = refused
+        else:
+            for line in path_words.lines(result["path"]) if not to_stdout else ():
+                Writer(sys.stderr).line(line)
+    if json_path:
+        result = {**result, "command": command(), "events": job.ordered(events)}
         _store("--json", json_path, lambda: _write_json(json_path, result))
+    if unread:
+        raise unread
     return code
 
 
 def _write_json(path, result):
-    from json import dumps
+    from pxebench.record import as_text
 
-    text = dumps(result, indent=2) + "\n"
+    text = as_text(result)
     if path == "-":
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")
@@ -282,26 +273,6 @@ def check_targets(targets):
             )
         if not os.access(target, os.W_OK):
             raise Refused(f"Cannot write {show(path)} for {option}: no permission.", EXIT_BENCH)
-
-
-def _address(text):
-    import socket
-
-    if text is None:
-        return None
-    try:
-        socket.inet_pton(socket.AF_INET, text)
-    except (OSError, ValueError):
-        raise Refused(f"--bind takes an IPv4 address of this machine, not {show(text)}.") from None
-    return text
-
-
-def milliseconds(option, seconds):
-    if seconds is None:
-        return None
-    if not 0 < seconds <= 86400 * 7:
-        raise Refused(f"{option} takes seconds, more than 0, not {seconds:g}.")
-    return max(1, round(seconds * 1000))
 
 
 # ---- the guard

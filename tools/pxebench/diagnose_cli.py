@@ -8,14 +8,14 @@ import click
 
 from pxebench import job
 from pxebench.job import Refused, show
-from pxebench.target_cli import finish, open_target, target_options
+from pxebench.options import ROM, all_of, milliseconds
+from pxebench.target_cli import TARGET, finish, open_target
 
 _FAMILIES = ("ip", "inet", "bridge")
 
 
 @click.command(short_help="Why a boot fails, and the rule to change.")
-@target_options
-@click.option("--rom", default="intel-undi", show_default=True, metavar="ID|FILE.json")
+@all_of(TARGET, ROM)
 @click.option(
     "--max-time",
     type=float,
@@ -50,7 +50,7 @@ def diagnose(json_path, quiet, **given):
     chain = given["nft_chain"].split()
     if len(chain) != 3 or chain[0] not in _FAMILIES or not all(map(_is_name, chain)):
         raise Refused("--nft-chain takes a family, a table and a chain: 'inet filter forward'.")
-    max_time_ms = cli.milliseconds("--max-time", given["max_time"])
+    max_time_ms = milliseconds("--max-time", given["max_time"])
     max_time_ms = max_time_ms or (3000 if given["quick"] else experiments.ROM_MAX_MS)
     rom = job.load_rom(given["rom"])
     cli.check_targets({"--json": json_path})

@@ -3,7 +3,7 @@
 The shapes stand here and nowhere else on the host; the firmware's side of them is `pxerom.agent`.
 This module opens no socket but the resolver's and runs nothing: `settings` adjusts a ROM,
 `endpoints` runs a job, `view` and `capture` show its events.  URLs follow RFC 3617, ROM files
-`firmware/pxerom/roms`.
+`firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in `boot_job`.
 
 A **job** (one JSON object, one line):
 
@@ -233,7 +233,20 @@ def source_ports(result):
 _ORDER = (
     *("schema", "purpose", "file", "server", "server_port", "server_tid", "requests"),
     *("source_port", "at_ms", "options", "oack", "outcome", "status", "ended", "rom"),
-    *("endpoint", "lease", "transfers", "image", "code", "text", "message", "side", "detail"),
+    *(
+        "endpoint",
+        "lease",
+        "boot",
+        "menu",
+        "warnings",
+        "transfers",
+        "image",
+        "code",
+        "text",
+        "message",
+        "side",
+        "detail",
+    ),
     *("advice", "by", "after_ms", "next", "kind", "runtime", "board", "mac", "error"),
     *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
     *("foreign", "unreachable", "elapsed_ms", "faults", "asked", "seed", "acks", "lost", "late"),
@@ -261,6 +274,7 @@ class Witness:
         self.start = {}
         self.at_ms = 0
         self.image = None
+        self.lease = None
         self.transfers = {}
 
     def event(self, event):
@@ -269,8 +283,8 @@ class Witness:
         if kind == "start":
             self.start = event
             return
-        if kind == "image":
-            self.image = {k: v for k, v in event.items() if k != "event"}
+        if kind in ("image", "lease"):
+            setattr(self, kind, {k: v for k, v in event.items() if k != "event"})
             return
         self.at_ms = max(self.at_ms, event.get("at_ms", 0))
         if "transfer" not in event:
@@ -301,6 +315,7 @@ class Witness:
             "status": None,
             "rom": self.start.get("rom"),
             "transfers": [self.transfers[index] for index in sorted(self.transfers)],
+            "lease": self.lease,
             "image": None,
             "ended": ended,
         }

@@ -34,6 +34,11 @@ def boards():
     return _place("boards", "boards")
 
 
+def host_link():
+    """The folders with the `link` of a PC and with what it shares with the boards' own."""
+    return [boards() / "host", boards() / "common"]
+
+
 def core_tests():
     """The folder of the core's tests."""
     return _place("host_tests/core", "core_tests")

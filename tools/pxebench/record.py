@@ -10,6 +10,7 @@ It leaves their shapes to `job`, the whole of the packets to `capture`, and the 
    the user of an address.
 """
 
+import json
 import os
 import re
 import socket
@@ -137,10 +138,23 @@ def command(words=None):
     return clean
 
 
+def as_text(result):
+    """A result as JSON text, a line for each event."""
+    if not result.get("events"):
+        return json.dumps(result, indent=2) + "\n"
+    whole = {name: part for name, part in result.items() if name != "events"}
+    lines = ",\n    ".join(json.dumps(event) for event in result["events"])
+    head = json.dumps({**whole, "events": []}, indent=2)
+    return f"{head[: -len('[]' + chr(10) + '}')]}[\n    {lines}\n  ]\n}}\n"
+
+
 def client_address(server, bind=None):
-    """The local IPv4 address that a packet to `server` leaves from; sends nothing."""
+    """The local IPv4 address that a packet to `server` leaves from; sends nothing. None where
+    the server is not known before the boot."""
     if bind and bind != "0.0.0.0":
         return bind
+    if server is None:
+        return None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((server, 9))

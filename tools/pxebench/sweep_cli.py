@@ -6,13 +6,14 @@ import click
 
 from pxebench import ports as port_names
 from pxebench.job import Refused
-from pxebench.target_cli import finish, open_target, target_options
+from pxebench.options import all_of, milliseconds
+from pxebench.target_cli import TARGET, finish, open_target
 
 _BISECT = "1024-65535"
 
 
 @click.command(short_help="Which client ports get an answer.")
-@target_options
+@all_of(TARGET)
 @click.option(
     "--ports", metavar="LIST", help=f"Client ports to ask from (default {port_names.DEFAULT})."
 )
@@ -56,7 +57,7 @@ def sweep(json_path, quiet, **given):
     ports = port_names.parse(text, None if bisect else given["most"])
     if bisect and len(ports) < 2:
         raise Refused("--bisect needs a range: --ports takes its two ends, as 1024-65535.")
-    wait_ms = cli.milliseconds("--wait", given["wait"])
+    wait_ms = milliseconds("--wait", given["wait"])
     cli.check_targets({"--json": json_path})
     options = [] if given["plain"] else [["tsize", "0"]]
     target = open_target(given)

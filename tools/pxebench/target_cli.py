@@ -1,27 +1,15 @@
 """What `sweep` and `diagnose` take alike: which file on which server, and where RRQs leave."""
 
-import functools
-
 import click
 
-from pxebench import job
-from pxebench.board_cli import config_option, kind_option
+from pxebench import job, options
+from pxebench.board_cli import read_config
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
 
-_OPTIONS = (
+TARGET = [
     click.option("--server", required=True, metavar="HOST[:PORT]", help="The TFTP server to ask."),
     click.option("--file", required=True, metavar="NAME", help="A file that it should have."),
-    click.option(
-        "--endpoint",
-        default="local",
-        show_default=True,
-        metavar="local|micropython|serial:PORT",
-        help="Where the RRQs leave: this Python, a MicroPython interpreter, or a board.",
-    ),
-    click.option("--interpreter", metavar="PATH", help="The MicroPython binary."),
-    click.option("--mount", is_flag=True, help="Board: run pxerom from this PC."),
-    config_option,
-    kind_option,
+    *options.ENDPOINT,
     click.option("--bind", metavar="IP", help="The local address to send from."),
     click.option(
         "--json",
@@ -30,17 +18,11 @@ _OPTIONS = (
         help="Write the result as JSON; with - nothing else goes to stdout.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Say only what came out of it."),
-)
-
-
-def target_options(command):
-    """The options of `_OPTIONS`, and `json_path` and `quiet`, on a click command."""
-    return functools.reduce(lambda made, option: option(made), reversed(_OPTIONS), command)
+]
 
 
 def open_target(given):
     """The `asks.Target` that these options name; takes them out of `given`."""
-    from pxebench import cli
     from pxebench.asks import Target
     from pxebench.endpoints import open_endpoint
 
@@ -56,10 +38,10 @@ def open_target(given):
         raise Refused(f"{show(port)} in --server is not a port (1 to 65535).")
     name = given.pop("endpoint")
     run = open_endpoint(
-        *(name, given.pop("interpreter"), cli.read_config(given.pop("config"))),
+        *(name, given.pop("interpreter"), read_config(given.pop("config"))),
         *(given.pop("mount"), given.pop("kind")),
     )
-    bind = cli._address(given.pop("bind"))
+    bind = options.address(given.pop("bind"), "--bind")
     address = job.resolve(host, 20000)
     return Target(run, name.partition(":")[0], address, int(port or 69), file, bind)
 

@@ -166,6 +166,10 @@ class Bar:
 def summary(result, out=None):
     """What came of a job, as lines of text: short, plain, and what to do next."""
     lines = list(_success(result, out) if result["outcome"] == "ok" else _failure(result))
+    if "offers" in result:
+        from pxebench import boot_view
+
+        lines += [_row(name, text) for name, text in boot_view.rows(result)]
     if result.get("faults"):
         from pxebench import faults
 
@@ -197,7 +201,8 @@ def _failure(result):
         yield f"The boot failed with {show(status.get('code', 'no code'))}: {show(_text(status))}."
         yield from _row_if("what", show(status.get("detail") or ""))
         yield from _row_if("side", _SIDES.get(status.get("side"), ""))
-        yield from _row_if("ports", port_words(result))
+        if result["transfers"]:
+            yield _row("ports", port_words(result))
     yield from _row_if("seen", _icmp_words(result))
     if not ended or ended["by"] == "bench":
         yield from _row_if("do", show(status.get("advice") or ""))
@@ -222,7 +227,7 @@ def _so_far(result):
     requests = source_ports(result)
     got = sum(transfer["bytes"] for transfer in result["transfers"])
     if not requests:
-        return "no request was sent"
+        return "no file was asked for" if "offers" in result else "no request was sent"
     plural = "" if len(requests) == 1 else "s"
     return f"{len(requests)} request{plural} from {port_words(result)}; {size_words(got)} came"
 

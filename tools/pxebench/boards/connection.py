@@ -178,6 +178,11 @@ class Board:
         with contextlib.suppress(*_LOST):
             self.line.raw_serial.write(b"\x03")
 
+    def type(self, text):
+        """Bytes for the standard input of what runs; says nothing when the line is dead."""
+        with contextlib.suppress(*_LOST):
+            self.line.raw_serial.write(text)
+
     def mount(self, folder):
         """Show a folder of the PC to the board, as /remote and as its current folder."""
         with self._guard():

@@ -3,18 +3,21 @@
 An endpoint is a module with `run(job, on_event, ...) -> result`.  It hands every event to
 `on_event` as it comes, the last one excepted, and returns the result with "endpoint" and "lease"
 in it; it raises `job.Refused` when the job could not be run at all.  Ctrl-C ends a run in good
-order: the result then says `"ended": {"by": "user", ...}`.
+order: the result then says `"ended": {"by": "user", ...}`.  `keys`, of `keys.from_terminal`, is
+asked while the menu of a boot stands.
 """
 
 import importlib
+import os
 
+from pxebench import boot_job
 from pxebench.job import EXIT_BENCH, EXIT_USAGE, Refused, one_sentence, ordered, show, whole
 
 KINDS = ("local", "micropython", "serial:PORT")
 
 
 def open_endpoint(name, interpreter=None, config=None, mount=False, kind=None):
-    """`run(job, on_event) -> result` of the endpoint that `--endpoint` names.
+    """`run(job, on_event, keys=None) -> result` of the endpoint that `--endpoint` names.
 
     `interpreter` goes with micropython; `config`, `mount` and `kind` go with serial:PORT.
     """
@@ -32,10 +35,12 @@ def open_endpoint(name, interpreter=None, config=None, mount=False, kind=None):
     module = importlib.import_module("pxebench.endpoints." + where)
     if where == "micropython":
         binary = module.find(interpreter)
-        return lambda job, on_event: module.run(job, on_event, binary)
+        return lambda job, on_event, keys=None: module.run(job, on_event, binary, keys)
     if where == "serial":
         port = detail or "auto"
-        return lambda job, on_event: module.run(job, on_event, port, config, mount, kind)
+        return lambda job, on_event, keys=None: module.run(
+            job, on_event, port, config, mount, kind, keys
+        )
     return module.run
 
 
@@ -63,6 +68,20 @@ class Listener:
                 self.start = event
             self.on_event(event)
 
+    def take_from(self, sender, event):
+        """An event from another process, perhaps of another version of pxerom: `Refused` when it
+        cannot be read. `sender`: "firmware" or "board", for that sentence."""
+        try:
+            self.event(event)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            if os.environ.get("PXEBENCH_DEBUG"):
+                raise
+            raise Refused(
+                f"The {sender} sent an event {show(event['event'])} that pxebench does not "
+                f"understand: it is another version of pxerom.",
+                EXIT_BENCH,
+            ) from None
+
     @property
     def done(self):
         return self.result is not None or self.refused is not None
@@ -71,6 +90,8 @@ class Listener:
 def completed(result, kind, start):
     """The result as `--json` gives it: the firmware's, with what only the host knows."""
     result = whole(result)
+    if start.get("job") == "boot":
+        result = boot_job.whole(result)
     result["endpoint"] = {
         "kind": kind,
         "runtime": start.get("runtime"),
@@ -79,3 +100,24 @@ def completed(result, kind, start):
     }
     result.setdefault("lease", None)
     return ordered(result)
+
+
+class Menu:
+    """Passes keys on while a prompt or a menu stands, to firmware that runs elsewhere."""
+
+    def __init__(self, keys, write):
+        """`keys`: of `keys.from_terminal`, or None; `write`: takes a key, as bytes."""
+        self.keys = keys
+        self.write = write
+        self.stands = False
+
+    def event(self, event):
+        if event["event"] in ("prompt", "menu", "menu_end"):
+            self.stands = event["event"] != "menu_end"
+
+    def pass_on(self):
+        """Call this often."""
+        if self.keys and self.stands:
+            key = self.keys()
+            if key:
+                self.write(key.encode())

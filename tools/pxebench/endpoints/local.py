@@ -1,14 +1,34 @@
 """The endpoint in this process: the firmware's own code on CPython."""
 
+import contextlib
+import sys
+
+from pxebench import places
 from pxebench.endpoints import Listener, completed
 
 
-def run(job, on_event):
+def run(job, on_event, keys=None):
     """Run `job` with `pxerom.agent`; see `endpoints` for the contract."""
     from pxerom import agent
 
     listener = Listener(on_event)
-    agent.run(job, listener.event)
+    if job["job"] == "boot":
+        with _link_of_this_pc():
+            agent.run(job, listener.event, keys=keys)
+    else:
+        agent.run(job, listener.event)
     if listener.refused:
         raise listener.refused
     return completed(listener.result, "local", listener.start)
+
+
+@contextlib.contextmanager
+def _link_of_this_pc():
+    """Let the firmware find the PC's `link`, as a board has its own."""
+    folders = [str(folder) for folder in places.host_link()]
+    sys.path[:0] = folders
+    try:
+        yield
+    finally:
+        sys.path[:] = [folder for folder in sys.path if folder not in folders]
+        sys.modules.pop("link", None)

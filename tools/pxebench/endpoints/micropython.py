@@ -6,6 +6,7 @@ The child has a session of its own, so that a Ctrl-C on the terminal reaches it 
 1. The firmware keeps `max_time_ms` itself; a child that outlives it by a grace is ended here.
 2. Ctrl-C goes on to the child as SIGINT; it has a while for its last event, then it is killed.
 3. Whatever a child does, this ends, and no child is left behind.
+4. Its standard input stays open behind the job only where keys may follow.
 """
 
 import os
@@ -17,7 +18,8 @@ import time
 from json import dumps
 from pathlib import Path
 
-from pxebench.endpoints import Listener, completed
+from pxebench import places
+from pxebench.endpoints import Listener, Menu, completed
 from pxebench.endpoints.signals import Signals
 from pxebench.endpoints.stream import Sequence
 from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, show
@@ -50,15 +52,16 @@ def find(wanted=None):
     return found
 
 
-def run(job, on_event, binary):
+def run(job, on_event, binary, keys=None):
     """Run `job` in the interpreter `binary`; see `endpoints` for the contract."""
     witness = Witness()
 
     def watched(event):
         witness.event(event)
+        child.menu.event(event)
         on_event(event)
 
-    child = _Child(Listener(watched), job)
+    child = _Child(Listener(watched), job, keys)
     with Signals(child.interrupt):
         try:
             child.start(binary)
@@ -80,8 +83,10 @@ def run(job, on_event, binary):
 class _Child:
     """The interpreter's process, from its start to its certain end."""
 
-    def __init__(self, listener, job):
+    def __init__(self, listener, job, keys=None):
         self.listener = listener
+        self.menu = Menu(keys, self._type)
+        self.boots = job.get("job") == "boot"
         self.sequence = Sequence()
         self.process = None
         self.stderr = b""
@@ -99,7 +104,8 @@ class _Child:
     def start(self, binary):
         import pxerom
 
-        environment = dict(os.environ, MICROPYPATH=str(Path(pxerom.__file__).parents[1]))
+        folders = [Path(pxerom.__file__).parents[1], *(places.host_link() if self.boots else [])]
+        environment = dict(os.environ, MICROPYPATH=":".join(map(str, folders)))
         if self.max_time_ms is not None:
             self.kill_at = time.monotonic() + self.max_time_ms / 1000 + _MAX_TIME_GRACE_S
         try:
@@ -130,9 +136,17 @@ class _Child:
                     if key.fileobj is process.stdin:
                         if not self._give_job():
                             selector.unregister(process.stdin)
-                            process.stdin.close()
+                            if not self.menu.keys:
+                                process.stdin.close()
                     elif not self._take(key.fileobj):
                         selector.unregister(key.fileobj)
+                self.menu.pass_on()
+
+    def _type(self, key):
+        try:
+            os.write(self.process.stdin.fileno(), key)
+        except OSError:  # it reads no more keys, or none at all any more
+            pass
 
     def _overdue(self):
         """True when the child has to be killed; passes a Ctrl-C on when one came."""
@@ -170,20 +184,8 @@ class _Child:
         else:
             for event in self.sequence.feed(data):
                 if not self.listener.done:
-                    self._tell(event)
+                    self.listener.take_from("firmware", event)
         return bool(data)
-
-    def _tell(self, event):
-        try:
-            self.listener.event(event)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            if os.environ.get("PXEBENCH_DEBUG"):
-                raise
-            raise Refused(
-                f"The firmware sent an event {show(event['event'])} that pxebench does not "
-                f"understand: it is another version of pxerom.",
-                EXIT_BENCH,
-            ) from None
 
     def close(self):
         """End the child for certain: in its own time when it gave its last event, else killed."""

@@ -16,7 +16,7 @@ import time
 
 from pxebench import boards, job
 from pxebench.boards.connection import Board, last_line
-from pxebench.endpoints import Listener, completed
+from pxebench.endpoints import Listener, Menu, completed
 from pxebench.endpoints.signals import Signals
 from pxebench.endpoints.stream import Sequence
 from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, show
@@ -29,7 +29,7 @@ _RESTARTED = (b"MPY: soft reboot", b'Type "help()" for more', b"rst:0x")
 
 # What runs a job. `link` is the board's own module; a board without one uses what there is.
 _RUN = """\
-import gc, json, sys, time
+import gc, json, select, sys, time
 def _say(event):
     sys.stdout.write('\\x1e' + json.dumps(event) + '\\n')
 _said = time.ticks_ms()
@@ -63,9 +63,11 @@ def _run(job, config):
     except ImportError:
         link = None
     nic = None
+    boots = job['job'] == 'boot'
     try:
         if link:
-            nic = link.connect(_config(config).get('link') or {}, _alive)
+            settings = _config(config).get('link') or {}
+            nic = link.connect(settings, _alive, True) if boots else link.connect(settings, _alive)
     except KeyboardInterrupt:
         return _end(job, None, 'user')
     except Exception as error:
@@ -84,14 +86,21 @@ def _run(job, config):
             gc.collect()
             event['free_heap'] = gc.mem_free()
         _say(event)
-    if nic and job.get('bind') in (None, '0.0.0.0'):
+    if nic and not boots and job.get('bind') in (None, '0.0.0.0'):
         job['bind'] = nic.ip
     from pxerom import agent
-    agent.run(job, say, _alive)
+    if boots:
+        agent.run(job, say, _alive, nic, _key if job.get('keys') else None)
+    else:
+        agent.run(job, say, _alive)
+def _key():
+    poll = select.poll()
+    poll.register(sys.stdin, select.POLLIN)
+    return sys.stdin.read(1) if poll.poll(0) else ''
 """
 
 
-def run(wanted, on_event, port="auto", config=None, mount=False, kind=None):
+def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys=None):
     """Run the job `wanted` on the board; see `endpoints` for the contract.
 
     `config`: what would stand in the board's config.json, or None for the one that does;
@@ -118,8 +127,10 @@ def run(wanted, on_event, port="auto", config=None, mount=False, kind=None):
         board.enter(soft_reset=True)
         if mount or out:
             board.mount(folder)
+            keys = None  # the folder's own traffic comes the same way
+            wanted.pop("keys", None)
         program = _program(wanted, config, chosen, mount)
-        result = _Job(board, wanted, on_event).run(program)
+        result = _Job(board, wanted, on_event, keys).run(program)
         if out and result["image"]:
             _store(os.path.join(folder, "image"), out)
     return result
@@ -180,8 +191,9 @@ def _store(path, out):
 class _Job:
     """One job on a board, from its program to its last event."""
 
-    def __init__(self, board, wanted, on_event):
+    def __init__(self, board, wanted, on_event, keys=None):
         self.board = board
+        self.menu = Menu(keys, board.type)
         self.wanted = wanted
         self.on_event = on_event
         self.witness = Witness()
@@ -216,31 +228,21 @@ class _Job:
         for event in self.sequence.feed(data):
             self.silent_at = time.monotonic() + _SILENCE_S
             if event["event"] != "alive" and not self.listener.done:
-                self._tell(event)
+                self.listener.take_from("board", event)
         if any(word in self.sequence.text for word in _RESTARTED):
             raise self._died("is gone: the board restarted in mid-run (look at its power)")
-
-    def _tell(self, event):
-        try:
-            self.listener.event(event)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            if os.environ.get("PXEBENCH_DEBUG"):
-                raise
-            raise Refused(
-                f"The board sent an event {show(event['event'])} that pxebench does not "
-                f"understand: it is another version of pxerom.",
-                EXIT_BENCH,
-            ) from None
 
     def _seen(self, event):
         if event["event"] == "start" and self.wanted.get("max_time_ms"):
             max_time_s = self.wanted["max_time_ms"] / 1000
             self.give_up_at = time.monotonic() + max_time_s + _END_GRACE_S
         self.witness.event(event)
+        self.menu.event(event)
         self.on_event(event)
 
     def _watch(self):
         now = time.monotonic()
+        self.menu.pass_on()
         if self.interrupts > self.passed_on:
             self.passed_on = self.interrupts
             self.board.interrupt()

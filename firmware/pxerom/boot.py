@@ -1,0 +1,232 @@
+"""The boot job: what `lease` finds out, then the file as `rom` fetches it, as one result.
+
+1. The interface gets back what it had, and the lease goes back when the job says so, however the
+   boot ends.
+2. What DHCP needed is forgotten before the file comes: a board has better uses for its memory.
+3. A program larger than the memory that such a machine has for it is PXE-E79, not a full disk.
+"""
+
+import sys
+
+from pxerom import compat, sink
+from pxerom.agent import unicast
+from pxerom.compat import ticks_diff
+from pxerom.rom import Boot
+from pxerom.status import Failure, Refused
+from pxerom.udp import Udp
+
+_MODULES = ("lease", "bootserver", "offers", "dhcp")
+
+
+def load_rom(rom):
+    """(flat ROM, its flat `dhcp`); Refused says which field is wrong."""
+    from pxerom import dhcprom, profile
+
+    try:
+        return dhcprom.load(rom)
+    except profile.ProfileError as error:
+        raise Refused(2, "The ROM file is not right: %s." % error)
+    finally:
+        compat.forget("dhcprom")
+        compat.forget("profile")
+
+
+def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
+    """Run a job of the kind boot; returns the result. `nic`: a link that is up, or None to bring
+    the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
+    Raises Refused."""
+    _check(job)
+    return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom")))).run(nic)
+
+
+def _check(job):
+    if job.get("lease") not in (None, "dhcp", "static", "stack"):
+        raise Refused(2, "The job's lease must be dhcp, static or stack.")
+    menu = job.get("menu")
+    if menu is not None and menu != "first" and (type(menu) is not int or menu < 1):
+        raise Refused(2, "The job's menu must be a number from 1, or first.")
+    uuid = job.get("uuid")
+    if uuid is not None:
+        digits = str(uuid).replace("-", "").lower()
+        if len(digits) != 32 or not all(digit in "0123456789abcdef" for digit in digits):
+            raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
+    for name in ("server", "proxy"):
+        if job.get(name) is not None:
+            unicast(job[name])
+
+
+class _Job:
+    def __init__(self, job, emit, on_wait, keys, rom, spec):
+        self.job = job
+        self.emit = emit
+        self.on_wait = on_wait
+        self.keys = keys
+        self.rom = rom
+        self.spec = spec
+        self.uefi = rom["screen"]["codes"] == "uefi"
+        self.memory = spec["memory"]
+        self.sink = sink.make(job.get("sink") or {})
+        self.trace = None
+        self.first = None  # ticks of the first packet
+        self.found = None  # (server, name)
+        self.farewell = None  # the RELEASE
+        self.result = {
+            "schema": 1,
+            "outcome": "failed",
+            "status": None,
+            "ended": None,
+            "rom": rom["id"],
+            "lease": None,
+            "boot": None,
+            "offers": [],
+            "dropped": {"count": 0, "reasons": {}},
+            "dhcp": [],
+            "menu": None,
+            "warnings": [],
+            "transfers": [],
+            "image": None,
+        }
+
+    def run(self, nic):
+        job = self.job
+        down = None
+        if nic is None:
+            nic, down = self._connect()
+        self.emit(
+            {
+                "event": "start",
+                "schema": 1,
+                "job": "boot",
+                "rom": self.rom["id"],
+                "runtime": compat.runtime(),
+                "epoch_us": compat.epoch_us(),
+                "interface": job.get("interface"),
+                "uuid": job.get("uuid"),
+                "mac": nic and nic.mac,
+                "ip": nic and nic.ip,
+            }
+        )
+        if down:
+            self._failed(Failure(down["code"], down["detail"], down["side"]), 0)
+            return self.result
+        from pxerom.port68 import Port68
+
+        if job.get("trace"):
+            from pxerom.trace import Trace
+
+            self.trace = Trace(self.emit)
+        net = Port68(nic, self.rom["udp"]["ttl"], self.trace)
+        try:
+            self._lease(nic, net)
+            net.close()
+            if self.found:
+                self._fetch(net)
+            if self.farewell:
+                self._release(net)
+        finally:
+            net.close()
+            net.flush()
+            nic.give_back()
+        return self.result
+
+    def _connect(self):
+        # (the link of the job's interface, None), or (None, the status that it failed with)
+        sys.modules.pop("link", None)  # a bench may have had another board's
+        import link
+
+        try:
+            return link.connect({"interface": self.job.get("interface")}, self.on_wait, True), None
+        except ValueError as error:
+            raise Refused(2, "%s." % error)
+        except link.LinkDown as down:
+            return None, down.status()
+
+    def _failed(self, failure, at_ms):
+        status = failure.status(self.uefi)
+        self.result["status"] = status
+        self.emit({"event": "failed", "at_ms": at_ms, "status": status})
+
+    def _lease(self, nic, net):
+        from pxerom.bootserver import Aborted, Ended
+        from pxerom.lease import Lease
+
+        compat.tidy()
+        lease = Lease(self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi)
+        self.spec = None
+        failure = None
+        try:
+            lease.run()
+            self.found = lease.found
+        except Aborted as aborted:
+            failure = aborted.failure
+        except Failure as error:
+            failure = error
+        except Ended:
+            self.result["ended"] = lease.ended("bench")
+            failure = Failure("PXE-E51", "The bench's time was up before the file", "ours")
+        except KeyboardInterrupt:
+            self.result["ended"] = lease.ended("user")
+        finally:
+            net.flush()
+            self.first = lease.first
+            self.farewell = lease.release()
+            self.result.update(lease.result())
+            for module in _MODULES:
+                compat.forget(module)
+        if failure:
+            self._failed(failure, lease.ms())
+
+    def _fetch(self, net):
+        job = self.job
+        limit = job.get("max_bytes")
+        most = self.memory
+        self.small = most is not None and (limit is None or most < limit)
+        max_time_ms = job.get("max_time_ms")
+        if max_time_ms and self.first is not None:
+            max_time_ms = max(1, max_time_ms - ticks_diff(net.now(), self.first))
+        udp = Udp(
+            self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
+        )
+        fetched = Boot(self.rom, udp, self._fetched, self.on_wait).fetch(
+            self.found[0],
+            69,
+            self.found[1],
+            self.sink,
+            most if self.small else limit,
+            max_time_ms,
+        )
+        fetched["status"] = self._too_big(fetched["status"])
+        self.result.update(fetched)
+
+    def _fetched(self, event):
+        if event["event"] == "failed":
+            event["status"] = self._too_big(event["status"])
+        self.emit(event)
+
+    def _too_big(self, status):
+        # What does not fit in that machine is told apart from what we have no room for.
+        if self.small and status and status["code"] == "PXE-E3A":
+            if "Cannot write" not in status["detail"]:
+                return Failure("PXE-E79", status["detail"], "server").status()
+        return status
+
+    def _release(self, net):
+        lease = self.result["lease"]
+        try:
+            net.open(68, lease["ip"])
+            net.send(self.farewell, lease["server"], 67)
+        except (Failure, Refused) as error:
+            text = "The lease could not be given back: %s." % error
+            self.result["warnings"].append(text)
+            self.emit({"event": "warning", "text": text})
+            return
+        lease["released"] = True
+        sent = dict(self.result["dhcp"][-1])
+        sent["message"] = "RELEASE"
+        sent["purpose"] = "lease"
+        sent["to"] = lease["server"] + ":67"
+        sent["source_port"] = 68
+        sent["attempt"] = 1
+        sent["at_ms"] = ticks_diff(net.now(), self.first)
+        self.result["dhcp"].append(sent)
+        self.emit(dict(sent, event="dhcp"))

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Write what `mip` installs: firmware/package.json, and boards/ID/package.json for each board.
+
+`firmware/package.json` is pxerom with its ROMs, for a program of one's own; a board's is all that
+a boot at power-up needs beside config.json, as `pxebench board deploy` copies it, but sources.
+mip knows files by URLs relative to package.json, and no relative `deps`: so each package lists all
+of its files.  `make packages` runs this; a test fails while a file is missing.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRMWARE = ROOT / "firmware"
+BOARDS = ROOT / "boards"
+
+
+def packages():
+    """{path of package.json: its text}."""
+    init = (FIRMWARE / "pxerom/__init__.py").read_text("utf-8")
+    version = re.search(r'^__version__ = "(.+)"$', init, re.M)[1]
+    files = sorted((FIRMWARE / "pxerom").glob("*.py"))
+    files += sorted((FIRMWARE / "pxerom/roms").glob("*.json"))
+    pxerom = [str(path.relative_to(FIRMWARE)) for path in files]
+    found = {FIRMWARE / "package.json": _text(version, [(name, name) for name in pxerom])}
+    for path in sorted(BOARDS.glob("*/board.json")):
+        modules = json.loads(path.read_text("utf-8"))["modules"]
+        if not modules:
+            continue  # the PC
+        urls = [(name, f"../../firmware/{name}") for name in pxerom]
+        for name, source in modules.items():
+            urls.append((f"{name}.py", os.path.relpath(BOARDS / source, path.parent)))
+        urls.append(("powerup.py", "../../firmware/powerup.py"))
+        # mip's place is /lib, and a board runs /main.py; last, so that it never runs a part.
+        urls.append(("../main.py", "../../firmware/main.py"))
+        found[path.with_name("package.json")] = _text(version, urls)
+    return found
+
+
+def _text(version, urls):
+    lines = ",\n".join("    " + json.dumps(url) for url in urls)
+    return f'{{\n  "version": "{version}",\n  "deps": [],\n  "urls": [\n{lines}\n  ]\n}}\n'
+
+
+def main():
+    for path, text in packages().items():
+        path.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,440 @@
+"""Captures as conversations: clients, their boots, the DHCP packets and TFTP transfers of each.
+
+    capture = conversations.read("boot.pcapng")
+    client = capture.client("52:54:00:12:34:56")     # or an IP; None: the only one there is
+    for boot in client.boots:
+        for talk in boot.conversations:
+            talk.file, talk.source_ports, talk.outcome, talk.packets
+
+Files are read by `packets`, payloads by `messages`; comparing, learning and replaying are others'.
+
+1. A client is who sends an RRQ.  It is known by its IP; by its MAC too where its own DHCP packets
+   or its own frames tell (a router's MAC is shared, and then tells nothing).
+2. A boot begins with the DISCOVER after a boot that had asked for a file or got its lease (so a
+   program that asks DHCP again begins one).  Without DHCP, it begins where a finished client asks
+   for its first file in the same words again.
+3. A conversation is one RRQ and its repetitions.  An RRQ repeats the last one when it has the same
+   bytes and that one is still unanswered, from whatever port, or when it goes to the server's TID.
+4. A packet belongs to the client's port; of several conversations on one port to the one that
+   knows its TID, else to the latest.
+"""
+
+from pxebench import packets as files
+from pxebench.job import Refused, show
+from pxebench.messages import dhcp, is_request, tftp
+
+_CLIENT_KINDS = ("ACK", "ERROR")  # what answers a server
+
+
+class Conversation:
+    """One transfer, from its first RRQ.  `client`, `server`: IPv4 as text; `server_port`: where
+    the RRQ went; `requests`: its RRQ Packets; `packets`: all Packets of it in order, RRQs, ICMP
+    and strangers' included (`packet.out`: the client sent it); `tid`: the server's port that the
+    client settled on, or None."""
+
+    def __init__(self, packet):
+        self.client = packet.src
+        self.server = packet.dst
+        self.server_port = packet.dport
+        self.requests = [packet]
+        self.packets = [packet]
+        self.tid = None
+        self.tids = []  # every port that the server answered from, in order
+        self._oacks = {}  # TID: the options of its first OACK
+        self._finished = False  # nothing but late packets can follow
+        self._answered = False  # the client reacted to an answer
+
+    def __repr__(self):
+        return f"<{self.file} from {self.source_ports}: {self.outcome}>"
+
+    # --- what was asked
+
+    @property
+    def request(self):
+        """The bytes of the RRQ."""
+        return self.requests[0].payload
+
+    @property
+    def asked(self):
+        """The RRQ as `messages.Tftp`: kind, file, mode, options, tail."""
+        return tftp(self.requests[0])
+
+    @property
+    def file(self):
+        return self.asked.file
+
+    @property
+    def source_ports(self):
+        """The client's port of each RRQ, in order."""
+        return [packet.sport for packet in self.requests]
+
+    @property
+    def began(self):
+        return self.packets[0].time
+
+    @property
+    def ended(self):
+        return self.packets[-1].time
+
+    # --- what came of it
+
+    def messages(self):
+        """(Packet, Tftp) of each UDP packet; ICMP has no message."""
+        return [(packet, tftp(packet)) for packet in self.packets if not packet.icmp]
+
+    @property
+    def icmp(self):
+        """The ICMP errors that belong to this conversation."""
+        return [packet for packet in self.packets if packet.icmp]
+
+    @property
+    def oack(self):
+        """The options of the peer's first OACK, or None."""
+        if self.tid is None:
+            return next(iter(self._oacks.values()), None)
+        return self._oacks.get(self.tid)
+
+    def granted(self, name, default):
+        """The number that the peer's OACK gives an option, or `default`."""
+        for option, text in self.oack or ():
+            if option.lower() == name and text.isascii() and text.isdigit():
+                return int(text[:20])
+        return default
+
+    @property
+    def blksize(self):
+        return self.granted("blksize", 512)
+
+    @property
+    def windowsize(self):
+        return max(1, self.granted("windowsize", 1))
+
+    @property
+    def sent_error(self):
+        """The first ERROR of the client, as Tftp, or None."""
+        return self._error(True)
+
+    @property
+    def error(self):
+        """The first ERROR of the server, as Tftp, or None."""
+        return self._error(False)
+
+    def _error(self, out):
+        for packet, message in self.messages():
+            if message.kind == "ERROR" and packet.out == out and packet.src in self._ends(out):
+                return message
+        return None
+
+    def _ends(self, out):
+        return (self.client,) if out else (self.server,)
+
+    @property
+    def blocks(self):
+        """How many blocks the client has acknowledged, counted on beyond 65535."""
+        high = 0
+        for packet, message in self.messages():
+            if packet.out and message.kind == "ACK" and message.block is not None:
+                ahead = (message.block - high) % 65536
+                if ahead < 0x8000:
+                    high += ahead
+        return high
+
+    @property
+    def outcome(self):
+        """ "done" (the last DATA was acknowledged), "aborted" (the client sent an ERROR),
+        "refused" (the server did), "broken" (it stopped between), or "unanswered"."""
+        last = self._last_block()
+        if last is not None and self.blocks % 65536 == last % 65536 and self.blocks:
+            return "done"
+        if self.sent_error:
+            return "aborted"
+        if self.error:
+            return "refused"
+        return "broken" if self.tids else "unanswered"
+
+    def _last_block(self):
+        # The number of the DATA that is shorter than a block, or None.
+        size = self.blksize
+        for packet, message in self.messages():
+            data = not packet.out and message.kind == "DATA" and packet.sport in (self.tid, None)
+            if data and message.length is not None and message.length < size:
+                return message.block
+        return None
+
+    # --- how it is put together
+
+    def knows(self, packet):
+        """True when the packet's other end is this server's TID."""
+        other = (packet.dst, packet.dport) if packet.out else (packet.src, packet.sport)
+        return other[0] == self.server and other[1] in self.tids
+
+    def repeats(self, packet):
+        """True when this RRQ repeats this conversation's."""
+        if packet.payload != self.request or packet.dst != self.server:
+            return False
+        if packet.dport in self.tids:
+            return True  # GRUB and tftp-hpa ask the TID again
+        same_port = packet.sport == self.requests[-1].sport
+        if self._finished or (self._answered and not same_port):
+            return False
+        # Who has repeated it from one port would not take another one now.
+        ports = set(self.source_ports)
+        return same_port or len(self.requests) == 1 or len(ports) == len(self.requests)
+
+    def add(self, packet):
+        """Take a packet in."""
+        self.packets.append(packet)
+        if packet.icmp:
+            return
+        message = tftp(packet)
+        if packet.out:
+            if packet.dst != self.server or packet.dport == self.server_port:
+                return
+            if message.kind in _CLIENT_KINDS:
+                self._answered = True
+                if self.tid is None:
+                    self.tid = packet.dport
+                if message.kind == "ERROR" or self._is_last(message):
+                    self._finished = True
+        elif packet.src == self.server:
+            if packet.sport not in self.tids:
+                self.tids.append(packet.sport)
+            if message.kind == "ERROR":
+                self._finished = True
+            elif message.kind == "OACK":
+                self._oacks.setdefault(packet.sport, message.options)
+
+    def _is_last(self, message):
+        # True when this ACK is that of a DATA shorter than a block.
+        for packet in reversed(self.packets):
+            if packet.icmp or packet.out:
+                continue
+            data = tftp(packet)
+            if data.kind == "DATA" and data.block == message.block:
+                return (data.length or 0) < self.blksize
+        return False
+
+    def ask_again(self, packet):
+        """Take a repeated RRQ in."""
+        self.requests.append(packet)
+        self.packets.append(packet)
+
+
+class Boot:
+    """One boot.  `dhcp`: [(Packet, messages.Dhcp)] of both directions; `conversations`: in the
+    order of their first RRQs."""
+
+    def __init__(self):
+        self.dhcp = []
+        self.conversations = []
+
+    @property
+    def began(self):
+        starts = [talk.began for talk in self.conversations[:1]]
+        return min(starts + [packet.time for packet, _ in self.dhcp[:1]])
+
+    def packets(self):
+        """Every packet of the boot, in the order of time."""
+        found = [packet for packet, _ in self.dhcp]
+        for talk in self.conversations:
+            found += talk.packets
+        return sorted(found, key=lambda packet: packet.epoch_ns)
+
+    def stages(self):
+        """The conversations of each program in turn, as lists: a ROM, what it loaded, and so on.
+        Whoever asks for another file in other words (mode, options) is another program."""
+        found = []
+        words = set()
+        file = None
+        for talk in self.conversations:
+            signature = (talk.asked.mode, str(talk.asked.options), len(talk.asked.tail or b""))
+            if not found or (talk.file != file and signature not in words):
+                found.append([])
+                words = set()
+            file = talk.file
+            words.add(signature)
+            found[-1].append(talk)
+        return found
+
+    def _has_lease(self):
+        return any(message.kind == "ACK" for _, message in self.dhcp)
+
+
+class Client:
+    """One client.  `ips`, `macs`: what it is known by, in order of their appearance."""
+
+    def __init__(self):
+        self.ips = []
+        self.macs = []
+        self.boots = []
+
+    @property
+    def name(self):
+        """Its MAC and IP, as text."""
+        return " ".join([*self.macs[:1], *self.ips[:1]])
+
+    @property
+    def conversations(self):
+        """Those of all boots."""
+        return [talk for boot in self.boots for talk in boot.conversations]
+
+    def is_(self, wanted):
+        """True when `wanted` is one of its addresses."""
+        return wanted in self.ips or wanted.lower().replace("-", ":") in self.macs
+
+    def _dhcp(self, packet, message):
+        boot = self.boots[-1] if self.boots else None
+        again = message.kind == "DISCOVER" and boot and (boot.conversations or boot._has_lease())
+        if boot is None or again:
+            boot = Boot()
+            self.boots.append(boot)
+        boot.dhcp.append((packet, message))
+
+    def _request(self, packet):
+        boot = self.boots[-1] if self.boots else None
+        if boot and boot.conversations:
+            last = boot.conversations[-1]
+            if last.repeats(packet):
+                last.ask_again(packet)
+                return last
+            first = boot.conversations[0]
+            if not boot.dhcp and packet.payload == first.request and first._finished:
+                boot = None
+        if boot is None:
+            boot = Boot()
+            self.boots.append(boot)
+        talk = Conversation(packet)
+        boot.conversations.append(talk)
+        return talk
+
+
+class Capture:
+    """What `read` returns.  `path`; `file`: the `packets.File`, with `notes` and `epoch_ns`;
+    `clients`: in order of appearance; `strays`: how many UDP packets looked like TFTP but belong
+    to no request of this file."""
+
+    def __init__(self, file):
+        self.file = file
+        self.path = file.path
+        self.clients = []
+        self.strays = 0
+
+    @property
+    def notes(self):
+        """What a reader must know of the file, as sentences."""
+        strays = f"{self.strays} packets belong to a transfer whose request is not in the file."
+        return self.file.notes + ([strays] if self.strays else [])
+
+    def client(self, wanted=None):
+        """The `Client` with this MAC or IP; without one, the only client that there is.
+        Raises Refused when there is none, or more than one to choose from."""
+        place = show(self.path)
+        if not self.clients:
+            raise Refused(f"There is no TFTP request and no DHCP client in {place}.")
+        names = ", ".join(client.name for client in self.clients)
+        found = [client for client in self.clients if wanted is None or client.is_(wanted)]
+        if not found:
+            raise Refused(f"{place} has no client {show(wanted)}; there are {names}.")
+        asking = [client for client in found if client.conversations] or found
+        if len(asking) > 1 and wanted is None:
+            raise Refused(f"{place} has several clients; choose one with --client: {names}.")
+        return asking[0] if len(asking) == 1 else _merged(asking)
+
+
+def _merged(clients):
+    # One MAC with several addresses in turn.
+    whole = Client()
+    for client in clients:
+        whole.ips += client.ips
+        whole.macs += [mac for mac in client.macs if mac not in whole.macs]
+        whole.boots += client.boots
+    whole.boots.sort(key=lambda boot: boot.began)
+    return whole
+
+
+def read(path):
+    """The `Capture` in a pcap or pcapng file; raises Refused when it cannot be read."""
+    return group(files.read(path))
+
+
+def group(file):
+    """The `Capture` of a `packets.File`."""
+    capture = Capture(file)
+    by_mac, by_ip, lately = {}, {}, {}
+    leased = {}  # IP: MAC, from the server's DHCP packets
+    for packet in file.packets:
+        if packet.icmp:
+            _icmp(packet, lately)
+            continue
+        message = dhcp(packet)
+        if message:
+            client = by_mac.get(message.mac) or _new(capture, mac=message.mac)
+            by_mac[message.mac] = client
+            packet.out = not message.reply
+            if message.reply and message.yiaddr != "0.0.0.0" and message.kind != "NAK":
+                leased[message.yiaddr] = message.mac
+            client._dhcp(packet, message)
+        elif is_request(packet.payload, packet.dport):
+            packet.out = True
+            client = _of(packet, capture, by_mac, by_ip, leased)
+            talk = client._request(packet)
+            talks = lately.setdefault((packet.src, packet.sport), [])
+            if talk not in talks:
+                talks.append(talk)
+        else:
+            _belongs(packet, lately, capture)
+    capture.clients = [client for client in capture.clients if client.boots]
+    return capture
+
+
+def _new(capture, mac=None, ip=None):
+    client = Client()
+    client.macs += [mac] if mac else []
+    client.ips += [ip] if ip else []
+    capture.clients.append(client)
+    return client
+
+
+def _of(packet, capture, by_mac, by_ip, leased):
+    # The client that sent this RRQ.
+    client = by_mac.get(leased.get(packet.src)) or by_ip.get(packet.src)
+    if client is None:
+        client = by_mac.get(packet.src_mac) or _new(capture)
+        if packet.src_mac and not client.macs:
+            client.macs.append(packet.src_mac)
+    by_ip[packet.src] = client
+    if packet.src not in client.ips:
+        client.ips.append(packet.src)
+    return client
+
+
+def _belongs(packet, lately, capture):
+    # Give a packet to the conversation that it belongs to.
+    for place, out in (((packet.src, packet.sport), True), ((packet.dst, packet.dport), False)):
+        talks = lately.get(place)
+        if talks:
+            packet.out = out
+            known = [talk for talk in talks if talk.knows(packet)]
+            (known or talks)[-1].add(packet)
+            return
+    capture.strays += 69 in (packet.sport, packet.dport) or _like_tftp(packet)
+
+
+def _like_tftp(packet):
+    # DATA or ACK between two high ports: most likely the rest of an earlier transfer.
+    low = min(packet.sport, packet.dport) >= 1024
+    return low and packet.payload[:2] in (b"\0\3", b"\0\4") and packet.size in (4, 516)
+
+
+def _icmp(packet, lately):
+    # An ICMP error goes where the packet goes that it complains of.
+    quoted = packet.icmp[2]
+    talks = lately.get((quoted.src, quoted.sport))
+    packet.out = False
+    if not talks:
+        talks = lately.get((quoted.dst, quoted.dport))
+        packet.out = bool(talks)
+    if talks:
+        quoted.out = not packet.out
+        known = [talk for talk in talks if talk.knows(quoted)]
+        (known or talks)[-1].packets.append(packet)

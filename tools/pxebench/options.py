@@ -1,0 +1,117 @@
+"""Options that more than one command takes: the same name, the same words, the same checks.
+
+    @options.all_of(options.ROM, options.ENDPOINT, options.OUTPUT)
+    def command(rom, endpoint, interpreter, mount, config, kind, out, ...)
+
+Each name below is a list of click decorators, in the order in which `-h` shows them.
+"""
+
+import click
+
+from pxebench.board_cli import config_option, kind_option
+from pxebench.job import Refused, show
+
+
+class Size(click.ParamType):
+    """A number of bytes, as `65536`, `64K` or `16M`."""
+
+    name = "N[K|M|G]"
+    _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, int):
+            return value
+        factor = self._FACTORS.get(value[-1:].upper(), 1)
+        digits = value if factor == 1 else value[:-1]
+        if not (digits.isascii() and digits.isdigit()):
+            self.fail(f"{show(value)} is no number of bytes; write it as 65536, 64K or 16M.")
+        return int(digits) * factor
+
+
+ROM = [
+    click.option(
+        "--rom",
+        default="intel-undi",
+        show_default=True,
+        metavar="ID|FILE.json",
+        help="The ROM to be; `pxebench roms` lists them.",
+    )
+]
+ENDPOINT = [
+    click.option(
+        "--endpoint",
+        default="local",
+        show_default=True,
+        metavar="local|micropython|serial:PORT",
+        help="Where the ROM runs: in this Python, in a MicroPython interpreter, or on a board.",
+    ),
+    click.option(
+        "--interpreter",
+        metavar="PATH",
+        help="The MicroPython binary (else PXEROM_MICROPYTHON, .tools/bin, PATH).",
+    ),
+    click.option(
+        "--mount", is_flag=True, help="Board: run pxerom from this PC, not from its flash."
+    ),
+    config_option,
+    kind_option,
+]
+OUTPUT = [
+    click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed)."),
+    click.option("--max-bytes", type=Size(), help="Refuse a file that is larger."),
+    click.option(
+        "--max-time",
+        type=float,
+        metavar="SECONDS",
+        help="End the boot after so long (default 3600).",
+    ),
+    click.option(
+        "--json",
+        "json_path",
+        metavar="FILE|-",
+        help="Write the result as JSON; with - nothing else goes to stdout.",
+    ),
+    click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark."),
+    click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary."),
+]
+SERVER_PCAP = [
+    click.option(
+        "--server-pcap",
+        metavar="FILE",
+        multiple=True,
+        help="A capture made at the server or a firewall meanwhile; several: from here on.",
+    )
+]
+
+
+def all_of(*lists):
+    """A decorator that gives a command the options of all these lists, in their order."""
+
+    def decorate(command):
+        for option in reversed([option for options in lists for option in options]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def address(text, option):
+    """An IPv4 address as typed for `option`, or None; `Refused` when it is none."""
+    import socket
+
+    if text is None:
+        return None
+    try:
+        socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        raise Refused(f"{option} takes an IPv4 address, not {show(text)}.") from None
+    return text
+
+
+def milliseconds(option, seconds):
+    """Seconds as typed for `option`, in ms, or None; `Refused` when nobody can wait so long."""
+    if seconds is None:
+        return None
+    if not 0 < seconds <= 86400 * 7:
+        raise Refused(f"{option} takes seconds, more than 0, not {seconds:g}.")
+    return max(1, round(seconds * 1000))
