@@ -90,7 +90,7 @@ def judge(result, on_path=None):
         "facts": list(_facts(result, seen)),
         "decide": _decide(result, cause, also, on_path),
     }
-    verdict["rules"] = rules.advise(cause, also, result)
+    verdict["rules"] = rules.advise(cause, also, {**result, "verdict": verdict})
     outcome = "ok" if cause == "healthy" else "failed"
     return {**result, "outcome": outcome, "anomalies": found, "verdict": verdict}
 

@@ -71,14 +71,11 @@ def _fill(text, values):
 
 
 def _server_range(result):
-    # Only a range that was told apart from chance, or the one port of a single-port server.
-    facts = {fact["id"] for fact in result.get("verdict", {}).get("facts", ())}
+    # A range cannot be known from the few ports that were seen of it; port 69 itself can.
     seen = result["observations"]["server_ports"]
-    if not seen:
-        return None
-    if seen["least"] == seen["most"] == result["server_port"] and seen["count"] > 1:
+    if seen and seen["least"] == seen["most"] == result["server_port"] and seen["count"] > 1:
         return [seen["least"], seen["most"]]
-    return [seen["least"], seen["most"]] if "port-range-server" in facts else None
+    return None
 
 
 def _values(result, nft_chain):
@@ -141,6 +138,12 @@ def _notes(cause, values, result):
         yield (
             "What the ROM loads asks from ports of its own: iPXE from any port above 1024, "
             "PXELINUX from 49152 on. A firewall that reads TFTP covers them too."
+        )
+    facts = result.get("verdict", {}).get("facts", ())
+    if cause == "client-port-filter" and any(f["id"] == "port-range-server" for f in facts):
+        yield (
+            "The server's answers come from few ports: if its admin confirms a range, the rule "
+            "may name it as source ports."
         )
     if cause in ("client-port-filter", "no-tftp-helper", "nat-port"):
         single = _server_range(result) == [result["server_port"]] * 2
