@@ -33,6 +33,7 @@ from pxebench.job import (
     Refused,
     show,
 )
+from pxebench.learn_cli import learn
 from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
 from pxebench.settings import adjust
 from pxebench.sweep_cli import sweep
@@ -146,6 +147,7 @@ pxebench.add_command(compare)
 pxebench.add_command(compat)
 pxebench.add_command(diagnose)
 pxebench.add_command(sweep)
+pxebench.add_command(learn)
 
 
 # ---- running a job
