@@ -38,6 +38,7 @@ from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of
 from pxebench.report_cli import report
 from pxebench.settings import adjust
 from pxebench.sweep_cli import sweep
+from pxebench.watch_cli import watch_command
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
@@ -150,6 +151,7 @@ pxebench.add_command(diagnose)
 pxebench.add_command(sweep)
 pxebench.add_command(learn)
 pxebench.add_command(report)
+pxebench.add_command(watch_command, "watch")
 
 
 # ---- running a job
