@@ -45,7 +45,8 @@ _NEEDS_OPTIONS = (
     *("no_oack", "malformed_oack", "unrequested_option", "larger_blksize"),
     *("duplicate_oack", "late_oack"),
 )
-_PROBE = ("no_oack", "error")  # what a size probe may answer in its own way
+# What a size probe may answer in its own way.
+_PROBE = ("no_oack", "error", "malformed_oack", "unrequested_option", "larger_blksize")
 _OPTIONS_MAX = 256
 _BLACKHOLE = "a boot with the server's port 69 filtered, until the client gives up"
 _SERVER_DIES = "a transfer whose server dies, until the client gives up"

@@ -27,6 +27,7 @@ class _Walk:
         self.due = 1
         self.done = False
         self.goes_on = False  # another request for the same file follows
+        self.refused = set()  # kinds of ICMP errors that came
         self.again = 0  # duplicates in a row
         self.answered_one = False  # the first of them
         self.gap_last = None  # the block that is acknowledged again while a gap is open
@@ -270,6 +271,9 @@ class _Walk:
             return
         later = [e for e in self.events[index + 1 :] if e.out and not e.icmp]
         hazard = "rrq_unreachable" if kind == "RRQ" else "ack_unreachable"
+        if hazard in self.refused:
+            return  # who ignored the first ICMP of a kind stops later for another reason
+        self.refused.add(hazard)
         if later and tftp(later[0].packet).kind == "ERROR" and later[0].at - event.at < 0.5:
             self.see(hazard, error_words(tftp(later[0].packet)), event.packet)
         elif not later and self._silent_for_good(index):
