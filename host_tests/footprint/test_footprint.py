@@ -10,7 +10,9 @@ _KIB = 1024
 # What a plain fetch never loads, with a bound of its own.
 _APART = {
     "faults.py": 4 * _KIB,
-    "boot.py": 4 * _KIB,
+    "boot.py": 5 * _KIB,
+    "bootscreen.py": 3 * _KIB,
+    "bootwords.py": 4 * _KIB,
     "bootserver.py": 6 * _KIB,
     "dhcp.py": 6 * _KIB,
     "dhcprom.py": 4 * _KIB,
