@@ -292,6 +292,7 @@ def load(rom):
     """The flat form of a ROM, given by id, by path or as a dict."""
     if not isinstance(rom, dict):
         rom = read(str(rom))
-        rom["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
+        if isinstance(rom, dict):
+            rom["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
         tidy()
     return flatten(rom)
