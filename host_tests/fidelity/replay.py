@@ -16,7 +16,8 @@ it judges any other. Which captures are replayed, and what may differ, stands in
    that the captured one had let come in before it, by `_TIE_MS` at most.
 5. A client's packet is known by its bytes and the server's port. One that the capture does not have
    is answered by nothing.
-6. The capture's end is the end: what our ROM sends after it is compared with nothing.
+6. A client that fell silent in the capture has given up, and so must ours: only where the capture
+   was cut before that (`cut_s`) is what ours sends afterwards compared with nothing.
 """
 
 import collections
@@ -30,6 +31,7 @@ _LOOK_AHEAD = 4  # captured packets that may be missing in ours before we have l
 _TIE_MS = 60  # what the clocks of the captured guests are good for
 _NS_MS = 1e-6
 _SLICE_MS = 1000  # the longest sleep of a receive
+_EVER_MS = 3600000
 _PORT_UNREACHABLE = (3, 3)
 
 Step = collections.namedtuple("Step", "packet to replies")
@@ -171,10 +173,11 @@ def groups(talks, rom):
     return found
 
 
-def play(talks, rom, last_s, clock_factor=1.0):
+def play(talks, rom, cut_s=None, clock_factor=1.0):
     """The Replay of a program's conversations by a flat ROM, one file after the other.
 
-    `last_s`: when the capture ends, in the seconds of its packets.
+    `cut_s`: when the capture ends, in the seconds of its packets, where that was before the client
+    came to its own end; what our ROM sends later is compared with nothing.
     """
     net = _Net(rom, talks[0].server, talks[0].client, clock_factor)
     strict = []
@@ -186,35 +189,22 @@ def play(talks, rom, last_s, clock_factor=1.0):
         sink = Tape()
         sink.net = net
         boot = Boot(rom, net, lambda event: None)
-        # Some time after the capture's end, for what is late by as much as may be.
-        limit_ms = (last_s - group[0].began) * 1000
-        most_ms = int(limit_ms * 1.06 / clock_factor) + 100
         file, port = group[0].file, group[0].server_port
+        limit_ms = _EVER_MS
+        if cut_s is not None and group[-1] is talks[-1]:
+            limit_ms = (cut_s - group[0].began) * 1000
+        # Some time after the cut, for what is late by as much as may be.
+        most_ms = int(limit_ms * 1.06 / clock_factor) + 100
         result = boot.fetch(HOST, port, file, sink, max_time_ms=most_ms)
-        ours = net.sent_now
-        while len(ours) > len(theirs) and ours[-1][0] >= limit_ms:
-            ours.pop()
-        beyond = len(net.sent_now) - len(ours)
-        strict += _unlike(file, theirs, [(packet, to) for _, packet, to in ours])
-        _forget(net, beyond, limit_ms)
+        while len(net.sent_now) > len(theirs) and net.sent_now[-1][0] >= limit_ms:
+            net.sent_now.pop()
+            net.passed.remove([each for each in net.passed if each.src == net.hosts[0]][-1])
+        strict += _unlike(file, theirs, [(packet, to) for _, packet, to in net.sent_now])
     file = packets.File("ours")
     file.packets = sorted(net.passed, key=lambda packet: packet.epoch_ns)
     file.epoch_ns = 0
     capture = conversations.group(file)
     return Replay(talks, capture.clients[0].conversations, strict, result)
-
-
-def _forget(net, beyond, limit_ms):
-    # Our packets after the capture's end, and with them what is sent only because the bench ends.
-    end_ns = round((net.began + limit_ms) * 1e6)
-    kept = len(net.sent_now)
-    mine = 0
-    for index, packet in enumerate(net.passed):
-        if packet.src == net.hosts[0] and packet.epoch_ns >= net.began * 1e6 and not packet.icmp:
-            mine += 1
-            if mine > kept and packet.epoch_ns >= end_ns:
-                del net.passed[index:]
-                return
 
 
 def _unlike(file, theirs, ours):
