@@ -1,6 +1,6 @@
 """A captured server plays against our ROM: the same packets, at the same times, in virtual time.
 
-`play(talks, rom, ...)` takes the conversations that one program of a captured client had (a ROM, or
+`play(talks, rom)` takes the conversations that one program of a captured client had (a ROM, or
 what it loaded), makes a script of what the server sent, and lets `pxerom.rom.Boot` be the client.
 What passes is kept as packets of a capture of our own, so that `pxebench.compare` can judge it as
 it judges any other. Which captures are replayed, and what may differ, stands in `table`.
@@ -14,8 +14,8 @@ it judges any other. Which captures are replayed, and what may differ, stands in
    before that client's next one, else it would still be waiting for that one: rule 1.)
 4. A captured client took time to answer, ours takes none: a packet of ours goes out behind those
    that the captured one had let come in before it, by `_TIE_MS` at most.
-5. A client's packet is known by its bytes and the server's port. One that the capture does not have
-   is answered by nothing.
+5. A client's packet is known by its bytes and the server's port. One that the capture does not
+   have is answered by nothing.
 6. A client that fell silent in the capture has given up, and so must ours: only where the capture
    was cut before that (`cut_s`) is what ours sends afterwards compared with nothing.
 """

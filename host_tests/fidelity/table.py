@@ -3,8 +3,8 @@
 `python -m host_tests.fidelity` prints it, `--write` puts it into the README; `test_fidelity` holds
 both against what the replay finds at that moment.
 
-1. A verdict comes from `pxebench.compare` (times within 5 % or 60 ms) and from a comparison of what
-   the client sent, byte for byte.
+1. A verdict comes from `pxebench.compare` (times within 5 % or 60 ms) and from a comparison, byte
+   for byte, of what the client sent.
 2. What differs stands in the table with its reason. A reason names packets; a difference that no
    reason names, and a reason that no difference needs, fail the test.
 3. A wait of a guest that was held up is told from a wrong table by a witness: the same wait, as
@@ -60,13 +60,13 @@ REASONS = {
     ("curl-blackhole", "curl"): [
         (
             "packet 29: after 6.022 s",
-            "curl compares whole seconds of the clock: one of its 42 waits was 6.0 s and not 7.0 s",
+            "curl counts whole seconds of the clock: one of its 42 waits was 6.0 s, not 7.0 s",
         )
     ],
     ("grubpc-noopt", "grub"): [
         (
             "packet 659: after 0.359 s",
-            "GRUB counts its first wait from the request: 0.458 s in the capture, 0.456 s in ours; "
+            "GRUB's first wait counts from its request: 0.458 s in the capture, 0.456 s in ours; "
             "the guest took 0.1 s for the data between, ours takes none",
         )
     ],
@@ -241,6 +241,6 @@ def summary(found):
     return (
         f"{total} transfers of {len({row.rom for row in found})} ROMs in "
         f"{len({(row.client, row.case) for row in found})} captures, as {len(found)} programs ran "
-        f"them: {counts['equal']} equal, {counts['explained']} with a difference that is explained, "
-        f"{counts['differs']} with one that is not.\n"
+        f"them: {counts['equal']} equal, {counts['explained']} with a difference that is "
+        f"explained, {counts['differs']} with one that is not.\n"
     )
