@@ -53,7 +53,7 @@ def test_no_reason_stands_for_a_difference_that_is_gone():
     for (name, rom_id), reasons in table.REASONS.items():
         said = _judge(name, rom_id, table.rom(name, rom_id)).reasons
         assert {reason for _, reason in reasons} <= set(said), name
-    for (name, rom_id), factor in table.CLOCKS.items():
+    for (name, rom_id), factor in list(table.CLOCKS.items()):
         kept = table.CLOCKS.pop((name, rom_id))
         try:
             row = _judge(name, rom_id, table.rom(name, rom_id))
