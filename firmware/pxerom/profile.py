@@ -74,6 +74,7 @@ malformed_oack error|ignore|fail|ERROR "error"
 unrequested_option error|ignore|accept|drop|fail|ERROR "error"
 larger_blksize error|ignore|accept|fail|ERROR "error"
 other_timeout accept null
+odd_number accept null
 oversize_data error|ignore|cut|fail|ERROR "error"
 wrong_size error|accept|fail|ERROR null
 longer_than_tsize error|accept|fail|ERROR null
@@ -82,6 +83,7 @@ duplicate_oack ack|ignore|fail|ERROR "ack"
 late_oack ignore|ack|ack_once|ack_and_lose|ack_zero|fail|ERROR "ignore"
 error fail|next|next_if_refused "fail"
 error_reply ack_due|error_block null
+time_out last_sent null
 rrq_unreachable fail null
 ack_unreachable fail|ERROR null
 give_up silent|ERROR "silent\""""
