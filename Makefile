@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH):/usr/sbin:/sbin
 export IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hil lint packages bench soak firewall-demo clean distclean
+.PHONY: help setup demo test hil lint packages bench soak fidelity firewall-demo clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
