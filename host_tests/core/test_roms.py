@@ -167,6 +167,11 @@ def _near(got, expected):
         assert abs(mine - theirs) <= 8, (got, expected)
 
 
+def _code(name, legacy):
+    # UEFI has a table of its own (R-PXE-61): EDK2 calls both time-outs E18.
+    return "PXE-E18" if name == "edk2" else legacy
+
+
 def test_every_rom_file_has_its_place_in_these_tables():
     files = sorted(name[:-5] for name in os.listdir(profile.folder()) if name.endswith(".json"))
     same(files, _names())
@@ -194,7 +199,7 @@ def test_ladder_of_requests_is_the_captured_one():
         times = _sums(waits)
         _near([at_ms for at_ms, _, _ in run.ladder()], times[:-1])
         _near([run.net.clock], times[-1:])
-        same((run.code(), len(run.net.sent)), ("PXE-E32", len(waits)), name)
+        same((run.code(), len(run.net.sent)), (_code(name, "PXE-E32"), len(waits)), name)
         ports = [port for _, port, _ in run.ladder()]
         if name in _HOPPING:
             same(ports, [ports[0] + n for n in range(len(waits))], name)
@@ -232,7 +237,7 @@ def test_server_that_dies_in_mid_file_hears_the_last_ack_at_the_captured_times()
         times = _sums(waits, repeats[0])
         _near(repeats, times[:-1])
         _near([run.net.clock], times[-1:])
-        same(run.code(), "PXE-E35", name)
+        same(run.code(), _code(name, "PXE-E35"), name)
         closing = run.net.sent[-1][3]
         same(closing, error(0, "closed") if name == "grub" else ack(8), name)
 
@@ -269,7 +274,7 @@ def test_server_without_options_is_served_by_all_but_edk2_and_grub():
 
         run = Run(rom(name), server, _FILE)
         if name == "edk2":
-            same((run.code(), run.packets()[1:]), ("PXE-E38", [error(4, "User aborted download")]))
+            same((run.code(), run.packets()[1:]), ("PXE-E99", [error(4, "User aborted download")]))
         elif name == "grub":
             same((run.code(), run.sink.data), ("PXE-E32", b""))
         else:
