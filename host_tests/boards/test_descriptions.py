@@ -179,7 +179,7 @@ def test_stubs_say_that_they_must_not_go_to_a_board():
 
 
 def test_all_but_the_roms_takes_at_most_64_kib_of_flash(board):
-    """As bytes; `test_power_on.py` counts blocks. A boot by DHCP and the faults come on top."""
+    """As bytes; `test_power_on.py` counts blocks. DHCP, the faults and asking come on top."""
     if board["id"] == "host":
         return
     sizes = {
@@ -188,4 +188,4 @@ def test_all_but_the_roms_takes_at_most_64_kib_of_flash(board):
     }
     apart = sum(sizes.pop(Path(name).stem) for name in measure.APART)
     assert 20000 < sum(sizes.values()) <= 64 << 10, sizes
-    assert apart <= 32 << 10, sizes
+    assert apart <= 38 << 10, sizes

@@ -16,9 +16,12 @@ BLKSIZE = 1456
 MIB = 1 << 20
 # What a plain fetch never loads (a boot by DHCP, faults), and the most that each may take.
 APART = {
+    "ask.py": 4 << 10,
     "faults.py": 4 << 10,
     "boot.py": 4 << 10,
+    "bootscreen.py": 3 << 10,
     "bootserver.py": 6 << 10,
+    "bootwords.py": 4 << 10,
     "dhcp.py": 6 << 10,
     "dhcprom.py": 4 << 10,
     "ending.py": 2 << 10,
