@@ -92,10 +92,10 @@ class Transfer:
 
 
 def _then(*extra):
-    # The normal reply, and further packets 3 ms behind it.
+    # The normal reply, and further packets behind it, when no other is under way.
     def odd(replies, transfer, tid):
         more = [make(transfer, tid) for make in extra]
-        return replies + [(_ANSWER_MS + 3 * n, *what) for n, what in enumerate(more, 1)]
+        return replies + [(_ANSWER_MS + 2 * n + 1, *what) for n, what in enumerate(more, 1)]
 
     return odd
 

@@ -45,7 +45,7 @@ def request_ladders(talk, after, until, place):
         waits.append((after.began - times[-1]) * 1000)
     elif waits and (until - times[-1]) * 1000 > _QUIET * _carry_on(waits):
         ending = "quiet"
-    elif until - times[-1] > _ALONE_S:
+    elif until - times[-1] > _ALONE_S and len(talk.packets) == len(times):
         ending = "quiet"  # it asked once and never again
     return [Ladder(waits, ending, place)] if waits or ending else []
 
@@ -72,7 +72,9 @@ def read_ladders(talk, until, place):
                 ladders.append(Ladder(waits, None, place))
             waits, last = [], message.block
     sent = max(p.time for p in talk.packets if p.out and not p.icmp)
-    if talk.outcome == "broken" and not waits and last and until - sent > _ALONE_S:
+    # Who was silenced by a packet (the last one is the server's) has not waited for one.
+    alone = until - sent > _ALONE_S and talk.packets[-1].out
+    if talk.outcome == "broken" and not waits and last and alone:
         ladders.append(Ladder([], "quiet", place))
     if waits:
         quiet = talk.outcome == "broken" and (until - sent) * 1000 > _QUIET * _carry_on(waits)
