@@ -206,7 +206,7 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet, server_pcap=()):
     if capture:
         _store("--pcap", pcap, lambda: capture.write(pcap))
     client = client or (result["lease"] or {}).get("ip")
-    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") == "PXE-E32"
+    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
     if silent and client and not server_pcap and not client.startswith("127."):
         from pxebench.path import tcpdump
 
