@@ -143,12 +143,7 @@ class _Probe:
         by_id = rom == job.value(wanted["id"])
         self.rom = rom if by_id else wanted
         target = open_target(given)
-        self.run, self.port, self.file, self.bind = (
-            target.run,
-            target.port,
-            target.file,
-            target.bind,
-        )
+        self.target = target
         self.what = {
             "server": server,
             "address": target.server,
