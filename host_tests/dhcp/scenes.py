@@ -92,10 +92,10 @@ def command(rom, interpreter, folder, options):
 
 
 def remains(client):
-    """What is on the interface of a machine: addresses, routes, neighbours."""
+    """What is on the interface of a machine: addresses, routes."""
     return [
         client.run("ip", "-4", what, "show", "dev", "eth0").stdout
-        for what in ("addr", "route", "neigh")
+        for what in ("addr", "route")
     ]
 
 
