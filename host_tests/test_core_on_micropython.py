@@ -14,19 +14,18 @@ from host_tests.outcomes import Outcomes, names_in
 
 _HERE = Path(__file__).resolve().parent
 _BIN = _HERE.parent / ".tools" / "bin"
-_VERSIONS = ("1.25", "1.26")
-_INTERPRETERS = {path.name.partition("-")[2]: path for path in _BIN.glob("micropython-*")}
-
-
+# The last has words of 32 bits, as a board has.
+_NAMES = ("micropython-1.25", "micropython-1.26", "micropython32")
+_INTERPRETERS = {name: _BIN / name for name in _NAMES if (_BIN / name).exists()}
 _TESTS = [name for path in sorted((_HERE / "core").glob("test_*.py")) for name in names_in(path)]
 
 
 @functools.cache
 def _runs():
-    # One run of the suite on each interpreter, side by side: {version: Outcomes}.
-    def run(version):
+    # One run of the suite on each interpreter, side by side: {name: Outcomes}.
+    def run(name):
         process = subprocess.run(
-            [_INTERPRETERS[version], "-X", "heapsize=16m", _HERE / "core" / "run.py"],
+            [_INTERPRETERS[name], "-X", "heapsize=16m", _HERE / "core" / "run.py"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -39,19 +38,19 @@ def _runs():
         return dict(zip(_INTERPRETERS, pool.map(run, _INTERPRETERS), strict=True))
 
 
-@pytest.mark.parametrize("version", _VERSIONS)
-def test_interpreter_is_there(version):
-    assert version in _INTERPRETERS, f"no MicroPython {version} in .tools/bin: run `make setup`"
+@pytest.mark.parametrize("interpreter", _NAMES)
+def test_interpreter_is_there(interpreter):
+    assert interpreter in _INTERPRETERS, f"no {interpreter} in .tools/bin: run `make setup`"
 
 
-@pytest.mark.parametrize("version", sorted(_INTERPRETERS))
-def test_run_ends(version):
-    run = _runs()[version]
+@pytest.mark.parametrize("interpreter", sorted(_INTERPRETERS))
+def test_run_ends(interpreter):
+    run = _runs()[interpreter]
     assert run.ended, f"the runner did not come to its end: {run.last}"
     assert sorted(run.tests) == sorted(_TESTS)
 
 
 @pytest.mark.parametrize("name", _TESTS)
-@pytest.mark.parametrize("version", sorted(_INTERPRETERS))
-def test_core(version, name):
-    _runs()[version].check(name)
+@pytest.mark.parametrize("interpreter", sorted(_INTERPRETERS))
+def test_core(interpreter, name):
+    _runs()[interpreter].check(name)

@@ -10,7 +10,7 @@ texts for people are dropped on the way in: a board keeps bare values.
 
 import json
 
-from pxerom.compat import ENOENT, why
+from pxerom.compat import ENOENT, tidy, why
 
 _EVIDENCE = ("observed", "source", "derived", "assumed")
 
@@ -27,9 +27,10 @@ about text
 sources [text] []
 udp.source_port.policy counter|random|fixed|clock
 udp.source_port.first 1..65535
+udp.source_port.first_max 1..65535 null
 udp.source_port.last 1..65535 65535
 udp.source_port.step 1..65535 1
-udp.source_port.per request|transfer|boot "transfer"
+udp.source_port.per request|until_data|transfer|boot "transfer"
 udp.source_port.wrap 1..65535 null
 udp.ttl 1..255 64
 tftp.requests[].purpose size|data "data"
@@ -37,6 +38,7 @@ tftp.requests[].mode octet|OCTET "octet"
 tftp.requests[].options pairs []
 tftp.requests[].padding 0..1024 0
 tftp.requests[].finish ERROR null
+tftp.requests[].least_blksize 8..512 null
 tftp.requests[].on any {}
 tftp.retry.size?.waits_ms [1..3600000]
 tftp.retry.size?.then next|fail "next"
@@ -44,6 +46,8 @@ tftp.retry.open.waits_ms [1..3600000]
 tftp.retry.open.then fail "fail"
 tftp.retry.read.waits_ms [1..3600000]
 tftp.retry.read.then fail "fail"
+tftp.timer table|round_trips null
+tftp.slash keep|add|drop null
 tftp.on any {}
 tftp.rollover 0|1|fail 0
 tftp.dally_ms 0..60000 0
@@ -56,23 +60,30 @@ screen.codes pxe|uefi "pxe"
 screen.errors any {}
 screen.boot any {}"""
 
-# What the ROM does when ...; the default is what the RFCs and good sense ask for.
+# What the ROM does when ...; the default is what the RFCs and good sense ask for. `null`: the
+# engine's own way, and no place in the flat form; what the rarer words mean stands in `rare`.
 _ON = """\
-duplicate_data ack|ack_once|ignore|ERROR "ack_once"
-future_data ignore|ack|ack_once|error|fail|ERROR "ignore"
+duplicate_data ack|ack_once|ack_due|ignore|ERROR "ack_once"
+future_data ignore|ack|ack_once|hold|error|fail|ERROR "ignore"
 window_gap ack_once|ack|ERROR "ack_once"
 old_data ignore|ack|ack_once|ack_that|error|fail|ERROR "ignore"
 block_zero ignore|ack|ack_once|ack_that|error|fail|ERROR "ignore"
 unknown_tid error|ignore|accept|follow|ERROR "error"
-no_oack accept|next|error|fail|ERROR "accept"
+no_oack accept|next|swallow|error|fail|ERROR "accept"
 malformed_oack error|ignore|fail|ERROR "error"
-unrequested_option error|ignore|accept|fail|ERROR "error"
+unrequested_option error|ignore|accept|drop|fail|ERROR "error"
 larger_blksize error|ignore|accept|fail|ERROR "error"
-oversize_data error|ignore|fail|ERROR "error"
+other_timeout accept null
+oversize_data error|ignore|cut|fail|ERROR "error"
+wrong_size error|accept|fail|ERROR null
+longer_than_tsize error|accept|fail|ERROR null
 stray_opcode error|ignore|fail|ERROR "error"
 duplicate_oack ack|ignore|fail|ERROR "ack"
-late_oack ignore|ack|ack_once|fail|ERROR "ignore"
+late_oack ignore|ack|ack_once|ack_and_lose|ack_zero|fail|ERROR "ignore"
 error fail|next|next_if_refused "fail"
+error_reply ack_due|error_block null
+rrq_unreachable fail null
+ack_unreachable fail|ERROR null
 give_up silent|ERROR "silent\""""
 
 _RANGES = {"blksize": (8, 65464), "windowsize": (1, 65535), "timeout": (1, 255)}
@@ -227,15 +238,28 @@ def flatten(rom):
         del flat[name]  # for people, or read elsewhere
     del flat["tftp"]["adjustable"]  # for the bench
     del flat["screen"]["boot"]  # put back for a boot, see `dhcprom`
+    errors = flat["screen"]["errors"]
+    if not isinstance(errors, dict) or not all(_is_text(errors[code], "~") for code in errors):
+        _wrong("screen.errors", "an object with the ROM's text for a code", errors)
     ports = flat["udp"]["source_port"]
     if ports["last"] < ports["first"]:
         raise ProfileError("udp.source_port.last", "expected %d or more" % ports["first"])
+    if ports["first_max"] is None:
+        del ports["first_max"]
+    elif not ports["first"] <= ports["first_max"] <= ports["last"]:
+        raise ProfileError("udp.source_port.first_max", "expected a port from first to last")
+    for name in ("timer", "slash"):
+        if flat["tftp"][name] is None:
+            del flat["tftp"][name]
     requests = flat["tftp"]["requests"]
     if requests[-1]["purpose"] != "data":
         raise ProfileError("tftp.requests", "the last request must have the purpose data")
     reactions = _tree(_ON)
     common = _object(reactions, flat["tftp"].pop("on"), "tftp.on")
+    common = {name: common[name] for name in common if common[name] is not None}
     for i, request in enumerate(requests):
+        if request["least_blksize"] is None:
+            del request["least_blksize"]
         own = _bare(request["on"], "")
         if own:
             checked = _object(reactions, own, "tftp.requests[%d].on" % i)
@@ -266,4 +290,8 @@ def read(rom):
 
 def load(rom):
     """The flat form of a ROM, given by id, by path or as a dict."""
-    return flatten(rom if isinstance(rom, dict) else read(str(rom)))
+    if not isinstance(rom, dict):
+        rom = read(str(rom))
+        rom["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
+        tidy()
+    return flatten(rom)

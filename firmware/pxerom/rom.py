@@ -36,21 +36,22 @@ class Boot:
         self.emit = emit
         self.on_wait = on_wait
         self._uefi = rom["screen"]["codes"] == "uefi"
-        self._records = []  # the result's `transfers`
+        self.records = []  # the result's `transfers`
         self._sink = None
         self._image = None
         self._server = None
         self._first = None  # ticks of the first RRQ: at_ms is 0 there
         self._end = None  # ticks at which the bench's time is up
-        self._due = 0  # ticks of the next _tick
+        self.due = 0  # ticks of the next tick
         self._shown = 0  # bytes in the last progress event
         # Of the request that runs:
-        self._transfer = None
+        self.transfer = None
         self._request = None
         self._record = None
-        self._phase = None
-        self._timer = None
+        self.phase = None
+        self.timer = None
         self._now = 0  # ticks at which the last datagram came
+        self._icmp = 0  # ICMP errors that the ROM has been told of
 
     def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
         """Fetch one file from `host` (numeric IPv4) into `sink`; returns the result, a dict.
@@ -60,9 +61,9 @@ class Boot:
         self._sink = sink
         self._image = Image()
         tidy()
-        self._due = self.net.now()
+        self.due = self.net.now()
         if max_time_ms is not None:
-            self._end = ticks_add(self._due, max_time_ms)
+            self._end = ticks_add(self.due, max_time_ms)
         try:
             room = sink.room()
             if max_bytes is not None and (room is None or max_bytes < room):
@@ -71,20 +72,26 @@ class Boot:
             self._fetch(host, port, filename, room)
             image = self._image.result()
             self._event("image", image)
-            self._dally()
+            if self.rom["tftp"]["dally_ms"]:
+                from pxerom.ending import dally
+
+                dally(self)
         except Failure as failure:
             status = failure.status(self._uefi)
         except (KeyboardInterrupt, Ended) as end:
-            ended = self._ended(getattr(end, "by", "user"))
+            from pxerom import ending
+
+            ended = ending.ended(self, getattr(end, "by", "user"))
             if not image and ended["by"] == "bench":
-                status = self._timed_out("the bench's time was up").status(self._uefi)
+                failure = ending.timed_out(self, "the bench's time was up")
+                status = failure.status(self._uefi)
         except MemoryError:
             failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours")
             status = failure.status(self._uefi)
         finally:
             sink.abort()
             self.net.close()
-            self._flush()
+            self.flush()
         if status:
             self._event("failed", {"status": status})
         return {
@@ -93,7 +100,7 @@ class Boot:
             "status": status,
             "ended": ended,
             "rom": self.rom["id"],
-            "transfers": self._records,
+            "transfers": self.records,
             "image": image,
         }
 
@@ -104,12 +111,16 @@ class Boot:
         self._server = address(host, port)
         tsize = None
         transfer = None
+        slash = spec.get("slash")
+        if slash in ("add", "drop"):
+            mark = "/" if isinstance(filename, str) else b"/"
+            filename = mark * (slash == "add") + filename.lstrip(mark)
         for request in spec["requests"]:
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:
                 raise Refused(2, "Cannot ask for %s: %s." % (filename, error))
-            self._transfer = transfer
+            self.transfer = transfer
             self._request = request
             self._record = {
                 "purpose": request["purpose"],
@@ -120,7 +131,7 @@ class Boot:
                 "outcome": "timeout",
                 "retransmits": 0,
             }
-            self._records.append(self._record)
+            self.records.append(self._record)
             self._transact()
             if transfer.done:
                 return
@@ -133,7 +144,7 @@ class Boot:
 
     def _transact(self):
         # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
-        transfer = self._transfer
+        transfer = self.transfer
         record = self._record
         icmp = self.net.unreachable
         began = self.net.now()
@@ -149,7 +160,8 @@ class Boot:
                 self._refused_by_server()
             elif failure.code not in ("PXE-E32", "PXE-E35"):
                 record["outcome"] = "refused"
-            if transfer.sent_error:  # else `reply` is an ACK that has gone out
+            # Else `reply` is an ACK that has gone out.
+            if transfer.sent_error or transfer.error:
                 self._tell(transfer.reply, transfer.reply_to)
             raise
         except (KeyboardInterrupt, Ended):
@@ -172,10 +184,16 @@ class Boot:
     def _run(self):
         # One RRQ and what follows; returns when the file is whole or the next request is due.
         net = self.net
-        transfer = self._transfer
+        transfer = self.transfer
         retry = self.rom["tftp"]["retry"]
-        self._phase = retry["size"] if transfer.probe and retry["size"] else retry["open"]
-        self._timer = Retry(self._phase["waits_ms"])
+        self.phase = retry["size"] if transfer.probe and retry["size"] else retry["open"]
+        smoothed = self.rom["tftp"].get("timer") == "round_trips"
+        if smoothed:
+            from pxerom.smoothed import Smoothed as Timer
+        else:
+            Timer = Retry
+        self.timer = Timer(self.phase["waits_ms"])
+        self._icmp = net.unreachable
         self._ask(True)
         opening = True
         while True:
@@ -189,6 +207,9 @@ class Boot:
                 continue
             if verdict == tftp.LAST:
                 self._store(data)
+                if transfer.doubt:
+                    self._tell(transfer.reply, transfer.reply_to)
+                    raise transfer.doubt
                 self._sink.commit()
                 self._tell(transfer.reply, transfer.reply_to)  # the file is whole, heard or not
             elif transfer.reply is not None:
@@ -200,10 +221,11 @@ class Boot:
                 return
             if opening:
                 opening = False
-                self._phase = retry["read"]
-                self._timer = Retry(self._phase["waits_ms"])
+                self.phase = retry["read"]
+                if not smoothed:
+                    self.timer = Retry(self.phase["waits_ms"])
                 self._opened()
-            self._timer.restart(self._now)
+            self.timer.restart(self._now)
             if verdict == tftp.BLOCK:
                 self._store(data)
             elif verdict == tftp.LAST:
@@ -216,10 +238,10 @@ class Boot:
         # that allocates nothing but the datagram; the engine is told afterwards. Whatever else
         # comes is returned, for the engine to judge.
         net = self.net
-        transfer = self._transfer
+        transfer = self.transfer
         run = 0 if net.trace else transfer.run()
         if run < 1:
-            return None
+            return transfer.due()
         receive = net.receive
         send = net.send
         feed = self._image.feed
@@ -231,7 +253,7 @@ class Boot:
         view = transfer.view
         size = transfer.recv_size
         block = transfer.next
-        due = self._due
+        due = self.due
         now = net.now()
         wait_ms = self._wait_ms(now)
         if wait_ms <= 0:
@@ -262,12 +284,12 @@ class Boot:
         finally:
             if taken:
                 transfer.took(taken)
-                self._timer.restart(now)
+                self.timer.restart(now, taken)
         return None
 
     def _wait_ms(self, now):
         # How long to wait for a packet; zero or less when the timer has expired.
-        wait_ms = self._timer.left_ms(now)
+        wait_ms = self.timer.left_ms(now)
         if self._end is not None and wait_ms > 0:
             wait_ms = max(1, min(wait_ms, ticks_diff(self._end, now)))
         return wait_ms
@@ -275,14 +297,19 @@ class Boot:
     def _receive(self):
         # The next datagram; None when the ROM goes on to its next request.
         net = self.net
-        self._flush()
+        self.flush()
         while True:
             now = net.now()
-            if ticks_diff(now, self._due) >= 0:
-                self._tick(now)
+            if ticks_diff(now, self.due) >= 0:
+                self.tick(now)
+            if net.unreachable != self._icmp:
+                self._icmp = net.unreachable
+                from pxerom.rare import unreachable
+
+                unreachable(self.transfer)
             wait_ms = self._wait_ms(now)
             if wait_ms > 0:
-                data = net.receive(self._transfer.recv_size, wait_ms)
+                data = net.receive(self.transfer.recv_size, wait_ms)
                 if data is not None:
                     self._now = net.now()
                     return data
@@ -290,7 +317,7 @@ class Boot:
                 return None
 
     def _store(self, data):
-        view = self._transfer.payload(data)
+        view = self.transfer.payload(data)
         self._image.feed(view)
         self._sink.write(view)
 
@@ -299,9 +326,10 @@ class Boot:
     def _ask(self, new_transfer):
         # Send the RRQ, from the port that the ROM's policy gives it.
         net = self.net
-        timer = self._timer
+        timer = self.timer
         port = net.open(new_transfer)
-        net.send(self._transfer.request, self._server)
+        # A ROM that is bound before anything is agreed repeats its request to that peer.
+        net.send(self.transfer.request, self.transfer.peer or self._server)
         now = net.now()
         timer.sent(now)
         if self._first is None:
@@ -309,7 +337,7 @@ class Boot:
         requests = self._record["requests"]
         asked = {
             "source_port": port,
-            "at_ms": self._at_ms(now),
+            "at_ms": self.at_ms(now),
             "options": self._request["options"],
         }
         requests.append(asked)
@@ -328,64 +356,48 @@ class Boot:
 
     def _expired(self):
         # Nothing came in time: send again, or give up; False when the next request is due.
-        timer = self._timer
-        transfer = self._transfer
+        timer = self.timer
+        transfer = self.transfer
         self._event(
             "timeout",
             {"phase": "read" if transfer.opened else "open", "waited_ms": timer.waited_ms()},
         )
         if timer.exhausted():
-            if self._phase["then"] == "next":
+            if self.phase["then"] == "next":
                 return False
             transfer.reply = transfer.give_up() if transfer.peer else None
             transfer.reply_to = transfer.peer
-            raise self._timed_out("the ROM gave up")
+            from pxerom.ending import timed_out
+
+            raise timed_out(self, "the ROM gave up")
         self._record["retransmits"] += 1
         if transfer.opened:
+            if self.net.ports.until_data and not transfer.blocks:
+                self.net.open(False)
             self.net.send(transfer.expire(), transfer.peer)
             timer.sent(self.net.now())
         else:
             self._ask(False)
         return True
 
-    def _tick(self, now):
+    def tick(self, now):
         # Ten times a second: the bench's time, the progress, the watchdog.
-        self._due = ticks_add(now, _TICK_MS)
+        self.due = ticks_add(now, _TICK_MS)
         if self._end is not None and ticks_diff(self._end, now) <= 0:
             raise Ended()
-        if self._transfer and self._transfer.bytes != self._shown:
+        if self.transfer and self.transfer.bytes != self._shown:
             self._progress()
         if self.on_wait:
             self.on_wait()
 
-    def _dally(self):
-        # The server may not have heard the final ACK (R-TFTP-55). The file is safe already.
-        net = self.net
-        transfer = self._transfer
-        end = ticks_add(net.now(), self.rom["tftp"]["dally_ms"])
-        while True:
-            self._flush()
-            now = net.now()
-            wait_ms = ticks_diff(end, now)
-            if wait_ms <= 0:
-                return
-            if ticks_diff(now, self._due) >= 0:
-                self._tick(now)
-            try:
-                data = net.receive(transfer.recv_size, min(wait_ms, _TICK_MS))
-                if data is not None and transfer.feed(data, net.sender, now) == tftp.ANSWER:
-                    net.send(transfer.reply, transfer.reply_to)
-            except Failure:
-                return
-
     # --- what is reported --------------------------------------------------------------------
 
     def _event(self, name, fields):
-        event = {"event": name, "transfer": len(self._records) - 1, "at_ms": self._at_ms()}
+        event = {"event": name, "transfer": len(self.records) - 1, "at_ms": self.at_ms()}
         event.update(fields)
         self.emit(event)
 
-    def _at_ms(self, now=None):
+    def at_ms(self, now=None):
         if self._first is None:
             return 0
         return ticks_diff(self.net.now() if now is None else now, self._first)
@@ -394,7 +406,7 @@ class Boot:
         return split(peer)[1] if peer else None
 
     def _opened(self):
-        transfer = self._transfer
+        transfer = self.transfer
         tid = self._tid(transfer.peer)
         granted = transfer.oack is not None
         if granted:
@@ -404,7 +416,7 @@ class Boot:
 
     def _left(self):
         # The ROM itself ended the transfer and goes on.
-        transfer = self._transfer
+        transfer = self.transfer
         self._record["outcome"] = "aborted"
         if transfer.error:
             self._record["outcome"] = "error"
@@ -415,60 +427,17 @@ class Boot:
             self._event("aborted", {"error": transfer.sent_error})
 
     def _refused_by_server(self):
-        transfer = self._transfer
+        transfer = self.transfer
         fields = {"server_tid": self._tid(transfer.peer), "error": transfer.error}
         self._event("error", fields)
 
     def _progress(self):
-        transfer = self._transfer
+        transfer = self.transfer
         self._shown = transfer.bytes
         self._event(
             "progress",
             {"bytes": transfer.bytes, "total": transfer.tsize, "blocks": transfer.blocks},
         )
-
-    def _timed_out(self, why):
-        # PXE-E32 until the first reply, PXE-E35 afterwards (R-TFTP-73).
-        transfer = self._transfer
-        seconds = self._at_ms() / 1000
-        if transfer is None or not transfer.opened:
-            asked = [r["source_port"] for record in self._records for r in record["requests"]]
-            ports = "UDP port %d" % asked[0] if asked else "no port yet"
-            if asked and asked[-1] != asked[0]:
-                ports = "UDP ports %d to %d" % (asked[0], asked[-1])
-            return Failure(
-                "PXE-E32",
-                "%d requests from %s got no answer that counts in %.1f s; %s"
-                % (len(asked), ports, seconds, why),
-            )
-        return Failure(
-            "PXE-E35",
-            "The file was not complete after block %d, %.1f s from the first request; %s"
-            % (transfer.blocks, seconds, why),
-        )
-
-    def _ended(self, by):
-        # The result's `ended`: who stopped the ROM, and what it would have done next.
-        after_ms = self._at_ms()
-        timer = self._timer
-        transfer = self._transfer
-        if timer is None or not timer.sends or transfer.done:
-            return {"by": by, "after_ms": after_ms, "next": None}
-        leaves = timer.exhausted() and self._phase["then"] == "next"
-        port = self.net.ports.peek(leaves)
-        by_port = " from UDP port %d" % port if port else ""
-        if leaves:
-            then = "gone on to its next request" + by_port
-        elif timer.exhausted():
-            then = "given up with %s" % ("PXE-E35" if transfer.opened else "PXE-E32")
-        elif transfer.opened:
-            then = "sent the ACK of block %d again" % transfer.blocks
-        else:
-            sent = sum(len(record["requests"]) for record in self._records)
-            then = "sent request %d%s" % (sent + 1, by_port)
-        seconds = max(0, timer.left_ms(self.net.now())) / 1000
-        then = "It would have waited %.1f s more and then %s." % (seconds, then)
-        return {"by": by, "after_ms": after_ms, "next": then}
 
     def _tell(self, packet, peer):
         # A parting packet, sent once (R-TFTP-57); that it cannot be sent changes nothing.
@@ -478,6 +447,6 @@ class Boot:
             except Failure:
                 pass
 
-    def _flush(self):
+    def flush(self):
         if self.net.trace:
             self.net.trace.flush()

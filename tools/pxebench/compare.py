@@ -165,13 +165,14 @@ def _words(talk):
 
 def _ports(pairs, rom, found):
     spec = rom["udp"]["source_port"] if rom else {}
-    by_rule = spec.get("policy") in ("random", "clock") or bool(spec.get("start"))
+    drawn = spec.get("policy") in ("random", "clock")
+    start = spec.get("first_max")  # a counter that begins somewhere up to there
     rows = []
     for theirs, own in pairs:
         if theirs and own:
             rows += zip(theirs.source_ports, own.source_ports, strict=False)
     wrong = None
-    if by_rule:
+    if drawn:
         for (before, our_before), (port, our_port) in zip(rows, rows[1:], strict=False):
             if (port == before) != (our_port == our_before):
                 wrong = (
@@ -182,6 +183,12 @@ def _ports(pairs, rom, found):
         outside = [own for _, own in rows if not spec["first"] <= own <= spec["last"]]
         if outside:
             wrong = f"a port of {spec['first']}..{spec['last']}", f"{outside[0]}"
+    elif start and rows:
+        steps = [[row[side] - rows[0][side] for row in rows] for side in (0, 1)]
+        if steps[0] != steps[1]:
+            wrong = tuple(_row([row[side] for row in rows]) for side in (0, 1))
+        elif not spec["first"] <= rows[0][1] <= start:
+            wrong = f"a first port of {spec['first']}..{start}", f"{rows[0][1]}"
     elif any(port != own for port, own in rows):
         wrong = tuple(_row([row[side] for row in rows]) for side in (0, 1))
     if wrong:

@@ -60,12 +60,14 @@ class Packet:
 
 class File:
     """What `read` returns.  `packets`: in the order of their times; `epoch_ns`: time of the
-    first frame; `frames`: how many the file has; `notes`: what was passed over, as sentences."""
+    first frame; `until`: seconds from there to the last frame of any kind; `frames`: how many
+    the file has; `notes`: what was passed over, as sentences."""
 
     def __init__(self, path):
         self.path = str(path)
         self.packets = []
         self.epoch_ns = None
+        self.until = 0.0
         self.frames = 0
         self.notes = []
 
@@ -91,6 +93,7 @@ def _read(path, stream):
     file = File(path)
     counts = {}
     linktypes = {}
+    last_ns = 0
 
     def count(what):
         counts[what] = counts.get(what, 0) + 1
@@ -100,6 +103,7 @@ def _read(path, stream):
             file.frames += 1
             if file.epoch_ns is None:
                 file.epoch_ns = epoch_ns
+            last_ns = max(last_ns, epoch_ns)
             if linktype not in _KNOWN:
                 linktypes[linktype] = linktypes.get(linktype, 0) + 1
                 continue
@@ -121,6 +125,7 @@ def _read(path, stream):
     file.packets.sort(key=lambda packet: packet.epoch_ns)
     if file.packets:
         file.epoch_ns = min(file.epoch_ns, file.packets[0].epoch_ns)
+    file.until = (last_ns - (file.epoch_ns or 0)) / 1e9
     for packet in file.packets:
         packet.time = (packet.epoch_ns - file.epoch_ns) / 1e9
     file.notes = list(_notes(counts, linktypes))

@@ -81,17 +81,15 @@ def port_words(rom):
     rule = bare(value(rom["udp"])["source_port"])
     policy, first = rule["policy"], rule["first"]
     last = rule.get("last", 65535)
-    each = {"request": "request", "transfer": "transfer", "boot": "boot"}[
-        rule.get("per", "transfer")
-    ]
+    each = rule.get("per", "transfer").replace("until_data", "packet until data")
     if policy == "fixed":
         return f"always {first}"
     if policy == "counter":
-        step = rule.get("step", 1)
-        return f"{first}, +{step} per {each}"
+        start = f"{first}-{rule['first_max']}" if rule.get("first_max") else first
+        return f"{start}, +{rule.get('step', 1)} per {each}"
     if policy == "random":
-        return f"random {first}-{last} per {each}"
-    return f"{first}-{last} by the clock, per {each}"
+        return f"{first}-{last}, random per {each}"
+    return f"{first}-{last}, by the clock"
 
 
 def option_words(rom):
@@ -104,8 +102,9 @@ def option_words(rom):
 
 
 def evidence_words(rom):
-    """`31 observed, 4 assumed`: the marks that occur."""
-    return ", ".join(f"{number} {mark}" for mark, number in counts(rom).items() if number)
+    """`4 of 35 assumed`; `roms show` tells the other marks apart."""
+    found = counts(rom)
+    return f"{found['assumed']} of {sum(found.values())} assumed"
 
 
 def list_all(as_json):
@@ -124,9 +123,9 @@ def list_all(as_json):
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    head = ("id", "name", "source ports", "options", "evidence (facts)")
+    head = ("id", "source ports", "options asked for", "facts", "name")
     rows = [
-        (rom["id"], rom["name"], port_words(rom), option_words(rom), evidence_words(rom))
+        (rom["id"], port_words(rom), option_words(rom), evidence_words(rom), rom["name"])
         for rom in roms
     ]
     if sys.stdout and sys.stdout.isatty():

@@ -1,0 +1,68 @@
+"""Reactions that few ROMs have: loaded when a ROM file names one and the oddity happens.
+
+What an oddity is, and when it is one, stands in `tftp`; here is what the rarer ROMs do then. None
+of it makes a file of what is not one: what a real client would take wrongly is taken into
+`doubt`, or never taken.
+
+1. ack_that, ack_due, ack_zero: the ACK of the block that came, of the one that is due, of 0.
+2. hold: the last ACK again, and the block is held until it is due; one ACK then serves for both.
+3. ack_and_lose: the last ACK again, but the ROM now counts from 1, and any other block ends it.
+   After ack_zero it counts from 1 as well, and waits for that.
+4. swallow: DATA without an OACK is acknowledged, and is yet no answer to the request.
+5. error_block: an ERROR of four bytes, with the last block in the place of a code.
+"""
+
+from pxerom import tftp
+
+
+def react(transfer, reaction, data):
+    """Carry out `reaction` on a datagram (None where the oddity is no datagram's)."""
+    ack = transfer.ack
+    transfer.reply = ack
+    if reaction == "ack_that":
+        transfer.reply = b"\0\4" + bytes(data[2:4])
+    elif reaction == "ack_due":
+        transfer.reply = bytes((0, 4, transfer.next >> 8 & 255, transfer.next & 255))
+    elif reaction == "error_block":
+        transfer.reply = b"\0\5" + bytes(ack[2:])
+    elif reaction == "hold":
+        if transfer.held is None:
+            transfer.held = bytes(data)
+    elif reaction == "swallow":
+        return _swallow(transfer, data)
+    elif not transfer.done:
+        _count_anew(transfer, reaction)
+    return tftp.ANSWER
+
+
+def _swallow(transfer, data):
+    # An old block is acknowledged once more, one that is not due yet is nothing.
+    block = data[2] << 8 | data[3]
+    transfer.peer = transfer.reply_to
+    if block > transfer.unread + 1:
+        transfer.reply = None
+        return tftp.DROP
+    if block == transfer.unread + 1:
+        transfer.unread = block
+    transfer.reply = b"\0\4" + bytes(data[2:4])
+    return tftp.ANSWER
+
+
+def _count_anew(transfer, reaction):
+    # Nothing of this transfer can be block 1 any more, so nothing of it is ever taken.
+    transfer.next = transfer.full = -1
+    nothing = "fail" if reaction == "ack_and_lose" else "ignore"
+    transfer.on = dict(transfer.on)
+    for hazard in ("duplicate_data", "future_data", "old_data", "block_zero"):
+        transfer.on[hazard] = nothing
+    if reaction == "ack_zero":
+        transfer.ack[2] = transfer.ack[3] = 0
+
+
+def unreachable(transfer):
+    """An ICMP error came: Failure where the ROM believes it, nothing elsewhere (R-SEC-18)."""
+    reaction = transfer.on.get("ack_unreachable" if transfer.opened else "rrq_unreachable")
+    if reaction:
+        transfer.reply = None
+        transfer.reply_to = transfer.peer
+        transfer.fail(reaction, "ICMP says that nothing listens there", "PXE-E38", 0)
