@@ -94,8 +94,7 @@ def command(rom, interpreter, folder, options):
 def remains(client):
     """What is on the interface of a machine: addresses, routes."""
     return [
-        client.run("ip", "-4", what, "show", "dev", "eth0").stdout
-        for what in ("addr", "route")
+        client.run("ip", "-4", what, "show", "dev", "eth0").stdout for what in ("addr", "route")
     ]
 
 
@@ -128,10 +127,10 @@ def play(scene, interpreter):
         )
 
 
-def play_all(scenes, also=()):
+def play_all(scenes, also=(), interpreters=EVERYWHERE):
     """Play every scene on CPython and on the newest MicroPython, those named in `also` on the
     older one too; some at a time. {(name, interpreter): Boot}"""
-    keys = [(name, interpreter) for name in scenes for interpreter in EVERYWHERE]
+    keys = [(name, interpreter) for name in scenes for interpreter in interpreters]
     keys += [(name, "MicroPython-1.25") for name in also]
     with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         try:

@@ -37,20 +37,11 @@ def _scripted(script, *others):
     return start
 
 
-def _after(*lies):
-    """A script whose DISCOVERs are answered with lies, and then with the truth."""
-    return {**GOOD, "discover": [*lies, offer(**FILE)]}
-
-
-def _options(*options):
-    return offer(yiaddr="10.88.0.66", file="evil", options=options)
-
-
 def _raw(tail):
     return offer(yiaddr="10.88.0.66", siaddr=SERVER, file="evil", raw=tail)
 
 
-# Each comes before an honest offer; none may be taken, stop the walk, or hang it.
+# All of them come before an honest offer; none may be taken, or hide it.
 LIES = {
     "cut-in-the-header": offer(yiaddr="10.88.0.66", file="evil", cut=200),
     "cut-before-the-cookie": offer(yiaddr="10.88.0.66", file="evil", cut=238),
@@ -168,18 +159,18 @@ SCENES = {
             }
         )
     ),
-    **{f"lie-{name}": Scene(_scripted(_after(lie)), "u-boot") for name, lie in LIES.items()},
-    **{
+    "lies": Scene(_scripted({**GOOD, "discover": [*LIES.values(), offer(**FILE)]}), "u-boot"),
+}
+HALF_LIE_SCENES = {
         f"half-{name}": Scene(_scripted({"discover": [_raw(tail)], "request": [ack(
             yiaddr="10.88.0.66", siaddr=SERVER, file="linux.0", raw=tail)]}), "ipxe")
         for name, (tail, _) in HALF_LIES.items()
-    },
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def boots():
-    return play_all(SCENES)
+    return play_all(SCENES) | play_all(HALF_LIE_SCENES, interpreters=["MicroPython-1.26"])
 
 
 everywhere = pytest.mark.parametrize("interpreter", EVERYWHERE)
@@ -326,18 +317,17 @@ def test_text_from_the_network_is_harmless(boots, interpreter):
 
 
 @everywhere
-@pytest.mark.parametrize("lie", LIES)
-def test_lie_is_dropped_and_the_honest_offer_taken(boots, lie, interpreter):
-    result = _booted(boots[f"lie-{lie}", interpreter])
-    assert result["boot"]["file"] == "linux.0"
-    passed_over = [one for one in result["offers"] if not one["chosen"] and one["reason"]]
-    assert result["dropped"]["count"] or passed_over
+def test_every_lie_is_passed_over_and_the_honest_offer_taken(boots, interpreter):
+    result = _booted(boots["lies", interpreter])
+    passed_over = [one for one in result["offers"] if one["ip"] == "10.88.0.66"]
+    assert result["dropped"]["count"] + len(passed_over) == len(LIES)
+    assert not any(one["chosen"] for one in passed_over)
+    assert all(one["reason"] for one in passed_over)
 
 
-@everywhere
 @pytest.mark.parametrize("lie", HALF_LIES)
-def test_lengths_that_lie_are_not_followed(boots, lie, interpreter):
-    boot = boots[f"half-{lie}", interpreter]
+def test_lengths_that_lie_are_not_followed(boots, lie):
+    boot = boots[f"half-{lie}", "MicroPython-1.26"]
     expected = HALF_LIES[lie][1]
     assert (boot.result["status"] or {}).get("code", "ok") == expected, boot.said
     assert boot.stored == (FILES["linux.0"] if expected == "ok" else None)
