@@ -29,6 +29,10 @@ def run(job, emit, on_wait=None, nic=None, keys=None):
             from pxerom import boot
 
             last = boot.run(job, emit, on_wait, nic, keys)
+        elif job.get("job") == "ask":
+            from pxerom import ask
+
+            last = ask.run(job, emit, on_wait)
         else:
             last = _fetch(job, emit, on_wait)
         last["event"] = "result"
@@ -41,7 +45,7 @@ def run(job, emit, on_wait=None, nic=None, keys=None):
 def _fetch(job, emit, on_wait):
     if job.get("job") != "fetch":
         raise Refused(
-            2, "This agent runs jobs of the kinds fetch and boot, not %s." % job.get("job")
+            2, "This agent runs jobs of the kinds fetch, boot and ask, not %s." % job.get("job")
         )
     host = job.get("server")
     unicast(host)

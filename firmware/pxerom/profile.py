@@ -74,6 +74,7 @@ malformed_oack error|ignore|fail|ERROR "error"
 unrequested_option error|ignore|accept|drop|fail|ERROR "error"
 larger_blksize error|ignore|accept|fail|ERROR "error"
 other_timeout accept null
+odd_number accept null
 oversize_data error|ignore|cut|fail|ERROR "error"
 wrong_size error|accept|fail|ERROR null
 longer_than_tsize error|accept|fail|ERROR null
@@ -82,6 +83,7 @@ duplicate_oack ack|ignore|fail|ERROR "ack"
 late_oack ignore|ack|ack_once|ack_and_lose|ack_zero|fail|ERROR "ignore"
 error fail|next|next_if_refused "fail"
 error_reply ack_due|error_block null
+time_out last_sent null
 rrq_unreachable fail null
 ack_unreachable fail|ERROR null
 give_up silent|ERROR "silent\""""
@@ -292,6 +294,7 @@ def load(rom):
     """The flat form of a ROM, given by id, by path or as a dict."""
     if not isinstance(rom, dict):
         rom = read(str(rom))
-        rom["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
+        if isinstance(rom, dict):
+            rom["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
         tidy()
     return flatten(rom)

@@ -59,6 +59,21 @@ def _count_anew(transfer, reaction):
         transfer.ack[2] = transfer.ack[3] = 0
 
 
+def last_sent(transfer):
+    """The last ACK that went out, not that of the last block: blocks of a window that is not full
+    have none yet. The window goes on as it was."""
+    last = (transfer.ack[2] << 8 | transfer.ack[3]) - transfer.in_window
+    return bytes((0, 4, last >> 8 & 255, last & 255))
+
+
+def digits(text):
+    """The digits that an option's value begins with: for such a ROM, 5.0 is 5."""
+    end = 0
+    while end < len(text) and text[end].isdigit():
+        end += 1
+    return text[:end]
+
+
 def unreachable(transfer):
     """An ICMP error came: Failure where the ROM believes it, nothing elsewhere (R-SEC-18)."""
     reaction = transfer.on.get("ack_unreachable" if transfer.opened else "rrq_unreachable")

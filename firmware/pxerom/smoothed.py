@@ -54,7 +54,7 @@ class Smoothed(Retry):
         step = 0
         while first << step + 1 <= self._t and step < len(self.waits_ms) - 1:
             step += 1
-        return self._t * self.waits_ms[step] // (first << step)
+        return self._t + self.waits_ms[step] - (first << step)
 
     def _wait(self, now):
         self._began = now

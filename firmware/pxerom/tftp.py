@@ -148,7 +148,7 @@ class Transfer:
         self._last = 0
         self.full = -1  # length of a full DATA; nothing has it before and after the transfer
         self._bound()
-        self._in_window = 0
+        self.in_window = 0
         self._reacked = False
         self._strays = 0
         self._second = 0
@@ -228,7 +228,11 @@ class Transfer:
         """The packet to send again: the RRQ until the first reply, then the last ACK
         (R-TFTP-71, 63)."""
         self._reacked = False
-        self._in_window = 0
+        if self.in_window and "time_out" in self.on:
+            from pxerom import rare
+
+            return rare.last_sent(self)
+        self.in_window = 0
         return self.ack if self.opened else self.request
 
     def give_up(self):
@@ -341,9 +345,9 @@ class Transfer:
             return LAST
         # No RFC says what follows 65535; most count on with 0, some with 1 (R-TFTP-53).
         self.next = self.next + 1 if self.next != 65535 else self._rollover
-        self._in_window += 1
-        if self._in_window >= self.windowsize:
-            self._in_window = 0
+        self.in_window += 1
+        if self.in_window >= self.windowsize:
+            self.in_window = 0
         else:
             self.reply = None  # only the last block of a window is acknowledged (R-TFTP-61)
         if self.held and (self.held[2] << 8 | self.held[3]) == self.next:
@@ -382,6 +386,10 @@ class Transfer:
         detail = "The server's OACK says %s %s, asked was %s" % (name, text, asked or "nothing")
         if asked is None and self._react("unrequested_option", detail) == DROP:
             return self.on["unrequested_option"] != "drop"
+        if "odd_number" in self.on:
+            from pxerom import rare
+
+            text = rare.digits(text)
         value = number(text, 20 if name == "tsize" else 10)
         most = {"blksize": 65464, "windowsize": 65535, "timeout": 255}.get(name, (1 << 64) - 1)
         if name == "windowsize" and asked:
@@ -449,7 +457,7 @@ class Transfer:
             return DROP
         if reaction in ("fail", "error") or isinstance(reaction, dict):
             self.fail(reaction, detail, code, error_code)
-        self._in_window = 0  # the server goes on after any ACK
+        self.in_window = 0  # the server goes on after any ACK
         if reaction not in ("ack", "ack_once"):
             from pxerom import rare
 

@@ -198,6 +198,15 @@ def test_boots_without_dhcp_begin_where_the_first_file_is_asked_again(read):
     assert [len(boot.conversations) for boot in client.boots] == [2, 1]
 
 
+def test_loaded_program_that_asks_dhcp_itself_belongs_to_the_power_on_before_it(read):
+    ack = dhcp(5, reply=True, yiaddr="10.0.0.2")
+    rom = [dhcp(1, options=[(60, b"PXEClient")]), ack, *TALK]
+    loaded = [dhcp(1, options=[(60, b"PXEClient"), (77, b"iPXE")]), ack, *TALK]
+    client = read(pcap([ethernet(step) for step in (rom + loaded) * 2])).client()
+    assert len(client.boots) == 4
+    assert [[len(talks) for _, talks in run] for run in client.power_ons()] == [[1, 1], [1, 1]]
+
+
 def test_several_clients_must_be_chosen_among(read):
     other = udp(rrq(), 2070, 69, "10.0.0.3")
     capture = read(pcap([*TALK, other], 101))

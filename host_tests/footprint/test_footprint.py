@@ -7,36 +7,24 @@ import pytest
 from host_tests.footprint import measure
 
 _KIB = 1024
-# What a plain fetch never loads, with a bound of its own.
-_APART = {
-    "faults.py": 4 * _KIB,
-    "boot.py": 5 * _KIB,
-    "bootscreen.py": 3 * _KIB,
-    "bootwords.py": 4 * _KIB,
-    "bootserver.py": 6 * _KIB,
-    "dhcp.py": 6 * _KIB,
-    "dhcprom.py": 4 * _KIB,
-    "ending.py": 2 * _KIB,
-    "lease.py": 8 * _KIB,
-    "offers.py": 6 * _KIB,
-    "port68.py": 2 * _KIB,
-    "rare.py": 2 * _KIB,
-    "smoothed.py": 2 * _KIB,
-}
-_VERSIONS = pytest.mark.parametrize("version", ["1.25", "1.26"])
+_VERSIONS = pytest.mark.parametrize("version", ["1.25", "1.26", "32"])
 
 
 def test_compiled_core_takes_at_most_32_kib_of_flash():
     sizes = measure.flash_bytes()
-    for name, most in _APART.items():
+    for name, most in measure.APART.items():
         assert 400 < sizes.pop(name) <= most
     assert len(sizes) >= 13
     assert sum(sizes.values()) <= 32 * _KIB, sizes
 
 
-@_VERSIONS
+@pytest.mark.parametrize("version", ["1.25", "1.26"])
 def test_core_with_a_rom_loaded_takes_at_most_48_kib_of_heap(version):
     assert 20000 < measure.heap_bytes(version) <= 48 * _KIB
+
+
+def test_core_with_a_rom_loaded_takes_at_most_36_kib_of_a_boards_heap():
+    assert 15000 < measure.heap_bytes("32") <= 36 * _KIB
 
 
 @_VERSIONS

@@ -34,6 +34,7 @@ PROGRAMS = (
     ("nft", "nftables", ["--version"], "nftables"),
     ("ip", "iproute2", ["-V"], "iproute2"),
     ("ss", "iproute2", ["-V"], "iproute2"),
+    ("iptables-nft", "iptables", ["--version"], "nf_tables"),
     ("conntrack", "conntrack", ["--version"], "conntrack"),
     ("tshark", "tshark", ["--version"], "TShark"),
     ("tcpdump", "tcpdump", ["--version"], "tcpdump"),
@@ -95,6 +96,8 @@ def provide_servers():
         (BIN / row[0]).unlink(missing_ok=True)  # from an earlier run: the system has it by now
     for name, package, arguments, expected in missing:
         more = wireshark if name == "tshark" else {}
+        if name == "iptables-nft":  # its matches and targets are files of their own
+            more = {"XTABLES_LIBDIR": str(next(root.glob("usr/lib/*/xtables")))}
         write_wrapper(name, [find_program(root, name)], **data, **more)
         said = answer([BIN / name, *arguments])
         if expected not in said:

@@ -125,7 +125,7 @@ def flash(port, kind, firmware, drive, erase, dry_run):
             # A board that runs MicroPython can go to its boot loader by itself.
             try:
                 with Board(port) as running:
-                    running.start("import machine\nmachine.bootloader()")
+                    running.restart("import machine\nmachine.bootloader()")
             except Refused:
                 return False
             return True

@@ -21,6 +21,7 @@ from pxebench.board_cli import board, read_config
 from pxebench.boot_cli import boot
 from pxebench.compare_cli import compare
 from pxebench.compat_cli import compat
+from pxebench.diagnose_cli import diagnose
 from pxebench.faults import fault_options
 from pxebench.faults import parse as parse_faults
 from pxebench.job import (
@@ -35,6 +36,7 @@ from pxebench.job import (
 from pxebench.learn_cli import learn
 from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
 from pxebench.settings import adjust
+from pxebench.sweep_cli import sweep
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
@@ -143,6 +145,8 @@ pxebench.add_command(board)
 pxebench.add_command(boot)
 pxebench.add_command(compare)
 pxebench.add_command(compat)
+pxebench.add_command(diagnose)
+pxebench.add_command(sweep)
 pxebench.add_command(learn)
 
 
@@ -198,7 +202,7 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet, server_pcap=()):
     if capture:
         _store("--pcap", pcap, lambda: capture.write(pcap))
     client = client or (result["lease"] or {}).get("ip")
-    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") == "PXE-E32"
+    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
     if silent and client and not server_pcap and not client.startswith("127."):
         from pxebench.path import tcpdump
 

@@ -80,26 +80,29 @@ def _side(path, client_name, boot_number, stage, file_name, notes):
     one = len([client for client in capture.clients if client.conversations]) == 1
     client = capture.client(None if one and not known else client_name)
     notes += [f"{place}: {note}" for note in capture.notes if "IPv6" not in note]
-    boots = [boot for boot in client.boots if boot.conversations] or client.boots
+    boots = [programs for programs in client.power_ons() if any(talks for _, talks in programs)]
+    boots = boots or client.power_ons()
     number = boot_number or 1
     if not 1 <= number <= len(boots):
         raise Refused(f"{place} has {len(boots)} boots, no boot {number} (--boot).")
     if len(boots) > 1 and boot_number is None:
         notes.append(f"{place} has {len(boots)} boots; the first is compared (--boot).")
-    chosen = boots[number - 1]
-    talks, dhcp = chosen.conversations, chosen.dhcp
-    stages = chosen.stages()
-    if stage is not None and len(stages) > 1:
-        if not 1 <= stage <= len(stages):
-            raise Refused(f"{place} has {len(stages)} programs in that boot, no number {stage}.")
-        talks = stages[stage - 1]
-        dhcp = dhcp if stage == 1 else []
-    elif len(stages) > 1:
-        names = ", ".join(show(str(part[0].file)) for part in stages)
-        notes.append(
-            f"{place} has {len(stages)} programs in turn, whose first files are {names}; "
-            f"compare one with --stage."
-        )
+    programs = boots[number - 1]
+    if stage is not None and len(programs) > 1:
+        if not 1 <= stage <= len(programs):
+            raise Refused(f"{place} has {len(programs)} programs in that boot, no number {stage}.")
+        before = programs[stage - 2][0] if stage > 1 else None
+        programs = programs[stage - 1 : stage]
+        dhcp = programs[0][0].dhcp if programs[0][0] is not before else []
+    else:
+        dhcp = [pair for boot in dict.fromkeys(boot for boot, _ in programs) for pair in boot.dhcp]
+        if len(programs) > 1:
+            names = ", ".join(show(str(part[0].file)) for _, part in programs if part)
+            notes.append(
+                f"{place} has {len(programs)} programs in turn, whose first files are {names}; "
+                f"compare one with --stage."
+            )
+    talks = [talk for _, part in programs for talk in part]
     if file_name is not None:
         talks = [talk for talk in talks if talk.file == file_name]
         if not talks:

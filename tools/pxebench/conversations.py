@@ -256,6 +256,15 @@ class Boot:
             found[-1].append(talk)
         return found
 
+    def words(self):
+        """What tells one program's DISCOVER from another's: the codes of its options, its vendor
+        and its user class; None without a DISCOVER."""
+        for _, message in self.dhcp:
+            if message.kind == "DISCOVER":
+                codes = tuple(code for code, _ in message.options)
+                return codes, message.option(60), message.option(77)
+        return None
+
     def _has_lease(self):
         return any(message.kind == "ACK" for _, message in self.dhcp)
 
@@ -277,6 +286,18 @@ class Client:
     def conversations(self):
         """Those of all boots."""
         return [talk for boot in self.boots for talk in boot.conversations]
+
+    def power_ons(self):
+        """The boots by power-on, as lists of (Boot, conversations): one for each program in turn.
+        A boot whose DISCOVER is put in other words than the first one's is a program's that was
+        loaded, and belongs to the power-on before it."""
+        found = []
+        first = next((words for boot in self.boots if (words := boot.words())), None)
+        for boot in self.boots:
+            if not found or boot.words() in (first, None):
+                found.append([])
+            found[-1] += [(boot, stage) for stage in boot.stages() or [[]]]
+        return found
 
     def is_(self, wanted):
         """True when `wanted` is one of its addresses."""

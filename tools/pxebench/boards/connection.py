@@ -22,6 +22,7 @@ from pxebench.endpoints.stream import Sequence
 from pxebench.job import EXIT_BENCH, Refused, one_sentence, show
 
 _TRIES = 3
+_RESTART_S = 1.0  # until a board that restarts is off the line, or says so
 _LOST = (OSError, SerialException, EOFError)
 _GARBLED = (TransportError, struct.error, IndexError, ValueError, SyntaxError)
 
@@ -168,10 +169,16 @@ class Board:
                 self.line.use_raw_paste = False
                 self.line.enter_raw_repl(False)
 
-    def start(self, program):
-        """Run a program that does not end as others do: it restarts the board."""
+    def restart(self, program):
+        """Run a program that restarts the board, and give the port back at once: a Ctrl-C, as
+        `close` sends it, might come before the program has done it."""
         with self._guard():
             self._give(program)
+        line, self.line = self.line, None
+        with contextlib.suppress(*_LOST, *_GARBLED):
+            line.receive(_RESTART_S)
+        with contextlib.suppress(*_LOST):
+            line.close()
 
     def interrupt(self):
         """Ctrl-C for what runs on the board; says nothing when the line is dead."""

@@ -22,8 +22,12 @@ from pathlib import Path
 from pxebench import places
 from pxebench.job import EXIT_BENCH, Refused, bare, load_rom, one_sentence, show
 
-_BLOCK = 4096  # littlefs on every board so far; a file takes whole blocks
-_SLACK = 3 * _BLOCK  # for folders, and for a file that is replaced
+# littlefs on every board so far: a file takes whole blocks, but for a tiny one, which its folder
+# holds; a folder takes four, half of them for its next edition.
+_BLOCK = 4096
+_TINY = 128  # bytes; on RP2 it is 512
+_FOLDER = 4 * _BLOCK
+_SLACK = 3 * _BLOCK  # for a file that is replaced
 _MPY_VERSION = 6
 _OURS = ("link", "nic", "wifi", "powerup")
 
@@ -165,7 +169,9 @@ def _closing(board, wanted, copy, remove, same, dry_run):
     from pxebench.view import size_words
 
     who = board.who
-    total = sum(len(data) for data in wanted.files.values())
+    files = wanted.files
+    total = sum(len(data) for data in files.values())
+    taken = sum(map(_on_flash, files.values())) + len(_folders(files)) * _FOLDER
     used = who["flash_bytes"] - who["free_bytes"]
     if not (copy or remove):
         first = f"Nothing to do: all {len(same)} files are on {board.name} already"
@@ -174,16 +180,30 @@ def _closing(board, wanted, copy, remove, same, dry_run):
     else:
         first = f"{len(copy)} files copied, {len(remove)} removed, {len(same)} unchanged"
     return (
-        f"{first}; pxerom takes {size_words(total)}. Flash: {size_words(who['flash_bytes'])}, "
-        f"{size_words(used)} used, {size_words(who['free_bytes'])} left."
+        f"{first}. pxerom's {len(files)} files have {size_words(total)}, up to "
+        f"{taken // 1024} KiB in the blocks of the flash. Flash: "
+        f"{size_words(who['flash_bytes'])}, {size_words(used)} used, "
+        f"{size_words(who['free_bytes'])} left."
     )
 
 
+def _on_flash(data):
+    return 0 if len(data) <= _TINY else -(-len(data) // _BLOCK) * _BLOCK
+
+
+def _folders(paths):
+    return {str(parent) for path in paths for parent in Path(path).parents} - {"/"}
+
+
 def _has_room(board, wanted, copy):
-    needed = sum(-(-len(wanted.files[path]) // _BLOCK) * _BLOCK for path in copy)
+    folders = _folders(copy)
+    there = _sizes(board, [*copy, *folders])
+    needed = sum(_on_flash(wanted.files[path]) for path in copy)
+    needed += len(folders - set(there)) * _FOLDER
     free = board.who["free_bytes"]
     # A file that is there already gives its blocks back, but only once the new one is whole.
-    if copy and needed + _SLACK > free + _given_back(board, copy):
+    given_back = sum(there.get(path, 0) for path in copy)
+    if copy and needed + _SLACK > free + given_back:
         raise Refused(
             f"There is no room on {board.name}: up to {needed} bytes are needed and {free} are "
             f"free; remove files (`mpremote fs rm`), or deploy fewer ROMs.",
@@ -191,25 +211,23 @@ def _has_room(board, wanted, copy):
         )
 
 
-def _given_back(board, paths):
+def _sizes(board, paths):
+    """{path: bytes} of what is there; a folder has none."""
     program = (
         "import json, os\n"
         f"for p in {list(paths)!r}:\n"
         "    try:\n"
-        "        print('\\x1e' + json.dumps({'event': 'size', 'is': os.stat(p)[6]}))\n"
+        "        print('\\x1e' + json.dumps({'event': p, 'is': os.stat(p)[6]}))\n"
         "    except OSError:\n"
         "        pass\n"
     )
-    return sum(answer["is"] for answer in board.ask(program))
+    return {answer["event"]: answer["is"] for answer in board.ask(program)}
 
 
 def _make_folders(board, paths):
-    folders = set()
-    for path in paths:
-        folders.update(str(parent) for parent in Path(path).parents)
     board.ask(
         "import os\n"
-        f"for p in {sorted(folders - {'/'})!r}:\n"
+        f"for p in {sorted(_folders(paths))!r}:\n"
         "    try:\n"
         "        os.mkdir(p)\n"
         "    except OSError as e:\n"

@@ -17,7 +17,7 @@ import re
 
 from pxebench import conversations
 from pxebench.job import Refused, one_sentence, show
-from pxebench.learning import ports, reactions, requests, waits
+from pxebench.learning import dhcp, ports, reactions, requests, waits
 from pxebench.learning.sightings import Sightings, derived, observed
 
 # What most real clients do (captures of nine of them), and what would show it.
@@ -84,16 +84,19 @@ def sample(path, client=None, stage=1):
     capture = conversations.read(path)
     chosen = capture.client(client)
     boots, whole = [], []
-    for boot in chosen.boots:
-        stages = boot.stages()
-        if stage <= len(stages):
-            boots.append(stages[stage - 1])
-        if stage == 1 or stage <= len(stages):
+    for programs in chosen.power_ons():
+        if stage > len(programs):
+            continue
+        boot, talks = programs[stage - 1]
+        if talks:
+            boots.append(talks)
+        # The DHCP is that of the first program after it.
+        if stage == 1 or programs[stage - 2][0] is not boot:
             whole.append(boot)
-    if stage > 1 and not boots:
+    if not boots and not whole:
         raise Refused(f"No boot in {show(str(path))} has a program number {stage} (--stage).")
     name = show(os.path.basename(str(path)))
-    return Sample(name, chosen, boots, whole if stage == 1 else [], capture.file.until)
+    return Sample(name, chosen, boots, whole, capture.file.until)
 
 
 def learn(samples, rom_id, name=None):
@@ -122,6 +125,9 @@ def learn(samples, rom_id, name=None):
     _probe_on(known, tftp["requests"], sightings)
     tftp["rollover"] = sightings.fact("tftp.rollover", 0, "a file of more than 65535 blocks")
     tftp["dally_ms"] = derived(0, "no late DATA was answered after the end")
+    slash = dhcp.slash(samples)
+    if slash:
+        tftp["slash"] = slash
     boots = [boot for taken in samples for boot in taken.boots if boot]
     source_port = ports.learn_ports(boots, sightings)
     sources = [f"{taken.name}: {_contents(taken)}" for taken in samples]
@@ -138,19 +144,28 @@ def learn(samples, rom_id, name=None):
             "file": {"value": "TFTP.", "evidence": "assumed"},
         },
     }
+    spec = dhcp.learn_dhcp(samples, sightings)
+    if spec:
+        rom["dhcp"] = spec
     _trim(rom, sightings)
     return Learned(rom, sightings, "; ".join(sources))
 
 
 def _trim(rom, sightings):
     # Options that no ROM file may have (a blksize of 70000, a name twice) are left out, and told.
-    from pxerom import profile
+    from pxerom import dhcprom, profile
 
     for _ in range(_OPTIONS_MAX):
         try:
             profile.flatten(rom)
+            if "dhcp" in rom:
+                dhcprom.flatten(rom)
             return
         except profile.ProfileError as error:
+            if error.path.startswith("dhcp"):
+                sightings.cannot(f"Its DHCP is none of a ROM file: {one_sentence(error)}")
+                del rom["dhcp"]
+                continue
             place = re.fullmatch(r"tftp\.requests\[(\d+)\]\.options\[(\d+)\]", error.path)
             if not place:
                 raise Refused(f"What was learned is no ROM: {one_sentence(error)}") from None

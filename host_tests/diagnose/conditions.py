@@ -1,0 +1,340 @@
+"""The conditions that the lab can set up, and what `diagnose` is to say of each.
+
+One row each; the table in `host_tests/bench/README.md` is made from these rows
+(`python -m host_tests.diagnose`), and `test_conditions.py` plays every one of them.
+"""
+
+import collections
+import contextlib
+import sys
+
+from host_tests.diagnose.place import ODD, OTHER, SERVER
+from host_tests.lab import processes, servers
+from host_tests.lab.firewall import CLIENT, FILE
+
+Condition = collections.namedtuple(
+    "Condition", "name built serve rules prepare cause also facts words file", defaults=[None]
+)
+Condition.__doc__ = """`name`; how it is `built`, in words; `serve`, `rules`, `prepare` and `file`
+as in `place`; the `cause` and the `also_possible` that the verdict must have, the `facts` that it
+must tell at least; `words`: options of `diagnose` that keep the test short."""
+
+
+def tftpd(*words):
+    return lambda folder, where: servers.in_tftpd(folder, SERVER, 69, where, words=words)
+
+
+def dnsmasq(single_port=False):
+    return lambda folder, where: servers.dnsmasq(folder, SERVER, where, single_port)
+
+
+def odd(weakness):
+    @contextlib.contextmanager
+    def serve(folder, where):
+        with where.start(sys.executable, ODD, weakness, SERVER, folder) as process:
+            processes.wait_until(
+                lambda: servers.listening(where.pid, 69), f"odd server ({weakness})", 5, process
+            )
+            yield process
+
+    return serve
+
+
+def bench(folder, where):
+    """The bench's own server: in.tftpd and dnsmasq let routers cut their packets, it does not."""
+    return servers.pxebench(folder, SERVER, 69, where)
+
+
+def any_address(folder, where):
+    """A server on every address of its machine, which answers from the first of them."""
+    return servers.pxebench(folder, "0.0.0.0", 69, where)
+
+
+def _chain(*rules):
+    lines = "\n".join(f"    {rule}" for rule in rules)
+    return (
+        "table inet filter {\n  chain forward {\n    type filter hook forward priority filter; "
+        f"policy accept;\n{lines}\n  }}\n}}\n"
+    )
+
+
+_BACK = f"ip saddr {SERVER} ip daddr {CLIENT}"
+_FORTH = f"ip saddr {CLIENT} ip daddr {SERVER}"
+_STATEFUL = ("ct state established,related accept", f"{_FORTH} udp dport 69 accept", "drop")
+_HELPER = """
+table ip reader {
+  ct helper tftp { type "tftp" protocol udp; }
+  chain prerouting {
+    type filter hook prerouting priority filter; policy accept;
+    udp dport 69 ct helper set "tftp"
+  }
+}
+"""
+HIGH_ONLY = _chain(f"{_BACK} udp dport > 32768 accept", f"{_BACK} drop")
+
+# One more port of the client's at a time: the fourth rule of a "one flow each" policy.
+_ONE_FLOW = (
+    """
+table inet filter {
+  set flows { type ipv4_addr; flags dynamic; size 64; }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state established,related accept
+"""
+    f"    {_FORTH} udp dport 69 ct state new add @flows {{ ip saddr ct count over 1 }} drop\n"
+    f"    {_FORTH} udp dport 69 accept\n    drop\n  }}\n}}\n" + _HELPER
+)
+
+
+def _masquerade(helper):
+    return (
+        "table ip nat {\n  chain postrouting {\n    type nat hook postrouting priority srcnat;\n"
+        f"    {_FORTH} udp dport 1-65535 masquerade to :40000-49999\n  }}\n}}\n"
+        + (_HELPER if helper else "")
+        + _chain(*_STATEFUL[:2], "iifname outside drop")
+    )
+
+
+# What goes to port 69 keeps its port, what goes anywhere else gets another one.
+_OTHER_PORT = (
+    "table ip raw_nat {\n  chain prerouting {\n    type filter hook prerouting priority raw;\n"
+    f"    {_BACK} meta l4proto udp notrack\n  }}\n  chain postrouting {{\n"
+    f"    type nat hook postrouting priority srcnat;\n    {_FORTH} udp dport != 69 "
+    f"snat to {CLIENT}:61000-61999\n  }}\n}}\n"
+)
+
+
+def _flows_of_4_s(place, folder):
+    for name in ("nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"):
+        place.firewall.run("sh", "-c", f"echo 4 > /proc/sys/net/netfilter/{name}")
+
+
+def _unreadable(place, folder):
+    place.server.run("chmod", "600", f"{folder}/{FILE}")
+
+
+def _silent_host(place, folder):
+    place.server.run("nft", "-f", "-", input=_OUTPUT_NO_ICMP)
+
+
+def _small_link(place, folder):
+    for machine, interface in ((place.firewall, "inside"), (place.client, "eth0")):
+        machine.run("ip", "link", "set", interface, "mtu", "1400")
+
+
+def _small_server(place, folder):
+    place.server.run("ip", "link", "set", "eth0", "mtu", "1280")
+
+
+def _second_address(place, folder):
+    place.server.run("ip", "address", "del", SERVER + "/24", "dev", "eth0")
+    place.server.address("eth0", OTHER + "/24")
+    place.server.address("eth0", SERVER + "/24")
+    place.server.route("default", "10.254.52.1")
+
+
+_OUTPUT_NO_ICMP = """
+table ip quiet {
+  chain output {
+    type filter hook output priority filter; policy accept;
+    icmp type destination-unreachable drop
+  }
+}
+"""
+
+_Q = ("--quick",)  # the ROM's own boot is cut after 3 s: two RRQs
+_SILENT = ("request-blocked", "no-tftp-helper", "nat-port")
+
+CONDITIONS = (
+    # -- nothing is wrong
+    Condition("in.tftpd, open path", "no rule", tftpd(), "", None, "healthy", (), (), _Q),
+    Condition("dnsmasq, open path", "no rule", dnsmasq(), "", None, "healthy", (), (), _Q),
+    Condition(
+        "dnsmasq, single port",
+        "`--tftp-single-port`",
+        *(dnsmasq(True), "", None, "healthy", (), ("single-port-server",), _Q),
+    ),
+    Condition(
+        "in.tftpd, port range",
+        "`--port-range 40000:40019`",
+        *(tftpd("--port-range", "40000:40019"), "", None),
+        *("healthy", (), ("port-range-server",), _Q),
+    ),
+    Condition(
+        "server of RFC 1350 alone",
+        "in.tftpd that refuses every option",
+        lambda folder, where: servers.in_tftpd(
+            folder, SERVER, 69, where, servers.IN_TFTPD_OPTIONS
+        ),
+        *("", None, "healthy", (), ("no-options",), _Q),
+    ),
+    Condition(
+        "stateful firewall that reads TFTP",
+        "nft `ct helper`",
+        *(tftpd(), _chain(*_STATEFUL) + _HELPER, None, "healthy", (), (), _Q),
+    ),
+    Condition(
+        "stateful firewall, single-port server",
+        "no helper; dnsmasq `--tftp-single-port`",
+        *(dnsmasq(True), _chain(*_STATEFUL), None),
+        *("healthy", (), ("single-port-server",), _Q),
+    ),
+    Condition(
+        "translator that reads TFTP",
+        "nft masquerade to other ports, `ct helper`",
+        *(tftpd(), _masquerade(True), None, "healthy", (), (), _Q),
+    ),
+    Condition(
+        "filter that drops fragments, blksize small enough",
+        "nft drops fragments; the ROM asks for 1456",
+        *(tftpd(), _chain("ip frag-off & 0x1fff != 0 drop"), None),
+        *("healthy", (), ("large-datagrams",), _Q),
+    ),
+    # -- the client's ports
+    Condition(
+        "the reported case",
+        "answers to client ports above 32768 only",
+        *(tftpd(), HIGH_ONLY, None, "client-port-filter", (), ("border", "rom-moved-boots"), _Q),
+    ),
+    Condition(
+        "the reported case, single-port server",
+        "the same; dnsmasq `--tftp-single-port`",
+        *(dnsmasq(True), HIGH_ONLY, None),
+        *("client-port-filter", (), ("single-port-server",), _Q),
+    ),
+    Condition(
+        "a rule too narrow",
+        "answers to 2070 and to ports above 32768 only",
+        tftpd(),
+        _chain(f"{_BACK} udp dport {{ 2070, 32769-65535 }} accept", f"{_BACK} drop"),
+        *(None, "client-port-filter", (), ("rom-moved-boots",), _Q),
+    ),
+    # -- nothing comes back
+    Condition(
+        "stateful firewall without helper",
+        "lets requests to port 69 out, nothing else",
+        *(tftpd(), _chain(*_STATEFUL), None, _SILENT[0], _SILENT[1:], (), _Q),
+    ),
+    Condition(
+        "stateful firewall without helper, open outwards",
+        "lets every packet of the client's out",
+        tftpd(),
+        _chain("ct state established,related accept", f"{_FORTH} accept", "drop"),
+        *(None, "no-tftp-helper", ("nat-port", "request-blocked"), (), _Q),
+    ),
+    Condition(
+        "translator without helper",
+        "nft masquerade to other ports",
+        *(
+            tftpd(),
+            _masquerade(False),
+            None,
+            "no-tftp-helper",
+            ("nat-port", "request-blocked"),
+            (),
+            _Q,
+        ),
+    ),
+    Condition(
+        "port 69 blocked",
+        "requests dropped",
+        *(tftpd(), _chain(f"{_FORTH} udp dport 69 drop"), None),
+        *("no-tftp-helper", ("nat-port", "request-blocked"), (), _Q),
+    ),
+    Condition(
+        "server down, host silent",
+        "no server, its ICMP dropped",
+        *(None, "", _silent_host, _SILENT[0], _SILENT[1:], (), _Q),
+    ),
+    Condition(
+        "server down",
+        "no server; the host answers with ICMP",
+        *(None, "", None, "port-unreachable", (), (), _Q),
+    ),
+    Condition(
+        "requests rejected",
+        "nft reject",
+        *(tftpd(), _chain(f"{_FORTH} udp dport 69 reject"), None),
+        *("port-unreachable", (), (), _Q),
+    ),
+    # -- the server's own words
+    Condition(
+        "file missing (in.tftpd)",
+        "another name",
+        *(tftpd(), "", None, "file-missing", (), (), _Q, "nofile.kpxe"),
+    ),
+    Condition(
+        "file missing (dnsmasq)",
+        "another name",
+        *(dnsmasq(), "", None, "file-missing", (), (), _Q, "nofile.kpxe"),
+    ),
+    Condition(
+        "file not readable",
+        "mode 600, in.tftpd",
+        *(tftpd(), "", _unreadable, "file-denied", (), (), _Q),
+    ),
+    Condition(
+        "server that refuses",
+        "a server of our own: ERROR 0",
+        *(odd("error"), "", None, "server-error", (), (), _Q),
+    ),
+    Condition(
+        "options refused",
+        "a server of our own: ERROR 8 to options",
+        *(odd("options-error"), "", None, "options-refused", (), (), _Q),
+    ),
+    Condition(
+        "size probe refused",
+        "a server of our own: ERROR 8 to tsize",
+        *(odd("tsize-error"), "", None, "probe-refused", (), (), _Q),
+    ),
+    Condition(
+        "server upset by an aborted probe",
+        "a server of our own: deaf for 15 s after it",
+        *(odd("aborted-probe"), "", None, "probe-refused", (), (), _Q),
+    ),
+    # -- the way and the server's pace
+    Condition(
+        "answers from another address",
+        "a server with two addresses that answers from the first",
+        *(any_address, "", _second_address, "other-address", (), (), _Q),
+    ),
+    Condition(
+        "small link, its ICMP dropped",
+        "MTU 1400 behind the firewall; `pxebench serve`, whose packets must not be fragmented",
+        bench,
+        _OUTPUT_NO_ICMP,
+        *(_small_link, "mtu", (), (), _Q),
+    ),
+    Condition(
+        "fragments dropped",
+        "the server's MTU is 1280",
+        *(tftpd(), _chain("ip frag-off & 0x1fff != 0 drop"), _small_server, "mtu", (), (), _Q),
+    ),
+    Condition(
+        "loss",
+        "nft drops one packet in twelve, at random",
+        *(tftpd(), _chain("numgen random mod 12 < 1 drop"), None, "loss", (), (), ()),
+    ),
+    Condition(
+        "slow server",
+        "a server of our own: 1.6 s to the first answer",
+        *(odd("slow"), "", None, "slow-server", (), (), ("--max-time", "6")),
+    ),
+    Condition(
+        "one flow at a time",
+        "nft `ct count`: one new flow of a client in 4 s, `ct helper`",
+        *(tftpd(), _ONE_FLOW, _flows_of_4_s, "one-expectation", (), (), ("--max-time", "8")),
+    ),
+    Condition(
+        "translator that does not keep the port",
+        "nft gives packets to the server's new port another source port",
+        *(tftpd(), _OTHER_PORT, None, "nat-port", (), (), _Q),
+    ),
+    Condition(
+        "filter for the server's high ports",
+        "nothing of the client's but requests to port 69 passes",
+        *(tftpd(), _chain(f"{_FORTH} udp dport != 69 drop"), None),
+        *("no-tftp-helper", ("nat-port",), (), _Q),
+    ),
+)

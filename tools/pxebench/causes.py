@@ -1,0 +1,242 @@
+"""The verdict: one table of causes, and how the anomalies that were seen choose among them.
+
+A cause is chosen because it explains *all* that was seen, never because it explains most of it.
+What was seen is `observe`'s; what to ask for is `rules`'.
+
+1. A cause needs certain anomalies and may bring others along; what neither covers rules it out.
+2. Of several causes that explain everything the likelier is the verdict, the others are named as
+   possible: they cannot be told apart from this end.
+3. Nothing in the table fits: then the verdict says so, with what was seen, and names no cause.
+"""
+
+# What a cause says, what it needs (one of several sets), what it may bring along.
+_CAUSE = {
+    "healthy": ("The ROM boots from here; nothing on the way is in its way.", [()], ()),
+    "client-port-filter": (
+        "Something between server and client drops the answers to the ROM's client ports "
+        "{low}; answers to other client ports get through.",
+        [("low-silent",)],
+        ("after-probe",),
+    ),
+    "request-blocked": (
+        "Nothing answers on UDP port {port} of {server}, and nothing says why: the RRQs do not "
+        "arrive, or no server runs there.",
+        [("all-silent",)],
+        (),
+    ),
+    "no-tftp-helper": (
+        "The path does not let a TFTP transfer through: the server goes on from a port of its "
+        "own, and no firewall on the way knows that this belongs to the request.",
+        [("all-silent",), ("acks-lost",)],
+        (),
+    ),
+    "nat-port": (
+        "A translator (NAT) on the way changes the client's port and does not follow TFTP to the "
+        "server's new port.",
+        [("acks-refused",), ("all-silent",), ("acks-lost",)],
+        (),
+    ),
+    "port-unreachable": (
+        "Nobody listens on UDP port {port} of {server}: ICMP says so (the host itself, or a "
+        "firewall that rejects).",
+        [("icmp",)],
+        (),
+    ),
+    "other-address": (
+        "The server answers from {foreign}, not from {server} that was asked; a ROM and any "
+        "firewall drop such answers.",
+        [("foreign",)],
+        (),
+    ),
+    "file-missing": (
+        "The server has no file {file} where it looks for it.",
+        [("error-missing",)],
+        (),
+    ),
+    "file-denied": (
+        "The server has {file} but will not read it to anybody, or not under that name.",
+        [("error-denied",)],
+        (),
+    ),
+    "server-error": (
+        "The server refuses the request with an ERROR of its own.",
+        [("error-other",)],
+        (),
+    ),
+    "options-refused": (
+        "The server refuses RRQs that carry options; without any it sends the file.",
+        [("options-error",), ("options-ignored",)],
+        ("probe-fails", "after-probe"),
+    ),
+    "one-expectation": (
+        "The path lets one TFTP transfer through at a time: while one is remembered, the answers "
+        "to the client's next port are dropped.",
+        [("turns",), ("one-at-a-time",)],
+        ("after-probe", "low-silent"),
+    ),
+    "probe-refused": (
+        "The server cannot cope with the ROM's size probe (tsize, then an ERROR that ends it); "
+        "the request for the file itself it answers.",
+        [("probe-fails",), ("after-probe",)],
+        (),
+    ),
+    "mtu": (
+        "Datagrams of the ROM's block size do not get through: a link on the way takes smaller "
+        "packets only, and what says so, or the fragments, are dropped.",
+        [("big-blocks",)],
+        (),
+    ),
+    "loss": ("Packets get lost on the way.", [("retransmits",)], ("slow", "big-blocks")),
+    "slow-server": (
+        "The answers are right but slow: slower than the ROM is patient, or nearly so.",
+        [("slow",)],
+        (),
+    ),
+    "wrong-image": (
+        "The transfer is fine, and the file is not one that this ROM can start.",
+        [("wrong-image",)],
+        (),
+    ),
+}
+IDS = tuple(_CAUSE)
+
+# Why a cause is out when its own mark was not seen; by the first mark that it needs.
+_NOT_SEEN = {
+    "low-silent": "The ROM's own ports and high ports fared alike.",
+    "all-silent": "Answers came back to this end.",
+    "acks-refused": "No answer of the server's was repeated after it was acknowledged.",
+    "icmp": "No ICMP unreachable came back.",
+    "foreign": "Every answer came from the address that was asked.",
+    "error-missing": "The server did not say that the file is missing.",
+    "error-denied": "The server did not deny the file.",
+    "error-other": "The server sent no other ERROR.",
+    "options-error": "RRQs with options fare as those without.",
+    "turns": "Several transfers side by side were all answered.",
+    "probe-fails": "The size probe is answered, and so is the RRQ after it.",
+    "big-blocks": "Datagrams of the ROM's block size arrive.",
+    "retransmits": "What was sent arrived, all but what chance may take.",
+    "slow": "The answers come soon enough for the ROM.",
+    "wrong-image": "The file that came is of a kind that this ROM starts.",
+}
+# What must have been looked at before a cause may be called out for want of its mark.
+_LOOKED = {
+    "low-silent": "low",
+    "turns": "several",
+    "big-blocks": "sizes",
+    "retransmits": "lockstep",
+    "acks-refused": "lockstep",
+    "options-error": "answers",
+    "probe-fails": "answers",
+    "slow": "answers",
+    "error-missing": "answers",
+    "error-denied": "answers",
+    "error-other": "answers",
+    "wrong-image": "image",
+}
+
+_ALSO = {
+    "request-blocked": "A firewall that drops the requests, or a server that is down.",
+    "no-tftp-helper": (
+        "The requests may arrive and the answers be dropped: a stateful firewall without a TFTP "
+        "helper takes them for strangers, from whatever client port."
+    ),
+    "nat-port": (
+        "A translator that changes ports drops the server's answer just as silently, unless it "
+        "knows TFTP."
+    ),
+}
+
+
+def sort_out(seen, found, on_path=None):
+    """(cause or None, [further causes that fit], {cause: why not}) for anomalies `found`.
+
+    `seen`: the observations; `on_path`: what a capture at the other end told, or None.
+    """
+    marks = set(found)
+    fitting, against = [], {}
+    for cause in _order(seen, marks):
+        why = _why_not(cause, seen, marks, found, on_path or {})
+        if why is None:
+            fitting.append(cause)
+        else:
+            against[cause] = why
+    if not fitting:
+        return None, [], against
+    return fitting[0], fitting[1:], against
+
+
+def _order(seen, marks):
+    order = list(IDS)
+    if "all-silent" in marks and seen["alive"]:
+        # The host refuses a closed port and says nothing on this one: somebody listens there.
+        order.remove("request-blocked")
+        order.insert(order.index("nat-port") + 1, "request-blocked")
+    if marks & {"acks-refused"}:
+        order.remove("no-tftp-helper")
+        order.append("no-tftp-helper")
+    return order
+
+
+def _why_not(cause, seen, marks, found, on_path):
+    _, needs, along = _CAUSE[cause]
+    if cause == "healthy" and not marks:
+        if not seen["answers"]:
+            return "Nothing was answered."
+        if not seen["rom_works"]:
+            return "The ROM did not get its file."
+        return None
+    fits = [needed for needed in needs if set(needed) <= marks]
+    if cause == "healthy":
+        return "Not everything is as it should be."
+    if not fits:
+        return _absent(needs[0][0], seen)
+    covered = set(along).union(*fits)
+    for mark in marks - covered:
+        return f"It does not explain this: {found[mark]}"
+    return _path_says(cause, on_path)
+
+
+def _absent(mark, seen):
+    looked = _LOOKED.get(mark)
+    nothing = looked and not seen.get(looked)
+    return None if mark not in _NOT_SEEN else (_OPEN if nothing else _NOT_SEEN[mark])
+
+
+_OPEN = "?"  # not looked at, or nothing came that could tell
+
+
+def _path_says(cause, on_path):
+    requests, answers = on_path.get("requests"), on_path.get("answers")
+    if requests is None:
+        return None
+    if cause == "request-blocked" and requests and answers:
+        return "The capture at the other end shows the requests, and answers to them."
+    if cause in ("no-tftp-helper", "client-port-filter") and not requests:
+        return "The capture at the other end shows that the requests never arrived."
+    if cause in ("no-tftp-helper", "client-port-filter") and not answers:
+        return "The capture at the other end shows that the server never answered."
+    if cause == "nat-port" and not on_path.get("nat"):
+        return "The capture at the other end shows the very ports that were sent from."
+    if cause == "no-tftp-helper" and on_path.get("nat"):
+        return "The capture at the other end shows other client ports than were sent from."
+    return None
+
+
+def text(cause, values):
+    """The sentence of a cause, filled in."""
+    if cause is None:
+        return (
+            "No single cause that is known here explains everything that was seen; what was seen "
+            "stands below, and more than one thing may be wrong."
+        )
+    return _CAUSE[cause][0].format(**values)
+
+
+def also_text(cause, values):
+    """Why a further cause is possible, as a sentence."""
+    return _ALSO.get(cause) or text(cause, values)
+
+
+def is_open(why):
+    """True when a cause is neither found nor ruled out: nothing came that could tell."""
+    return why == _OPEN

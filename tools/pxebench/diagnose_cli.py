@@ -1,0 +1,179 @@
+"""The command `pxebench diagnose`: why a boot fails, and the rule to ask for."""
+
+import re
+import sys
+import textwrap
+
+import click
+
+from pxebench import job
+from pxebench.job import Refused, show
+from pxebench.options import ROM, all_of, milliseconds
+from pxebench.target_cli import TARGET, finish, open_target
+
+_FAMILIES = ("ip", "inet", "bridge")
+
+
+@click.command(short_help="Why a boot fails, and the rule to change.")
+@all_of(TARGET, ROM)
+@click.option(
+    "--max-time",
+    type=float,
+    metavar="SECONDS",
+    help="For the ROM's own boot (default 12.5: four RRQs of an Intel ROM).",
+)
+@click.option("--quick", is_flag=True, help="Fewer blocks in lockstep, and a short boot of 3 s.")
+@click.option(
+    "--nft-chain",
+    default="inet filter forward",
+    show_default=True,
+    metavar="'FAMILY TABLE CHAIN'",
+    help="The chain that drops, as the printed nft rules name it.",
+)
+@click.option("--all-rules", is_flag=True, help="The rule in every product's words.")
+def diagnose(json_path, quiet, **given):
+    """Find out why a ROM does not get FILE from HOST, in about a minute, and what to ask for.
+
+    Small experiments, each shown as it runs: the ROM's own sequence, the same from high ports and
+    from its own again, block sizes, transfers side by side, block by block. The verdict names the
+    one cause that explains all of it, what else would, what was ruled out, and what cannot be
+    known from here. Exit code 0: healthy, 1: not.
+
+    \b
+    pxebench diagnose --server 10.0.0.1 --file undionly.kpxe
+    pxebench diagnose --server 10.0.0.1 --file undionly.kpxe --all-rules --json why.json
+    """
+    from pxebench import cli, experiments, rules
+    from pxebench import diagnose as diagnosing
+    from pxebench.view import Writer
+
+    chain = given["nft_chain"].split()
+    if len(chain) != 3 or chain[0] not in _FAMILIES or not all(map(_is_name, chain)):
+        raise Refused("--nft-chain takes a family, a table and a chain: 'inet filter forward'.")
+    max_time_ms = milliseconds("--max-time", given["max_time"])
+    max_time_ms = max_time_ms or (3000 if given["quick"] else experiments.ROM_MAX_MS)
+    rom = job.load_rom(given["rom"])
+    cli.check_targets({"--json": json_path})
+    target = open_target(given)
+
+    err, out = Writer(sys.stderr), Writer(sys.stdout)
+    progress = _Progress(out if json_path != "-" else err) if not quiet else None
+    result, _events = diagnosing.diagnose(
+        *(target, rom, max_time_ms, given["quick"]), progress.say if progress else None
+    )
+    verdict = result["verdict"]
+    verdict["rules"] = rules.advise(
+        verdict["cause"], verdict["also_possible"], result, " ".join(chain)
+    )
+    if json_path != "-":
+        for line in words(result, given["all_rules"], quiet):
+            out.line(line)
+    return finish(result, json_path)
+
+
+def _is_name(word):
+    return re.fullmatch(r"[A-Za-z_][\w.-]*", word) is not None
+
+
+class _Progress:
+    """Each experiment as it runs, and what was seen when it has."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def say(self, experiment, what):
+        name = f"  {experiment['title']:<22}"
+        if what == "begin":
+            if self.stream.is_terminal():
+                self.stream.write(f"{name} {experiment['question']}")
+            return
+        if self.stream.is_terminal():
+            self.stream.write("\r\x1b[K")
+        lines = textwrap.wrap(show(experiment["said"]), 74) or [""]
+        self.stream.line(f"{name} {lines[0]}")
+        for line in lines[1:]:
+            self.stream.line(" " * 25 + line)
+
+
+# ---- the verdict in words
+
+
+def words(result, all_rules=False, quiet=False):
+    """The verdict as lines of text."""
+    verdict = result["verdict"]
+    yield ""
+    also = verdict["also_possible"]
+    same = f" (or {', or '.join(also)}: the same from this end)" if also else ""
+    yield from _wrapped(f"Verdict: {verdict['cause'] or 'undecided'}{same}. {verdict['text']}", "")
+    if quiet:
+        return
+    for title, sentences in (
+        ("Seen", verdict["explains"]),
+        ("Besides", [fact["text"] for fact in verdict["facts"]]),
+        (
+            "Also possible",
+            [f"{name}: {verdict['also_text'][name]}" for name in verdict["also_possible"]],
+        ),
+        ("Not to be known from here", verdict["unknown"]),
+    ):
+        yield from _list(title, sentences)
+    out = [entry["cause"] for entry in verdict["ruled_out"]]
+    if out:
+        yield from _list("Ruled out", [", ".join(out)])
+    yield from _rules(verdict["rules"], all_rules)
+    if verdict["decide"]:
+        yield from _list("What would decide", [verdict["decide"]["text"]])
+        yield "    " + verdict["decide"]["command"]
+
+
+def _rules(rules, all_rules):
+    if rules["advice"]:
+        yield from _list("What to do", [rules["advice"]])
+    if rules["least"]:
+        yield from _list("What to ask for", [rules["least"]])
+    shown = 0
+    for item in rules["items"]:
+        if not all_rules and not (item["product"] == "nftables" or item["where"] == "server"):
+            continue
+        shown += 1
+        yield ""
+        yield f"  {item['product']} ({_CURE[item['cure']]}):"
+        for line in item["text"].splitlines():
+            yield "    " + line
+        if item["note"]:
+            yield from _wrapped(item["note"], "      ")
+    left = len(rules["items"]) - shown
+    if left:
+        others = dict.fromkeys(
+            item["product"] for item in rules["items"] if item["product"] != "nftables"
+        )
+        names = [name for name in others if "tftpd" not in name and "dnsmasq" not in name]
+        yield ""
+        yield from _wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
+    if rules["notes"]:
+        yield from _list("Mind", rules["notes"])
+
+
+_CURE = {
+    "ports": "the ROM's ports",
+    "helper": "reading TFTP",
+    "request": "the requests",
+    "range": "where the answers come from",
+    "single": "answers from port 69",
+    "mtu": "small links",
+    "blksize": "smaller blocks",
+    "address": "which address answers",
+}
+
+
+def _list(title, sentences):
+    if sentences:
+        yield ""
+        yield f"{title}:"
+    for sentence in sentences:
+        yield from _wrapped(show(sentence), "  ")
+
+
+def _wrapped(text, indent):
+    more = indent + ("  " if indent == "  " else "")
+    return textwrap.wrap(text, 98, initial_indent=indent, subsequent_indent=more)

@@ -1,0 +1,416 @@
+"""The plan of `pxebench diagnose`: small experiments, each one question to the path or the server.
+
+The first ones are always run; those that cost time or strain a server only when what was seen
+so far calls for them.  An experiment is a dict (its shape: `diagnose`); what all of them mean
+together is found in `observe` and judged in `diagnose`.  Nothing here knows a cause.
+
+1. Low and high ports are asked with the same RRQ and the same wait, and the low ones twice, before
+   and after the high ones (A/B/A): only then is it the port that makes the difference.
+2. What is answered is ended with an ERROR; the whole is bounded, in RRQs and in time.
+3. What the time box cut off, and what was not run and why, is said.
+"""
+
+import copy
+import ipaddress
+import random
+import time
+
+from pxebench import asks, job, observe, sweep
+from pxebench import ports as port_names
+from pxebench.sweep import Stopped
+
+ROM_MAX_MS = 12500  # past the fourth RRQ of an Intel ROM, 12.03 s after its first
+_REACH_MS = 6000
+_LEAST_MS, _MOST_MS = 600, 8000
+_QUIET_STEP_MS, _QUIET_MOST_MS = 3000, 36000
+_SOURCE_MAX_MS = 10000
+_PAUSE_MS, _PAUSES = 5000, 4
+_SAMPLE = 65536
+_SIZES = (512, 1456, 1468, 8192)
+_SEVERAL = 4
+_LOW = 4
+_CLOSED = range(33434, 33534)  # where a traceroute knocks: nobody listens there
+
+# id: (title, question)
+QUESTIONS = {
+    "reach": ("reachability", "Does the server answer the simplest RRQ from a high port?"),
+    "rom": ("the ROM itself", "What does the ROM's own sequence meet, from its own ports?"),
+    "high": ("A/B: high ports", "Is the ROM's first RRQ answered when it comes from high ports?"),
+    "low-again": ("A/B/A: low ports", "Is the same RRQ answered from the ROM's ports, now?"),
+    "data": ("the data request", "Is the ROM's request for the file itself answered?"),
+    "rom-high": ("the ROM, moved", "Does the same ROM boot when only its ports are high ones?"),
+    "several": ("side by side", "Are several transfers answered that stand open at once?"),
+    "several-again": ("side by side, again", "Was it the order, or chance?"),
+    "lockstep": ("lockstep", "Block by block: how long does each take, and is any lost?"),
+    "border": ("the border", "At which client port do the answers begin?"),
+    "alive": ("a closed port", "Does the server's host refuse a port where nobody listens?"),
+    "turns": ("by turns", "Does it depend on which port asks first, after a pause?"),
+}
+
+
+def rom_ports(flat, count):
+    """The first `count` ports that a ROM (flat) asks from; drawn, where it draws them."""
+    spec = flat["udp"]["source_port"]
+    if spec["policy"] == "fixed":
+        return [spec["first"]]
+    span = range(spec["first"], spec["last"] + 1, spec["step"] if counts(flat) else 1)
+    return list(span[:count]) if counts(flat) else random.sample(span, min(count, len(span)))
+
+
+def counts(flat):
+    """True for a ROM that counts its ports up."""
+    return flat["udp"]["source_port"]["policy"] == "counter"
+
+
+def request_count(flat):
+    """How many RRQs a ROM sends in one boot when nothing answers."""
+    retry = flat["tftp"]["retry"]
+    total = 0
+    for request in flat["tftp"]["requests"]:
+        probe = request["purpose"] == "size" and retry["size"]
+        phase = retry["size"] if probe else retry["open"]
+        total += len(phase["waits_ms"])
+        if phase["then"] == "fail":
+            break
+    return total
+
+
+def ports_of_boot(flat):
+    """(first, last) client port of one boot with every retry; a range, for a ROM that draws."""
+    spec = flat["udp"]["source_port"]
+    if spec["policy"] == "fixed":
+        return spec["first"], spec["first"]
+    if not counts(flat):
+        return spec["first"], spec["last"]
+    number = {"request": request_count(flat), "transfer": len(flat["tftp"]["requests"]), "boot": 1}
+    last = spec["first"] + (number[spec["per"]] - 1) * spec["step"]
+    return spec["first"], min(last, spec["last"])
+
+
+class Examination:
+    """Runs the plan.  `rom`: as in its file; `flat`: flattened; `say`: gets (experiment, "begin")
+    and (experiment, "end"); `done` and `skipped` hold what there is, after an end by Ctrl-C too.
+    """
+
+    def __init__(self, target, rom, flat, max_time_ms=ROM_MAX_MS, quick=False, say=None):
+        self.target = target
+        self.rom = job.bare(rom)
+        self.flat = flat
+        self.max_time_ms = max_time_ms
+        self.quick = quick
+        self.say = say or (lambda experiment, what: None)
+        self.done = []
+        self.skipped = []
+        self.events = []  # of every job, whole, for `path.merge`
+        self.ended = None
+        self._began = time.monotonic()
+        self._used = set()
+
+    def run(self):
+        """Run the plan to its end, or to the user's."""
+        try:
+            self._plan()
+        except Stopped as stopped:
+            self.ended = stopped.ended
+        except KeyboardInterrupt:
+            self.ended = {"by": "user", "after_ms": self._now_ms(), "next": None}
+
+    def _plan(self):
+        first = self.flat["tftp"]["requests"][0]["options"]
+        self._ask("reach", self._high(1), [], _REACH_MS)
+        if not self._seen()["answers"]:
+            self._ask("reach", self._high(1), [], _REACH_MS // 2)
+        self._fetch("rom", self.rom, self.max_time_ms)
+        wait_ms = self._wait_ms()
+        self._ask("high", self._high(2), first, wait_ms)
+        self._ask("low-again", rom_ports(self.flat, _LOW)[::-1], first, wait_ms)
+        seen = self._seen()
+        if not seen["answers"]:
+            self._ask("alive", self._high(1), [], 1500, port=random.choice(_CLOSED))
+            self._skip(("data", "rom-high", "several", "lockstep"), "nothing answers at all")
+            return
+        if seen["file_error"]:
+            because = "the server refuses this file in any case"
+            self._skip(("data", "rom-high", "several", "lockstep"), because)
+            return
+        self._requests_of_rom(wait_ms)
+        if seen["rom_works"]:
+            self._skip(("rom-high",), "the ROM got its file from its own ports")
+        elif self._is_low():
+            self._fetch("rom-high", self._moved(), min(self.max_time_ms, _SOURCE_MAX_MS))
+        self._sizes()
+        self._several(wait_ms)
+        limit = 16384 if self.quick else _SAMPLE
+        self._fetch("lockstep", self._client([], 600, 30), 8000, limit)
+        seen = self._seen()
+        if seen["by_order"] is None and observe.order_may_matter(seen):
+            self._turns(wait_ms)
+        if self._seen()["low_silent"]:
+            self._border()
+
+    # ---- the experiments that are more than one job
+
+    def _requests_of_rom(self, wait_ms):
+        tried = [self.flat["tftp"]["requests"][0]["options"]]
+        for request in self.flat["tftp"]["requests"][1:]:
+            if request["options"] not in tried:
+                tried.append(request["options"])
+                self._ask("data", self._high(1), request["options"], wait_ms)
+                # Whatever came before may be in its way: a probe that was just aborted, above all.
+                for _ in range(_PAUSES):
+                    if any(map(asks.answered, self.done[-1]["asks"])):
+                        break
+                    time.sleep(_PAUSE_MS / 1000)
+                    self._ask("data", self._high(1), request["options"], wait_ms)
+
+    def _sizes(self):
+        own = [
+            int(text)
+            for request in self.flat["tftp"]["requests"]
+            for name, text in request["options"]
+            if name.lower() == "blksize"
+        ]
+        for size in sorted({*_SIZES, *own}):
+            title = f"blksize {size}"
+            question = f"Does a datagram with {size} bytes of the file come through?"
+            options = [["blksize", str(size)]]
+            rom = self._client(options, 600, 3)
+            self._fetch(f"blksize-{size}", rom, 4000, size, (title, question))
+
+    def _several(self, wait_ms):
+        wait_ms = min(wait_ms, 1000)
+        self._ask("several", self._high(_SEVERAL), [], wait_ms, hold=True)
+        silent = [a for a in self.done[-1]["asks"] if a["answer"] == "silent"]
+        if silent:
+            self._ask("several-again", self._high(_SEVERAL), [], wait_ms, hold=True)
+
+    def _turns(self, wait_ms):
+        # Two ports, and a pause before each round that lasts until the first of them is heard.
+        one, other = self._high(2)
+        for first, second in ((one, other), (other, one)):
+            deadline = time.monotonic() + _QUIET_MOST_MS / 1000
+            while True:
+                time.sleep(_QUIET_STEP_MS / 1000)
+                self._ask("turns", [first], [], wait_ms)
+                if asks.answered(self.done[-1]["asks"][0]):
+                    break
+                if time.monotonic() > deadline:
+                    return
+            self._ask("turns", [second], [], wait_ms)
+
+    def _border(self):
+        low, high = rom_ports(self.flat, 1)[0], self._high(1)[0]
+        quick_ms = self._answer_ms() or 0
+        asker = sweep.Asker(
+            self.target, [], min(max(round(3 * quick_ms) + 100, 200), 1000), rate=20
+        )
+        begun = self._begin("border")
+        ended = None
+        fan = sweep.FAN if self.target.kind == "serial" else 1
+        try:
+            begun["border"] = sweep.border(asker, low, high, fan)
+        except Stopped as stopped:
+            ended = stopped.ended
+        for one in asker.jobs:
+            self.events.extend(one.everything)
+        begun["asks"] = asker.asks
+        begun["events"] = [event for one in asker.jobs for event in one.events]
+        self._end(begun, border_words(begun.get("border")))
+        if ended:
+            raise Stopped(ended)
+
+    # ---- one job each
+
+    def _ask(self, name, ports, options, wait_ms, **more):
+        begun = self._begin(name)
+        asked = self.target.ask(ports, options, wait_ms, **more)
+        if any(asks.free_again(ask) for ask in asked.asks) and ports[0] in asks.HIGH:
+            asked = self.target.ask(self._high(len(ports)), options, wait_ms, **more)
+        begun["asks"] = asked.asks
+        self._take(begun, asked, ask_words(asked.asks))
+
+    def _fetch(self, name, rom, max_time_ms, max_bytes=None, words=None):
+        begun = self._begin(name, words, "fetch")
+        asked = self.target.fetch(rom, max_time_ms, max_bytes)
+        result = asked.result
+        begun["asks"] = asked.asks
+        begun["result"] = result
+        begun["blocks"] = observe.blocks(asked.packets, self.target.server)
+        ended = result["ended"]
+        if ended and ended["by"] == "bench":
+            after_s = ended["after_ms"] / 1000
+            begun["cut"] = (
+                f"Ended by the bench after {after_s:.1f} s. {ended['next'] or ''}".strip()
+            )
+            asked.ended = None
+        self._take(begun, asked, fetch_words(begun))
+
+    def _begin(self, name, words=None, kind="ask"):
+        title, question = words or QUESTIONS[name]
+        begun = {
+            "id": name,
+            "title": title,
+            "question": question,
+            "kind": kind,
+            "at_ms": self._now_ms(),
+            "elapsed_ms": 0,
+            "said": "",
+            "cut": None,
+            "asks": [],
+            "result": None,
+            "events": [],
+        }
+        self.say(begun, "begin")
+        return begun
+
+    def _take(self, begun, asked, said):
+        self.events.extend(asked.everything)
+        begun["events"] = asked.events
+        self._end(begun, said)
+        if asked.ended:
+            raise Stopped(asked.ended)
+
+    def _end(self, begun, said):
+        begun["elapsed_ms"] = self._now_ms() - begun["at_ms"]
+        begun["said"] = said
+        self.done.append(begun)
+        self.say(begun, "end")
+
+    def _skip(self, names, because):
+        for name in names:
+            self.skipped.append({"id": name, "title": QUESTIONS[name][0], "because": because})
+
+    # ---- what the experiments need
+
+    def _seen(self):
+        return observe.observe(self.done, self.flat, self.rom)
+
+    def _now_ms(self):
+        return round((time.monotonic() - self._began) * 1000)
+
+    def _answer_ms(self):
+        times = [a["ms"] for e in self.done for a in e["asks"] if asks.answered(a) and a["ms"]]
+        return max(times, default=None)
+
+    def _wait_ms(self):
+        slowest = self._answer_ms()
+        return (
+            _LEAST_MS * 2
+            if slowest is None
+            else round(min(max(2.5 * slowest + 300, _LEAST_MS), _MOST_MS))
+        )
+
+    def _high(self, count):
+        while True:
+            first = random.choice(asks.HIGH[:-count])
+            wanted = set(range(first, first + count))
+            if not wanted & self._used:
+                self._used |= wanted
+                return sorted(wanted)
+
+    def _is_low(self):
+        return rom_ports(self.flat, 1)[0] < 32768
+
+    def _moved(self):
+        rom = copy.deepcopy(self.rom)
+        first = self._high(40)[0]
+        spec = rom["udp"]["source_port"]
+        spec.update({"first": first, "last": first + 39, "wrap": first, "step": 1})
+        spec["policy"] = "counter"
+        return rom
+
+    def _client(self, options, wait_ms, tries):
+        # A client that follows the RFCs, from one high port, patient or not.
+        waits = {"waits_ms": [max(wait_ms, self._wait_ms())] * tries}
+        port = self._high(1)[0]
+        return {
+            "id": "diagnose",
+            "name": "diagnose",
+            "about": "",
+            "udp": {"source_port": {"policy": "fixed", "first": port, "per": "boot"}},
+            "tftp": {
+                "requests": [{"purpose": "data", "options": options}],
+                "retry": {"open": waits, "read": waits},
+                "on": {"give_up": {"error": 0, "message": "TFTP Aborted"}},
+            },
+            "screen": {"banner": []},
+        }
+
+
+# ---- words
+
+
+def ask_words(found):
+    """What came of some asks, as a sentence."""
+    parts = []
+    heard = [ask for ask in found if asks.answered(ask)]
+    if heard:
+        kinds = ", ".join(sorted({_kind_words(ask) for ask in heard}))
+        took = max(ask["ms"] or 0 for ask in heard)
+        parts.append(f"{_ports(heard)}: {kinds} within {took:g} ms")
+    for answer, words in (
+        ("silent", "silence"),
+        ("unreachable", "ICMP unreachable"),
+        ("busy", "not usable at this end"),
+    ):
+        these = [ask for ask in found if ask["answer"] == answer]
+        if these:
+            parts.append(f"{_ports(these)}: {words}")
+    for ask in found:
+        if ask["answer"] == "foreign":
+            parts.append(f"port {ask['port']}: an answer from {ask['from']}")
+    return "; ".join(parts)
+
+
+def _ports(these):
+    ports = [ask["port"] for ask in these]
+    return f"port{'s' if len(ports) > 1 else ''} {port_names.words(ports)}"
+
+
+def _kind_words(ask):
+    if ask["answer"] == "error":
+        return f'ERROR {ask["error"]["code"]} "{job.show(ask["error"]["message"])}"'
+    return {"oack": "OACK", "data": "DATA"}.get(ask["answer"], "an odd packet")
+
+
+def fetch_words(experiment):
+    """What came of a fetch, as a sentence."""
+    result, blocks = experiment["result"], experiment["blocks"]
+    if result["image"]:
+        size = result["image"]["bytes"]
+        last = result["transfers"][-1]
+        return f"the whole file came, {size} bytes in {last['elapsed_ms']} ms, from {_row(result)}"
+    if blocks["data"]:
+        lost = f", {blocks['repeats']} sent again" if blocks["repeats"] else ""
+        took = f", {blocks['median_ms']:g} ms each (median)" if blocks["median_ms"] else ""
+        full = f"{blocks['data']} blocks of at most {blocks['longest']} bytes"
+        return f"{full}{took}{lost}"
+    if any(ask["answer"] == "oack" for ask in experiment["asks"][-1:]):
+        return "an OACK came, but no DATA after it"
+    status = result["status"] or {}
+    code = status.get("code", "no end")
+    return f"{_row(result)}: {ask_words(experiment['asks'])} ({code})"
+
+
+def _row(result):
+    ports = job.source_ports(result)
+    return f"port{'s' if len(ports) > 1 else ''} {port_names.words(ports)}"
+
+
+def border_words(found):
+    """Where a border lies, as a sentence."""
+    if not found:
+        return "none found: both ends fare the same"
+    more = "" if found["monotone"] else ", and it is not the only one"
+    return (
+        f"{found['low']} {found['low_answer']}, {found['high']} {found['high_answer']}, "
+        f"after {found['probes']} RRQs{more}"
+    )
+
+
+def is_private(address):
+    """True for an address of RFC 1918 and its like; False for a public or unknown one."""
+    try:
+        return ipaddress.ip_address(address or "").is_private
+    except ValueError:
+        return False

@@ -1,0 +1,64 @@
+"""The strip of ports as a picture on a terminal: one mark a port, a row for each run of numbers.
+
+    2070  ·········              silent
+   49152  ■■■■■■■■■              answered
+
+Drawn with rich, so that colour comes where it can be shown, and plain characters where the
+terminal's encoding has no others.
+"""
+
+import io
+
+_WIDTH = 64
+_MARKS = {
+    "answered": ("■", "#", "green"),
+    "silent": ("·", ".", "red"),
+    "unreachable": ("×", "x", "red"),
+    "foreign": ("!", "!", "yellow"),
+    "busy": ("-", "-", "dim"),
+}
+_LEGEND = {
+    "answered": "answered",
+    "silent": "silent",
+    "unreachable": "ICMP unreachable",
+    "foreign": "answered by another address",
+    "busy": "not usable at this end",
+}
+
+
+def lines(strip, stream):
+    """The picture's lines as text for `stream` (colour only when it is a terminal)."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from pxebench import ports
+    from pxebench.asks import answered
+
+    fared = {e["port"]: "answered" if answered(e) else e["answer"] for e in strip}
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    plain = not _can_show("■·×", encoding)
+    terminal = bool(stream is not None and stream.isatty())
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=200, highlight=False)
+    for first, count in ports.rows(sorted(fared)):
+        for at in range(first, first + count, _WIDTH):
+            row = range(at, min(at + _WIDTH, first + count))
+            text = Text(f"  {at:>5}  ")
+            for port in row:
+                mark = _MARKS[fared[port]]
+                text.append(mark[1] if plain else mark[0], style=mark[2])
+            if len(row) == 1 and ports.name(at):
+                text.append(f"  {ports.name(at)}", style="dim")
+            console.print(text)
+    seen = [name for name in _MARKS if name in fared.values()]
+    marks = [f"{_MARKS[name][1 if plain else 0]} {_LEGEND[name]}" for name in seen]
+    console.print("         " + "   ".join(marks), style="dim")
+    return out.getvalue().splitlines()
+
+
+def _can_show(text, encoding):
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
