@@ -35,6 +35,7 @@ from pxebench.job import (
 )
 from pxebench.learn_cli import learn
 from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
+from pxebench.report_cli import report
 from pxebench.settings import adjust
 from pxebench.sweep_cli import sweep
 
@@ -148,6 +149,7 @@ pxebench.add_command(compat)
 pxebench.add_command(diagnose)
 pxebench.add_command(sweep)
 pxebench.add_command(learn)
+pxebench.add_command(report)
 
 
 # ---- running a job
