@@ -105,21 +105,23 @@ def sweep(text="undionly.kpxe"):
                    "high_answer": "answered", "monotone": True, "probes": 17},
         "server_ports": None, "ended": None,
         "summary": ["Ports up to 32768 get no answer, ports above do.", text],
-        "epoch_us": wire.EPOCH_US, "packets": wire.blocked().events()[1:-1],
+        "events": wire.blocked().events(),
     }  # fmt: skip
 
 
 def diagnose(text="undionly.kpxe", cause="client-port-filter"):
-    run, high = wire.blocked(), wire.Run().out(0, 50000, wire.rrq()).back(3, 50000, wire.oack())
+    run, high = (
+        wire.blocked(),
+        wire.Run(wire.EPOCH_US + 8_000_000).out(0, 50000, wire.rrq()).back(3, 50000, wire.oack()),
+    )
     rule = f"nft add rule inet filter forward ip saddr {wire.SERVER} udp dport 2070-2078 accept"
     experiments = [
         {"id": "rom", "title": "The ROM's own sequence", "question": text, "kind": "fetch",
          "at_ms": 0, "elapsed_ms": 8000, "said": text, "cut": None, "asks": [], "result": None,
-         "epoch_us": wire.EPOCH_US, "packets": run.events()[1:-1]},
+         "events": run.events()},
         {"id": "high", "title": "A high port", "question": "Does a high port get an answer?",
          "kind": "ask", "at_ms": 8000, "elapsed_ms": 3, "said": "Port 50000 got an OACK.",
-         "cut": None, "asks": [], "result": None, "epoch_us": wire.EPOCH_US + 8_000_000,
-         "packets": high.events()[1:-1]},
+         "cut": None, "asks": [], "result": None, "events": high.events()},
     ]  # fmt: skip
     return {
         "schema": 1, "kind": "diagnose", "outcome": "ok" if cause == "healthy" else "failed",

@@ -21,7 +21,8 @@ class Reader(html.parser.HTMLParser):
         self.tags, self.attributes, self.text = [], [], []
         self._inside = []
         self.feed(text)
-        self.words = " ".join("".join(self.text).split())
+        text = "".join(self.text).replace("\N{NON-BREAKING HYPHEN}", "-")
+        self.words = " ".join(text.split())
 
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)

@@ -100,3 +100,26 @@ def test_translated_client_is_recognised_through_a_real_nat(place):
     assert ports == ["2070", "2071"]
     assert all(nat["seen_as"].startswith("10.254.52.1:4") for nat in server["nat"])
     assert server["matched"] == len(path["packets"])
+
+
+def test_diagnosis_with_captures_says_where_the_answers_die_and_nothing_else(place):
+    place.rule(firewall.HIGH_PORTS_ONLY)
+    words = ("diagnose", "--server", firewall.SERVER, "--file", firewall.FILE, "--quick")
+    with contextlib.ExitStack() as stack:
+        inside = stack.enter_context(capture.capture(place.firewall, "inside")).path
+        server = stack.enter_context(capture.capture(place.server, "eth0")).path
+        argv = [sys.executable, "-m", "pxebench", *words, "--json", "-"]
+        argv += ["--server-pcap", inside, "--server-pcap", server]
+        process = stack.enter_context(place.client.start(*argv))
+        code = process.wait(60)
+        out = process.output()
+    assert code == 1
+    result = json.loads(out[out.index("\n{") : out.rindex("}") + 1])
+    assert result["verdict"]["cause"] == "client-port-filter"
+    assert result["verdict"]["also_possible"] == []
+    found = {finding["id"]: finding for finding in result["path"]["findings"]}
+    # Of a fragmented block the firewall drops all but the first piece: a packet that is lost.
+    assert set(found) - {"lost"} == {"answer-lost"}
+    assert {2070, 2071}.issubset(found["answer-lost"]["ports"])
+    assert max(found["answer-lost"]["ports"]) <= 32768
+    assert result["verdict"]["decide"] is None

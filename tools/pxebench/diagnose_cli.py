@@ -8,14 +8,15 @@ import click
 
 from pxebench import job
 from pxebench.job import Refused, show
-from pxebench.options import ROM, all_of, milliseconds
+from pxebench.options import ROM, SERVER_PCAP, all_of, milliseconds
 from pxebench.target_cli import TARGET, finish, open_target
 
+_MOST_PACKETS = 6000  # of all experiments, with their way through other captures
 _FAMILIES = ("ip", "inet", "bridge")
 
 
 @click.command(short_help="Why a boot fails, and the rule to change.")
-@all_of(TARGET, ROM)
+@all_of(TARGET, ROM, SERVER_PCAP)
 @click.option(
     "--max-time",
     type=float,
@@ -43,7 +44,7 @@ def diagnose(json_path, quiet, **given):
     pxebench diagnose --server 10.0.0.1 --file undionly.kpxe
     pxebench diagnose --server 10.0.0.1 --file undionly.kpxe --all-rules --json why.json
     """
-    from pxebench import cli, experiments, rules
+    from pxebench import cli, experiments, path, rules
     from pxebench import diagnose as diagnosing
     from pxebench.view import Writer
 
@@ -61,6 +62,16 @@ def diagnose(json_path, quiet, **given):
     result, _events = diagnosing.diagnose(
         *(target, rom, max_time_ms, given["quick"]), progress.say if progress else None
     )
+    unread = None
+    try:
+        merged = path.of_run(
+            [event for done in result["experiments"] for event in done["events"]],
+            *(given["server_pcap"], target.client, target.server, _MOST_PACKETS),
+        )
+    except Refused as refused:  # a minute of experiments is worth its verdict all the same
+        merged, unread = None, refused
+    if merged:
+        result = {**diagnosing.judge(result, path.server_saw(merged)), "path": merged}
     verdict = result["verdict"]
     verdict["rules"] = rules.advise(
         verdict["cause"], verdict["also_possible"], result, " ".join(chain)
@@ -68,7 +79,10 @@ def diagnose(json_path, quiet, **given):
     if json_path != "-":
         for line in words(result, given["all_rules"], quiet):
             out.line(line)
-    return finish(result, json_path)
+    code = finish(result, json_path)
+    if unread:
+        raise unread
+    return code
 
 
 def _is_name(word):
@@ -107,6 +121,10 @@ def words(result, all_rules=False, quiet=False):
     yield from _wrapped(f"Verdict: {verdict['cause'] or 'undecided'}{same}. {verdict['text']}", "")
     if quiet:
         return
+    if result.get("path"):
+        from pxebench import path_words
+
+        yield from _list("Seen from other places", list(path_words.lines(result["path"])))
     for title, sentences in (
         ("Seen", verdict["explains"]),
         ("Besides", [fact["text"] for fact in verdict["facts"]]),

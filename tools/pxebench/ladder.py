@@ -24,10 +24,10 @@ _SMOOTH = ("DATA", "ACK")
 _OPS = ("RRQ", "WRQ", "DATA", "ACK", "ERROR", "OACK")
 
 
-def ladder(merged, events=(), run=0):
-    """{"lanes": [{"name", "at"}], "rows": [...], "left_out": n} of one run, or None when it sent
-    nothing. `merged`: of `path.merge`; `events`: the run's, for what is no packet."""
-    packets = [packet for packet in merged["packets"] if packet["run"] == run]
+def ladder(merged, events=(), runs=(0,)):
+    """{"lanes": [{"name", "at"}], "rows": [...], "left_out": n} of some runs, or None when they
+    sent nothing. `merged`: of `path.merge`; `events`: of these runs, for what is no packet."""
+    packets = [packet for packet in merged["packets"] if packet["run"] in runs]
     if not any(packet["dir"] == "out" for packet in packets):
         return None
     hops = [index for index, hop in enumerate(merged["hops"]) if proves(hop)][:_MOST_HOPS]

@@ -23,15 +23,17 @@ from pxebench.path_match import WINDOW_US, Seen, Sent, key_of, words_of
 from pxebench.path_words import findings, proves
 
 _MOST = 1500  # packets in the result
+_EARLY_US = 20_000  # how far off a capture's clock may be, once its offset is known
 _DHCP = (67, 68, 4011)
 _MOST_OURS = 20000  # packets of our side that are looked for
 
 
-def merge(events, captures, client=None, server=None):
+def merge(events, captures, client=None, server=None, most=_MOST):
     """Lay events (of one run or several, each from its `start`) beside captures.
 
     `captures`: `packets.File`s, in order from the ROM to the server; `client`: our address where
-    no `start` has one; `server`: whom was asked, else it is read from the events. Returns a dict
+    no `start` has one; `server`: whom was asked, else it is read from the events; `most`: packets
+    in the result. Returns a dict
     fit for JSON: "client", "server", "hops", "packets", "findings"; see `job` for the shapes.
     """
     ours, client, thinned, ends = _ours(events, client)
@@ -47,21 +49,22 @@ def merge(events, captures, client=None, server=None):
     merged["findings"] = findings(merged, _listening(ours, ends), detailed)
     for journey in journeys:
         del journey["_at"], journey["_key"]
-    if len(journeys) > _MOST:  # the two ends of a long transfer
-        merged["packets"] = journeys[: _MOST - 500] + journeys[-500:]
+    if len(journeys) > most:  # the two ends of a long transfer
+        merged["packets"] = journeys[: most - most // 3] + journeys[-(most // 3) :]
     return merged
 
 
-def of_run(events, files, client=None, server=None):
+def of_run(events, files, client=None, server=None, most=_MOST):
     """`merge` with the captures of these names; None when there are none. Raises `Refused`."""
     if not files:
         return None
-    return merge(events, [packets.read(file) for file in files], client, server)
+    return merge(events, [packets.read(file) for file in files], client, server, most)
 
 
 def server_saw(merged):
-    """{"requests", "answers", "client_ports"} at the last capture, for a verdict; None when that
-    capture proves nothing, or was not taken at the server."""
+    """{"requests", "answers", "client_ports", "nat"} at the last capture, for a verdict: how many
+    RRQs and answers, from which ports, and whether those were translated. None when that capture
+    proves nothing, or was not taken at the server."""
     last = merged["hops"][-1] if merged and merged["hops"] else None
     if last is None or last["at_server"] is False or not proves(last):
         return None
@@ -76,6 +79,7 @@ def server_saw(merged):
         "requests": len(asked),
         "answers": sum(packet["dir"] == "in" for packet in there),
         "client_ports": ports,
+        "nat": bool(last["nat"]),
     }
 
 
@@ -106,7 +110,8 @@ def _ours(events, client):
             thinned.add(number)
             continue
         us = epoch_us + (event["t_us"] if kind == "packet" else event.get("at_ms", 0) * 1000)
-        ends[number] = max(ends.get(number, us), us)
+        if kind == "failed":
+            ends[number] = us
         if kind == "packet" and event["local_port"] in _DHCP:
             continue
         if kind == "packet":
@@ -144,14 +149,15 @@ def _told_key(event):
 
 
 def _listening(ours, ends):
-    # Until when the ROM listened on each port: until its next request, from another one.
+    # Until when the ROM listened on each port: until its next request, from another one, or until
+    # it gave up. A run that says neither is one whose end is not known.
     until = {}
     for sent in ours:
         if sent.out and sent.key[0] == "RRQ":
             for flow in until:
                 if flow[0] == sent.run and flow[1] != sent.port:
                     until[flow] = min(until[flow], sent.us)
-            until[sent.run, sent.port] = ends[sent.run]
+            until[sent.run, sent.port] = ends.get(sent.run, float("inf"))
     return until
 
 
@@ -180,12 +186,16 @@ def _add_unheard(journeys, seen, thinned):
     # What the ROM's side never saw; a packet that two captures have is one packet.
     begins = {}
     for journey in journeys:
-        begins.setdefault(journey["run"], journey["client_us"])
+        # A port may be used in several runs: a packet belongs to the latest that had begun.
+        flows = begins.setdefault(journey["client_port"], [])
+        if not flows or flows[-1][1] != journey["run"]:
+            flows.append((journey["client_us"], journey["run"]))
     heard = {(j["run"], j["client_port"]) for j in journeys if j["dir"] == "in"}
     made = {}
     for index, one in enumerate(seen):
         for us, out, record, port, far in one.unheard:
-            run = max((n for n, began in begins.items() if began <= us + WINDOW_US), default=0)
+            runs = begins[port]
+            run = next((n for began, n in reversed(runs) if began <= us + _EARLY_US), runs[0][1])
             if run in thinned and (run, port) in heard:
                 continue
             alike = made.setdefault((record.key, port, far[1]), [])

@@ -15,6 +15,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import jinja2
@@ -103,7 +104,7 @@ def page(sections):
 
 @functools.cache
 def _environment():
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -111,6 +112,13 @@ def _environment():
         lstrip_blocks=True,
         finalize=_harmless,
     )
+    made.filters["unbroken"] = _unbroken
+    return made
+
+
+def _unbroken(text):
+    # No line of a heading ends within `2070-2078`.
+    return re.sub(r"(?<=\d)-(?=\d)", "\N{NON-BREAKING HYPHEN}", text)
 
 
 def _harmless(value):

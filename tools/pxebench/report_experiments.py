@@ -3,8 +3,6 @@
 Each of the two functions takes a result (and captures of other hops) and returns a section.
 """
 
-import json
-
 from pxebench.ladder import ladder
 from pxebench.report_parts import (
     add_path,
@@ -13,19 +11,9 @@ from pxebench.report_parts import (
     facts,
     finish,
     merged_of,
-    raw,
     strip_of_asks,
     table,
 )
-
-
-def _runs(experiments, client):
-    # Packets of several experiments as the events of one list, each from its start.
-    events = []
-    for one in experiments:
-        events.append({"event": "start", "epoch_us": one.get("epoch_us"), "ip": client})
-        events += one.get("packets") or []
-    return events
 
 
 def diagnose(result, captures):
@@ -55,19 +43,24 @@ def diagnose(result, captures):
     ):
         if items:
             section["lists"].append({"title": title, "items": list(items)})
-    section["rules"] = _rules(verdict)
     section["strip"] = strip_of_asks(result.get("strip") or [])
     experiments = result["experiments"]
-    client = result.get("client")
-    merged = merged_of(
-        _runs(experiments, client), captures, result.get("path"), client, result["server"]
-    )
-    for number, one in enumerate(experiments):
-        drawn = ladder(merged, (), number) if merged else None
+    events = [event for one in experiments for event in one["events"]]
+    known = (captures, result.get("path"), result.get("client"), result["server"])
+    merged = merged_of(events, *known)
+    run = 0
+    for one in experiments:
+        runs = range(run, run + _starts(one["events"]))
+        run = runs.stop
+        drawn = ladder(merged, one["events"], runs) if merged else None
         if drawn:
             title, said = f"{one['title']}: {one['question']}", one["said"]
-            first = not section["ladders"]
-            section["ladders"].append({"title": title, "open": first, "said": said, **drawn})
+            # The ROM's own boot is what the reader came for.
+            section["ladders"].append(
+                {"title": title, "open": one["id"] == "rom", "said": said, **drawn}
+            )
+    seen = bool(merged and any(hop["of_this_run"] for hop in merged["hops"]))
+    section["rules"] = _rules(verdict, seen)
     if merged and merged["hops"]:
         add_path(section, merged, good)
     head = ["experiment", "the question", "what was seen", "time"]
@@ -85,19 +78,44 @@ def diagnose(result, captures):
     ]
     section["tables"].append(table("What was tried", head, rows))
     return finish(
-        section, {**result, "experiments": [_without_packets(one) for one in experiments]}
+        section, {**result, "experiments": [_without_events(one) for one in experiments]}
     )
 
 
-def _without_packets(experiment):
-    return {name: part for name, part in experiment.items() if name != "packets"}
+def _without_events(experiment):
+    return {name: part for name, part in experiment.items() if name != "events"}
 
 
-def _rules(verdict):
+_CURES = {
+    "ports": "the ROM's ports",
+    "helper": "reading TFTP",
+    "request": "the requests",
+    "range": "where the answers come from",
+    "single": "answers from port 69",
+    "mtu": "small links",
+    "blksize": "smaller blocks",
+    "address": "which address answers",
+}
+
+
+def _rules(verdict, seen):
     rules, decide = verdict.get("rules") or {}, verdict.get("decide")
-    items = rules.get("items") or []
+    items = [
+        {
+            "product": item["product"],
+            "where": item["where"],
+            "cure": _CURES.get(item.get("cure"), ""),
+            "lines": item["text"].splitlines(),
+            "note": item.get("note"),
+            "best": bool(item.get("best")),
+        }
+        for item in rules.get("items") or []
+    ]
+    if seen:  # somebody has looked
+        decide = None
     if not items and not decide and not rules.get("least") and not rules.get("advice"):
         return None
+    rest = items[1:]
     return {
         "least": rules.get("least"),
         "advice": rules.get("advice"),
@@ -105,15 +123,17 @@ def _rules(verdict):
         "decide": {"text": decide["text"], "command": decide["command"].splitlines()}
         if decide
         else None,
-        "items": [
-            {
-                "product": item["product"],
-                "where": item["where"],
-                "lines": item["text"].splitlines(),
-                "note": item.get("note"),
-                "best": bool(item.get("best")),
-            }
-            for item in items
+        "items": items,
+        "others": [
+            ("In other products' words", [item for item in rest if item["best"]]),
+            (
+                "Other cures, on the way",
+                [item for item in rest if not item["best"] and item["where"] != "server"],
+            ),
+            (
+                "Other cures, at the server",
+                [item for item in rest if not item["best"] and item["where"] == "server"],
+            ),
         ],
     }
 
@@ -170,14 +190,15 @@ def sweep(result, captures):
         for one in ports
     ]
     section["tables"].append(table("Port by port", head, rows))
-    client = result.get("client")
+    events = result.get("events") or []
     merged = merged_of(
-        _runs([result], client), captures, result.get("path"), client, result["server"]
+        events, captures, result.get("path"), result.get("client"), result["server"]
     )
     if merged:
-        add_way(section, merged, good, "The packets")
+        add_way(section, merged, good, "The packets", events, range(_starts(events)))
         section["ladders"][:] = [{**one, "open": False} for one in section["ladders"]]
-    finish(section, result)
-    if result.get("packets"):
-        section["raw"].insert(0, raw("Packets", [json.dumps(one) for one in result["packets"]]))
-    return section
+    return finish(section, result, events)
+
+
+def _starts(events):
+    return sum(event["event"] == "start" for event in events)

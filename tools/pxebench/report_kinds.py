@@ -153,6 +153,7 @@ def _deciding(client):
         "advice": None,
         "notes": [],
         "items": [],
+        "others": [],
         "decide": {
             "text": "A capture at the server during such a boot tells whether the requests arrive "
             "there and the answers are dropped; `pxebench report --server-pcap` lays it beside "

@@ -11,6 +11,7 @@ from pxebench.job import show
 from pxebench.ladder import ladder
 
 _MOST_RAW = 1600
+_MOST_PACKETS = 20000
 _STATES = {
     # state: (its mark, its word): never by colour alone
     "answered": ("✓", "answered"),
@@ -98,12 +99,12 @@ def merged_of(events, captures, before=None, client=None, server=None):
         return before
     if not any(event["event"] in ("packet", "request") for event in events):
         return None
-    return path.merge(events, list(captures), client, server)
+    return path.merge(events, list(captures), client, server, _MOST_PACKETS)
 
 
-def add_way(section, merged, good, title, events=(), run=0, said=None):
+def add_way(section, merged, good, title, events=(), runs=(0,), said=None):
     # The ladder, and what captures of other hops have shown.
-    drawn = ladder(merged, events, run)
+    drawn = ladder(merged, events, runs)
     if drawn:
         section["ladders"].append({"title": title, "open": True, "said": said, **drawn})
     if merged["hops"] and section["path"] is None:
