@@ -38,7 +38,7 @@ ONLY_HERE = {
     "busybox-dropall": "data that never comes",
     "busybox-py-dup": "a duplicate",
 }
-# What even a ROM learned from all captures does not know. One that is learned after all fails here.
+# What even a ROM learned from all captures does not know; what it learns after all fails here.
 NEVER_LEARNED = {
     "grubpc-blackhole": _CLOCK,
     "grubpc-firewall": _CLOCK,
