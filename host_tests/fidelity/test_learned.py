@@ -43,7 +43,6 @@ NEVER_LEARNED = {
     "grubpc-blackhole": _CLOCK,
     "grubpc-firewall": _CLOCK,
     "grubpc-noopt": _CLOCK,
-    "ovmf-win4drop1": "that the last packet sent is sent again, and not the last block's ACK",
     "ubootarm64-py-dup": "that a copy of the last block that is there already is answered",
 }
 
