@@ -28,7 +28,7 @@ def blank(kind, level, verdict):
     return {
         "kind": kind,
         "level": level,
-        "verdict": verdict,
+        "verdict": _cell(verdict),
         "more": [],
         "facts": [],
         "lists": [],
