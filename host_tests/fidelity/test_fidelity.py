@@ -8,7 +8,7 @@ import pytest
 from pxerom import profile
 
 from host_tests.fidelity import __main__ as command
-from host_tests.fidelity import table
+from host_tests.fidelity import table, table_dhcp
 
 _PROGRAMS = [
     (name, rom_id, number)
@@ -37,7 +37,7 @@ def test_rom_is_as_its_captured_client(program):
 
 
 def test_table_in_the_readme_is_what_the_replay_finds():
-    found = command.readme(table.rows())
+    found = command.readme(table.rows(), table_dhcp.rows())
     assert table.README.read_text() == found, "run `python -m host_tests.fidelity --write`"
 
 
@@ -133,3 +133,53 @@ def test_another_clients_rom_does_not_pass():
         ("tftphpa-blackhole", "tftp-hpa", "atftp"),
     ):
         assert _judge(name, rom_id, profile.load(other)).verdict == "differs", name
+
+
+# ---- DHCP
+
+
+@pytest.mark.parametrize("name", table_dhcp.names())
+def test_rom_asks_dhcp_as_its_captured_client(name):
+    row = table_dhcp.judge(name, table_dhcp.rom(name))
+    assert row.verdict != "differs", "\n".join(row.differences)
+
+
+def test_dhcp_of_every_capture_is_played_but_that_of_a_loaded_program():
+    left = 0
+    for name in table.names():
+        there = [boot for client in table.read(name).clients for boot in client.boots if boot.dhcp]
+        left += len(there) - len(table_dhcp.boots(name))
+    assert left == len(table_dhcp.OTHERS)
+    assert set(table.without_tftp()) <= set(table_dhcp.names())
+
+
+def test_network_card_in_option_175_is_a_difference():
+    for name in ("pxelinux-boot2", "grubpc-boot2"):
+        differences = table_dhcp.judge(name, profile.read("ipxe")).differences
+        assert len(differences) == 3 and all("option 175" in text for text in differences)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "words"),
+    [
+        ("ipxe-nodhcp", "discover.waits_ms", [1000, 2400, 4000, 8000], "time: after 2.0"),
+        ("ipxe-nodhcp", "discover.waits_ms", [1000, 2000, 4000], "DISCOVER is missing"),
+        ("ipxe-boot1", "flags", 32768, "flags: 0x0000"),
+        ("ipxe-boot1", "secs.first", 0, "secs"),
+        ("ovmf-boot1", "pad", 548, "length: 347"),
+        ("ovmf-boot1", "arch", 0, "option 93"),
+        ("ubootarm64-boot1", "discover.gather", "window", "time: after 0.0"),
+    ],
+)
+def test_rom_whose_dhcp_is_a_little_different_does_not_pass(name, path, value, words):
+    rom = table_dhcp.rom(name)
+    *steps, last = path.split(".")
+    node = rom["dhcp"]
+    for step in steps:
+        node = node[step]
+        if isinstance(node, dict) and "value" in node:
+            node = node["value"]
+    node[last] = value
+    row = table_dhcp.judge(name, rom)
+    assert row.verdict == "differs"
+    assert any(words in text for text in row.differences), row.differences

@@ -203,7 +203,9 @@ _HAZARDS = (
 def _hazard(detail):
     # The reaction that a failure rests on, or None.
     if detail.startswith("The server's OACK says"):
-        return "unrequested_option" if detail.endswith("asked was nothing") else "larger_blksize"
+        if detail.endswith("asked was nothing"):
+            return "unrequested_option"
+        return "larger_blksize" if "says blksize" in detail else "malformed_oack"
     return next((hazard for words, hazard in _HAZARDS if detail.startswith(words)), None)
 
 
