@@ -3,7 +3,7 @@
 A ROM is run in the worst form that it may have (`hard_form`): a server that serves that one serves
 the milder ones. Where the worst fails, the milder form is run as well, so that the table tells a
 server that never serves a ROM from one that serves it sometimes. `endpoints` run the jobs,
-`compat_cli` and `compat_page` show the table; the shape of a row is `row`'s.
+`compat_cli` shows the table; the shape of a row is `row`'s.
 
 1. One ROM after the other: a server under load would answer another question.
 2. What the server sent is read from the packets, not from what the ROM made of them.
