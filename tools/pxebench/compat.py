@@ -45,13 +45,25 @@ def hard_form(rom):
 def mild_form(rom):
     """(the ROM in its mildest form, in words), or None where `hard_form` is its only one."""
     words = []
-    if "windowsize" in offered_by(rom):
+    plain = _without(rom, "windowsize")  # as older firmware of its kind asks
+    if plain != rom or "windowsize" in offered_by(rom):
+        rom = plain
         words.append("no windowsize")
     low, high = _split_ports(rom)
     if low and high:
         rom = _with_ports(rom, high)
         words.append(f"a port of {high[0]}-{high[1]}")
     return (rom, ", ".join(words)) if words else None
+
+
+def _without(rom, option):
+    rom = copy.deepcopy(rom)
+    for fact in value(value(rom["tftp"])["requests"]):
+        request = value(fact)
+        pairs = [pair for pair in value(request.get("options", [])) if value(pair)[0] != option]
+        if len(pairs) != len(value(request.get("options", []))):
+            request["options"] = pairs
+    return rom
 
 
 def _split_ports(rom):
@@ -336,8 +348,10 @@ def server_facts(rows, port):
         facts.append(f"It grants {', '.join(sorted(granted)) or 'nothing'}.")
         if never:
             facts.append(f"It never grants {', '.join(never)}.")
-    for left, low in _only_high(rows):
-        facts.append(f"{low} boots from a high port and not from a low one ({left}).")
+    for before, after in zip(rows, rows[1:], strict=False):
+        if (after["form"], after["verdict"]) == ("mild", "boots"):
+            worse = before["form_text"] or "windowsize"
+            facts.append(f"{after['rom']} boots with {after['form_text']}, and not with {worse}.")
     return facts
 
 
@@ -350,16 +364,6 @@ def _options_of(rows):
             asked |= {name.lower() for name, _ in options}
         granted |= set(made["granted"])
     return asked, granted
-
-
-def _only_high(rows):
-    for before, after in zip(rows, rows[1:], strict=False):
-        if (
-            after["form"] == "mild"
-            and after["verdict"] == "boots"
-            and "port" in after["form_text"]
-        ):
-            yield before["form_text"], before["rom"]
 
 
 def _roms(rows, verdict):
