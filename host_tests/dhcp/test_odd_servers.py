@@ -161,7 +161,7 @@ SCENES = {
             }
         )
     ),
-    "lies": Scene(_scripted({**GOOD, "discover": [*LIES.values(), offer(**FILE)]}), "u-boot"),
+    "lies": Scene(_scripted({**GOOD, "discover 1": [*LIES.values(), offer(**FILE)]}), "u-boot"),
 }
 HALF_LIE_SCENES = {
         f"half-{name}": Scene(_scripted({"discover": [_raw(tail)], "request": [ack(
