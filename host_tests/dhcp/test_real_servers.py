@@ -331,9 +331,11 @@ def test_interface_is_as_it_was_after_every_boot(boots):
 
 def test_interpreters_tell_the_same_of_a_boot(boots):
     def told(boot):
+        # On a busy PC one of them may have had to ask twice.
+        first = [one for one in boot.result["dhcp"] if one["attempt"] == 1]
         sent = [
             {name: part for name, part in one.items() if name not in ("at_ms", "xid", "secs")}
-            for one in boot.result["dhcp"]
+            for one in first
         ]
         lease = dict(boot.result["lease"] or {}, ip=None)
         return boot.exit_code, sent, lease, boot.result["boot"], boot.result["menu"]
