@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 
-from nic import COMMON_FIELDS, MISSING, LinkDown, Nic, check, no_media
+from nic import COMMON_FIELDS, MISSING, Nic, check, no_media
 from pxerom.compat import (
     MICROPYTHON,
     TIMED_OUT,
@@ -26,8 +26,6 @@ from pxerom.compat import (
     why,
 )
 from pxerom.status import Refused
-
-__all__ = ("FIELDS", "LinkDown", "connect")
 
 _AF_PACKET = 17
 _SOCK_DGRAM = 2  # the kernel makes the Ethernet header
