@@ -151,7 +151,7 @@ class Tape:
         self.inner = inner
         self.free = free
         self.full_at = full_at  # an exception to raise at (call, exception)
-        self.data = None if inner else b""
+        self.data = None if inner else bytearray()
         self.committed = False
 
     def _do(self, call, *arguments):
@@ -184,11 +184,38 @@ class Tape:
             self.inner.abort()
 
 
+class Check(Tape):
+    """A Tape for a long file, of which it keeps nothing: each write must be `content`'s next."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.content = content
+        self.bytes = 0
+
+    def write(self, view):
+        self._do("write", view)
+        assert self.content[self.bytes : self.bytes + len(view)] == view, self.bytes
+        self.bytes += len(view)
+
+    def whole(self):
+        return self.committed and self.bytes == len(self.content)
+
+
 class Run:
-    """One boot of `rom` against `server`: `result`, `events`, `net`, `sink`, `refused`."""
+    """One boot of `rom` against `server`: `result`, `events`, `net`, `sink`, `refused`.
+    `keep`: False notes no packets, `told`: False no events, for transfers of many blocks."""
 
     def __init__(
-        self, rom, server, file="x", sink=None, interrupt_at=None, net=None, keep=True, **limits
+        self,
+        rom,
+        server,
+        file="x",
+        sink=None,
+        interrupt_at=None,
+        net=None,
+        keep=True,
+        told=True,
+        **limits,
     ):
         self.net = net or FakeNet(rom, server)
         self.net.interrupt_at = interrupt_at
@@ -199,7 +226,7 @@ class Run:
         self.sink.net = self.net
         self.events = []
         self.waits = []  # the clock at each on_wait
-        boot = Boot(rom, self.net, self.events.append, self._waited)
+        boot = Boot(rom, self.net, self.events.append if told else len, self._waited)
         self.result = boot.fetch(HOST, 69, file, self.sink, **limits)
 
     def _waited(self):
@@ -245,7 +272,9 @@ class FileServer:
         self.tid = 45140
         self.counts = {"in": 0, "out": 0}
         self.sessions = {}
-        self.acks = []
+        self.acks = []  # the numbers of the first hundred
+        self.acked = 0  # how many there were
+        self.zeros = 0  # how many had the number 0
 
     def _lost(self, direction, packet):
         count = self.counts[direction]
@@ -323,7 +352,10 @@ class FileServer:
         return replies
 
     def _acked(self, session, wire):
-        self.acks.append(wire)
+        self.acked += 1
+        self.zeros += wire == 0
+        if self.acked <= 100:
+            self.acks.append(wire)
         if session["oack"]:
             if wire != 0:
                 return ()
@@ -345,3 +377,20 @@ def pattern(size):
     """Bytes in which a block out of place shows."""
     block = bytes(range(251))
     return (block * (size // 251 + 1))[:size]
+
+
+class Long:
+    """`pattern(size)` of which a piece is made when it is asked for: a board holds no more."""
+
+    def __init__(self, size):
+        self._size = size
+        self._pieces = pattern(2 * 251 + 1468)
+
+    def __len__(self):
+        return self._size
+
+    def __getitem__(self, part):
+        start = part.start % 251
+        length = min(part.stop, self._size) - part.start
+        assert part.step is None and length <= 1468
+        return self._pieces[start : start + max(0, length)]
