@@ -40,12 +40,19 @@ _ON = (
     ("give_up", "silent", "a transfer whose server dies"),
 )
 # Seen or not there at all: the engine's own way is the default.
-_RARE = ("other_timeout", "error_reply", "rrq_unreachable", "ack_unreachable")
+_RARE = (
+    *("other_timeout", "odd_number", "error_reply", "time_out", "rrq_unreachable"),
+    "ack_unreachable",
+)
 _NEEDS_OPTIONS = (
     *("no_oack", "malformed_oack", "unrequested_option", "larger_blksize"),
     *("duplicate_oack", "late_oack"),
 )
-_PROBE = ("no_oack", "error")  # what a size probe may answer in its own way
+# What a size probe may answer in its own way.
+_PROBE = (
+    *("no_oack", "error", "malformed_oack", "unrequested_option", "larger_blksize"),
+    *("other_timeout", "odd_number"),
+)
 _OPTIONS_MAX = 256
 _BLACKHOLE = "a boot with the server's port 69 filtered, until the client gives up"
 _SERVER_DIES = "a transfer whose server dies, until the client gives up"
