@@ -132,7 +132,7 @@ class FakeNet:
                 return None
             host, port = source if isinstance(source, tuple) else (HOST, source)
             self.sender = address(host, port)
-            if self.keep:
+            if self.keep is True:
                 self.heard.append((self.clock, local_port, port, what))
             return what[:size]
         self.clock = until
@@ -203,7 +203,8 @@ class Check(Tape):
 
 class Run:
     """One boot of `rom` against `server`: `result`, `events`, `net`, `sink`, `refused`.
-    `keep`: False notes no packets, `told`: False no events, for transfers of many blocks."""
+    For transfers of many blocks: `keep` False notes no packets, "sent" only those that the ROM
+    sent; `told` False notes no events."""
 
     def __init__(
         self,
@@ -225,12 +226,17 @@ class Run:
             self.net.server = server
         self.sink.net = self.net
         self.events = []
-        self.waits = []  # the clock at each on_wait
+        self.waits = 0  # calls of on_wait,
+        self.longest_ms = 0  # the longest time without one,
+        self.waited = 0  # and the clock at the last
         boot = Boot(rom, self.net, self.events.append if told else len, self._waited)
         self.result = boot.fetch(HOST, 69, file, self.sink, **limits)
+        self._waited()
 
     def _waited(self):
-        self.waits.append(self.net.clock)
+        self.waits += 1
+        self.longest_ms = max(self.longest_ms, self.net.clock - self.waited)
+        self.waited = self.net.clock
 
     def packets(self):
         """The bytes that were sent, in order."""
@@ -376,7 +382,7 @@ class FileServer:
 def pattern(size):
     """Bytes in which a block out of place shows."""
     block = bytes(range(251))
-    return (block * (size // 251 + 1))[:size]
+    return block * (size // 251) + block[: size % 251]  # a board has no room for it twice
 
 
 class Long:

@@ -196,7 +196,7 @@ def test_any_single_packet_may_be_lost():
 
 def test_a_quarter_of_all_packets_may_be_lost():
     """R-TFTP-46, R-TFTP-47, R-TFTP-62, R-TFTP-63: no end gets out of step, in lockstep or not."""
-    content = pattern(20000)
+    content = pattern(7000)
     for windowsize in (1, 4):
         flat = rom("standard")
         flat["tftp"]["requests"][0]["options"] = [
@@ -250,10 +250,10 @@ def _repeating(content, repeated):
 
 def test_duplicate_amid_a_stream_of_blocks_is_known_as_one():
     """R-TFTP-46: after many blocks in a row, and again after many more."""
-    content = pattern(1456 * 12)
+    content = pattern(512 * 12)
     for name, times in (("intel-undi-plain", 3), ("standard", 2)):
         flat = rom(name)
-        flat["tftp"]["requests"][0]["options"] = [["blksize", "1456"]]
+        flat["tftp"]["requests"][0]["options"] = [["blksize", "512"]]
         run = Run(flat, _repeating(content, (5, 10)))
         _whole(run, content)
         for block in (5, 10):
@@ -572,11 +572,8 @@ def test_watchdog_is_fed_at_least_once_a_second():
     busy = Run(rom("standard"), server, sink=Check(content), keep=False, told=False)
     assert busy.sink.whole(), busy.result["status"]
     for run in (silent, busy):
-        before = 0
-        for at_ms in run.waits + [run.net.clock]:
-            assert at_ms - before <= 1100, (before, at_ms)
-            before = at_ms
-        assert len(run.waits) <= run.net.clock // 100 + 2
+        assert 0 < run.longest_ms <= 1100, run.longest_ms
+        assert run.waits <= run.net.clock // 100 + 3
 
 
 def test_progress_comes_about_ten_times_a_second_and_at_the_end():

@@ -23,13 +23,13 @@ from pxebench.job import EXIT_BENCH, Refused, show
 _SILENCE_S = 60.0
 _TEST = re.compile(r"^def (test_\w+)\(", re.MULTILINE)
 
-# NAMES, tests of one module: each with its outcome; what does not fit into the memory says so, and
-# so does a boot that ended for want of it.
+# NAMES, tests of one module in ROOT: each with its outcome; what does not fit into the memory says
+# so, and so does a boot that ended for want of it.
 _RUN = """\
 import gc, io, json, os, sys, time
 os.chdir('/')
-sys.path.insert(0, '/remote/lib')
-sys.path.insert(0, '/remote')
+sys.path.insert(0, ROOT + '/lib')
+sys.path.insert(0, ROOT)
 def _say(event, **more):
     more['event'] = event
     sys.stdout.write('\\x1e' + json.dumps(more) + '\\n')
@@ -125,6 +125,12 @@ def stage(folder, board):
         target.write_bytes(data)
 
 
+def program(name, tests, root="/remote"):
+    """What a board runs: `tests` of the module `name`, staged in its folder `root`. It prints
+    records: "test" with name, outcome, text and took_ms, "alive", and at the end "module"."""
+    return f"ROOT = {root!r}\nNAMES = {tests!r}\n{_RUN}\n_module({name!r})\n"
+
+
 def run(board, folder, names, on_outcome, on_module):
     """Run the modules `names`; `on_outcome` gets each Outcome, `on_module` each module first."""
     check(names)
@@ -160,9 +166,8 @@ def _run(board, folder, name, tests):
             elif event["event"] == "module":
                 last.update(event)
 
-    program = f"{_RUN}NAMES = {tests!r}\n_module({name!r})\n"
     began = time.monotonic()
-    trouble = board.run(program, take, _SILENCE_S)
+    trouble = board.run(program(name, tests), take, _SILENCE_S)
     took_ms = round((time.monotonic() - began) * 1000)
     for test in tests:
         event = seen.get(test)
