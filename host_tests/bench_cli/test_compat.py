@@ -147,6 +147,11 @@ def _result(outcome="ok", sha256="a" * 64, **changes):
     return {**made, "transfers": [transfer], **changes}
 
 
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(compat, "_PAUSE_S", 0)
+
+
 def _run(roms, answer):
     """compat.run with `answer(job) -> result` in the place of an endpoint."""
 
@@ -204,6 +209,22 @@ def test_rom_that_gets_other_bytes_than_the_rest_has_not_booted():
     rows, _ = _run(["ipxe", "os-client", "edk2"], answer)
     assert [row["verdict"] for row in rows] == ["fails", "boots", "boots"]
     assert rows[0]["why"].startswith("It ends without an error, but its 9 bytes are not those")
+
+
+def test_rom_that_meets_the_leftovers_of_another_is_run_once_more(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(compat, "_PAUSE_S", 7)
+    monkeypatch.setattr(compat.time, "sleep", pauses.append)
+    asked = []
+
+    def answer(wanted):
+        asked.append(wanted["rom"]["id"])
+        return _result("ok" if asked.count("intel-undi-plain") == 2 else "failed")
+
+    rows, _ = _run(["intel-undi", "intel-undi-plain"], answer)
+    assert asked == ["intel-undi", "intel-undi-plain", "intel-undi-plain"]
+    assert [row["verdict"] for row in rows] == ["fails", "boots"]
+    assert pauses == [7]
 
 
 def test_rom_that_cannot_be_run_is_neither_good_nor_bad():
