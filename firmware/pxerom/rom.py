@@ -115,7 +115,7 @@ class Boot:
         slash = spec.get("slash")
         if slash in ("add", "drop"):
             mark = "/" if isinstance(filename, str) else b"/"
-            filename = mark * (slash == "add") + filename.lstrip(mark)
+            filename = mark * (slash == "add") + filename.lstrip(mark)  # pyright: ignore
         for request in spec["requests"]:
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
