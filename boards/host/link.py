@@ -98,6 +98,9 @@ class Interface(Nic):
         if "via" in words:
             self.gateway = words[words.index("via") + 1]
 
+    def limits(self):
+        return []
+
     def raw(self, ttl):
         return Wire(self, ttl)
 
@@ -125,6 +128,9 @@ class Interface(Nic):
             route = "%s/32 via %s dev %s" % (_checked(host), _checked(gateway), self.name)
             if _ip("-4 route add %s onlink" % route):
                 self._undo.append("-4 route del %s" % route)
+
+    def let_go(self):
+        """`give_back` comes next."""
 
     def give_back(self):
         while self._undo:

@@ -132,7 +132,7 @@ class _Job:
             if self.found:
                 self._fetch(net)
             if self.farewell:
-                self._release(net)
+                self._release(net, nic)
         finally:
             net.close()
             net.flush()
@@ -220,7 +220,7 @@ class _Job:
                 return Failure("PXE-E79", status["detail"], "server").status()
         return status
 
-    def _release(self, net):
+    def _release(self, net, nic):
         lease = self.result["lease"]
         try:
             net.open(68, lease["ip"])
@@ -231,6 +231,8 @@ class _Job:
             self.emit({"event": "warning", "text": text})
             return
         lease["released"] = True
+        net.close()
+        nic.let_go()
         sent = dict(self.result["dhcp"][-1])
         sent["message"] = "RELEASE"
         sent["purpose"] = "lease"

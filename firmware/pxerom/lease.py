@@ -62,6 +62,8 @@ class Lease:
         max_time_ms = self.job.get("max_time_ms")
         if max_time_ms:
             self._end = ticks_add(self.net.now(), max_time_ms)
+        for limit in self.nic.limits():
+            self.warn(limit)
         by = self.job.get("lease") or "dhcp"
         if by == "dhcp":
             answers = self._dora()

@@ -50,6 +50,23 @@ def of_code(code, uefi=False):
     return code, side, text, advice
 
 
+def lines_of(screen, status, error):
+    """What a ROM prints when a boot has failed. `screen`: of the ROM; `error`: {code, message} of
+    the server's last ERROR packet, or None. Legacy ROMs all print the same (R-PXE-62): its
+    text, then the code with its own, then the exit line; others have words of their own."""
+    code = status["code"]
+    own = screen["errors"].get(code)
+    lines = []
+    if own and error:
+        own = own.replace("{code}", str(error["code"])).replace("{text}", error["message"])
+    elif error and not own and code in ("PXE-E36", "PXE-E3B", "PXE-E3C"):
+        lines.append("PXE-T%02d: %s" % (error["code"], error["message"]))
+    lines.append(own or "%s: %s" % (code, status["text"]))
+    last = screen["exit"]
+    lines.append("PXE-M0F: Exiting PXE ROM." if last is None else last)
+    return lines
+
+
 def of_errno(number):
     """An error number in words."""
     for entry in _WORDS.split("|"):

@@ -13,10 +13,11 @@ import termios
 import time
 
 import pytest
+from pxebench import job as job_of
 
 from host_tests.dhcp import scenes
 from host_tests.dhcp.scenes import EVERYWHERE, FILES, SERVER
-from host_tests.lab import capture, dhcp_servers, namespaces, processes, servers
+from host_tests.lab import capture, dhcp_servers, namespaces, processes, programs, servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dhcp")]
 
@@ -202,6 +203,32 @@ def test_ctrl_c_before_any_answer_ends_at_once(lan, interpreter, tmp_path):
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(10) == 130
         assert time.monotonic() - sent < 3
+
+
+@everywhere
+def test_firmware_alone_takes_back_what_it_put_there(lan, interpreter):
+    """Without the bench, which would do it too."""
+    job = {
+        "job": "boot",
+        "interface": "eth0",
+        "sink": {"kind": "null"},
+        "trace": False,
+        "max_bytes": None,
+        "max_time_ms": 20000,
+        "rom": job_of.bare(scenes.hurried("ipxe")),
+    }
+    folders = [programs.ROOT / folder for folder in ("firmware", "boards/host", "boards/common")]
+    path = ":".join(map(str, folders))
+    with _served(lan, ["--dhcp-boot=linux.0"]) as (client, _):
+        before = scenes.remains(client)
+        done = client.run(
+            sys.executable if interpreter == "CPython" else "micropython-1.26",
+            *("-c", "from pxerom import agent; agent.main()"),
+            input=json.dumps(job) + "\n",
+            env={**os.environ, "PYTHONPATH": path, "MICROPYPATH": path},
+        )
+        assert '"outcome": "ok"' in done.stdout
+        assert scenes.remains(client) == before
 
 
 def test_address_that_was_there_before_stays(lan, tmp_path):

@@ -82,7 +82,9 @@ SCENES = {
         _scripted({**GOOD, "request": [ack(yiaddr="10.88.0.66"), ack(**FILE)]})
     ),
     "ack-of-a-stranger": Scene(
-        _scripted({**GOOD, "request": [ack(yiaddr="10.88.0.66", server=SECOND), ack(**FILE)]})
+        _scripted(
+            {**GOOD, "request": [ack(**{**FILE, "file": "evil"}, server=SECOND), ack(**FILE)]}
+        )
     ),
     "relayed": Scene(
         _scripted(
@@ -159,7 +161,7 @@ SCENES = {
             }
         )
     ),
-    "lies": Scene(_scripted({**GOOD, "discover": [*LIES.values(), offer(**FILE)]}), "u-boot"),
+    "lies": Scene(_scripted({**GOOD, "discover 1": [*LIES.values(), offer(**FILE)]}), "u-boot"),
 }
 HALF_LIE_SCENES = {
         f"half-{name}": Scene(_scripted({"discover": [_raw(tail)], "request": [ack(
@@ -256,6 +258,7 @@ def test_request_is_repeated_and_then_given_up(boots, interpreter):
 @pytest.mark.parametrize("scene", ["ack-of-another-address", "ack-of-a-stranger"])
 def test_ack_of_something_else_is_no_ack(boots, scene, interpreter):
     result = _booted(boots[scene, interpreter])
+    assert result["lease"]["server"] == SERVER
     assert result["dropped"]["count"] >= 1
 
 

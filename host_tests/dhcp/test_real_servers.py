@@ -375,6 +375,28 @@ def test_capture_holds_the_packets_of_the_wire(boots):
         assert set(own) <= set(wire), key
 
 
+def test_rom_on_a_live_network_is_a_client_and_no_more(boots):
+    """Nothing leaves it but DHCP to servers, RRQs and what follows them, ARP and IGMP."""
+    for key, boot in boots.items():
+        mac = bytes.fromhex(boot.result["events"][0]["mac"].replace(":", ""))
+        sent = []
+        for _, frame in dpkt.pcap.Reader(io.BytesIO(boot.pcap[1])):
+            ethernet = dpkt.ethernet.Ethernet(frame)
+            if ethernet.src == mac:
+                sent.append(ethernet.data)
+        assert sent
+        for ip in sent:
+            assert ip.p in (dpkt.ip.IP_PROTO_UDP, dpkt.ip.IP_PROTO_IGMP), key  # no ICMP: a ROM
+            if ip.p == dpkt.ip.IP_PROTO_UDP:
+                assert ip.data.sport != 67, key
+                if ip.data.dport in (67, 4011):
+                    assert ip.data.sport in (68, 4011), key
+                    assert ip.data.data[0] == 1, key  # BOOTREQUEST
+        # And as many as it says.
+        asked = [ip for ip in sent if ip.p == 17 and ip.data.dport in (67, 4011)]
+        assert len(asked) == len(boot.result["dhcp"]), key
+
+
 def test_wireshark_finds_nothing_wrong_with_what_is_sent(boots, tmp_path):
     sent = []
     for boot in boots.values():
