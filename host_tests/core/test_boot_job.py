@@ -7,7 +7,7 @@ from pxerom.status import Failure
 
 from host_tests.core.check import Patch, raises, same
 from host_tests.core.fakelan import CLIENT, LEASE, SERVER, FakeLan, dhcpd, option
-from host_tests.core.fakenet import HOST, FakeNet, FileServer, silence
+from host_tests.core.fakenet import HOST, FakeNet, FileServer, Long, silence
 
 _CONTENT = bytes(range(256)) * 12
 
@@ -114,7 +114,7 @@ def test_every_code_of_a_boot_has_its_text():
 
 def test_program_larger_than_base_memory_is_e79():
     """R-IMG-3: told apart from the limit that the job sets itself."""
-    huge = FileServer(bytes(700000))
+    huge = FileServer(Long(700000))
     job = Job("intel-undi", _dhcp(), huge)
     same((job.code(), job.result["outcome"]), ("PXE-E79", "failed"))
     same([each["status"]["code"] for each in job.events if each["event"] == "failed"], ["PXE-E79"])
