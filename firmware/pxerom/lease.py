@@ -78,10 +78,10 @@ class Lease:
 
     def _dora(self):
         self.net.open(_CLIENT)
-        code, who = "PXE-E51", ""
+        code, what = "PXE-E51", ""
         for _ in range(_RESTARTS + 1):
             lease, proxies = self._discover()
-            code, who = "PXE-E51", "%s refused (NAK)" % lease.server
+            code, what = "PXE-E51", "%s refused (NAK) %s" % (lease.server, lease.reply.yiaddr)
             ack = lease if lease.kind == "bootp" else self._request(lease)
             if ack:
                 if self._free(ack):
@@ -89,10 +89,8 @@ class Lease:
                     ack.reason = "the lease, confirmed"
                     self._leased(ack)
                     return [ack, lease] + proxies
-                code, who = "PXE-E54", "Another machine uses"
-        raise Failure(
-            code, "%s %s, %d times in a row" % (who, lease.reply.yiaddr, _RESTARTS + 1), "server"
-        )
+                code, what = "PXE-E54", "Another machine uses %s" % lease.reply.yiaddr
+        raise Failure(code, "%s, %d times in a row" % (what, _RESTARTS + 1), "server")
 
     def _discover(self):
         spec = self.spec["discover"]

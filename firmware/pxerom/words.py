@@ -37,16 +37,16 @@ _WORDS = (
 def of_code(code, uefi=False):
     """(code, side, the ROM's text, what to do next) of a code such as "PXE-E32"; `uefi`: the code
     and the text are UEFI's."""
+    key = code[4:] + "|"
     codes = _CODES
-    if uefi or code[4:] + "|" not in codes:
-        from pxerom import bootwords
-
-        if code[4:] + "|" not in codes:
-            codes = bootwords.CODES
-    line = codes[codes.index(code[4:] + "|") :].split("\n", 1)[0]
+    if key not in codes:
+        from pxerom.bootwords import CODES as codes
+    line = codes[codes.index(key) :].split("\n", 1)[0]
     _, side, text, advice = line.split("|")
     if uefi:
-        code, text = bootwords.of_uefi(code, text)
+        from pxerom.bootwords import of_uefi
+
+        code, text = of_uefi(code, text)
     return code, side, text, advice
 
 
