@@ -337,6 +337,7 @@ def _at_the_prompt(lan, interpreter, folder):
 
 @everywhere
 def test_keys_open_the_menu_and_choose_from_it(lan, interpreter, tmp_path):
+    """R-PXE-43."""
     with _at_the_prompt(lan, interpreter, tmp_path) as terminal:
         terminal.press(b"\x1b[19~")  # F8
         terminal.until("Tools")

@@ -208,6 +208,7 @@ def _heard(boot, server=0):
 def test_silence_is_asked_at_the_roms_times_and_then_given_up(
     boots, scene, code, waits_ms, interpreter
 ):
+    """R-PXE-10."""
     boot = boots[scene, interpreter]
     result = _failed(boot, code)
     assert _heard(boot) == ["discover"] * 4
@@ -232,6 +233,7 @@ def test_slow_server_is_waited_for(boots, interpreter):
 
 @everywhere
 def test_nak_starts_again_and_ends_some_day(boots, interpreter):
+    """R-PXE-27."""
     boot = boots["nak-once", interpreter]
     _booted(boot)
     assert _heard(boot) == ["discover", "request"] * 2
@@ -256,6 +258,7 @@ def test_request_is_repeated_and_then_given_up(boots, interpreter):
 @everywhere
 @pytest.mark.parametrize("scene", ["ack-of-another-address", "ack-of-a-stranger"])
 def test_ack_of_something_else_is_no_ack(boots, scene, interpreter):
+    """R-PXE-27."""
     result = _booted(boots[scene, interpreter])
     assert result["lease"]["server"] == SERVER
     assert result["dropped"]["count"] >= 1
@@ -276,6 +279,7 @@ def test_nobody_elses_lease_is_taken(boots, interpreter):
 
 @everywhere
 def test_server_with_a_file_wins_over_a_faster_one_without(boots, interpreter):
+    """R-PXE-23."""
     boot = boots["two-servers", interpreter]
     result = _booted(boot)
     loser = next(one for one in result["offers"] if one["server"] == SECOND)
@@ -305,6 +309,7 @@ def test_boot_server_that_is_gone_is_e11(boots, interpreter):
 
 @everywhere
 def test_address_that_somebody_has_is_declined(boots, interpreter):
+    """R-PXE-28."""
     boot = boots["address-in-use", interpreter]
     result = _booted(boot)
     assert "decline" in _heard(boot)
@@ -313,6 +318,7 @@ def test_address_that_somebody_has_is_declined(boots, interpreter):
 
 @everywhere
 def test_text_from_the_network_is_harmless(boots, interpreter):
+    """R-SEC-22."""
     boot = boots["hostile-texts", interpreter]
     assert boot.exit_code == 1
     assert not {"\x1b", "\x07"} & set(boot.said)
@@ -329,6 +335,7 @@ def test_every_lie_is_passed_over_and_the_honest_offer_taken(boots, interpreter)
 
 @pytest.mark.parametrize("lie", HALF_LIES)
 def test_lengths_that_lie_are_not_followed(boots, lie):
+    """R-SEC-14, R-SEC-15."""
     boot = boots[f"half-{lie}", "MicroPython-1.26"]
     expected = HALF_LIES[lie][1]
     assert (boot.result["status"] or {}).get("code", "ok") == expected, boot.said
