@@ -5,7 +5,7 @@ import concurrent.futures
 from host_tests.diagnose.conditions import CONDITIONS
 from host_tests.diagnose.place import place
 
-AT_ONCE = 8
+AT_ONCE = 12
 
 
 def play(condition):

@@ -22,7 +22,11 @@ _FAMILIES = ("ip", "inet", "bridge")
     metavar="SECONDS",
     help="For the ROM's own boot (default 12.5: four RRQs of an Intel ROM).",
 )
-@click.option("--quick", is_flag=True, help="Fewer blocks in lockstep, and a short boot of 3 s.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="In half the time: a boot of 3 s, fewer blocks, no search for the border.",
+)
 @click.option(
     "--nft-chain",
     default="inet filter forward",
