@@ -17,7 +17,9 @@ import time
 
 from pxebench import asks, causes, experiments, observe, rules
 from pxebench import ports as port_names
+from pxebench.anomalies import anomalies
 from pxebench.job import SCHEMA, bare, flat, show
+from pxebench.rom_ports import counts, ports_of_boot
 
 _SILENT_CAUSES = ("request-blocked", "no-tftp-helper", "nat-port", "client-port-filter")
 # Ports that lie so close together that an operating system's choice is hardly the reason.
@@ -49,8 +51,8 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
         "skipped": plan.skipped,
         "strip": asks.strip(every),
         "observations": seen,
-        "rom_ports": list(experiments.ports_of_boot(flattened)),
-        "rom_counts": experiments.counts(flattened),
+        "rom_ports": list(ports_of_boot(flattened)),
+        "rom_counts": counts(flattened),
         "ended": plan.ended,
     }
     return judge(result), plan.events
@@ -60,7 +62,7 @@ def judge(result, on_path=None):
     """A copy of `result` with its verdict (anew).  `on_path`: what captures of the other end told:
     {"requests": RRQs seen there, "answers": datagrams sent back, "nat": client ports changed}."""
     seen = result["observations"]
-    found = observe.anomalies(seen, show)
+    found = anomalies(seen, show)
     cause, also, against = causes.sort_out(seen, found, on_path)
     if result["ended"]:
         cause, also = (None, [cause, *also] if cause and cause != "healthy" else [])
@@ -119,7 +121,7 @@ def _unknown(result, seen, cause, also, open_causes):
         yield "A long or busy path looks the same as a slow server."
     if cause == "one-expectation":
         yield "A server that serves one transfer at a time looks the same as such a path."
-    if cause == "acks-lost" or "acks-lost" in observe.anomalies(seen, show):
+    if cause == "acks-lost" or "acks-lost" in anomalies(seen, show):
         yield "A filter that drops what goes to the server's high ports looks the same."
     if cause == "mtu":
         yield "Whether a small link or a filter for fragments is the reason cannot be seen here."
