@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH):/usr/sbin:/sbin
 export IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hil lint packages bench soak firewall-demo clean distclean
+.PHONY: help setup demo test hil lint packages bench soak fidelity firewall-demo clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,7 @@ demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython
 	@$(VENV)/python -m pxebench.demo
 
 test: setup ## Run the tests (PYTEST_ARGS="-k tftp -x" to choose among them).
+	@$(PROVISION) browser
 	@$(VENV)/pytest $(PYTEST_ARGS)
 
 hil: ## Run the hardware suite on a board: PORT=auto SERVER=10.0.0.1 FILE=undionly.kpxe (CONFIG=file).
@@ -48,6 +49,9 @@ bench: setup ## Time fetches against atftp, curl and busybox tftp, in pairs; pri
 
 soak: setup ## Run the long tests that `make test` leaves out.
 	@$(VENV)/pytest -m soak $(PYTEST_ARGS)
+
+fidelity: setup ## Play the captured servers against our ROMs, and print what differs from the real clients.
+	@$(VENV)/python -m host_tests.fidelity
 
 firewall-demo: setup ## Show the firewall that stops a ROM and lets the OS's client through.
 	@$(VENV)/python -m host_tests.lab.firewall_demo

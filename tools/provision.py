@@ -23,6 +23,7 @@ import shutil
 import sys
 import time
 
+from provisioning.browser import provide_browser
 from provisioning.folder import TOOLS, Failure
 from provisioning.ipxe import provide_ipxe
 from provisioning.micropython import provide_micropython
@@ -34,8 +35,11 @@ STEPS = {
     "micropython": provide_micropython,
     "servers": provide_servers,
     "ipxe": provide_ipxe,
+    "browser": provide_browser,
     "lint": provide_lint,
 }
+# Not for everybody: what only the tests, or only the checks, need.
+APART = ("browser", "lint")
 
 
 def main():
@@ -43,10 +47,12 @@ def main():
         description="Put what pxerom is run and tested with into .venv and .tools.",
         epilog="; ".join(f"{name}: {step.__doc__.rstrip('.')}" for name, step in STEPS.items()),
     )
-    parser.add_argument("step", nargs="+", choices=[*STEPS, "all"], help="all: all but lint")
+    parser.add_argument(
+        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, lint"
+    )
     wanted = parser.parse_args().step
     if "all" in wanted:
-        wanted = [name for name in STEPS if name != "lint" or name in wanted]
+        wanted = [name for name in STEPS if name not in APART or name in wanted]
         if os.environ.get("IMAGE"):
             wanted.remove("ipxe")
     TOOLS.mkdir(exist_ok=True)
@@ -61,7 +67,7 @@ def main():
                 if made:
                     idle = False
                     print(f"{step}: {made} ({time.monotonic() - started:.0f} s)", flush=True)
-            if idle and wanted != ["lint"]:
+            if idle and wanted not in (["lint"], ["browser"]):
                 print("setup: everything is in place")
     except Failure as failure:
         print(f"provision: {step}: {failure}", file=sys.stderr)

@@ -120,8 +120,11 @@ def main():
     except ValueError:
         emit({"event": "refused", "exit": 2, "message": "The job is not a line of JSON."})
         return
+    keys = None
+    if job.get("keys"):
+        from pxerom.boot import pressed as keys
     try:
-        run(job, emit)
+        run(job, emit, None, None, keys)
     except OSError:
         pass  # nobody reads the events any more
 

@@ -31,6 +31,16 @@ def load_rom(rom):
         compat.forget("profile")
 
 
+def pressed():
+    """One key of standard input, or "" when none was pressed: a board's console, a bench's pipe.
+    It never waits."""
+    import select
+
+    poll = select.poll()
+    poll.register(sys.stdin, select.POLLIN)
+    return sys.stdin.read(1) if poll.poll(0) else ""
+
+
 def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     """Run a job of the kind boot; returns the result. `nic`: a link that is up, or None to bring
     the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.

@@ -35,10 +35,15 @@ class Screen:
             self._error = event["error"]  # shown only if the boot fails for it, as ROMs do
         elif name == "failed":
             status = event["status"]
-            if self._error and status["code"] in ("PXE-E36", "PXE-E3B", "PXE-E3C"):
-                self._line("PXE-T%02d: %s" % (self._error["code"], self._error["message"]))
+            error = self._error
             own = self._screen["errors"].get(status["code"])
-            self._line(own or "%s: %s" % (status["code"], status["text"]))
+            if own and error:
+                own = own.replace("{code}", str(error["code"])).replace("{text}", error["message"])
+            elif not own:
+                if error and status["code"] in ("PXE-E36", "PXE-E3B", "PXE-E3C"):
+                    self._line("PXE-T%02d: %s" % (error["code"], error["message"]))
+                own = "%s: %s" % (status["code"], status["text"])
+            self._line(own)
             last = self._screen["exit"]
             self._line(EXIT_LINE if last is None else last)
         elif name == "image":

@@ -48,6 +48,14 @@ arp.announce yes|no "no"
 name_tail ascii ""
 memory 1..16777216 null"""
 
+# The words of `bootscreen`.
+_SCREEN = """\
+start [text] []
+discover any ""
+again any ""
+lease [text] []
+boot [text] []"""
+
 _WORDS = ("<type>", "<server>", "<address>", "<uuid>", "<mac>", "<item>", "<arch>")
 _INFORM_MS = (1000, 2000, 3000, 4000)
 
@@ -57,8 +65,8 @@ def load(rom):
     screen of a boot in it. Raises profile.ProfileError."""
     tree = rom if isinstance(rom, dict) else profile.read(str(rom))
     flat = profile.flatten(tree)
-    boot = profile.value(profile.value(tree["screen"]).get("boot", {}))
-    flat["screen"]["boot"] = {name: profile.value(lines) for name, lines in boot.items()}
+    boot = profile.value(tree["screen"]).get("boot", {})
+    flat["screen"]["boot"] = profile.check(_SCREEN, boot, "screen.boot")
     return flat, flatten(tree)
 
 

@@ -10,7 +10,7 @@ texts for people are dropped on the way in: a board keeps bare values.
 
 import json
 
-from pxerom.compat import ENOENT, why
+from pxerom.compat import ENOENT, tidy, why
 
 _EVIDENCE = ("observed", "source", "derived", "assumed")
 
@@ -240,6 +240,9 @@ def flatten(rom):
         del flat[name]  # for people, or read elsewhere
     del flat["tftp"]["adjustable"]  # for the bench
     del flat["screen"]["boot"]  # put back for a boot, see `dhcprom`
+    errors = flat["screen"]["errors"]
+    if not isinstance(errors, dict) or not all(_is_text(errors[code], "~") for code in errors):
+        _wrong("screen.errors", "an object with the ROM's text for a code", errors)
     ports = flat["udp"]["source_port"]
     if ports["last"] < ports["first"]:
         raise ProfileError("udp.source_port.last", "expected %d or more" % ports["first"])
@@ -289,4 +292,9 @@ def read(rom):
 
 def load(rom):
     """The flat form of a ROM, given by id, by path or as a dict."""
-    return flatten(rom if isinstance(rom, dict) else read(str(rom)))
+    if not isinstance(rom, dict):
+        rom = read(str(rom))
+        if isinstance(rom, dict):
+            rom["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
+        tidy()
+    return flatten(rom)

@@ -26,8 +26,8 @@ class Retry:
         self.deadline = ticks_add(now, self.waits_ms[self.sends])
         self.sends += 1
 
-    def restart(self, now, count=1):
-        """Progress, `count` blocks of it: the last packet sent is the first of a new round."""
+    def restart(self, now):
+        """Progress: the packet just sent is the first of a new round."""
         self.sends = 1
         self.deadline = ticks_add(now, self.waits_ms[0])
 

@@ -51,6 +51,7 @@ class Boot:
         self.phase = None
         self.timer = None
         self._now = 0  # ticks at which the last datagram came
+        self._smoothed = False
         self._icmp = 0  # ICMP errors that the ROM has been told of
 
     def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
@@ -187,8 +188,8 @@ class Boot:
         transfer = self.transfer
         retry = self.rom["tftp"]["retry"]
         self.phase = retry["size"] if transfer.probe and retry["size"] else retry["open"]
-        smoothed = self.rom["tftp"].get("timer") == "round_trips"
-        if smoothed:
+        self._smoothed = self.rom["tftp"].get("timer") == "round_trips"
+        if self._smoothed:
             from pxerom.smoothed import Smoothed as Timer
         else:
             Timer = Retry
@@ -222,7 +223,7 @@ class Boot:
             if opening:
                 opening = False
                 self.phase = retry["read"]
-                if not smoothed:
+                if not self._smoothed:
                     self.timer = Retry(self.phase["waits_ms"])
                 self._opened()
             self.timer.restart(self._now)
@@ -258,6 +259,8 @@ class Boot:
         wait_ms = self._wait_ms(now)
         if wait_ms <= 0:
             return None
+        timer = self.timer
+        follows = self._smoothed  # the wait after each block depends on that block
         taken = 0
         try:
             while taken < run and ticks_diff(now, due) < 0:
@@ -276,6 +279,9 @@ class Boot:
                 ack[3] = data[3]
                 send(ack, peer)
                 now = net.now()
+                if follows:
+                    timer.restart(now)
+                    wait_ms = timer.waited_ms()
                 taken += 1
                 block += 1
                 buffer[:full] = data
@@ -284,7 +290,8 @@ class Boot:
         finally:
             if taken:
                 transfer.took(taken)
-                self.timer.restart(now, taken)
+                if not follows:
+                    timer.restart(now)
         return None
 
     def _wait_ms(self, now):

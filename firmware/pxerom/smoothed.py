@@ -7,7 +7,8 @@ a fresh timer; what it has more or less than the exact double (a clock's tick) i
 1. t := 7/8 t + r/2 after each round trip r; after a time-out the next replies, one for each, only
    use it up (Karn): t stays doubled until then.
 2. One timer lives through a transfer: the request's waits are the first that it learns from.
-3. It ends where the doubled t would be beyond the table.
+3. It ends where the doubled t would be more than a quarter beyond the table, which for iPXE is
+   its limit of 10 s; t itself never grows beyond that.
 """
 
 from pxerom.compat import ticks_add, ticks_diff
@@ -20,6 +21,7 @@ class Smoothed(Retry):
     def __init__(self, waits_ms):
         super().__init__(waits_ms)
         self._t = waits_ms[0]
+        self._limit = (waits_ms[0] << len(waits_ms) - 1) * 5 // 4
         self._late = 0  # replies that teach nothing
         self._began = 0
 
@@ -31,22 +33,19 @@ class Smoothed(Retry):
         self.sends += 1
         self._wait(now)
 
-    def restart(self, now, count=1):
-        """Progress: `count` round trips since the last one."""
-        trip = ticks_diff(now, self._began) // count
-        for _ in range(min(count, 64)):  # t has forgotten what was 64 trips ago
-            if self._late:
-                self._late -= 1
-            else:
-                self._t += trip // 2 - self._t // 8
-        if self._t < self.waits_ms[0]:
-            self._t = self.waits_ms[0]
+    def restart(self, now):
+        """Progress: one round trip is over."""
+        if self._late:
+            self._late -= 1
+        else:
+            self._t += ticks_diff(now, self._began) // 2 - self._t // 8
+        self._t = max(self.waits_ms[0], min(self._t, self._limit))
         self.sends = 1
         self._wait(now)
 
     def exhausted(self):
         """True when the doubled t is beyond the table."""
-        return self._t * 2 >= self.waits_ms[0] << len(self.waits_ms)
+        return self._t * 2 > self._limit
 
     def waited_ms(self):
         """The wait that is running or has just expired, in ms."""

@@ -5,29 +5,9 @@ and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60); UEFI
 is another table and never mixed in (R-PXE-61).
 """
 
-# UEFI's code for each legacy one, and UEFI's texts; 99 stands for all others (R-PXE-61).
-_UEFI = (
-    " 11>18 16>16 32>18 35>18 36>23 3B>23 3C>23 3A>05 51>18 52>16 53>53 55>16 61>12 78>18 79>09"
-    " A0>21"
-)
-_UEFI_TEXTS = """\
-05 Buffer size is smaller than the requested file.
-09 Could not allocate I/O buffers.
-12 Could not detect network connection.
-16 No valid offer received.
-18 Server response timeout.
-21 Remote boot cancelled.
-23 Client received TFTP error from server.
-53 No boot filename received.
-99 Unexpected network error."""
-
 # One line for each code: number|side|the ROM's text|what to do next. One string, because forty
 # small ones would cost a board three times the memory.
 _CODES = """\
-E11|path|ARP timeout|See whether the boot server or the gateway is up and in the same network as \
-the lease says.
-E16|server|No valid offer received|See the reason of each offer: what the servers said does not \
-boot such a machine.
 E32|path|TFTP open timeout|Fetch the same file with `--rom os-client`: if that works, a firewall \
 drops answers to this ROM's low source ports; if not, check UDP port 69 and that the server runs.
 E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.
@@ -44,30 +24,7 @@ the server's root folder.
 E3C|server|TFTP error - Access violation|Make the file readable for the server's user, and see \
 which folders it serves.
 E3F|server|TFTP packet size is invalid|The server sends more than it was asked for: try another \
-blksize, report the server.
-E51|path|No DHCP or proxyDHCP offers were received|See that a DHCP server or a relay is in this \
-network, that it has an address left and serves this client, and that no switch holds UDP 67 and \
-68 back.
-E52|server|proxyDHCP offers were received. No DHCP offers were received|The PXE server answers, a \
-DHCP server does not: see whether it runs, and whether it has an address for this client.
-E53|server|No boot filename received|Give the DHCP server a boot file (option 67) for this \
-architecture, or a proxyDHCP server beside it.
-E54|server|Bad IP address|Two machines have the same address: look for a second DHCP server.
-E55|server|proxyDHCP service did not reply to request on port 4011|Let UDP port 4011 through, or \
-take option 60 (PXEClient) out of the DHCP server where no PXE service runs.
-E61|ours|Media test failure, check cable|Plug the cable in at both ends, and see that the port of \
-the switch is on.
-E74|server|Bad or missing PXE menu and/or prompt information|Correct the boot menu (43.9) and the \
-prompt (43.10) in the PXE server's settings.
-E76|server|Bad or missing multicast discovery address|Set 43.7, or switch multicast discovery off \
-(bit 1 of 43.6).
-E77|server|Bad or missing discovery server list|Set 43.8, or allow broadcast or multicast (43.6).
-E78|server|Could not locate boot server|See that the boot server of that type runs and listens on \
-UDP 4011 and 67.
-E79|server|NBP is too big to fit in free base memory|Offer a smaller program: undionly.kpxe or \
-pxelinux.0, not a kernel or an EFI program.
-M0F|ours|Exiting PXE ROM|Choose another entry of the menu to boot over the network.
-EA0|ours|Network boot canceled by keystroke|Boot again, and leave the keyboard alone."""
+blksize, report the server."""
 
 _WORDS = (
     "1 operation not permitted|2 no such file or folder|13 permission denied|"
@@ -80,13 +37,16 @@ _WORDS = (
 def of_code(code, uefi=False):
     """(code, side, the ROM's text, what to do next) of a code such as "PXE-E32"; `uefi`: the code
     and the text are UEFI's."""
-    line = _CODES[_CODES.index(code[4:] + "|") :].split("\n", 1)[0]
+    codes = _CODES
+    if uefi or code[4:] + "|" not in codes:
+        from pxerom import bootwords
+
+        if code[4:] + "|" not in codes:
+            codes = bootwords.CODES
+    line = codes[codes.index(code[4:] + "|") :].split("\n", 1)[0]
     _, side, text, advice = line.split("|")
-    if uefi and code != "PXE-M0F":
-        at = _UEFI.find(" %s>" % code[-2:])
-        number = _UEFI[at + 4 : at + 6] if at >= 0 else "99"
-        code = "PXE-E" + number
-        text = _UEFI_TEXTS[_UEFI_TEXTS.index(number + " ") + 3 :].split("\n", 1)[0]
+    if uefi:
+        code, text = bootwords.of_uefi(code, text)
     return code, side, text, advice
 
 

@@ -57,7 +57,7 @@ def test_server_without_options_fails_the_rom_that_needs_an_oack(bench):
         run = _compat(bench, server, "--file", "f", "--html", "page.html")
     assert run.returncode == 1, run.stderr
     lines = {line.split("│")[1].strip(): line for line in run.stdout.splitlines() if "│" in line}
-    assert re.search(r"│ no +│.*│ PXE-E38 │ The server sends DATA without an OACK", lines["edk2"])
+    assert re.search(r"│ no +│.*│ PXE-E99 │ The server sends DATA without an OACK", lines["edk2"])
     assert re.search(r"│ yes +│.*│ +512 │", lines["ipxe"])
     assert "It sends no OACK: every ROM gets blocks of 512, or nothing." in run.stdout
     page = (bench.folder / "page.html").read_text()
@@ -103,7 +103,7 @@ def test_hostile_text_stays_text_on_the_page_and_on_the_terminal(bench):
 
 def test_server_that_answers_from_its_own_port_is_told_apart():
     made = compat._row({"id": "x", "name": "x"}, "hard", "")
-    made.update(server_ports=[69], oack={"blksize": "8"}, asked=[[["blksize", "8"]]])
+    made.update(server_ports=[69], granted=["blksize"], asked=[[["blksize", "8"]]])
     assert "It answers from one port, 69" in compat.server_facts([made], 69)[0]
 
 
@@ -112,7 +112,17 @@ def test_missing_file_is_the_servers_word_for_every_rom(bench, served):
     assert run.returncode == 1
     rows = _rows(run)
     assert {row["why"] for row in rows.values()} == {"the server answers ERROR 1, File not found."}
-    assert {row["code"] for row in rows.values()} == {"PXE-E3B"}
+    assert {row["code"] for row in rows.values()} == {"PXE-E3B", "PXE-E23"}
+
+
+def test_failure_that_rests_on_an_assumption_says_so(bench):
+    oack = scripted.oack(tsize=1, blksize=512)
+    with scripted.serve({"f": b"x"}, {"oack 1": [oack]}) as server:
+        run = _compat(bench, server, "--file", "f", "--json", "-", roms=("intel-undi",))
+    row = _rows(run)["intel-undi", "hard"]
+    assert (row["verdict"], row["assumed"]) == ("fails", "unrequested_option")
+    assert row["why"].endswith("asked was nothing. That this ROM minds is assumed, not known.")
+    assert row["granted"] == ["blksize", "tsize"]
 
 
 # ---- with results that are made up

@@ -8,8 +8,10 @@ bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
 """
 
 from pxerom import dhcp
+from pxerom.bootserver import Aborted, Ended
 from pxerom.compat import ticks_add
 from pxerom.lease import Lease
+from pxerom.status import Failure, Refused
 
 MAC = "20:6a:8a:0f:74:75"
 SERVER = "10.0.0.1"
@@ -166,8 +168,6 @@ class FakeLan:
         return ticks_add(ticks_add(0, -_BEFORE_WRAP), self.clock)
 
     def open(self, port, address=None):
-        from pxerom.status import Refused
-
         if port in self.taken:
             raise Refused(3, "UDP port %d is in use" % port)
         self.port = port
@@ -258,9 +258,6 @@ class Run:
     it ended with; `lan`, `lease`, `events`."""
 
     def __init__(self, rom, network=None, keys=None, lan=None, uefi=False, **job):
-        from pxerom.bootserver import Aborted, Ended
-        from pxerom.status import Failure
-
         self.lan = lan or FakeLan(network)
         self.events = []
         spec = rom if isinstance(rom, dict) else dhcp_of(rom)

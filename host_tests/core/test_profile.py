@@ -7,7 +7,7 @@ from pxerom.profile import ProfileError
 
 from host_tests.core.check import Folder, raises, rom, same
 
-_ROMS = sorted(name[:-5] for name in os.listdir(profile.folder()))
+_ROMS = sorted(name[:-5] for name in os.listdir(profile.folder()) if name.endswith(".json"))
 
 
 def _wrong(path, value):

@@ -79,7 +79,7 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
     check_targets({"--out": out, "--json": json_path, "--pcap": given["pcap"]})
     run = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
     by_id = chosen is wanted and rom == job.value(wanted["id"])
-    flat = job.flat(chosen)
+    flat = boot_job.flat(chosen)
 
     with contextlib.ExitStack() as stack:
         guard = None

@@ -44,7 +44,7 @@ import copy
 import ipaddress
 import re
 
-from pxebench.job import FILE_NAME_MAX, Refused, bare, show, value
+from pxebench.job import FILE_NAME_MAX, Refused, bare, one_sentence, show, value
 
 # The names that a hand would type, and the numbers of RFC 4578 and of IANA's list after it.
 ARCHITECTURES = {
@@ -74,6 +74,16 @@ def boot_job(rom, interface, **given):
         "sink": {"kind": "file", "path": str(out)} if out else {"kind": "null"},
         **given,
     }
+
+
+def flat(rom):
+    """The checked form of a ROM with the screen of a boot; `Refused` when it cannot boot."""
+    from pxerom import boot, status
+
+    try:
+        return boot.load_rom(rom)[0]
+    except status.Refused as refusal:
+        raise Refused(one_sentence(refusal.message)) from None
 
 
 def with_arch(rom, arch):

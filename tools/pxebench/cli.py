@@ -35,6 +35,7 @@ from pxebench.job import (
 )
 from pxebench.learn_cli import learn
 from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
+from pxebench.report_cli import report
 from pxebench.settings import adjust
 from pxebench.sweep_cli import sweep
 
@@ -148,6 +149,7 @@ pxebench.add_command(compat)
 pxebench.add_command(diagnose)
 pxebench.add_command(sweep)
 pxebench.add_command(learn)
+pxebench.add_command(report)
 
 
 # ---- running a job
@@ -202,7 +204,7 @@ def run_job(run, kind, fetch_job, rom, json_path, pcap, quiet, server_pcap=()):
     if capture:
         _store("--pcap", pcap, lambda: capture.write(pcap))
     client = client or (result["lease"] or {}).get("ip")
-    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") == "PXE-E32"
+    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
     if silent and client and not server_pcap and not client.startswith("127."):
         from pxebench.path import tcpdump
 

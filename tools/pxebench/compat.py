@@ -12,6 +12,8 @@ server that never serves a ROM from one that serves it sometimes. `endpoints` ru
 
 import copy
 
+from pxerom import tftp
+
 from pxebench import job
 from pxebench.job import Refused, show, value
 from pxebench.settings import adjust, offered_by
@@ -79,21 +81,17 @@ class Wire:
     def __init__(self):
         self.counts = {}  # kind: how many
         self.ports = []  # the server's ports, as they came
-        self.first = []  # the kind of the first answer to each request
-        self._answered = True
+        self.granted = []  # the options of its OACKs
 
     def event(self, event):
-        if event["event"] == "request":
-            self._answered = False
         if event["event"] != "packet" or event["dir"] != "in":
             return
         kind = _OPCODES.get(int(event["data"][:4] or "0", 16), "other")
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if event["port"] not in self.ports:
             self.ports.append(event["port"])
-        if not self._answered:
-            self._answered = True
-            self.first.append(kind)
+        if kind == "OACK":
+            self.granted += tftp.oack_options(bytes.fromhex(event["data"])) or ()
 
 
 def run(roms, run_job, server, port, file, options, on_start):
@@ -159,6 +157,8 @@ def _row(rom, form, words):
         "ended": None,
         "server_ports": [],
         "answers": {},
+        "granted": [],
+        "assumed": None,  # the reaction that it fails by, where the ROM file only assumes it
         "why": "",
     }
 
@@ -179,10 +179,41 @@ def row(rom, form, words, result, wire):
     made["ended"] = result["ended"]
     made["server_ports"] = wire.ports
     made["answers"] = wire.counts
+    made["granted"] = sorted(set(wire.granted))
     if result["image"]:
         made["bytes"], made["sha256"] = result["image"]["bytes"], result["image"]["sha256"]
     made["why"] = job.one_sentence(_success(result) if result["image"] else _failure(result, wire))
+    hazard = _hazard((result["status"] or {}).get("detail") or "")
+    if not result["image"] and hazard and _assumed(rom, len(transfers) - 1, hazard):
+        made["assumed"] = hazard
+        made["why"] += " That this ROM minds is assumed, not known."
     return made
+
+
+# How the engine's sentence on a failure begins, and the reaction of the ROM file behind it.
+_HAZARDS = (
+    ("The server sent DATA where", "no_oack"),
+    ("The server's OACK is malformed", "malformed_oack"),
+    ("DATA is longer than", "oversize_data"),
+    ("Packets that are no part", "stray_opcode"),
+    ("An OACK came again", "late_oack"),
+)
+
+
+def _hazard(detail):
+    # The reaction that a failure rests on, or None.
+    if detail.startswith("The server's OACK says"):
+        return "unrequested_option" if detail.endswith("asked was nothing") else "larger_blksize"
+    return next((hazard for words, hazard in _HAZARDS if detail.startswith(words)), None)
+
+
+def _assumed(rom, number, hazard):
+    # True when the ROM file only assumes how the ROM reacts in its request of that number.
+    tftp_part = value(rom["tftp"])
+    requests = value(tftp_part["requests"])
+    own = value(value(requests[min(number, len(requests) - 1)]).get("on", {}))
+    reaction = own.get(hazard, value(tftp_part.get("on", {})).get(hazard))
+    return isinstance(reaction, dict) and reaction.get("evidence") == "assumed"
 
 
 def _success(result):
@@ -315,7 +346,7 @@ def _options_of(rows):
             continue
         for options in made["asked"]:
             asked |= {name.lower() for name, _ in options}
-        granted |= set(made["oack"] or {})
+        granted |= set(made["granted"])
     return asked, granted
 
 

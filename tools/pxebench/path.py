@@ -19,10 +19,11 @@ Left to others: reading a capture (`packets`), what a payload says (`messages`),
 """
 
 from pxebench import messages, packets
-from pxebench.path_match import WINDOW_US, Seen, Sent, key_of
+from pxebench.path_match import WINDOW_US, Seen, Sent, key_of, words_of
 from pxebench.path_words import findings, proves
 
 _MOST = 1500  # packets in the result
+_DHCP = (67, 68, 4011)
 _MOST_OURS = 20000  # packets of our side that are looked for
 
 
@@ -46,7 +47,8 @@ def merge(events, captures, client=None, server=None):
     merged["findings"] = findings(merged, _listening(ours, ends), detailed)
     for journey in journeys:
         del journey["_at"], journey["_key"]
-    merged["packets"] = journeys[:_MOST]
+    if len(journeys) > _MOST:  # the two ends of a long transfer
+        merged["packets"] = journeys[: _MOST - 500] + journeys[-500:]
     return merged
 
 
@@ -88,7 +90,7 @@ def tcpdump(client, file="server.pcap"):
 def _ours(events, client):
     # (the packets of our side by time, our address, the runs of which some are left out, when
     # each run ended)
-    run, epoch_us, asked = -1, 0, None
+    run, epoch_us, asked, answered = -1, 0, None, None
     whole, told, thinned, ends = [], [], set(), {}
     for event in events:
         kind = event["event"]
@@ -97,26 +99,34 @@ def _ours(events, client):
             epoch_us, asked = event.get("epoch_us") or 0, None
             client = event.get("ip") or client
             continue
+        if kind == "lease":  # a ROM that boots has its address from there
+            client = event.get("ip") or client
         number = max(run, 0)
         if kind == "left_out" or len(whole) >= _MOST_OURS:
             thinned.add(number)
             continue
         us = epoch_us + (event["t_us"] if kind == "packet" else event.get("at_ms", 0) * 1000)
         ends[number] = max(ends.get(number, us), us)
+        if kind == "packet" and event["local_port"] in _DHCP:
+            continue
         if kind == "packet":
             payload = bytes.fromhex(event["data"][: len(event["data"]) & ~1])
             key = key_of(messages.Tftp(payload, event["len"]))
             there = (event["local_port"], event["host"], event["port"])
             whole.append(Sent(us, event["dir"] == "out", key, *there, event["len"], number))
         elif kind == "request":
-            asked = event
+            asked, answered = event, None
             options = tuple((str(name), str(value)) for name, value in event["options"])
             there = (event["source_port"], event["server"], event["server_port"])
             key = ("RRQ", event["file"], options)
             told.append(Sent(us, True, key, *there, None, number))
         elif kind in ("oack", "error", "data") and asked:
-            there = (asked["source_port"], asked["server"], event["server_tid"])
+            answered = event["server_tid"]
+            there = (asked["source_port"], asked["server"], answered)
             told.append(Sent(us, False, _told_key(event), *there, None, number))
+        elif kind == "aborted" and asked and event.get("error") and answered:
+            there = (asked["source_port"], asked["server"], answered)
+            told.append(Sent(us, True, _told_key(event), *there, None, number))
     detailed = {sent.run for sent in whole}
     ours = whole + [sent for sent in told if sent.run not in detailed]
     return sorted(ours, key=lambda sent: sent.us), client, thinned, ends
@@ -128,7 +138,7 @@ def _told_key(event):
         options = event["options"]
         pairs = options.items() if isinstance(options, dict) else options
         return ("OACK", tuple((str(name), str(value)) for name, value in pairs))
-    if event["event"] == "error":
+    if event["event"] in ("error", "aborted"):
         return ("ERROR", event["error"]["code"], event["error"]["message"][:80])
     return ("DATA", 1, event["blksize"])
 
@@ -156,6 +166,7 @@ def _journey(sent, places):
         "client_port": sent.port,
         "server_port": sent.peer_port,
         "from": None if sent.out else sent.peer,
+        "text": words_of(sent.key),
         "size": sent.size,
         "run": sent.run,
         "client_us": sent.us,

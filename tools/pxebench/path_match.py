@@ -36,6 +36,18 @@ def key_of(message):
     return (kind, message.block, message.length)
 
 
+def words_of(key):
+    """What a packet says, in words, without its kind: `undionly.kpxe, tsize 0`; maybe empty."""
+    kind = key[0]
+    if kind in ("RRQ", "WRQ"):
+        return ", ".join([key[1] or "", *(" ".join(pair) for pair in key[2])])
+    if kind == "OACK":
+        return ", ".join(" ".join(pair) for pair in key[1])
+    if kind == "ERROR":
+        return f"{key[1]} {key[2]}".strip()
+    return f"{key[2]} bytes" if kind == "DATA" and key[2] is not None else ""
+
+
 class Seen:
     """What one capture has of our packets. Adds, to each row of `rows`, the time or None."""
 

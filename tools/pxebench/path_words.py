@@ -90,7 +90,7 @@ def _requests_lost(rows, names, hops):
 def _answers(rows, names, listening):
     heard = {r.flow for r in rows if r.packet["dir"] == "in" and r.seen[0] is not None}
     coming = [row for row in rows if row.packet["dir"] == "in"]
-    late = []
+    late, dropped = [], set()
     for place in range(len(names) - 1, 0, -1):
         lost = []
         for row in coming:
@@ -99,19 +99,24 @@ def _answers(rows, names, listening):
             if place > 1 and any(us is not None for us in row.seen[:place]):
                 continue  # it was only not recorded here
             if row.us > listening.get(row.flow, row.us):
-                late.append(row)
+                late.append((row, names[place]))
             else:
                 lost.append(row)
+                dropped.add(row.flow)
         if lost:
             text = (
                 f"{_count(len(lost), 'answer')} to {_ports(lost)} passed {names[place]} and never "
                 f"came to {names[place - 1]}: dropped between the two."
             )
             yield _finding("answer-lost", "in", [names[place], names[place - 1]], lost, text)
+    # What a server resends of a dropped answer says nothing of its speed.
+    late = [(row, name) for row, name in late if row.flow not in dropped]
     if late:
+        far = late[0][1]
+        late = [row for row, _ in late]
         text = (
-            f"{_count(len(late), 'answer')} to {_ports(late)} came when the ROM had gone on to "
-            f"another port: the server answers too late."
+            f"{_count(len(late), 'answer')} to {_ports(late)} passed {far} only when the ROM had "
+            f"gone on to another port: the server answers too late."
         )
         yield _finding("late-answer", "in", None, late, text)
     if len(names) > 1:

@@ -80,9 +80,14 @@ class View:
         self.bar = None
         self.below = 0  # the column of the screen's open line when the bar stands below it
         if rom is not None:
-            from pxerom.console import Screen
+            if "boot" in rom["screen"]:
+                from pxerom.bootscreen import BootScreen
 
-            self.screen = Screen(rom, self._screen_text)
+                self.screen = BootScreen(rom, self._screen_text, self.out.is_terminal())
+            else:
+                from pxerom.console import Screen
+
+                self.screen = Screen(rom, self._screen_text)
         if progress and self.err.is_terminal():
             # Imported before the first packet leaves: later it would hold up an ACK.
             self.bar = Bar()

@@ -1,0 +1,243 @@
+"""The boot job as a whole: events, result, codes, the interface and the lease afterwards; keys and
+the screen."""
+
+from pxerom import agent, boot, port68
+from pxerom.bootscreen import BootScreen
+from pxerom.status import Failure
+
+from host_tests.core.check import Patch, raises, same
+from host_tests.core.fakelan import CLIENT, LEASE, SERVER, FakeLan, dhcpd, option
+from host_tests.core.fakenet import HOST, FakeNet, FileServer, silence
+
+_CONTENT = bytes(range(256)) * 12
+
+
+class Job:
+    """A job run by the agent's door, in virtual time: `result`, `events`, `lan`, `net`."""
+
+    def __init__(self, rom, network, tftp=None, lan=None, interrupt_at=None, **job):
+        self.lan = lan or FakeLan(network)
+        self.events = []
+        job.update(job="boot", rom=rom, sink={"kind": "null"})
+        server = tftp or FileServer(_CONTENT)
+
+        def make_udp(spec, bind, trace, prepare):
+            self.net = FakeNet({"udp": {"source_port": spec}}, server)
+            self.net.bind = bind
+            self.net.interrupt_at = interrupt_at
+            return self.net
+
+        with Patch(port68, "Port68", lambda nic, ttl, trace: self.lan):
+            with Patch(boot, "Udp", make_udp):
+                self.result = agent.run(job, self.events.append, None, self.lan)
+
+    def names(self):
+        return [event["event"] for event in self.events]
+
+    def code(self):
+        return self.result["status"] and self.result["status"]["code"]
+
+    def given_back(self):
+        return self.lan.log[-1] == ("give back",)
+
+
+def _dhcp(**more):
+    more.setdefault("file", b"undionly.kpxe")
+    return dhcpd(siaddr=HOST, options=more.pop("options", LEASE), **more)
+
+
+def test_boot_from_nothing_is_one_result():
+    job = Job("intel-undi", _dhcp())
+    names = job.names()
+    for name in ("start", "dhcp", "offer", "lease", "boot", "request", "image", "result"):
+        assert name in names, name
+    assert names.index("lease") < names.index("boot") < names.index("request")
+    result = job.result
+    same((result["outcome"], result["image"]["bytes"]), ("ok", len(_CONTENT)))
+    same((result["lease"]["ip"], result["boot"]["server"]), (CLIENT, HOST))
+    same([each["message"] for each in result["dhcp"]], ["DISCOVER", "REQUEST"])
+    same([each["chosen"] for each in result["offers"]], [True, True])
+    same((job.net.bind, job.given_back()), (CLIENT, True))
+    same([port for _, port, _, _ in job.net.sent][0], 2070)
+
+
+def test_result_of_a_boot_that_failed_has_every_field_too():
+    job = Job("intel-undi", None)
+    same((job.result["outcome"], job.code()), ("failed", "PXE-E51"))
+    for name in ("lease", "boot", "menu", "ended", "image"):
+        same(job.result[name], None, name)
+    for name in ("offers", "transfers", "warnings"):
+        same(job.result[name], [], name)
+    same((job.names()[-2:], job.given_back()), (["failed", "result"], True))
+
+
+def test_uefi_has_codes_of_its_own():
+    """R-PXE-24, R-PXE-61: in DHCP and in TFTP, and never one of the legacy table."""
+    for network, tftp, code in (
+        (None, None, "PXE-E18"),
+        (dhcpd(), None, "PXE-E16"),
+        (_dhcp(), silence, "PXE-E18"),
+    ):
+        job = Job("edk2", network, tftp)
+        same(job.code(), code)
+        job.screen = _screen("edk2", job.events)
+        assert code + ": " in job.screen, job.screen
+    for legacy, uefi in (
+        ("E3B", "E23"),
+        ("E61", "E12"),
+        ("EA0", "E21"),
+        ("E55", "E16"),
+        ("E74", "E99"),
+    ):
+        same(Failure("PXE-" + legacy, "x").status(True)["code"], "PXE-" + uefi)
+        same(Failure("PXE-" + legacy, "x").status()["code"], "PXE-" + legacy)
+
+
+def test_every_code_of_a_boot_has_its_text():
+    """R-PXE-24, R-PXE-47, R-PXE-60"""
+    for code, text in (
+        ("PXE-E11", "ARP timeout"),
+        ("PXE-E51", "No DHCP or proxyDHCP offers were received"),
+        ("PXE-E52", "proxyDHCP offers were received. No DHCP offers were received"),
+        ("PXE-E53", "No boot filename received"),
+        ("PXE-E55", "proxyDHCP service did not reply to request on port 4011"),
+        ("PXE-E61", "Media test failure, check cable"),
+        ("PXE-E74", "Bad or missing PXE menu and/or prompt information"),
+        ("PXE-E76", "Bad or missing multicast discovery address"),
+        ("PXE-E77", "Bad or missing discovery server list"),
+        ("PXE-E78", "Could not locate boot server"),
+        ("PXE-E79", "NBP is too big to fit in free base memory"),
+        ("PXE-EA0", "Network boot canceled by keystroke"),
+    ):
+        same(Failure(code, "x").status()["text"], text)
+
+
+def test_program_larger_than_base_memory_is_e79():
+    """R-IMG-3: told apart from the limit that the job sets itself."""
+    huge = FileServer(bytes(700000))
+    job = Job("intel-undi", _dhcp(), huge)
+    same((job.code(), job.result["outcome"]), ("PXE-E79", "failed"))
+    same([each["status"]["code"] for each in job.events if each["event"] == "failed"], ["PXE-E79"])
+    same(Job("intel-undi", _dhcp(), FileServer(bytes(5000)), max_bytes=4000).code(), "PXE-E3A")
+
+
+def test_bytes_of_a_name_reach_the_wire_as_they_came():
+    """R-PXE-31, R-TFTP-3: 0xff is no text, and is asked for all the same."""
+    job = Job("intel-undi", _dhcp(file=b"", options=LEASE + option(67, b"a\xff\xfe")))
+    same(job.net.sent[0][3][:6], b"\0\1a\xff\xfe\0")
+    same((job.result["boot"]["file"], job.result["boot"]["file_hex"]), ("a..", "61fffe"))
+    same(job.result["transfers"][0]["file"], "a..")
+
+
+def test_lease_goes_back_when_asked_for_however_the_boot_ended():
+    for tftp in (None, silence):
+        job = Job("intel-undi", _dhcp(), tftp, release=True)
+        same((job.result["lease"]["released"], job.given_back()), (True, True))
+        last = job.lan.sent[-1]
+        same((last.kind, last.host, last.port, last.source), (7, SERVER, 67, 68))
+        same(job.result["dhcp"][-1]["message"], "RELEASE")
+    job = Job("intel-undi", _dhcp())
+    same((job.result["lease"]["released"], job.lan.sent[-1].kind), (False, 3))
+
+
+def test_interrupt_in_dhcp_or_in_tftp_leaves_the_interface_as_it_was():
+    lan = FakeLan(_dhcp())
+    lan.interrupt_at = 1000
+    job = Job("intel-undi", None, lan=lan)
+    same((job.result["ended"]["by"], job.code(), job.given_back()), ("user", None, True))
+    job = Job("intel-undi", _dhcp(), interrupt_at=9)
+    same((job.result["ended"]["by"], job.given_back()), ("user", True))
+    same(job.result["lease"]["ip"], CLIENT)
+
+
+def test_benchs_time_counts_from_the_first_discover():
+    job = Job("intel-undi", _dhcp(), silence, max_time_ms=5000)
+    same(job.result["ended"]["by"], "bench")
+    same(job.net.clock, 5000 - job.lan.clock)
+    job = Job("intel-undi", None, max_time_ms=1000)
+    same((job.result["ended"]["by"], job.code()), ("bench", "PXE-E51"))
+
+
+def test_job_that_cannot_be_run_is_refused_before_anything_is_sent():
+    for rom, fields, code in (
+        ("os-client", {}, 2),
+        ("no-such-rom", {}, 2),
+        ("standard", {"lease": "mine"}, 2),
+        ("standard", {"menu": 0}, 2),
+        ("standard", {"menu": "last"}, 2),
+        ("standard", {"uuid": "1234"}, 2),
+        ("standard", {"proxy": "224.0.0.1"}, 2),
+    ):
+        job = Job(rom, _dhcp(), **fields)
+        same((job.result["event"], job.result["exit"]), ("refused", code), fields)
+        same((job.lan.sent, job.names()), ([], ["refused"]), fields)
+
+
+# --- the screen ----------------------------------------------------------------------------------
+
+
+def _screen(rom, events, live=True):
+    shown = []
+    screen = BootScreen(boot.load_rom(rom)[0], shown.append, live)
+    for event in events:
+        screen.event(event)
+    return "".join(shown)
+
+
+def test_intel_shows_client_lease_and_file():
+    job = Job("intel-undi", _dhcp(), uuid="12345678-1234-5678-9abc-def012345678")
+    lines = _screen("intel-undi", job.events).split("\n")
+    same(
+        lines[1:],
+        [
+            "CLIENT MAC ADDR: 20 6A 8A 0F 74 75  GUID: 12345678 1234 5678 9ABC DEF012345678",
+            "DHCP.",
+            "CLIENT IP: 10.0.0.77  MASK: 255.255.255.0  DHCP IP: 10.0.0.1",
+            "GATEWAY IP: 10.0.0.1",
+            "TFTP..",
+            "",
+        ],
+    )
+
+
+def test_line_of_which_nothing_is_known_is_left_out():
+    job = Job("intel-undi", _dhcp(options=option(1, b"\xff\xff\xff\0")))
+    same(job.code(), "PXE-E11")
+    shown = _screen("intel-undi", job.events)
+    assert "CLIENT IP" in shown and "GATEWAY" not in shown, shown
+
+
+def test_each_discover_is_one_more_dot():
+    shown = _screen("intel-undi", Job("intel-undi", None).events)
+    assert "DHCP....\nPXE-E51: No DHCP or proxyDHCP offers were received\nPXE-M0F" in shown, shown
+    shown = _screen("u-boot", Job("u-boot", None).events)
+    assert "BOOTP broadcast 17\nRetry time exceeded; starting again\n" in shown, shown
+
+
+def test_prompt_counts_down_in_place_and_the_menu_shows_its_mark():
+    events = [{"event": "prompt", "text": "Press F8", "timeout_s": left} for left in (10, 9)]
+    events.append({"event": "menu", "items": ["One", "Two"], "marked": 1, "timeout_s": None})
+    same(_screen("intel-undi", events), "Press F8 (10)\rPress F8 (9) \n  One\n> Two\n")
+    same(_screen("intel-undi", events, False), "Press F8 (10)\n  One\n> Two\n")
+
+
+def test_rom_with_words_of_its_own_shows_no_pxe_code():
+    """R-PXE-62: the lines of legacy PXE are for legacy PXE."""
+    status = Failure("PXE-E3B", "x").status()
+    error = {"event": "error", "error": {"code": 1, "message": "File not found"}}
+    events = [error, {"event": "failed", "status": status}]
+    same(_screen("u-boot", events), "TFTP error: 'File not found' (1)\n")
+    assert "PXE-" not in _screen("ipxe", events)
+
+
+def test_screen_of_a_broken_rom_file_is_refused():
+    from pxerom import dhcprom, profile
+
+    for field, value in (
+        ("boot", {"lease": "no list"}),
+        ("boot", {"typo": []}),
+        ("errors", ["x"]),
+    ):
+        tree = profile.read("standard")
+        tree["screen"][field] = value
+        assert raises(profile.ProfileError, dhcprom.load, tree).path.startswith("screen." + field)

@@ -1,0 +1,202 @@
+"""`pxebench report`: what stands on the page, for every kind of result, whatever stands in it."""
+
+import html.parser
+import json
+import re
+
+import pytest
+from pxebench import report
+from pxebench.job import Refused
+
+from host_tests.report import results, wire
+
+KINDS = sorted(results.all_kinds())
+
+
+class Reader(html.parser.HTMLParser):
+    """What a page consists of: its elements, and its text without that in pictures."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text = [], [], []
+        self._inside = []
+        self.feed(text)
+        self.words = " ".join("".join(self.text).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attributes]
+        if tag in ("style", "svg"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self._inside:
+            self._inside.pop()
+
+    def handle_data(self, data):
+        if not self._inside:
+            self.text.append(data)
+
+
+def _page(tmp_path, *found, captures=()):
+    sections = []
+    for number, result in enumerate(found):
+        path = tmp_path / f"result{number}.json"
+        lines = result if isinstance(result, list) else [result]
+        path.write_text("\n".join(json.dumps(line) for line in lines))
+        sections.append(report.section(path, captures))
+    return report.page(sections)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_result_has_its_verdict_first(tmp_path, kind):
+    page = Reader(_page(tmp_path, results.all_kinds()[kind]))
+    verdicts = {
+        "fetch": "The boot failed with PXE-E32: TFTP open timeout.",
+        "traced": "Fetched undionly.kpxe from 10.254.52.26.",
+        "boot": "Fetched undionly.kpxe from 10.254.52.26.",
+        "sweep": "Ports up to 32768 get no answer, ports above do.",
+        "diagnose": "Answers to client ports 2070-2078 are dropped. undionly.kpxe",
+        "compare": "One difference.",
+        "compat": "1 of 2 ROMs boot.",
+        "watch": "It fails since 2026-11-23T23:00:00Z; 22 of 24 boots went well.",
+    }
+    assert page.tags.count("h1") == 1
+    first = page.words.index(verdicts[kind], page.words.index("pxebench report"))
+    for later in ("The client's ports", "Packet by packet", "The raw data", "How to repeat it"):
+        assert page.words.find(later) in (-1, *range(first, len(page.words)))
+
+
+@pytest.mark.parametrize("text", results.HOSTILE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_hostile_text_is_shown_and_nothing_of_it_is_interpreted(tmp_path, kind, text):
+    harmless, hostile = (
+        Reader(_page(tmp_path, results.all_kinds(words)[kind])) for words in ("x", text)
+    )
+    # The same elements with the same attributes: text has become nothing but text.
+    assert hostile.tags == harmless.tags
+    assert len(hostile.attributes) == len(harmless.attributes)
+    assert not {"script", "img", "iframe", "link", "object", "form"}.intersection(hostile.tags)
+    assert not [name for _, name, _ in hostile.attributes if name.startswith("on")]
+    for tag, name, value in hostile.attributes:
+        if name in ("href", "src", "action"):
+            assert (tag, name) == ("a", "href") and re.fullmatch(r"#result-\d+", value)
+    from pxebench.job import show
+
+    assert " ".join(show(text).split()) in hostile.words
+    page = _page(tmp_path, results.all_kinds(text)[kind])
+    assert all(c.isprintable() or c == "\n" for c in page)
+    page.encode("utf-8")
+
+
+def test_policy_allows_the_pages_own_style_and_nothing_else(tmp_path):
+    import base64
+    import hashlib
+
+    page = _page(tmp_path, results.all_kinds()["fetch"])
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page).group(1)
+    style = re.search(r"<style>(.*?)</style>", page, re.S).group(1)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    assert " style=" not in page and "<script" not in page and "http" not in style
+
+
+def test_ladder_tells_every_packet_with_its_time_and_its_ports(tmp_path):
+    page = Reader(_page(tmp_path, results.fetch(wire.blocked())))
+    for words in (
+        "0.000 s RRQ from the ROM's port 2070 to the server's port 69 undionly.kpxe, tsize 0",
+        "2.03 s pause +2.030 s RRQ from the ROM's port 2071",
+        "+6.040 s RRQ from the ROM's port 2072 to the server's port 69",
+    ):
+        assert words in page.words
+    assert page.words.count("no answer") >= 3
+    svg = [value for tag, name, value in page.attributes if tag == "line" and name == "class"]
+    assert svg.count("wire out unknown") == 3
+
+
+def test_captures_of_other_hops_make_lanes_and_crosses(tmp_path):
+    run = wire.blocked()
+    from pxebench import packets
+
+    captures = [packets.read(run.pcap(tmp_path / "server.pcap"))]
+    page = Reader(_page(tmp_path, results.fetch(run), captures=captures))
+    svg = [value for tag, name, value in page.attributes if name == "class"]
+    assert svg.count("wire in lost") == 6 and svg.count("cross") == 6
+    assert "wire out unknown" not in svg
+    assert page.words.count("lost between server and ROM") == 6
+    assert "6 answers to client ports 2070-2072 passed server.pcap" in page.words
+    assert "taken at the server, or beside it" in page.words
+
+
+def test_long_transfer_folds_its_blocks_and_keeps_the_page_small(tmp_path):
+    page = _page(tmp_path, results.fetch(wire.booted(blocks=3000), outcome="ok"))
+    assert len(page) < 900_000
+    words = Reader(page).words
+    assert "DATA 1" in words and "DATA 3000" in words
+    assert re.search(r"DATA \d+ \.\.\. \d+ \d+ DATA and \d+ ACK in \d+ ms", words)
+
+
+def test_silence_without_a_capture_says_what_would_decide_it(tmp_path):
+    words = Reader(_page(tmp_path, results.fetch(wire.blocked()))).words
+    assert "tcpdump -ni any -s 0 -w server.pcap 'host 10.55.32.175 and (udp or icmp)'" in words
+
+
+def test_strip_says_in_words_what_it_shows(tmp_path):
+    words = Reader(_page(tmp_path, results.sweep())).words
+    assert "Client ports: 1024 to 1100 no answer; 2070 to 2078 no answer; 32769 answered;" in words
+
+
+def test_several_results_get_an_index_that_leads_to_each(tmp_path):
+    page = Reader(_page(tmp_path, *results.all_kinds().values()))
+    links = [value for tag, name, value in page.attributes if (tag, name) == ("a", "href")]
+    places = [value for tag, name, value in page.attributes if (tag, name) == ("article", "id")]
+    assert links == ["#" + place for place in places] and len(links) == len(KINDS)
+    assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_result_is_one_sentence(tmp_path, kind):
+    found = results.all_kinds()[kind]
+    whole = found[-1] if isinstance(found, list) else found
+    path = tmp_path / "damaged.json"
+    for name in whole:
+        for damage in ("gone", 17, "text", None, [], {}, [None], [17]):
+            broken = {
+                key: value for key, value in whole.items() if key != name or damage != "gone"
+            }
+            if damage != "gone":
+                broken[name] = damage
+            path.write_text(json.dumps(broken))
+            try:
+                report.page([report.section(path)])
+            except Refused as refused:
+                assert "damaged.json" in refused.message and "\n" not in refused.message
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", "hello", "[1, 2]", '{"schema": 1}', "[" * 100000, "null", "\x00"]
+)
+def test_what_is_no_result_is_refused(bench, content):
+    (bench.folder / "x.json").write_text(content)
+    run = bench("report", "x.json")
+    assert run.returncode == 2
+    assert run.stderr.startswith("pxebench: x.json is no result of pxebench")
+    assert not (bench.folder / "report.html").exists()
+
+
+def test_command_writes_the_page_and_refuses_to_overwrite_a_result(bench, served):
+    bench.fetch(served.url("small.bin"), "--json", "r.json", "--pcap", "x.pcap", "-q")
+    run = bench("report", "r.json")
+    assert run.returncode == 0 and run.stdout == ""
+    assert re.fullmatch(r"report.html: 1 result, \d+ KiB.\n", run.stderr)
+    page = (bench.folder / "report.html").read_text()
+    assert "Fetched small.bin from 127.0.0.1." in page and "DATA 8" in page
+    assert bench("report", "r.json", "-o", "-").stdout == page
+    assert bench("report", "r.json", "-o", "r.json").returncode == 2
+    assert bench("report", "r.json", "-o", ".").returncode == 3
+    assert bench("report", "none.json").returncode == 2
+    assert bench("report").returncode == 2
+    assert bench("report", "r.json", "--server-pcap", "r.json").returncode == 2
+    assert json.loads((bench.folder / "r.json").read_text())["outcome"] == "ok"

@@ -1,0 +1,75 @@
+"""The step `browser`: a Chromium without a screen, for the tests that look at pages.
+
+Only `make test` asks for it: it is 100 MB to fetch and 310 MB unpacked. Its fonts come along, so
+that text is as wide on one machine as on the next.
+"""
+
+import shutil
+
+from provisioning.apt import has_apt, library_path, own_apt, unpack
+from provisioning.folder import (
+    BIN,
+    TOOLS,
+    Failure,
+    digest_of,
+    is_done,
+    megabytes,
+    put_in_place,
+    set_done,
+    write_wrapper,
+)
+from provisioning.servers import answer, system_program
+
+NAME = "chromium-headless-shell"
+PACKAGES = (NAME, "fonts-dejavu-core")
+# What is as good, where there is no apt.
+OTHERS = ("chromium", "chromium-browser", "google-chrome")
+
+FONTS_CONF = """\
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>{root}/usr/share/fonts</dir>
+  <cachedir>{root}/fonts.cache</cachedir>
+  <alias><family>sans-serif</family><prefer><family>DejaVu Sans</family></prefer></alias>
+  <alias><family>system-ui</family><prefer><family>DejaVu Sans</family></prefer></alias>
+  <alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
+</fontconfig>
+"""
+
+
+def provide_browser():
+    """A headless Chromium, for the tests of the report."""
+    root = TOOLS / "browser"
+    digest = digest_of(__file__)
+    if is_done("browser", digest, BIN / NAME):
+        return None
+    if not has_apt():
+        for name in OTHERS:
+            path = system_program(name, ["--version"], "Chrom")
+            if path:
+                write_wrapper(NAME, [path])
+                return f"{path} is the browser"
+        return f"no apt here: for the tests of the report, install {OTHERS[0]} yourself"
+    new = TOOLS / "browser.new"
+    shutil.rmtree(new, ignore_errors=True)
+    # A libc must be of one build with the loader, and the loader stays the system's.
+    debs = [deb for deb in own_apt().fetch(PACKAGES) if not deb.name.startswith("libc6_")]
+    fetched = sum(deb.stat().st_size for deb in debs) / 1e6
+    unpack(debs, new)
+    put_in_place(new, root)
+    (root / "fonts.conf").write_text(FONTS_CONF.format(root=root))
+    # PulseAudio's own library lies one folder further down, and its path is built in.
+    folders = [library_path(root), *(str(f) for f in root.glob("usr/lib/*/pulseaudio"))]
+    write_wrapper(
+        NAME,
+        [root / "usr/lib/chromium" / NAME],  # usr/bin has a script with a fixed path
+        LD_LIBRARY_PATH=":".join(folders),
+        FONTCONFIG_FILE=str(root / "fonts.conf"),
+    )
+    said = answer([BIN / NAME, "--version"])
+    if "Chrom" not in said:
+        said = said.strip().partition("\n")[0]
+        raise Failure(f"the browser of the package {NAME} does not start: {said!r}")
+    set_done("browser", digest)
+    return f"{said.strip()}, {fetched:.0f} MB fetched, {megabytes(root)} in .tools/browser"
