@@ -59,7 +59,7 @@ def _result(**changes):
         "server_port": 69,
         "client": "10.55.32.175",
         "file": "x\x1b[2J",
-        "experiments": [],
+        "experiments": [{"id": "rom", "cut": None, "asks": [{"port": 2070}]}],
         "ended": None,
         "observations": {**copy.deepcopy(_SEEN), **changes},
     }
@@ -105,10 +105,10 @@ def test_silence_alone_names_no_single_culprit():
 @pytest.mark.parametrize(
     "on_path, cause, also",
     [
-        ({"requests": 0, "answers": 0, "nat": False}, "request-blocked", []),
-        ({"requests": 6, "answers": 6, "nat": False}, "no-tftp-helper", []),
-        ({"requests": 6, "answers": 0, "nat": False}, "request-blocked", []),
-        ({"requests": 6, "answers": 6, "nat": True}, "nat-port", []),
+        ({"requests": 0, "answers": 0, "client_ports": [2070]}, "request-blocked", []),
+        ({"requests": 6, "answers": 6, "client_ports": [2070]}, "no-tftp-helper", []),
+        ({"requests": 6, "answers": 0, "client_ports": [2070]}, "request-blocked", []),
+        ({"requests": 6, "answers": 6, "client_ports": [40001]}, "nat-port", []),
     ],
 )
 def test_capture_at_the_other_end_tells_the_silent_causes_apart(on_path, cause, also):

@@ -211,9 +211,9 @@ def _path_says(cause, on_path):
         return None
     if cause == "request-blocked" and requests and answers:
         return "The capture at the other end shows the requests, and answers to them."
-    if cause in ("no-tftp-helper", "client-port-filter") and not requests:
+    if cause == "no-tftp-helper" and not requests:
         return "The capture at the other end shows that the requests never arrived."
-    if cause in ("no-tftp-helper", "client-port-filter") and not answers:
+    if cause == "no-tftp-helper" and not answers:
         return "The capture at the other end shows that the server never answered."
     if cause == "nat-port" and not on_path.get("nat"):
         return "The capture at the other end shows the very ports that were sent from."

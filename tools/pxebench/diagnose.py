@@ -59,9 +59,12 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
 
 
 def judge(result, on_path=None):
-    """A copy of `result` with its verdict (anew).  `on_path`: what captures of the other end told:
-    {"requests": RRQs seen there, "answers": datagrams sent back, "nat": client ports changed}."""
+    """A copy of `result` with its verdict (anew).  `on_path`: what a capture of the other end told
+    (`path.server_saw`): {"requests": RRQs seen there, "answers": datagrams sent back,
+    "client_ports": as they arrived}, or None."""
     seen = result["observations"]
+    seen["sizes"] = {int(size): passed for size, passed in seen["sizes"].items()}  # JSON has texts
+    on_path = _with_nat(result, on_path)
     found = anomalies(seen, show)
     cause, also, against = causes.sort_out(seen, found, on_path)
     if result["ended"]:
@@ -97,6 +100,13 @@ def judge(result, on_path=None):
     return {**result, "outcome": outcome, "anomalies": found, "verdict": verdict}
 
 
+def _with_nat(result, on_path):
+    if on_path is None:
+        return None
+    asked = {ask["port"] for done in result["experiments"] for ask in done["asks"]}
+    return {**on_path, "nat": not set(on_path["client_ports"]) <= asked}
+
+
 def _healthy_marks(seen):
     return [
         f"{seen['answers']} of {seen['requests']} RRQs were answered, "
@@ -110,10 +120,10 @@ def _unknown(result, seen, cause, also, open_causes):
             f"{', '.join([cause or 'these', *also])} look the same from this end; what arrives at "
             "the server tells them apart."
         )
-    if cause in _SILENT_CAUSES and "port-filter" in (cause or ""):
+    if cause == "client-port-filter":
         yield (
-            "Which machine drops the answers cannot be seen from this end: a firewall on the "
-            "way, on the server, or on this machine."
+            "Which machine drops what (the answers, as is usual, or the requests already) cannot "
+            "be seen from this end: a firewall on the way, on the server, or on this machine."
         )
     if cause == "port-unreachable":
         yield "Whether the host or a firewall sent the ICMP cannot be seen from here."
@@ -203,14 +213,17 @@ def _decide(result, cause, also, on_path):
         return None
     if not (also or cause in _SILENT_CAUSES):
         return None
-    client, server = result["client"], result["server"]
-    host = f"host {client}" if client and cause != "nat-port" else "udp"
+    from pxebench.path import tcpdump
+
+    which = (
+        "on which side of it the answers are dropped"
+        if cause == "client-port-filter"
+        else ("whether the RRQs arrive and whether answers leave")
+    )
     return {
         "text": (
-            "Taken at the server while this runs again, this shows whether the RRQs arrive and "
-            "whether answers leave; give it to --server-pcap."
+            f"A capture at the server (or the firewall) while this runs shows {which}. "
+            "Afterwards: pxebench diagnose --again RESULT.json --server-pcap server.pcap"
         ),
-        "command": f"tcpdump -ni any -w server.pcap 'udp and {host} and not port 53'"
-        if host != "udp"
-        else f"tcpdump -ni any -w server.pcap 'udp and host {server} and not port 53'",
+        "command": tcpdump(result["client"] or "CLIENT"),
     }

@@ -11,7 +11,8 @@ def of_asks(found):
     if heard:
         kinds = ", ".join(sorted({_kind_words(ask) for ask in heard}))
         took = max(ask["ms"] or 0 for ask in heard)
-        parts.append(f"{_ports(heard)}: {kinds} within {took:g} ms")
+        within = f"within {took:g} ms" if took >= 1 else "within 1 ms"
+        parts.append(f"{_ports(heard)}: {kinds} {within}")
     for answer, words in (
         ("silent", "silence"),
         ("unreachable", "ICMP unreachable"),
@@ -53,7 +54,7 @@ def of_fetch(experiment):
         return "an OACK came, but no DATA after it"
     status = result["status"] or {}
     code = status.get("code", "no end")
-    return f"{_row(result)}: {of_asks(experiment['asks'])} ({code})"
+    return f"{of_asks(experiment['asks'])} ({code})"
 
 
 def _row(result):

@@ -74,7 +74,7 @@ def observe(experiments, flat, rom):
         "rom_works": None if booted is None else _works(booted),
         "rom_status": (booted["status"] or {}).get("code") if booted else None,
         "rom_moved_works": _works(by["rom-high"][0]["result"]) if "rom-high" in by else None,
-        "image": (booted["image"] or {}).get("kind") if booted else None,
+        "image": _image_kind(by),
         "arch": _arch(rom),
         "file_error": _error(_asks(by, "reach")),
         "options_error": _options_error(by, flat),
@@ -142,6 +142,13 @@ def _works(result):
     last = result["transfers"][-1] if result["transfers"] else None
     under_way = bool(last and last["blocks"] > 8 and not last["error"])
     return bool(result["ended"] and under_way)
+
+
+def _image_kind(by):
+    for experiment in (*by.get("rom", ()), *by.get("rom-high", ())):
+        if experiment["result"]["image"]:
+            return experiment["result"]["image"].get("kind")
+    return None
 
 
 def _error(found):
