@@ -192,18 +192,30 @@ def _packet(t_us, way, port, data, host="10.0.0.1"):
     }
 
 
-def test_blocks_tell_a_lost_packet_from_a_late_one():
-    late = [
-        _packet(0, "out", 69, "0001"),
-        _packet(1000, "in", 7, "00030001"),
-        _packet(1100, "out", 7, "00040001"),
-        _packet(900000, "out", 7, "00040001"),
-        _packet(900100, "in", 7, "00030002"),
-        _packet(900200, "in", 7, "00030002"),
-    ]
-    found = observe.blocks(late, "10.0.0.1")
-    assert (found["repeats"], found["duplicates"], found["data"]) == (1, 1, 2)
-    assert not found["stuck"]
+def _transfer(times_ms):
+    t_us, packets = 1000, [_packet(0, "out", 69, "0001"), _packet(1000, "in", 7, "00030001")]
+    for number, took_ms in enumerate(times_ms, 1):
+        packets.append(_packet(t_us, "out", 7, f"0004{number:04x}"))
+        if took_ms > 600:  # the ROM's own timer: the ACK again, shortly before the block comes
+            packets.append(_packet(t_us + took_ms * 1000 - 100, "out", 7, f"0004{number:04x}"))
+        t_us += int(took_ms * 1000)
+        packets.append(_packet(t_us, "in", 7, f"0003{number + 1:04x}"))
+        packets.append(_packet(t_us + 10, "in", 7, f"0003{number + 1:04x}"))  # and once more
+    return observe.blocks(packets, "10.0.0.1")
+
+
+def test_lost_block_is_seen_whoever_sent_it_again():
+    found = _transfer([1, 1, 1000, 1, 1, 700, 1])
+    assert (found["stalls"], found["repeats"], found["median_ms"]) == (2, 2, 1)
+
+
+def test_slow_way_loses_nothing():
+    assert _transfer([300, 310, 290, 305])["stalls"] == 0
+
+
+def test_slow_first_answer_is_no_loss():
+    packets = [_packet(0, "out", 69, "0001"), _packet(1600000, "in", 7, "00030001")]
+    assert observe.blocks(packets, "10.0.0.1")["stalls"] == 0
 
 
 def test_server_that_repeats_its_first_packet_though_acknowledged_is_stuck():

@@ -86,7 +86,11 @@ _CAUSE = {
         [("big-blocks",)],
         (),
     ),
-    "loss": ("Packets get lost on the way.", [("retransmits",)], ("slow", "big-blocks")),
+    "loss": (
+        "Packets get lost on the way.",
+        [("retransmits",)],
+        ("slow", "big-blocks", "after-probe", "probe-fails", "one-at-a-time"),
+    ),
     "slow-server": (
         "The answers are right but slow: slower than the ROM is patient, or nearly so.",
         [("slow",)],

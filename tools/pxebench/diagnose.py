@@ -104,7 +104,12 @@ def _with_nat(result, on_path):
     if on_path is None:
         return None
     asked = {ask["port"] for done in result["experiments"] for ask in done["asks"]}
-    return {**on_path, "nat": not set(on_path["client_ports"]) <= asked}
+    # The RRQ to a closed port shows that the capture is of this run, and is no request to judge.
+    knocks = [a["port"] for d in result["experiments"] if d["id"] == "alive" for a in d["asks"]]
+    arrived = [port for port in on_path["client_ports"] if port not in knocks]
+    nat = not set(arrived) <= asked
+    requests = max(0, len(arrived) - len(knocks)) if nat else len(arrived)
+    return {**on_path, "requests": requests, "nat": nat and requests > 0}
 
 
 def _healthy_marks(seen):

@@ -64,8 +64,7 @@ def diagnose(json_path, quiet, **given):
     err, out = Writer(sys.stderr), Writer(sys.stdout)
     if given["again"]:
         result = _earlier(given["again"])
-        asked = [done for done in result["experiments"] if done["id"] != "alive"]
-        events = [event for done in asked for event in done["events"]]
+        events = [event for done in result["experiments"] for event in done["events"]]
     else:
         target = open_target(given)
         progress = _Progress(out if json_path != "-" else err) if not quiet else None

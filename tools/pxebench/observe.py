@@ -4,7 +4,7 @@
 
 1. "Silent" is said of a port only when it was asked more than once, with a wait that every answer
    so far would have met.
-2. Loss is told from slowness by what came twice: a late packet is not a lost one.
+2. Loss is told from slowness by the other blocks: on a slow way all of them take long.
 """
 
 import statistics
@@ -12,43 +12,47 @@ import statistics
 from pxebench import asks as asking
 from pxebench.asks import answered
 
+_STALL_MS = 250
+
 
 def blocks(packets, server):
-    """How the blocks of one fetch went: {"data", "longest", "median_ms", "repeats", "duplicates",
-    "acked", "stuck", "late"}; from its packet events."""
-    data = repeats = duplicates = longest = acked = 0
+    """How the blocks of one fetch went, from its packet events: {"data", "longest", "median_ms",
+    "slowest_ms", "stalls", "repeats", "acked", "stuck"}.  Times: from the packet that asked for a
+    block, sent for the first time, to the block; the first answer is not one of them.
+    """
+    data = repeats = longest = acked = again = 0
     times, seen, sent_at, last_out = [], set(), None, None
-    first_repeats = 0
     for packet in packets:
         payload = packet["data"]
         if packet["dir"] == "out":
-            if payload[:4] == "0004":
-                acked += 1
-            repeats += payload == last_out
-            last_out = payload
-            sent_at = packet["t_us"]
+            acked += payload[:4] == "0004"
+            if payload == last_out:
+                repeats += 1
+            else:
+                last_out, sent_at = payload, packet["t_us"]
         elif packet["host"] == server and payload[:4] in ("0003", "0006"):
             key = payload[:8] if payload[:4] == "0003" else "oack"
             if key in seen:
-                duplicates += 1
-                first_repeats += len(seen) == 1
+                again += len(seen) == 1
                 continue
+            if seen:
+                times.append((packet["t_us"] - sent_at) / 1000)
             seen.add(key)
             if key != "oack":
                 data += 1
                 longest = max(longest, packet["len"] - 4)
-            if sent_at is not None:
-                times.append((packet["t_us"] - sent_at) / 1000)
+    median_ms = statistics.median(times) if times else 0
     return {
         "data": data,
         "longest": longest,
-        "median_ms": round(statistics.median(times), 2) if times else None,
+        "median_ms": round(median_ms, 2) if times else None,
         "slowest_ms": round(max(times), 2) if times else None,
+        # Far longer than the others: something was lost, and somebody's timer sent it again.
+        "stalls": sum(each > max(_STALL_MS, 10 * median_ms) for each in times),
         "repeats": repeats,
-        "duplicates": duplicates,
         "acked": acked,
         # The server says its first packet again and again, although it was acknowledged.
-        "stuck": len(seen) == 1 and acked > 0 and first_repeats >= 1,
+        "stuck": len(seen) == 1 and acked > 0 and again >= 1,
     }
 
 
@@ -194,14 +198,12 @@ def _after_probe(by, flat):
     alone = any(a["answer"] in ("oack", "data") for a in _asks(by, "data"))
     if any(_works(e["result"]) for e in by.get("rom-high", ())):
         return False  # what came after its probe was answered
-    for name in ("rom-high", "rom"):
-        for experiment in by.get(name, ()):
-            transfers = experiment["result"]["transfers"]
-            if len(transfers) > 1 and transfers[0]["outcome"] == "aborted":
-                following = transfers[1]
-                if following["server_tid"] is None and len(following["requests"]) >= 1:
-                    return alone
-    return False
+    after = []
+    for experiment in (*by.get("rom", ()), *by.get("rom-high", ())):
+        transfers = experiment["result"]["transfers"]
+        if len(transfers) > 1 and transfers[0]["outcome"] == "aborted":
+            after.append(transfers[1]["server_tid"] is None)
+    return bool(alone and after and all(after))
 
 
 def _options_ignored(by):
@@ -271,7 +273,7 @@ def _stuck_refused(by):
 
 def _lost(by, usable):
     found = [e["blocks"] for name in ("lockstep", "rom", "rom-high") for e in by.get(name, ())]
-    lost = sum(max(0, b["repeats"] - b["duplicates"]) for b in found if b["data"])
+    lost = sum(b["stalls"] for b in found)
     heard = {ask["port"] for ask in usable if answered(ask)}
     mute = sum(ask["answer"] == "silent" and ask["port"] in heard for ask in usable)
     return lost + mute if lost else 0
