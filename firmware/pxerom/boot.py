@@ -172,6 +172,8 @@ class _Job:
             failure = aborted.failure
         except Failure as error:
             failure = error
+        except MemoryError:
+            failure = Failure("PXE-E3A", "Not enough memory for all that servers offered", "ours")
         except Ended:
             self.result["ended"] = lease.ended("bench")
             failure = Failure("PXE-E51", "The bench's time was up before the file", "ours")

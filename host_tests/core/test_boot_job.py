@@ -136,6 +136,7 @@ def test_lease_goes_back_when_asked_for_however_the_boot_ended():
         last = job.lan.sent[-1]
         same((last.kind, last.host, last.port, last.source), (7, SERVER, 67, 68))
         same(job.result["dhcp"][-1]["message"], "RELEASE")
+        same(job.lan.log[-2:], [("let go",), ("give back",)])
     job = Job("intel-undi", _dhcp())
     same((job.result["lease"]["released"], job.lan.sent[-1].kind), (False, 3))
 
@@ -148,6 +149,17 @@ def test_interrupt_in_dhcp_or_in_tftp_leaves_the_interface_as_it_was():
     job = Job("intel-undi", _dhcp(), interrupt_at=9)
     same((job.result["ended"]["by"], job.given_back()), ("user", True))
     same(job.result["lease"]["ip"], CLIENT)
+
+
+def test_heap_that_gives_out_in_dhcp_is_a_failed_boot():
+    lan = FakeLan(_dhcp())
+
+    def receive(wait_ms):
+        raise MemoryError
+
+    lan.receive = receive
+    job = Job("intel-undi", None, lan=lan)
+    same((job.code(), job.result["status"]["side"], job.given_back()), ("PXE-E3A", "ours", True))
 
 
 def test_benchs_time_counts_from_the_first_discover():
