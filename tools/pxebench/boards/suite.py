@@ -112,9 +112,12 @@ def stage(folder, board):
     """Put the firmware and the tests into a folder that is to be mounted."""
     compiled = deploy.plan(board.who["mpy"], None, (), main=False).files
     for path in sorted(places.pxerom().glob("roms/*.json")):
-        # Evidence and all, but no white space: the line is slow.
-        rom = json.loads(path.read_text(encoding="utf-8"))
-        compiled[f"/lib/pxerom/roms/{path.name}"] = json.dumps(rom, ensure_ascii=False).encode()
+        # The tests load ROMs again and again, and the line is slow: evidence, but no prose.
+        rom = _terse(json.loads(path.read_text(encoding="utf-8")))
+        rom.pop("sources", None)
+        compiled[f"/lib/pxerom/roms/{path.name}"] = json.dumps(
+            dict(rom, about=""), ensure_ascii=False, separators=(",", ":")
+        ).encode()
     translate = deploy.compiler(board.who["mpy"])
     for path in sorted(places.core_tests().glob("*.py")):
         name, data = translate(path, f"core/{path.name}", "-O0")  # -O3 has no assert
@@ -123,6 +126,12 @@ def stage(folder, board):
         target = Path(folder, path[1:])
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
+
+
+def _terse(fact):
+    if isinstance(fact, dict):
+        return {name: _terse(part) for name, part in fact.items() if name != "note"}
+    return [_terse(part) for part in fact] if isinstance(fact, list) else fact
 
 
 def program(name, tests, root="/remote"):
