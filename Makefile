@@ -10,9 +10,11 @@ VENV := .venv/bin
 PROVISION := $(PYTHON) tools/provision.py
 export PATH := $(CURDIR)/.tools/bin:$(PATH):/usr/sbin:/sbin
 export IMAGE
+export ROM
+export MENU
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hil lint packages bench soak fidelity firewall-demo clean distclean
+.PHONY: help setup demo test hil lint packages bench soak firewall-demo boot-demo fidelity clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +57,9 @@ fidelity: setup ## Play the captured servers against our ROMs, and print what di
 
 firewall-demo: setup ## Show the firewall that stops a ROM and lets the OS's client through.
 	@$(VENV)/python -m host_tests.lab.firewall_demo
+
+boot-demo: setup ## Boot from nothing, DHCP first, on both interpreters (ROM=edk2, IMAGE=path, MENU=1).
+	@$(VENV)/python -m host_tests.lab.boot_demo
 
 clean: ## Remove what tests and checks leave behind.
 	@rm -rf .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,8 +1,8 @@
 """Reactions that few ROMs have: loaded when a ROM file names one and the oddity happens.
 
-What an oddity is, and when it is one, stands in `tftp`; here is what the rarer ROMs do then. None
-of it makes a file of what is not one: what a real client would take wrongly is taken into
-`doubt`, or never taken.
+What an oddity is, and when it is one, stands in `tftp`; here is what the rarer ROMs do then, and
+what a stranger hears. None of it makes a file of what is not one: what a real client would take
+wrongly is taken into `doubt`, or never taken.
 
 1. ack_that, ack_due, ack_zero: the ACK of the block that came, of the one that is due, of 0.
 2. hold: the last ACK again, and the block is held until it is due; one ACK then serves for both.
@@ -13,6 +13,9 @@ of it makes a file of what is not one: what a real client would take wrongly is 
 """
 
 from pxerom import tftp
+from pxerom.compat import const, ticks_diff
+
+_MAX_STRANGER_ERRORS = const(10)
 
 
 def react(transfer, reaction, data):
@@ -33,6 +36,19 @@ def react(transfer, reaction, data):
     elif not transfer.done:
         _count_anew(transfer, reaction)
     return tftp.ANSWER
+
+
+def to_stranger(transfer, reaction, now):
+    """The ERROR for whoever is not the peer; None once ten went out in a second (R-SEC-25)."""
+    told = transfer.told  # [ticks of the first, how many]
+    if told is None or ticks_diff(now, told[0]) >= 1000:
+        told = transfer.told = [now, 0]
+    if told[1] == _MAX_STRANGER_ERRORS:
+        return None
+    told[1] += 1
+    if reaction == "error":
+        return tftp.error(5, "Unknown transfer ID")
+    return tftp.error(reaction["error"], reaction["message"])
 
 
 def _swallow(transfer, data):
@@ -81,3 +97,11 @@ def unreachable(transfer):
         transfer.reply = None
         transfer.reply_to = transfer.peer
         transfer.fail(reaction, "ICMP says that nothing listens there", "PXE-E38", 0)
+
+
+def named(filename, slash):
+    """The name with (`add`) or without (`drop`) the slash at its begin; text, or bytes of DHCP."""
+    mark = filename[:0] + ("/" if isinstance(filename, str) else b"/")
+    while filename[:1] == mark:
+        filename = filename[1:]
+    return mark + filename if slash == "add" else filename

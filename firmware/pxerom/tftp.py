@@ -17,7 +17,7 @@ Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (w
    a file is never reported as right. What only few ROMs do stands in `rare`.
 """
 
-from pxerom.compat import const, split, ticks_diff
+from pxerom.compat import const, split
 from pxerom.status import Failure, of_error, printable
 
 _DATA = const(3)
@@ -30,8 +30,6 @@ _DEFAULT_BLKSIZE = const(512)
 _MAX_RRQ = const(512)
 # Stray opcodes that are ignored before patience ends (R-TFTP-52).
 _MAX_STRAY = const(256)
-# ERRORs sent to strangers in one second (R-SEC-25).
-_MAX_STRANGER_ERRORS = const(10)
 
 # Verdicts of Transfer.feed
 DROP = const(0)  # not ours or not now: nothing to send, no progress
@@ -45,7 +43,6 @@ END = const(5)  # the ROM leaves this transfer for its next request: send `reply
 _ERRORS = {
     3: "Disk full or allocation exceeded",
     4: "Illegal TFTP operation",
-    5: "Unknown transfer ID",
     8: "Option negotiation failed",
 }
 
@@ -151,8 +148,7 @@ class Transfer:
         self.in_window = 0
         self._reacked = False
         self._strays = 0
-        self._second = 0
-        self._stranger_errors = 0
+        self.told = None  # the strangers that were told so in this second
 
     # --- what the owner asks for -------------------------------------------------------------
 
@@ -266,14 +262,9 @@ class Transfer:
             return True
         if len(data) < 2 or data[1] == _ERROR:
             return False  # an ERROR is never answered (R-TFTP-10)
-        if not self._stranger_errors or ticks_diff(now, self._second) >= 1000:
-            self._second = now
-            self._stranger_errors = 0
-        if self._stranger_errors < _MAX_STRANGER_ERRORS:
-            self._stranger_errors += 1
-            own = isinstance(reaction, dict)
-            code = reaction["error"] if own else 5
-            self.reply = error(code, reaction["message"] if own else _ERRORS[5])
+        from pxerom import rare
+
+        self.reply = rare.to_stranger(self, reaction, now)
         return False
 
     # --- packets of the peer -------------------------------------------------------------------

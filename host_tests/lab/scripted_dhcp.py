@@ -22,6 +22,7 @@ import sys
 import time
 
 _KINDS = {1: "discover", 3: "request", 4: "decline", 7: "release", 8: "inform"}
+_NAMES = ("BOOTP", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK", "RELEASE", "INFORM")
 _COOKIE = b"\x63\x82\x53\x63"
 OFFER, ACK, NAK = 2, 5, 6
 
@@ -40,6 +41,12 @@ def reply(kind, **given):
         if isinstance(given.get(name), bytes):
             given[name] = {"hex": given[name].hex()}
     return given
+
+
+def name(packet):
+    """The name of a DHCP packet: "DISCOVER", "ACK" ..."""
+    kind = options(packet).get(53, b"\0")[0]
+    return _NAMES[kind] if kind < len(_NAMES) else f"type {kind}"
 
 
 def offer(**given):

@@ -3,14 +3,17 @@
 A ROM is run in the worst form that it may have (`hard_form`): a server that serves that one serves
 the milder ones. Where the worst fails, the milder form is run as well, so that the table tells a
 server that never serves a ROM from one that serves it sometimes. `endpoints` run the jobs,
-`compat_cli` and `compat_page` show the table; the shape of a row is `row`'s.
+`compat_cli` shows the table; the shape of a row is `row`'s.
 
 1. One ROM after the other: a server under load would answer another question.
 2. What the server sent is read from the packets, not from what the ROM made of them.
-3. A ROM that would wait for minutes is stopped after the bench's time, and its row says so.
+3. ROMs share ports (2070, 49152), and a server may not be done with one ROM when the next asks
+   from the same port: who fails there is run once more after a pause.
+4. A ROM that would wait for minutes is stopped after the bench's time, and its row says so.
 """
 
 import copy
+import time
 
 from pxerom import tftp
 
@@ -20,6 +23,7 @@ from pxebench.settings import adjust, offered_by
 
 SCHEMA = 1
 _WINDOW = 16  # what a ROM with a free choice of windowsize asks for
+_PAUSE_S = 5  # for a server to be done with a client that is gone
 _LOW_PORT = 32767  # the last that "allow high ports to clients" leaves out
 _OPCODES = {3: "DATA", 5: "ERROR", 6: "OACK"}
 
@@ -45,13 +49,25 @@ def hard_form(rom):
 def mild_form(rom):
     """(the ROM in its mildest form, in words), or None where `hard_form` is its only one."""
     words = []
-    if "windowsize" in offered_by(rom):
+    plain = _without(rom, "windowsize")  # as older firmware of its kind asks
+    if plain != rom or "windowsize" in offered_by(rom):
+        rom = plain
         words.append("no windowsize")
     low, high = _split_ports(rom)
     if low and high:
         rom = _with_ports(rom, high)
         words.append(f"a port of {high[0]}-{high[1]}")
     return (rom, ", ".join(words)) if words else None
+
+
+def _without(rom, option):
+    rom = copy.deepcopy(rom)
+    for fact in value(value(rom["tftp"])["requests"]):
+        request = value(fact)
+        pairs = [pair for pair in value(request.get("options", [])) if value(pair)[0] != option]
+        if len(pairs) != len(value(request.get("options", []))):
+            request["options"] = pairs
+    return rom
 
 
 def _split_ports(rom):
@@ -82,12 +98,15 @@ class Wire:
         self.counts = {}  # kind: how many
         self.ports = []  # the server's ports, as they came
         self.granted = []  # the options of its OACKs
+        self.hosts = []  # the addresses that answers came from
 
     def event(self, event):
         if event["event"] != "packet" or event["dir"] != "in":
             return
         kind = _OPCODES.get(int(event["data"][:4] or "0", 16), "other")
         self.counts[kind] = self.counts.get(kind, 0) + 1
+        if event["host"] not in self.hosts:
+            self.hosts.append(event["host"])
         if event["port"] not in self.ports:
             self.ports.append(event["port"])
         if kind == "OACK":
@@ -101,10 +120,18 @@ def run(roms, run_job, server, port, file, options, on_start):
     mild forms come last, and only where the server has answered anybody at all.
     """
     rows = []
+    unfinished = set()  # ports of ROMs that the server may still be talking to
     for number, rom in enumerate(roms, 1):
         changed, words = hard_form(rom)
         on_start(number, len(roms), rom, words)
         made = _run_one(rom, "hard", changed, words, run_job, (server, port, file), options)
+        if made and made["verdict"] == "fails" and made["server_ports"]:
+            if unfinished & set(made["ports"]):
+                time.sleep(_PAUSE_S)
+                made = _run_one(
+                    rom, "hard", changed, words, run_job, (server, port, file), options
+                )
+            unfinished |= set(made["ports"] if made else ())
         if made is None:
             return rows, True
         rows.append(made)
@@ -203,7 +230,9 @@ _HAZARDS = (
 def _hazard(detail):
     # The reaction that a failure rests on, or None.
     if detail.startswith("The server's OACK says"):
-        return "unrequested_option" if detail.endswith("asked was nothing") else "larger_blksize"
+        if detail.endswith("asked was nothing"):
+            return "unrequested_option"
+        return "larger_blksize" if "says blksize" in detail else "malformed_oack"
     return next((hazard for words, hazard in _HAZARDS if detail.startswith(words)), None)
 
 
@@ -258,6 +287,8 @@ def _failure(result, wire):
         return f"{said}, to {_options(last)}" if error["code"] not in (1, 2, 6) else said
     if last is None or not wire.counts:
         said = _silence(result)
+    elif last["server"] not in wire.hosts:
+        said = f"answers come from {wire.hosts[0]}, which was not asked"
     elif (
         "OACK" not in wire.counts
         and "DATA" in wire.counts
@@ -334,8 +365,10 @@ def server_facts(rows, port):
         facts.append(f"It grants {', '.join(sorted(granted)) or 'nothing'}.")
         if never:
             facts.append(f"It never grants {', '.join(never)}.")
-    for left, low in _only_high(rows):
-        facts.append(f"{low} boots from a high port and not from a low one ({left}).")
+    for before, after in zip(rows, rows[1:], strict=False):
+        if (after["form"], after["verdict"]) == ("mild", "boots"):
+            worse = before["form_text"] or "windowsize"
+            facts.append(f"{after['rom']} boots with {after['form_text']}, and not with {worse}.")
     return facts
 
 
@@ -348,16 +381,6 @@ def _options_of(rows):
             asked |= {name.lower() for name, _ in options}
         granted |= set(made["granted"])
     return asked, granted
-
-
-def _only_high(rows):
-    for before, after in zip(rows, rows[1:], strict=False):
-        if (
-            after["form"] == "mild"
-            and after["verdict"] == "boots"
-            and "port" in after["form_text"]
-        ):
-            yield before["form_text"], before["rom"]
 
 
 def _roms(rows, verdict):

@@ -78,9 +78,7 @@ def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kin
     if json_path:
         cli._store("--json", json_path, lambda: cli._write_json(json_path, found))
     if html_path:
-        from pxebench import compat_page
-
-        cli._store("--html", html_path, lambda: compat_page.write(html_path, found))
+        cli._store("--html", html_path, lambda: _write_page(html_path, found))
     if interrupted:
         raise KeyboardInterrupt
     return every.exit_code(rows)
@@ -107,6 +105,17 @@ class _Progress:
 
     def clear(self):
         self.err.write("\r\x1b[K")
+
+
+def _write_page(path, found):
+    # The page of `pxebench report`, with this result alone.
+    from pxebench import report, report_kinds
+
+    section = report_kinds.KINDS["compat"](found, ())
+    section["file"] = f"{found['file']} from {found['server']}"
+    text = report.page([section])
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _show(found):

@@ -60,12 +60,20 @@ def parse(data):
     return "".join(found)
 
 
+def _in_front(stream):
+    """Whether a person sits at it: who runs in the background may not touch the terminal."""
+    try:
+        return stream.isatty() and os.tcgetpgrp(stream.fileno()) == os.getpgrp()
+    except (AttributeError, OSError, ValueError):  # closed, or not this session's terminal
+        return False
+
+
 @contextlib.contextmanager
 def from_terminal(stream=None):
     """Yield a function that gives the next key pressed, or None where there is no terminal."""
     stream = sys.stdin if stream is None else stream
-    if stream is None or not stream.isatty() or os.tcgetpgrp(stream.fileno()) != os.getpgrp():
-        yield None  # nobody is there; and who runs in the background may not touch the terminal
+    if not _in_front(stream):
+        yield None
         return
     import termios
     import tty

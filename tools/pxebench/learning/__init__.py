@@ -40,12 +40,19 @@ _ON = (
     ("give_up", "silent", "a transfer whose server dies"),
 )
 # Seen or not there at all: the engine's own way is the default.
-_RARE = ("other_timeout", "error_reply", "rrq_unreachable", "ack_unreachable")
+_RARE = (
+    *("other_timeout", "odd_number", "error_reply", "time_out", "rrq_unreachable"),
+    "ack_unreachable",
+)
 _NEEDS_OPTIONS = (
     *("no_oack", "malformed_oack", "unrequested_option", "larger_blksize"),
     *("duplicate_oack", "late_oack"),
 )
-_PROBE = ("no_oack", "error")  # what a size probe may answer in its own way
+# What a size probe may answer in its own way.
+_PROBE = (
+    *("no_oack", "error", "malformed_oack", "unrequested_option", "larger_blksize"),
+    *("other_timeout", "odd_number"),
+)
 _OPTIONS_MAX = 256
 _BLACKHOLE = "a boot with the server's port 69 filtered, until the client gives up"
 _SERVER_DIES = "a transfer whose server dies, until the client gives up"
@@ -69,14 +76,14 @@ class Sample:
 
 class Learned:
     """What `learn` returns.  `rom`: as in a ROM file; `contradictions`, `beyond`: sentences;
-    `assumed`: [(field, what to capture)]; `seen`: what it rests on, as a sentence."""
+    `assumed`: [(field, what to capture)]; `notes`: sentences about the captures themselves."""
 
-    def __init__(self, rom, sightings, seen):
+    def __init__(self, rom, sightings, notes):
         self.rom = rom
+        self.notes = notes
         self.contradictions = sightings.contradictions
         self.assumed = sightings.assumed
         self.beyond = sightings.beyond
-        self.seen = seen
 
 
 def sample(path, client=None, stage=1):
@@ -148,7 +155,15 @@ def learn(samples, rom_id, name=None):
     if spec:
         rom["dhcp"] = spec
     _trim(rom, sightings)
-    return Learned(rom, sightings, "; ".join(sources))
+    return Learned(rom, sightings, _machines(samples))
+
+
+def _machines(samples):
+    # One ROM from two machines may be meant so, or a mistake: it is told.
+    macs = list(dict.fromkeys(mac for taken in samples for mac in taken.client.macs[:1]))
+    if len(macs) < 2:
+        return []
+    return [f"The captures are of {len(macs)} machines: {', '.join(macs)}."]
 
 
 def _trim(rom, sightings):

@@ -8,9 +8,10 @@ never heard of again, though its time-outs would have come: then it has failed.
 2. Silence of the client's own at the very end of a capture tells nothing.
 """
 
-from pxebench.compare import events
+from pxebench.events import events
 from pxebench.messages import tftp
 
+_NUMBERS = ("blksize", "windowsize", "timeout", "tsize")
 _ENDED_S = 1.0  # at the least: a client that is silent for so long after an oddity
 
 
@@ -27,6 +28,8 @@ class _Walk:
         self.due = 1
         self.done = False
         self.goes_on = False  # another request for the same file follows
+        self.last_sent = None  # the block of the last ACK
+        self.refused = set()  # kinds of ICMP errors that came
         self.again = 0  # duplicates in a row
         self.answered_one = False  # the first of them
         self.gap_last = None  # the block that is acknowledged again while a gap is open
@@ -35,6 +38,7 @@ class _Walk:
     def run(self):
         for index, event in enumerate(self.events):
             if event.out:
+                self._sent(event)
                 # A slow client answers when the gap is closed already: its ACKs count, too.
                 if self.gap_last is not None and not event.icmp:
                     again = self._first_ack([event]) == self.gap_last
@@ -50,6 +54,16 @@ class _Walk:
                 self._stranger(event, answers)
             else:
                 self._packet(event, answers, index)
+
+    def _sent(self, event):
+        # An ACK of ours: in a window that is not full, which one does a time-out repeat?
+        block = None if event.icmp else self._first_ack([event])
+        if block is None:
+            return
+        timed = not event.answer and block == self.last_sent
+        if timed and self.talk.windowsize > 1 and self.opened and block != self._last():
+            self.see("time_out", "last_sent", event.packet)
+        self.last_sent = block
 
     def _answers(self, index):
         # What the client sends before the next packet comes, and at once.
@@ -174,7 +188,9 @@ class _Walk:
         sent = [tftp(a.packet) for a in answers if not a.icmp]
         errors = [message for message in sent if message.kind == "ERROR"]
         if errors:
-            self.see("no_oack", error_words(errors[0]), event.packet)
+            # A probe that has its parting ERROR for this, too, just goes on.
+            word = "next" if self.goes_on else error_words(errors[0])
+            self.see("no_oack", word, event.packet)
         elif any(message.kind == "ACK" for message in sent) or self._acked_later(index, 1):
             again = [e for e in self.events[index + 1 :]
                      if e.out and not e.icmp and tftp(e.packet).kind == "RRQ"]  # fmt: skip
@@ -191,6 +207,10 @@ class _Walk:
             if hazard == "late_oack" and block == 0:
                 self.see(hazard, "ack_zero", event.packet)
                 return
+            lost = block is not None and self._lost(index)
+            if hazard == "late_oack" and lost:
+                self.see(hazard, "ack_and_lose", event.packet)
+                return
             self._reaction(hazard, event, answers, index)
             return
         hazard = None
@@ -200,20 +220,33 @@ class _Walk:
                 hazard = "unrequested_option"
             elif name.lower() == "blksize" and _number(text) > _number(wanted) >= 0:
                 hazard = "larger_blksize"
+            elif name.lower() in _NUMBERS and _number(text) < 0:
+                hazard = "odd_number" if _number(text.partition(".")[0]) >= 0 else "malformed_oack"
             elif name.lower() == "timeout" and text != wanted:
                 hazard = "other_timeout"
         acked = self._first_ack(answers) == 0 or self._acked_later(index, 0)
         if hazard == "unrequested_option" and acked:
             self.see(hazard, self._takes_window(message), event.packet)
-        elif hazard == "other_timeout":
+        elif hazard in ("other_timeout", "odd_number"):
             if acked:
                 self.see(hazard, "accept", event.packet)
+            else:
+                self._reaction("malformed_oack", event, answers, index)
         elif hazard:
             self._reaction(hazard, event, answers, index, accepted="accept")
         elif not message.options:
             self._reaction("malformed_oack", event, answers, index)
         if acked:
             self.opened = True
+
+    def _lost(self, index):
+        # True when the block that is due comes next, and ends it: nothing more of the client.
+        for number, event in enumerate(self.events[index + 1 :], index + 1):
+            if event.icmp or event.out:
+                continue
+            message = tftp(event.packet)
+            return message.kind == "DATA" and self._silent_for_good(number)
+        return False
 
     def _takes_window(self, message):
         # Whether an option that nobody asked for is in effect: only a window shows.
@@ -270,6 +303,9 @@ class _Walk:
             return
         later = [e for e in self.events[index + 1 :] if e.out and not e.icmp]
         hazard = "rrq_unreachable" if kind == "RRQ" else "ack_unreachable"
+        if hazard in self.refused:
+            return  # who ignored the first ICMP of a kind stops later for another reason
+        self.refused.add(hazard)
         if later and tftp(later[0].packet).kind == "ERROR" and later[0].at - event.at < 0.5:
             self.see(hazard, error_words(tftp(later[0].packet)), event.packet)
         elif not later and self._silent_for_good(index):
@@ -289,7 +325,7 @@ class _Walk:
                 continue
             message = tftp(answer.packet)
             if message.kind == "ERROR":
-                return error_words(message)
+                return accepted if accepted and self.goes_on else error_words(message)
             if message.kind == "ACK":
                 if accepted:
                     return accepted

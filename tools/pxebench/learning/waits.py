@@ -9,7 +9,7 @@
 
 import statistics
 
-from pxebench.compare import events
+from pxebench.events import events
 from pxebench.learning.sightings import observed
 from pxebench.messages import tftp
 
@@ -17,6 +17,7 @@ _MAX_MS = 3600000
 _MOST = 100  # steps of a table; longer ladders are the same wait again and again
 _DEFAULT = [4000, 4000, 4000, 4000, 4000]
 _QUIET = 1.6  # times the next wait: who is silent for so long has given up
+_ALONE_S = 200  # no known client waits longer before it repeats what it sent
 _ABOUT = 1.05  # two waits of one length
 
 
@@ -44,7 +45,9 @@ def request_ladders(talk, after, until, place):
         waits.append((after.began - times[-1]) * 1000)
     elif waits and (until - times[-1]) * 1000 > _QUIET * _carry_on(waits):
         ending = "quiet"
-    return [Ladder(waits, ending, place)] if waits else []
+    elif until - times[-1] > _ALONE_S and len(talk.packets) == len(times):
+        ending = "quiet"  # it asked once and never again
+    return [Ladder(waits, ending, place)] if waits or ending else []
 
 
 def read_ladders(talk, until, place):
@@ -68,8 +71,12 @@ def read_ladders(talk, until, place):
             if waits:
                 ladders.append(Ladder(waits, None, place))
             waits, last = [], message.block
+    sent = max(p.time for p in talk.packets if p.out and not p.icmp)
+    # Who was silenced by a packet (the last one is the server's) has not waited for one.
+    alone = until - sent > _ALONE_S and talk.packets[-1].out
+    if talk.outcome == "broken" and not waits and last and alone:
+        ladders.append(Ladder([], "quiet", place))
     if waits:
-        sent = max(p.time for p in talk.packets if p.out and not p.icmp)
         quiet = talk.outcome == "broken" and (until - sent) * 1000 > _QUIET * _carry_on(waits)
         ladders.append(Ladder(waits, "quiet" if quiet else None, place))
     return ladders, gave_up
@@ -111,7 +118,7 @@ def table(field, ladders, sightings, advice, like=None, least_ms=0):
         )
     if all(fact["note"] == note for fact in facts):
         return observed(waits, note)
-    return [observed(waits[0], note), *({**fact} for fact in facts[1:])]
+    return facts
 
 
 def _sends(field, ladders, whole, sightings):
