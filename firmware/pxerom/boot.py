@@ -15,7 +15,7 @@ from pxerom.rom import Boot
 from pxerom.status import Failure, Refused
 from pxerom.udp import Udp
 
-_MODULES = ("lease", "bootserver", "offers", "dhcp")
+_MODULES = ("lease", "inform", "bootserver", "offers", "dhcp")
 
 
 def load_rom(rom):
@@ -185,7 +185,8 @@ class _Job:
             self.farewell = lease.release()
             self.result.update(lease.result())
             for module in _MODULES:
-                compat.forget(module)
+                if "pxerom." + module in sys.modules:
+                    compat.forget(module)
         if failure:
             self._failed(failure, lease.ms())
 

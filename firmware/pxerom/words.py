@@ -61,7 +61,8 @@ def lines_of(screen, status, error):
         own = own.replace("{code}", str(error["code"])).replace("{text}", error["message"])
     elif error and not own and code in ("PXE-E36", "PXE-E3B", "PXE-E3C"):
         lines.append("PXE-T%02d: %s" % (error["code"], error["message"]))
-    lines.append(own or "%s: %s" % (code, status["text"]))
+    if own or code != "PXE-M0F":  # which is the exit line itself
+        lines.append(own or "%s: %s" % (code, status["text"]))
     last = screen["exit"]
     lines.append("PXE-M0F: Exiting PXE ROM." if last is None else last)
     return lines

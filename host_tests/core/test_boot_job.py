@@ -242,6 +242,14 @@ def test_rom_with_words_of_its_own_shows_no_pxe_code():
     assert "PXE-" not in _screen("ipxe", events)
 
 
+def test_local_boot_shows_the_exit_line_alone():
+    """R-PXE-44"""
+    events = [{"event": "failed", "status": Failure("PXE-M0F", "x").status()}]
+    same(_screen("intel-undi", events), "PXE-M0F: Exiting Intel PXE ROM.\n")
+    events = [{"event": "failed", "status": Failure("PXE-M0F", "x").status(True)}]
+    same(_screen("edk2", events), "")
+
+
 def test_screen_of_a_broken_rom_file_is_refused():
     from pxerom import dhcprom, profile
 

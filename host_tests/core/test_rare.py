@@ -498,6 +498,27 @@ def test_timer_ends_where_twice_its_wait_is_beyond_the_table():
     same(timer.waited_ms(), 10000)
 
 
+def test_path_that_turns_fast_amid_a_stream_shortens_the_wait_at_once():
+    """The wait after a block is that block's, also where many are taken in a row."""
+    content = Long(1432 * 90)
+    files = FileServer(content, retry_ms=None)
+    lost = []
+
+    def server(packet, local_port, port):
+        block = packet[3] if packet[1] == 4 else 0
+        if block == 70 and not lost:
+            lost.append(net.clock)
+            return ()
+        slow = 300 if block < 12 else 1
+        return [(slow, source, what) for _, source, what in files(packet, local_port, port)]
+
+    net = FakeNet(rom("ipxe"), server)
+    run = Run(rom("ipxe"), None, sink=Check(content), net=net, keep="sent", told=False)
+    again = [at_ms for at_ms, _, _, packet in net.sent if packet == ack(70)]
+    assert 250 <= again[1] - lost[0] <= 260, (lost, again)
+    assert run.sink.whole(), run.result["status"]
+
+
 def test_slow_path_makes_ipxe_patient_and_the_table_alone_would_not():
     """200 ms each way: after the first blocks no ACK goes out twice."""
     content = Long(1432 * 30)
