@@ -194,6 +194,7 @@ def _boot_by_dhcp(settings, write, feed, nic):
     from pxerom.bootscreen import BootScreen
 
     loaded = boot.load_rom(settings["rom"])
+    _tell_room(settings, loaded[0], write)
     job = {name: settings[name] for name in ("rom", "lease", "release", "uuid", "menu")}
     job["sink"] = _sink(settings)
     job["max_time_ms"] = settings["max_time_s"] and settings["max_time_s"] * 1000
@@ -212,6 +213,7 @@ def _fetch(settings, write, feed, nic):
     max_time_s = settings["max_time_s"]
     target = sink.make(_sink(settings))
     rom = agent.load_rom(settings["rom"])
+    _tell_room(settings, rom, write)
     screen = Screen(rom, write)
     screen.event({"event": "start"})
     boot = Boot(rom, Udp(rom["udp"]["source_port"]), screen.event, feed)
@@ -223,6 +225,20 @@ def _fetch(settings, write, feed, nic):
         None,
         max_time_s and max_time_s * 1000,
     )
+
+
+def _tell_room(settings, rom, write):
+    # A ROM that asks for the size refuses a file that is too large before its first block.
+    for request in rom["tftp"]["requests"]:
+        for name, _ in request["options"]:
+            if name.lower() == "tsize":
+                return
+    free = compat.free_bytes(settings["image"]) if settings["image"] else None
+    if free is not None:
+        write(
+            "%s may have %d bytes. This ROM does not ask the server for the size of the file: a "
+            "larger one is noticed only when the flash is full.\n\n" % (settings["image"], free)
+        )
 
 
 def _sink(settings):

@@ -48,8 +48,9 @@ class Nic:
     def limits(self):
         """What a ROM does and this port cannot, in sentences."""
         return [
-            "This board's stack sends from %s before it has a lease, where a ROM has 0.0.0.0; it "
-            "shows no ARP, so PXE-E11 cannot be told from PXE-E32." % (self.ip or "its address")
+            "This board's stack sends from %s before it has a lease, where a ROM has 0.0.0.0, and "
+            "with a TTL of its own; it shows no ARP: PXE-E11 cannot be told from PXE-E32."
+            % (self.ip or "its address")
         ]
 
     def find_address(self):

@@ -74,7 +74,7 @@ SCENES = {
     "silent": Scene(_scripted({})),
     "silent-edk2": Scene(_scripted({}), "edk2"),
     "slow": Scene(_scripted({**GOOD, "discover": [], "discover 3": [offer(**FILE)]})),
-    "late-answer": Scene(_scripted({**GOOD, "discover 1": [offer(**FILE, after_s=0.4)]})),
+    "late-answer": Scene(_scripted({**GOOD, "discover 1": [offer(**FILE, after_s=0.7)]})),
     "nak-once": Scene(_scripted({**GOOD, "request 1": [nak()]})),
     "nak-always": Scene(_scripted({**GOOD, "request": [nak(options=[(56, b"\x1b[2Jgo away")])]})),
     "no-ack": Scene(_scripted({"discover": [offer(**FILE)]})),
@@ -199,27 +199,26 @@ def _heard(boot, server=0):
 
 @everywhere
 @pytest.mark.parametrize(
-    ("scene", "code", "waits_s"),
+    ("scene", "code", "waits_ms"),
     [
-        ("silent", "PXE-E51", [2.09, 4, 8, 16]),
-        ("silent-edk2", "PXE-E18", [4, 8, 16, 32]),
+        ("silent", "PXE-E51", [2090, 4000, 8000, 16000]),
+        ("silent-edk2", "PXE-E18", [4000, 8000, 16000, 32000]),
     ],
 )
 def test_silence_is_asked_at_the_roms_times_and_then_given_up(
-    boots, scene, code, waits_s, interpreter
+    boots, scene, code, waits_ms, interpreter
 ):
     boot = boots[scene, interpreter]
     result = _failed(boot, code)
     assert _heard(boot) == ["discover"] * 4
     times = [time for time, _, _ in boot.servers[0]]
     gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    waits_s = [scenes.hurried_ms(wait_ms) / 1000 for wait_ms in waits_ms]
     for gap, wait_s in zip(gaps, waits_s, strict=False):
         # A busy PC may be late, never early.
-        assert -0.03 < gap - wait_s / scenes.HURRY < 0.3
-    total_s = sum(waits_s) / scenes.HURRY
-    assert f"{total_s:.0f}" in result["status"]["detail"] or total_s < 60
+        assert -0.1 < gap - wait_s < 0.5
     ended = [event for event in result["events"] if event["event"] == "failed"]
-    assert abs(ended[0]["at_ms"] / 1000 - total_s) < 0.5
+    assert -0.1 < ended[0]["at_ms"] / 1000 - sum(waits_s) < 1
 
 
 @everywhere

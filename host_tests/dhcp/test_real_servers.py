@@ -106,7 +106,7 @@ SCENES = {
     "no-file": Scene(_kea()),
     "relayed": Scene(_relayed),
     "two-servers": Scene(
-        _both(_dnsmasq("--dhcp-boot=linux.0"), _kea(False, boot_file="tools.0", first=200))
+        _both(_dnsmasq("--dhcp-boot=linux.0"), _kea(boot_file="tools.0", first=200))
     ),
     "allowed-server": Scene(
         _both(_dnsmasq("--dhcp-boot=linux.0"), _kea(boot_file="tools.0", first=200)),
@@ -279,7 +279,7 @@ def test_relayed_lease_boots_through_the_gateway(boots, interpreter):
 @everywhere
 def test_second_dhcp_server_is_told_of(boots, interpreter):
     boot = boots["two-servers", interpreter]
-    assert boot.exit_code in (0, 1), boot.said  # Kea's machine has no TFTP server
+    assert boot.exit_code == 0, boot.said
     assert {offer["server"] for offer in boot.result["offers"]} == {SERVER, SECOND}
     assert any("2 DHCP servers answered" in warning for warning in boot.result["warnings"])
     first = boot.result["offers"][0]
@@ -331,9 +331,11 @@ def test_interface_is_as_it_was_after_every_boot(boots):
 
 def test_interpreters_tell_the_same_of_a_boot(boots):
     def told(boot):
+        # On a busy PC one of them may have had to ask twice.
+        first = [one for one in boot.result["dhcp"] if one["attempt"] == 1]
         sent = [
             {name: part for name, part in one.items() if name not in ("at_ms", "xid", "secs")}
-            for one in boot.result["dhcp"]
+            for one in first
         ]
         lease = dict(boot.result["lease"] or {}, ip=None)
         return boot.exit_code, sent, lease, boot.result["boot"], boot.result["menu"]

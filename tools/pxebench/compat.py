@@ -98,12 +98,15 @@ class Wire:
         self.counts = {}  # kind: how many
         self.ports = []  # the server's ports, as they came
         self.granted = []  # the options of its OACKs
+        self.hosts = []  # the addresses that answers came from
 
     def event(self, event):
         if event["event"] != "packet" or event["dir"] != "in":
             return
         kind = _OPCODES.get(int(event["data"][:4] or "0", 16), "other")
         self.counts[kind] = self.counts.get(kind, 0) + 1
+        if event["host"] not in self.hosts:
+            self.hosts.append(event["host"])
         if event["port"] not in self.ports:
             self.ports.append(event["port"])
         if kind == "OACK":
@@ -284,6 +287,8 @@ def _failure(result, wire):
         return f"{said}, to {_options(last)}" if error["code"] not in (1, 2, 6) else said
     if last is None or not wire.counts:
         said = _silence(result)
+    elif last["server"] not in wire.hosts:
+        said = f"answers come from {wire.hosts[0]}, which was not asked"
     elif (
         "OACK" not in wire.counts
         and "DATA" in wire.counts

@@ -8,7 +8,7 @@ import machine
 import network
 import nic
 import powerup
-from pxerom import boot, port68
+from pxerom import boot, compat, port68
 
 from host_tests.boards.on_board.tftp_server import HOST, Server
 from host_tests.core.check import Folder, Patch, same
@@ -80,6 +80,28 @@ def test_power_up_boots_and_leaves_the_result():
         same(lines[0], "Bringing the link up.")
         assert "28:cd:c1:00:00:01, 192.0.2.77, mask 255.255.255.0, gateway 192.0.2.1" in lines[1]
         assert last["image"]["sha256"] in lines[-2], board.screen
+
+
+def test_rom_that_does_not_ask_for_the_size_is_said_not_to_know_whether_it_fits():
+    """Before the transfer; one that asks (`standard`) refuses a file that is too large itself."""
+    network.reset()
+    with Folder() as folder, Server({"image": _IMAGE}) as server:
+        free = compat.free_bytes(folder.at("nbp"))
+        for rom, image, said in (
+            ("os-client", folder.at("nbp"), True),
+            ("standard", folder.at("nbp"), False),
+            ("os-client", None, False),
+        ):
+            board = _Board(folder, _config(port=server.port, rom=rom, image=image))
+            same(board.run()["outcome"], "ok")
+            words = "This ROM does not ask the server for the size"
+            same(words in board.screen, said, rom)
+            if said:
+                before, _, after = board.screen.partition(words)
+                path, told = before.split()[-5], int(before.split()[-2])
+                assert path == folder.at("nbp"), before
+                assert abs(told - free) < free // 10, before  # others write to a PC's disk, too
+                assert "SHA-256" in after
 
 
 def _by_dhcp(network_of, tftp, **changes):
