@@ -39,18 +39,37 @@ def _server(value):
     return value == "dhcp" or ipv4(value) and 0 < int(value.split(".")[0]) < 224
 
 
+def _menu(value):
+    return value == "first" or whole(1, 99)(value)
+
+
+def _uuid(value):
+    digits = value.replace("-", "") if isinstance(value, str) else ""
+    return len(digits) == 32 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
+
+
 def _settings(value):
     return isinstance(value, dict)
 
+
+def _lease(value):
+    return value in ("dhcp", "stack")
+
+
+_FILE = "the name of the file to boot, 1 to 400 bytes"
 
 # name, default, what is expected, the test
 FIELDS = (
     ("board", None, "the name of a folder of boards/, or null", text(1, 40)),
     ("link", MISSING, "an object with the settings of the board's link", _settings),
     ("rom", "intel-undi", "the id of a ROM, or the path of its file", _rom),
-    ("server", MISSING, "the numeric IPv4 address of a TFTP server", _server),
+    ("server", MISSING, "dhcp, or the numeric IPv4 address of a TFTP server", _server),
     ("port", 69, "a whole number 1..65535", whole(1, 65535)),
-    ("file", MISSING, "the name of the file to boot, 1 to 400 bytes", text(1, 400)),
+    ("file", None, _FILE, text(1, 400)),
+    ("lease", "dhcp", "dhcp, or stack for the address of the board's own", _lease),
+    ("release", False, "true or false", lambda value: value is True or value is False),
+    ("uuid", None, "a UUID as 32 hexadecimal digits, or null", _uuid),
+    ("menu", None, "the number of an entry, first, or null for keys and time-out", _menu),
     ("image", None, "the name of a file to keep the image in, or null", text(1, 200)),
     ("every_s", None, "a whole number 1..86400, or null to boot once", whole(1, 86400)),
     (
@@ -69,9 +88,12 @@ def checked(settings, link_fields):
     settings = check(settings, FIELDS)
     settings["link"] = check(settings["link"], link_fields, "link")
     if settings["server"] == "dhcp":
-        raise SettingError(
-            "server: DHCP is not in this version of pxerom, expected a numeric IPv4 address"
-        )
+        if settings["file"] is not None:
+            raise SettingError("file: DHCP names it where server is dhcp, expected none")
+        if settings["link"].get("address"):
+            settings["lease"] = "stack"  # there is an address: nobody is asked for another
+    elif settings["file"] is None:
+        raise SettingError("file: is missing, expected " + _FILE)
     return settings
 
 
@@ -131,14 +153,16 @@ def _by_user(result):
 def _boot(settings, link, write, feed):
     # Link, then the boot, as one result.
     mac = None
+    leases = settings["server"] == "dhcp"
+    own = leases and settings["lease"] == "dhcp"
     try:
         compat.tidy()
         write("Bringing the link up.\n")
-        nic = link.connect(settings["link"], feed)
+        nic = link.connect(settings["link"], feed, own)
         mac = nic.mac
         write("%s, %s, %s, mask %s" % (nic.name, nic.mac, nic.ip, nic.mask))
         write(", gateway %s\n\n" % nic.gateway)
-        result = _fetch(settings, write, feed)
+        result = (_boot_by_dhcp if leases else _fetch)(settings, write, feed, nic)
     except Refused as refusal:
         result = {"schema": 1, "outcome": "refused", "message": refusal.message}
     except LinkDown as down:
@@ -159,17 +183,37 @@ def _boot(settings, link, write, feed):
         "board": settings["board"],
         "mac": mac,
     }
-    result["lease"] = None
+    result.setdefault("lease", None)
     write("\n%s\n" % _summary(result))
     return result
 
 
-def _fetch(settings, write, feed):
+def _boot_by_dhcp(settings, write, feed, nic):
+    # DHCP says what to boot and from whom.
+    from pxerom import boot
+    from pxerom.bootscreen import BootScreen
+
+    loaded = boot.load_rom(settings["rom"])
+    _tell_room(settings, loaded[0], write)
+    job = {name: settings[name] for name in ("rom", "lease", "release", "uuid", "menu")}
+    job["sink"] = _sink(settings)
+    job["max_time_ms"] = settings["max_time_s"] and settings["max_time_s"] * 1000
+    screen = BootScreen(loaded[0], write)
+
+    def show(event):
+        screen.event(event)
+        if event["event"] == "warning":
+            write("%s\n" % event["text"])
+
+    return boot.run(job, show, feed, nic, boot.pressed, loaded)
+
+
+def _fetch(settings, write, feed, nic):
     # As `agent.run` does it, but that there is nobody to send the events to but the screen.
     max_time_s = settings["max_time_s"]
-    image = settings["image"]
-    target = sink.make({"kind": "file", "path": image} if image else {"kind": "null"})
+    target = sink.make(_sink(settings))
     rom = agent.load_rom(settings["rom"])
+    _tell_room(settings, rom, write)
     screen = Screen(rom, write)
     screen.event({"event": "start"})
     boot = Boot(rom, Udp(rom["udp"]["source_port"]), screen.event, feed)
@@ -181,6 +225,25 @@ def _fetch(settings, write, feed):
         None,
         max_time_s and max_time_s * 1000,
     )
+
+
+def _tell_room(settings, rom, write):
+    # A ROM that asks for the size refuses a file that is too large before its first block.
+    for request in rom["tftp"]["requests"]:
+        for name, _ in request["options"]:
+            if name.lower() == "tsize":
+                return
+    free = compat.free_bytes(settings["image"]) if settings["image"] else None
+    if free is not None:
+        write(
+            "%s may have %d bytes. This ROM does not ask the server for the size of the file: a "
+            "larger one is noticed only when the flash is full.\n\n" % (settings["image"], free)
+        )
+
+
+def _sink(settings):
+    image = settings["image"]
+    return {"kind": "file", "path": image} if image else {"kind": "null"}
 
 
 def _summary(result):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
 _INDEX = _HERE / "REQUIREMENTS.md"
-_NUMBER = re.compile(r"\bR-(?:TFTP|TIM|SEC|IMG)-\d+\b")
+_NUMBER = re.compile(r"\bR-(?:TFTP|TIM|PXE|SEC|IMG)-\d+\b")
 # The numbers that there are: what is left out of the index shows.
 _RANGES = {
     "TFTP": [(1, 12), (20, 38), (40, 58), (60, 64), (70, 78)],
     "TIM": [(1, 7)],
+    "PXE": [(1, 8), (10, 15), (20, 28), (30, 36), (40, 48), (60, 65)],
     "SEC": [(1, 27)],
     "IMG": [(1, 13)],
 }

@@ -2,7 +2,7 @@
 
 Each `boards/<id>/link.py` has `FIELDS`, the settings it takes, and `connect(settings, on_wait)`,
 which returns a `Nic`. The address comes from the DHCP client of the board's own stack, or from the
-settings; PXE's DHCP is none of its business.
+settings; with `dhcp` there is none yet but a link-local one, and UDP port 68 is free for pxerom.
 
 1. A setting that is wrong is named, with what was expected there; its value is never shown, for
    one of them is a password.
@@ -45,14 +45,37 @@ class Nic:
     def arp(self, ip, own_ip, tries_ms, on_wait=None):
         """Whether a machine answers for `ip`: that cannot be seen from here."""
 
+    def limits(self):
+        """What a ROM does and this port cannot, in sentences."""
+        return [
+            "This board's stack sends from %s before it has a lease, where a ROM has 0.0.0.0, and "
+            "with a TTL of its own; it shows no ARP: PXE-E11 cannot be told from PXE-E32."
+            % (self.ip or "its address")
+        ]
+
+    def find_address(self):
+        """The address is known since the link came up."""
+
     def announce(self, ip):
         """The stack announces a new address by itself."""
 
     def route(self, host, gateway):
         """The stack knows the gateway."""
 
+    def let_go(self):
+        """The lease was given back: its address is another's from now on."""
+        self._interface.ifconfig(link_local(self.mac))
+
     def give_back(self):
         """The address stays until the next boot: the board has nothing else to do with it."""
+
+
+def link_local(mac):
+    """An address for a stack that will not send without one (RFC 3927), made of the MAC's last
+    two bytes; what `ifconfig` takes."""
+    high, low = [int(part, 16) for part in mac.split(":")[-2:]]
+    # 169.254.0.x and 169.254.255.x are reserved.
+    return "169.254.%d.%d" % (high % 254 + 1, low), "255.255.0.0", "0.0.0.0", "0.0.0.0"
 
 
 class SettingError(ValueError):
@@ -194,8 +217,9 @@ def until(ready, timeout_ms, on_wait=None):
     return True
 
 
-def start(interface, settings):
-    """Switch an interface on, with the name and the address of the settings."""
+def start(interface, settings, dhcp=False):
+    """Switch an interface on, with the name and the address of the settings; with `dhcp`, with a
+    link-local address: that ends the stack's own DHCP client, which would hold port 68."""
     hostname = settings["hostname"]
     if hostname:
         import network
@@ -208,6 +232,8 @@ def start(interface, settings):
     if address:
         gateway = address.get("gateway", "0.0.0.0")
         interface.ifconfig((address["ip"], address["mask"], gateway, gateway))
+    elif dhcp:
+        interface.ifconfig(link_local(interface.config("mac").hex(":")))
 
 
 def has_address(interface):
@@ -215,12 +241,12 @@ def has_address(interface):
     return interface.ifconfig()[0] != "0.0.0.0"
 
 
-def wired(interface, settings, name, has_link, on_wait=None):
+def wired(interface, settings, name, has_link, on_wait=None, dhcp=False):
     """The Nic of an Ethernet `interface`, from the media test to the lease. `has_link`: true when
-    there is a carrier; `name`: of the network chip."""
+    there is a carrier; `name`: of the network chip; `dhcp`: see `start`."""
     timeout_ms = settings["timeout_s"] * 1000
     try:
-        start(interface, settings)
+        start(interface, settings, dhcp)
     except OSError as error:
         raise no_chip(name, error)
     if not until(has_link, min(timeout_ms, _MEDIA_MS), on_wait):
@@ -236,4 +262,9 @@ def wired(interface, settings, name, has_link, on_wait=None):
 def describe(interface, name):
     """The Nic of an interface that is up."""
     ip, mask, gateway = interface.ifconfig()[:3]
-    return Nic(interface.config("mac").hex(":"), ip, mask, gateway, name)
+    try:
+        device = interface.config("ifname")  # ESP32: for SO_BINDTODEVICE
+    except (OSError, TypeError, ValueError):
+        device = None
+    mac = interface.config("mac").hex(":")
+    return Nic(mac, ip, mask, gateway, name, interface, device)

@@ -36,9 +36,9 @@ FIELDS = (
 ) + nic.COMMON_FIELDS
 
 
-def connect(settings, name, on_wait=None):
-    """The `nic.Nic` of the board's station interface. `name`: of the radio. Raises SettingError,
-    LinkDown."""
+def connect(settings, name, on_wait=None, dhcp=False):
+    """The `nic.Nic` of the board's station interface. `name`: of the radio; `dhcp`: see
+    `nic.start`. Raises SettingError, LinkDown."""
     settings = nic.check(settings, FIELDS, "link")
     driver = nic.driver("WLAN", name)
     if settings["country"]:
@@ -48,7 +48,7 @@ def connect(settings, name, on_wait=None):
     try:
         # The constant is called IF_STA since 1.23; it is 0 on both ports.
         wlan = driver(getattr(driver, "IF_STA", 0))
-        nic.start(wlan, settings)
+        nic.start(wlan, settings, dhcp)
     except OSError as error:
         raise nic.no_chip(name, error)
     _configure(wlan, pm=getattr(driver, "PM_NONE", _PM_NONE_UNNAMED))

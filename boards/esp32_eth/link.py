@@ -38,8 +38,9 @@ def _interface(driver, pins):
     return driver(mdc=Pin(_MDC), mdio=Pin(_MDIO), phy_type=PHY_LAN8720, phy_addr=phy_addr, **more)
 
 
-def connect(settings, on_wait=None):
-    """The `nic.Nic`, once the board has an address. Raises nic.SettingError and nic.LinkDown."""
+def connect(settings, on_wait=None, dhcp=False):
+    """The `nic.Nic`, once the board has an address; with `dhcp`, one to begin with. Raises
+    nic.SettingError and nic.LinkDown."""
     settings = nic.check(settings, FIELDS, "link")
     name = "LAN8720"
     driver = nic.driver("LAN", name)
@@ -50,4 +51,6 @@ def connect(settings, on_wait=None):
     import network
 
     linked = (network.ETH_CONNECTED, network.ETH_GOT_IP)
-    return nic.wired(interface, settings, name, lambda: interface.status() in linked, on_wait)
+    return nic.wired(
+        interface, settings, name, lambda: interface.status() in linked, on_wait, dhcp
+    )

@@ -5,6 +5,7 @@ import wifi
 FIELDS = wifi.FIELDS
 
 
-def connect(settings, on_wait=None):
-    """The `nic.Nic`, once the board has an address. Raises nic.SettingError and nic.LinkDown."""
-    return wifi.connect(settings, "Wi-Fi of the ESP32", on_wait)
+def connect(settings, on_wait=None, dhcp=False):
+    """The `nic.Nic`, once the board has an address; with `dhcp`, one to begin with. Raises
+    nic.SettingError and nic.LinkDown."""
+    return wifi.connect(settings, "Wi-Fi of the ESP32", on_wait, dhcp)

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 
-from nic import COMMON_FIELDS, MISSING, LinkDown, Nic, check, no_media
+from nic import COMMON_FIELDS, MISSING, Nic, check, no_media
 from pxerom.compat import (
     MICROPYTHON,
     TIMED_OUT,
@@ -26,8 +26,6 @@ from pxerom.compat import (
     why,
 )
 from pxerom.status import Refused
-
-__all__ = ("FIELDS", "LinkDown", "connect")
 
 _AF_PACKET = 17
 _SOCK_DGRAM = 2  # the kernel makes the Ethernet header
@@ -98,7 +96,10 @@ class Interface(Nic):
         if "via" in words:
             self.gateway = words[words.index("via") + 1]
 
-    def raw(self, ttl):
+    def limits(self):
+        return []
+
+    def raw(self, ttl):  # pyright: ignore[reportIncompatibleMethodOverride]
         return Wire(self, ttl)
 
     def take(self, ip, mask, gateway, seconds=None):
@@ -126,6 +127,9 @@ class Interface(Nic):
             if _ip("-4 route add %s onlink" % route):
                 self._undo.append("-4 route del %s" % route)
 
+    def let_go(self):
+        """`give_back` comes next."""
+
     def give_back(self):
         while self._undo:
             _ip(self._undo.pop())
@@ -138,7 +142,7 @@ class Interface(Nic):
         finally:
             with_arp.close()
 
-    def arp(self, ip, own_ip, tries_ms, on_wait=None):
+    def arp(self, ip, own_ip, tries_ms, on_wait=None):  # pyright: ignore
         """True when a machine answers for `ip`, False when none does in so many tries. `own_ip`:
         our address; None asks without one (RFC 5227), as before a lease is taken."""
         arp = Arp(self)
@@ -167,7 +171,7 @@ class _Packets:
         try:
             # No protocol until it is bound: nothing of the other interfaces gets in.
             self.sock = socket.socket(_AF_PACKET, _SOCK_DGRAM, 0)
-            self.sock.bind(self._place(b""))
+            self.sock.bind(self._place(b""))  # pyright: ignore[reportArgumentType]
         except OSError as error:
             raise Refused(
                 3,
@@ -186,7 +190,7 @@ class _Packets:
     def send_to_all(self, packet):
         for _ in range(2):
             try:
-                self.sock.sendto(packet, self._place(_EVERYONE))
+                self.sock.sendto(packet, self._place(_EVERYONE))  # pyright: ignore[reportArgumentType]
                 return
             except OSError:
                 pass  # a full queue, or a link that went down: lost, as packets are

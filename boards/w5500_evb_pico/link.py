@@ -23,8 +23,9 @@ def _interface(driver):
         return driver(bus, Pin(_CS), Pin(_RESET), Pin(_INTN))
 
 
-def connect(settings, on_wait=None):
-    """The `nic.Nic`, once the board has an address. Raises nic.SettingError and nic.LinkDown."""
+def connect(settings, on_wait=None, dhcp=False):
+    """The `nic.Nic`, once the board has an address; with `dhcp`, one to begin with. Raises
+    nic.SettingError and nic.LinkDown."""
     settings = nic.check(settings, FIELDS, "link")
     name = "W5500"
     driver = nic.driver("WIZNET5K", name)
@@ -33,4 +34,4 @@ def connect(settings, on_wait=None):
     except OSError as error:
         raise nic.no_chip(name, error)
     # 0: no carrier; 1 and 2: carrier, interface off and on.
-    return nic.wired(interface, settings, name, lambda: interface.status() > 0, on_wait)
+    return nic.wired(interface, settings, name, lambda: interface.status() > 0, on_wait, dhcp)

@@ -81,7 +81,7 @@ def _fetch(job, emit, on_wait):
         job.get("max_bytes"),
         max_time_ms,
     )
-    result["faults"] = net.report if faults else None
+    result["faults"] = net.report if faults else None  # pyright: ignore
     return result
 
 

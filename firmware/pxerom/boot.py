@@ -15,7 +15,7 @@ from pxerom.rom import Boot
 from pxerom.status import Failure, Refused
 from pxerom.udp import Udp
 
-_MODULES = ("lease", "bootserver", "offers", "dhcp")
+_MODULES = ("lease", "inform", "bootserver", "offers", "dhcp")
 
 
 def load_rom(rom):
@@ -132,7 +132,7 @@ class _Job:
             if self.found:
                 self._fetch(net)
             if self.farewell:
-                self._release(net)
+                self._release(net, nic)
         finally:
             net.close()
             net.flush()
@@ -143,12 +143,13 @@ class _Job:
         # (the link of the job's interface, None), or (None, the status that it failed with)
         sys.modules.pop("link", None)  # a bench may have had another board's
         import link
+        from nic import LinkDown
 
         try:
             return link.connect({"interface": self.job.get("interface")}, self.on_wait, True), None
         except ValueError as error:
             raise Refused(2, "%s." % error)
-        except link.LinkDown as down:
+        except LinkDown as down:
             return None, down.status()
 
     def _failed(self, failure, at_ms):
@@ -171,6 +172,8 @@ class _Job:
             failure = aborted.failure
         except Failure as error:
             failure = error
+        except MemoryError:
+            failure = Failure("PXE-E3A", "Not enough memory for all that servers offered", "ours")
         except Ended:
             self.result["ended"] = lease.ended("bench")
             failure = Failure("PXE-E51", "The bench's time was up before the file", "ours")
@@ -182,7 +185,8 @@ class _Job:
             self.farewell = lease.release()
             self.result.update(lease.result())
             for module in _MODULES:
-                compat.forget(module)
+                if "pxerom." + module in sys.modules:
+                    compat.forget(module)
         if failure:
             self._failed(failure, lease.ms())
 
@@ -192,8 +196,8 @@ class _Job:
         most = self.memory
         self.small = most is not None and (limit is None or most < limit)
         max_time_ms = job.get("max_time_ms")
-        if max_time_ms and self.first is not None:
-            max_time_ms = max(1, max_time_ms - ticks_diff(net.now(), self.first))
+        if max_time_ms:
+            max_time_ms = max(1, max_time_ms - self._used_ms(net))
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
@@ -208,6 +212,10 @@ class _Job:
         fetched["status"] = self._too_big(fetched["status"])
         self.result.update(fetched)
 
+    def _used_ms(self, net):
+        # Since the first packet, if there was one.
+        return 0 if self.first is None else ticks_diff(net.now(), self.first)
+
     def _fetched(self, event):
         if event["event"] == "failed":
             event["status"] = self._too_big(event["status"])
@@ -220,7 +228,7 @@ class _Job:
                 return Failure("PXE-E79", status["detail"], "server").status()
         return status
 
-    def _release(self, net):
+    def _release(self, net, nic):
         lease = self.result["lease"]
         try:
             net.open(68, lease["ip"])
@@ -231,12 +239,14 @@ class _Job:
             self.emit({"event": "warning", "text": text})
             return
         lease["released"] = True
+        net.close()
+        nic.let_go()
         sent = dict(self.result["dhcp"][-1])
         sent["message"] = "RELEASE"
         sent["purpose"] = "lease"
         sent["to"] = lease["server"] + ":67"
         sent["source_port"] = 68
         sent["attempt"] = 1
-        sent["at_ms"] = ticks_diff(net.now(), self.first)
+        sent["at_ms"] = self._used_ms(net)
         self.result["dhcp"].append(sent)
         self.emit(dict(sent, event="dhcp"))

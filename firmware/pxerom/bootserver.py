@@ -109,6 +109,26 @@ class BootServer:
             return self._ask_binl([best.reply.siaddr or best.server])
         return best
 
+    def check(self):
+        """The next hop must answer ARP, where that can be seen (R-PXE-14). Raises Failure."""
+        lease = self.lease
+        server, gateway = lease.boot["server"], lease.lease["gateway"]
+        near = _same_net(server, lease.lease["ip"], lease.lease["mask"])
+        if not near and not gateway:
+            raise Failure(
+                "PXE-E11",
+                "The boot server %s is in another network, and no gateway is known" % server,
+                "server",
+            )
+        hop = server if near else gateway
+        lease.nic.route(server, None if near else gateway)
+        tries_ms = self.spec["arp"]["tries_ms"]
+        if tries_ms and lease.nic.arp(hop, lease.lease["ip"], tries_ms, lease.on_wait) is False:
+            what = "The boot server" if near else "The gateway"
+            raise Failure(
+                "PXE-E11", "%s %s answered none of %d ARP requests" % (what, hop, len(tries_ms))
+            )
+
     def _has_all(self, offer):
         # Whether this ROM boots a PXEClient offer as it is, without port 4011 (R-PXE-25).
         return self.spec["proxy"]["binl"] == "no_file" and offer.file()[0]
@@ -315,3 +335,8 @@ class Chooser:
         menu["by"] = by
         self.lease.event("menu_end", {"chosen": menu["chosen"]})
         return index
+
+
+def _same_net(one, other, mask):
+    pairs = zip(dhcp.ip_bytes(one), dhcp.ip_bytes(other), dhcp.ip_bytes(mask))
+    return all(a & m == b & m for a, b, m in pairs)

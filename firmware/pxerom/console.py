@@ -1,13 +1,9 @@
 """The ROM's screen: events in, the lines that such a ROM prints out. A view, nothing more.
 
-Which lines stand in the ROM file's `screen`; the error lines are the same for all legacy ROMs
-(R-PXE-62): `PXE-Tnn: <the server's text>` for an ERROR packet, then the PXE code, then the exit
-line.
+Which lines stand in the ROM file's `screen`; those of a failure are made by `words`.
 
 1. Text from the network was made harmless before it came here (`status.printable`).
 """
-
-from pxerom.status import EXIT_LINE
 
 
 class Screen:
@@ -34,18 +30,10 @@ class Screen:
         elif name == "error":
             self._error = event["error"]  # shown only if the boot fails for it, as ROMs do
         elif name == "failed":
-            status = event["status"]
-            error = self._error
-            own = self._screen["errors"].get(status["code"])
-            if own and error:
-                own = own.replace("{code}", str(error["code"])).replace("{text}", error["message"])
-            elif not own:
-                if error and status["code"] in ("PXE-E36", "PXE-E3B", "PXE-E3C"):
-                    self._line("PXE-T%02d: %s" % (error["code"], error["message"]))
-                own = "%s: %s" % (status["code"], status["text"])
-            self._line(own)
-            last = self._screen["exit"]
-            self._line(EXIT_LINE if last is None else last)
+            from pxerom.words import lines_of
+
+            for line in lines_of(self._screen, event["status"], self._error):
+                self._line(line)
         elif name == "image":
             self._line("")
 

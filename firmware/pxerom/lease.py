@@ -62,24 +62,29 @@ class Lease:
         max_time_ms = self.job.get("max_time_ms")
         if max_time_ms:
             self._end = ticks_add(self.net.now(), max_time_ms)
+        for limit in self.nic.limits():
+            self.warn(limit)
         by = self.job.get("lease") or "dhcp"
         if by == "dhcp":
             answers = self._dora()
         else:
-            answers = self._inform(by)
+            from pxerom import inform
+
+            answers = inform.answers(self, by)
         self._warn_of_servers()
-        BootServer(self, answers).find()
-        self._check_server()
+        server = BootServer(self, answers)
+        server.find()
+        server.check()
         self.event("boot", self.boot)
 
     # --- DISCOVER, OFFER, REQUEST, ACK -----------------------------------------------------------
 
     def _dora(self):
         self.net.open(_CLIENT)
-        code, who = "PXE-E51", ""
+        code, what = "PXE-E51", ""
         for _ in range(_RESTARTS + 1):
             lease, proxies = self._discover()
-            code, who = "PXE-E51", "%s refused (NAK)" % lease.server
+            code, what = "PXE-E51", "%s refused (NAK) %s" % (lease.server, lease.reply.yiaddr)
             ack = lease if lease.kind == "bootp" else self._request(lease)
             if ack:
                 if self._free(ack):
@@ -87,10 +92,8 @@ class Lease:
                     ack.reason = "the lease, confirmed"
                     self._leased(ack)
                     return [ack, lease] + proxies
-                code, who = "PXE-E54", "Another machine uses"
-        raise Failure(
-            code, "%s %s, %d times in a row" % (who, lease.reply.yiaddr, _RESTARTS + 1), "server"
-        )
+                code, what = "PXE-E54", "Another machine uses %s" % lease.reply.yiaddr
+        raise Failure(code, "%s, %d times in a row" % (what, _RESTARTS + 1), "server")
 
     def _discover(self):
         spec = self.spec["discover"]
@@ -191,7 +194,7 @@ class Lease:
         routers = reply.addresses(3)
         mask = dhcp.ip_text(reply.options[1]) if 1 in reply.options else None
         self.ack = ack
-        self._lease(
+        self.leased(
             "dhcp",
             reply.yiaddr,
             mask or _class_mask(reply.yiaddr),
@@ -209,7 +212,8 @@ class Lease:
         if self.spec["arp"]["announce"] == "yes":
             self.nic.announce(reply.yiaddr)
 
-    def _lease(self, by, ip, mask, gateway, server=None, relay=None, seconds=None, dns=()):
+    def leased(self, by, ip, mask, gateway, server=None, relay=None, seconds=None, dns=()):
+        """Note the address that we have, for the result, and say so."""
         self.lease = {
             "by": by,
             "ip": ip,
@@ -222,46 +226,6 @@ class Lease:
             "released": False,
         }
         self.event("lease", self.lease)
-
-    # --- the address that is there already -------------------------------------------------------
-
-    def _inform(self, by):
-        # The answers to an INFORM; none when a proxy is to be asked at once.
-        nic = self.nic
-        address = self.job.get("address")
-        if not nic.ip:
-            nic.find_address()
-        if by == "static" and address:
-            nic.take(address["ip"], address["mask"], address.get("gateway"))
-            self._lease(by, address["ip"], address["mask"], address.get("gateway"))
-        elif nic.ip and nic.ip != "0.0.0.0":
-            self._lease(by, nic.ip, nic.mask, nic.gateway)
-        else:
-            raise Refused(3, "The interface %s has no IPv4 address to boot with." % nic.name)
-        if self.job.get("proxy") or self.job.get("server") and self.job.get("file"):
-            return []
-        self.open(_CLIENT)
-        seen = []
-
-        def take(offer):
-            if offer.reply.type == dhcp.ACK:
-                self.note(offer, seen)
-            return False
-
-        spec = self.spec["inform"]
-        for number, wait_ms in enumerate(spec["waits_ms"]):
-            packet = self.client.ask("inform", self.lease["ip"], None, self.ms())
-            self.next = "sent INFORM %d" % (number + 2)
-            self.send("INFORM", "inform", packet, _BROADCAST, _SERVER, number + 1)
-            self.gather(wait_ms, take, (self.client.xid,))
-            if seen:
-                break
-        seen = [each for each in seen if not each.reason]
-        seen.sort(key=lambda each: ("pxe10", "binl").index(each.kind) if each.reply.pxe() else 2)
-        if not seen:
-            raise Failure("PXE-E53", "No server answered an INFORM with a boot file's name")
-        seen[0].chosen = True
-        return seen
 
     def open(self, port):
         """Listen at `port` of the address that we have; another port, with a warning, where the
@@ -371,25 +335,6 @@ class Lease:
         if len(known) > 1:
             self.warn("%d DHCP servers answered: %s." % (len(known), ", ".join(known)))
 
-    def _check_server(self):
-        # The next hop must answer ARP, where that can be seen (R-PXE-14).
-        server, gateway = self.boot["server"], self.lease["gateway"]
-        near = _same_net(server, self.lease["ip"], self.lease["mask"])
-        if not near and not gateway:
-            raise Failure(
-                "PXE-E11",
-                "The boot server %s is in another network, and no gateway is known" % server,
-                "server",
-            )
-        hop = server if near else gateway
-        self.nic.route(server, None if near else gateway)
-        tries_ms = self.spec["arp"]["tries_ms"]
-        if tries_ms and self.nic.arp(hop, self.lease["ip"], tries_ms, self.on_wait) is False:
-            what = "The boot server" if near else "The gateway"
-            raise Failure(
-                "PXE-E11", "%s %s answered none of %d ARP requests" % (what, hop, len(tries_ms))
-            )
-
     def release(self):
         """The RELEASE of the lease, for when the boot is over; None when there is none to send."""
         lease = self.lease
@@ -435,8 +380,3 @@ class Lease:
 def _class_mask(ip):
     first = int(ip.split(".")[0])
     return "255.0.0.0" if first < 128 else "255.255.0.0" if first < 192 else "255.255.255.0"
-
-
-def _same_net(one, other, mask):
-    pairs = zip(dhcp.ip_bytes(one), dhcp.ip_bytes(other), dhcp.ip_bytes(mask))
-    return all(a & m == b & m for a, b, m in pairs)

@@ -6,12 +6,13 @@ answers to the address that is not ours yet are heard; elsewhere the stack's own
 do, with whatever address the interface has.
 
 1. Everything keeps to the interface of the link, where the stack can be told so.
-2. What a stack cannot do (TTL, device, broadcast flag) is left out, and nothing fails for it.
+2. What a stack cannot do is left out, and nothing fails for it. Only Linux is asked for a TTL:
+   modlwip looks at an option's number alone, and prints a warning for one that it does not know.
 """
 
 import socket
 
-from pxerom.compat import address, const, sleep_ms, split, ticks_ms
+from pxerom.compat import LINUX, address, const, sleep_ms, split, ticks_ms
 from pxerom.udp import Udp
 
 _IPPROTO_IP = const(0)
@@ -56,7 +57,8 @@ class Port68:
         """Make a socket keep to the interface, broadcast, and send with the ROM's TTL."""
         device = self._nic.device
         options = [(socket.SOL_SOCKET, _SO_BROADCAST, 1)]
-        options += [(_IPPROTO_IP, each, self._ttl) for each in (_IP_TTL, _IP_MULTICAST_TTL)]
+        if LINUX:
+            options += [(_IPPROTO_IP, each, self._ttl) for each in (_IP_TTL, _IP_MULTICAST_TTL)]
         if device:
             options.append((socket.SOL_SOCKET, _SO_BINDTODEVICE, device.encode() + b"\x00"))
         for option in options:

@@ -47,7 +47,7 @@ tftp.retry.open.then fail "fail"
 tftp.retry.read.waits_ms [1..3600000]
 tftp.retry.read.then fail "fail"
 tftp.timer table|round_trips null
-tftp.slash keep|add|drop null
+tftp.slash add|drop null
 tftp.on any {}
 tftp.rollover 0|1|fail 0
 tftp.dally_ms 0..60000 0

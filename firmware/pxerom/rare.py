@@ -97,3 +97,11 @@ def unreachable(transfer):
         transfer.reply = None
         transfer.reply_to = transfer.peer
         transfer.fail(reaction, "ICMP says that nothing listens there", "PXE-E38", 0)
+
+
+def named(filename, slash):
+    """The name with (`add`) or without (`drop`) the slash at its begin; text, or bytes of DHCP."""
+    mark = filename[:0] + ("/" if isinstance(filename, str) else b"/")
+    while filename[:1] == mark:
+        filename = filename[1:]
+    return mark + filename if slash == "add" else filename

@@ -112,10 +112,10 @@ class Boot:
         self._server = address(host, port)
         tsize = None
         transfer = None
-        slash = spec.get("slash")
-        if slash in ("add", "drop"):
-            mark = "/" if isinstance(filename, str) else b"/"
-            filename = mark * (slash == "add") + filename.lstrip(mark)
+        if "slash" in spec:
+            from pxerom import rare
+
+            filename = rare.named(filename, spec["slash"])
         for request in spec["requests"]:
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)

@@ -6,8 +6,6 @@ Which event gets which code is decided where it happens; what a code means stand
 2. Text from the network is made harmless before anybody sees it (`printable`, R-SEC-22).
 """
 
-EXIT_LINE = "PXE-M0F: Exiting PXE ROM."
-
 
 class Failure(Exception):
     """A boot that failed. `code`: "PXE-Enn"; `detail`: one sentence of what happened;

@@ -37,17 +37,35 @@ _WORDS = (
 def of_code(code, uefi=False):
     """(code, side, the ROM's text, what to do next) of a code such as "PXE-E32"; `uefi`: the code
     and the text are UEFI's."""
+    key = code[4:] + "|"
     codes = _CODES
-    if uefi or code[4:] + "|" not in codes:
-        from pxerom import bootwords
-
-        if code[4:] + "|" not in codes:
-            codes = bootwords.CODES
-    line = codes[codes.index(code[4:] + "|") :].split("\n", 1)[0]
+    if key not in codes:
+        from pxerom.bootwords import CODES as codes
+    line = codes[codes.index(key) :].split("\n", 1)[0]
     _, side, text, advice = line.split("|")
     if uefi:
-        code, text = bootwords.of_uefi(code, text)
+        from pxerom.bootwords import of_uefi
+
+        code, text = of_uefi(code, text)
     return code, side, text, advice
+
+
+def lines_of(screen, status, error):
+    """What a ROM prints when a boot has failed. `screen`: of the ROM; `error`: {code, message} of
+    the server's last ERROR packet, or None. Legacy ROMs all print the same (R-PXE-62): its
+    text, then the code with its own, then the exit line; others have words of their own."""
+    code = status["code"]
+    own = screen["errors"].get(code)
+    lines = []
+    if own and error:
+        own = own.replace("{code}", str(error["code"])).replace("{text}", error["message"])
+    elif error and not own and code in ("PXE-E36", "PXE-E3B", "PXE-E3C"):
+        lines.append("PXE-T%02d: %s" % (error["code"], error["message"]))
+    if own or code != "PXE-M0F":  # which is the exit line itself
+        lines.append(own or "%s: %s" % (code, status["text"]))
+    last = screen["exit"]
+    lines.append("PXE-M0F: Exiting PXE ROM." if last is None else last)
+    return lines
 
 
 def of_errno(number):

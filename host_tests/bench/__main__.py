@@ -1,6 +1,6 @@
 """`make bench`: fetch the same file with pxerom and with the C clients, in pairs; print medians.
 
-    python -m host_tests.bench [--rounds N] [--size MIB] [--one-cpu]
+    python -m host_tests.bench [--rounds N] [--size MIB] [--one-cpu | --free]
 
 How it measures
 1. Real programs against one in.tftpd on loopback, each writing the file to disk. One round runs
@@ -9,6 +9,9 @@ How it measures
 2. The time of a transfer is the program's whole run, less the median run of the same program on a
    file of one byte: what is left is the transfer, for C and for Python alike. CPU likewise.
 3. Nothing is timed twice to look better: all rounds count, and the table shows their spread.
+4. Where client and server run is fixed and printed. Left to the kernel, it wakes the one on the
+   other's CPU or on its own as it likes, changes its mind within a run, and a transfer takes three
+   times as long with one as with the other: the ratio would be that of two schedules.
 """
 
 import argparse
@@ -29,7 +32,7 @@ from host_tests.lab import programs, servers
 
 MIB = 1 << 20
 C_CLIENTS = ("atftp", "curl", "busybox tftp")
-VERSIONS = ("1.25", "1.26")
+VERSIONS = ("1.25", "1.26", "32")
 OURS = ("pxerom CPython", "pxerom MicroPython")
 PXEBENCH = programs.ROOT / ".venv" / "bin" / "pxebench"
 
@@ -116,10 +119,11 @@ def startup(server, folder, rounds):
 
 def smallness():
     """The rows of what the core costs a board, on each MicroPython."""
-    rows = Table(title="Size of the core (64-bit unix port; a board's words are half as long)")
+    rows = Table(title="Size of the core (`32 bits`: a board's words)")
     rows.add_column("figure")
     for version in VERSIONS:
-        rows.add_column(f"MicroPython {version}", justify="right")
+        name = "32 bits" if version == "32" else f"MicroPython {version}"
+        rows.add_column(name, justify="right")
     flash = f"{sum(measure.flash_bytes().values())} B"
     rows.add_row("all of pxerom, compiled by mpy-cross", *[flash for _ in VERSIONS])
     heap = [f"{measure.heap_bytes(version)} B" for version in VERSIONS]
@@ -133,20 +137,36 @@ def smallness():
     return rows
 
 
+def regime(one_cpu, free):
+    """(CPUs of the server, CPUs of every client, what the table's header says)."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if free:
+        return cpus, cpus, "left to the kernel (--free): two schedules may mix within a run"
+    if one_cpu:
+        return [cpus[-1]], [cpus[-1]], f"server and clients on CPU {cpus[-1]} (--one-cpu)"
+    if len(cpus) == 1:
+        return cpus, cpus, f"server and clients on CPU {cpus[0]}, the only one there is"
+    server, client = cpus[-2:]
+    return [server], [client], f"server on CPU {server}, every client on CPU {client}"
+
+
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m host_tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="paired runs (default 9)")
     parser.add_argument("--size", type=int, default=16, help="MiB of the file (default 16)")
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--one-cpu",
         action="store_true",
         help="keep server and clients on one CPU: no work overlaps, and CPU time decides",
     )
+    where.add_argument("--free", action="store_true", help="leave both to the kernel's scheduler")
     arguments = parser.parse_args()
-    if arguments.one_cpu:
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    server_cpus, client_cpus, words = regime(arguments.one_cpu, arguments.free)
     console = Console(width=100 if not sys.stdout.isatty() else None)
+    console.print(f"{arguments.rounds} rounds, {words}.")
+    os.sched_setaffinity(0, server_cpus)  # what is started takes it over
     content = os.urandom(arguments.size * MIB)
     digest = hashlib.sha256(content).hexdigest()
     with (
@@ -154,6 +174,7 @@ def main():
         servers.in_tftpd(served) as server,
         tempfile.TemporaryDirectory() as folder,
     ):
+        os.sched_setaffinity(0, client_cpus)
         for blksize in (1456, 512):
             times = compare(blksize, server, "big", digest, arguments.rounds, folder)
             console.print(table(blksize, times, arguments.size))

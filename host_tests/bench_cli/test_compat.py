@@ -131,9 +131,10 @@ def test_failure_that_rests_on_an_assumption_says_so(bench):
 # ---- with results that are made up
 
 
-def _result(outcome="ok", sha256="a" * 64, **changes):
+def _result(outcome="ok", sha256="a" * 64, server="127.0.0.1", **changes):
     transfer = {
         "requests": [{"source_port": 1, "at_ms": 0, "options": [["blksize", "1432"]]}],
+        "server": server,
         "outcome": "ok" if outcome == "ok" else "timeout",
         "oack": {"blksize": "1432"},
         **dict.fromkeys(("blocks", "bytes", "retransmits", "unreachable", "elapsed_ms"), 1),
@@ -147,12 +148,18 @@ def _result(outcome="ok", sha256="a" * 64, **changes):
     return {**made, "transfers": [transfer], **changes}
 
 
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(compat, "_PAUSE_S", 0)
+
+
 def _run(roms, answer):
     """compat.run with `answer(job) -> result` in the place of an endpoint."""
 
     def run_job(wanted, on_event):
         if answer.__name__ != "_silent":
-            on_event({"event": "packet", "dir": "in", "data": "0006", "port": 69})
+            packet = {"event": "packet", "dir": "in", "data": "0006", "port": 69}
+            on_event({**packet, "host": "127.0.0.1"})
         return answer(wanted)
 
     loaded = [job.load_rom(rom) for rom in roms]
@@ -204,6 +211,27 @@ def test_rom_that_gets_other_bytes_than_the_rest_has_not_booted():
     rows, _ = _run(["ipxe", "os-client", "edk2"], answer)
     assert [row["verdict"] for row in rows] == ["fails", "boots", "boots"]
     assert rows[0]["why"].startswith("It ends without an error, but its 9 bytes are not those")
+
+
+def test_rom_that_meets_the_leftovers_of_another_is_run_once_more(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(compat, "_PAUSE_S", 7)
+    monkeypatch.setattr(compat.time, "sleep", pauses.append)
+    asked = []
+
+    def answer(wanted):
+        asked.append(wanted["rom"]["id"])
+        return _result("ok" if asked.count("intel-undi-plain") == 2 else "failed")
+
+    rows, _ = _run(["intel-undi", "intel-undi-plain"], answer)
+    assert asked == ["intel-undi", "intel-undi-plain", "intel-undi-plain"]
+    assert [row["verdict"] for row in rows] == ["fails", "boots"]
+    assert pauses == [7]
+
+
+def test_answers_from_another_address_are_named():
+    rows, _ = _run(["os-client"], lambda wanted: _result("failed", server="192.0.2.1"))
+    assert rows[0]["why"] == "answers come from 127.0.0.1, which was not asked."
 
 
 def test_rom_that_cannot_be_run_is_neither_good_nor_bad():

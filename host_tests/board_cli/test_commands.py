@@ -250,6 +250,16 @@ def test_bad_job_files_are_refused(bench):
 # ---- test
 
 
+@pytest.mark.slow
+def test_whole_suite_passes_on_the_board(bench, board):
+    """None failed, and none needs more memory than the pseudo-terminal board has."""
+    done = bench("board", "test", "--json", "--port", board.port, timeout_s=300)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    lacking = [test["name"] for test in told["tests"] if test["outcome"] != "ok"]
+    assert not lacking and told["counts"]["ok"] == len(told["tests"]) > 300, lacking
+
+
 def test_core_suite_runs_on_the_board(bench, board):
     done = bench("board", "test", "test_packets", "--port", board.port)
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,10 @@
 """`pxebench compare`: every difference that a server could see is found, and no other."""
 
+import contextlib
 import json
+import os
 import pathlib
+import pty
 import random
 import subprocess
 import sys
@@ -245,6 +248,27 @@ def test_command_refuses_in_one_sentence_with_exit_code_2(words, reason):
     assert done.returncode == 2
     assert reason in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_packets_stand_side_by_side_on_a_terminal():
+    ours, theirs = pty.openpty()
+    words = ["compare", "ipxe-boot1.pcap.gz", "ipxe-drop1.pcap.gz", "--rom", "ipxe"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pxebench", *words], cwd=CAPTURES, stdout=theirs,
+        env={**os.environ, "COLUMNS": "120", "TERM": "xterm-256color"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # what a pty says at its end
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    assert process.wait(30) == 1
+    text = shown.decode()
+    assert "\x1b[1;31m-> ACK 19" in text  # red, on our side
+    assert "... 37 alike" in text
+    both = [line for line in text.splitlines() if line.count("RRQ undionly.kpxe octet") == 2]
+    assert len(both) == 1
 
 
 def test_stage_and_file_choose_what_is_compared():

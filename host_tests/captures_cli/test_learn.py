@@ -184,6 +184,13 @@ def test_contradicting_captures_are_named_and_the_majority_counts(learn):
     ).contradictions[0].replace("tftp.requests: octet ", "")
 
 
+def test_captures_of_two_machines_are_learned_together_and_it_is_told():
+    names = ("tftphpa-normal", "tftphpa-nofile")
+    (note,) = _learn(*names).notes
+    assert note.startswith("The captures are of 2 machines: ")
+    assert _learn(names[0]).notes == []
+
+
 def test_odd_requests_are_kept_where_a_rom_file_can_say_them(learn):
     learned = learn([(0, out(rrq("f", mode="OCTET", tail=b"\0" * 500)))])
     (request,) = learned.rom["tftp"]["requests"]

@@ -2,12 +2,15 @@
 
 import json
 import pathlib
+import random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pxebench import conversations, learning, packets
 from pxebench.compare import Comparison, Tolerance
 from pxebench.compare_dhcp import compare_dhcp
-from pxebench.job import bare
+from pxebench.job import Refused, bare, flat
 from pxerom import dhcprom
 
 from host_tests.captures_cli.frames import ack, back, data, dhcp, ethernet, out, pcap, rrq
@@ -134,3 +137,32 @@ def test_capture_without_dhcp_makes_a_rom_without_it_and_says_so(tmp_path):
     assert "dhcp" not in learned.rom
     assert ("dhcp", "a whole boot, from the first DISCOVER on") in learned.assumed
     json.dumps(learned.rom)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 1 << 30), hits=st.integers(0, 30))
+def test_whatever_dhcp_a_capture_holds_the_learned_rom_loads(tmp_path_factory, seed, hits):
+    chance = random.Random(seed)
+    steps = []
+    for _ in range(chance.randrange(1, 12)):
+        code = chance.randrange(1, 255)
+        options = [(93, b"\0\7"), (60, b"PXEClient"), (code, chance.randbytes(code % 40))]
+        reply = chance.random() < 0.3
+        kind = chance.choice((2, 5)) if reply else chance.choice((1, 1, 3))
+        step = bytearray(ethernet(dhcp(
+            kind, xid=chance.randrange(1 << 32), secs=chance.randrange(70), reply=reply,
+            yiaddr="10.0.0.2" if reply else "0.0.0.0", options=options[: chance.randrange(4)],
+        )))  # fmt: skip
+        for _ in range(hits // 8):
+            step[chance.randrange(42, len(step))] = chance.randrange(256)
+        steps.append((chance.random() * 40, bytes(step)))
+    steps += [(50, ethernet(out(rrq()))), (60, ethernet(out(rrq())))]
+    path = tmp_path_factory.getbasetemp() / "learn-dhcp.pcap"
+    path.write_bytes(pcap(sorted(steps)))
+    try:
+        learned = learning.learn([learning.sample(path, "10.0.0.2")], "mine")
+    except Refused:
+        return
+    flat(learned.rom)
+    if "dhcp" in learned.rom:
+        dhcprom.flatten(learned.rom)

@@ -214,6 +214,12 @@ class FakeLan:
 
     # the link
 
+    def limits(self):
+        return []
+
+    def let_go(self):
+        self.log.append(("let go",))
+
     def find_address(self):
         pass
 

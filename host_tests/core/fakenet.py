@@ -132,7 +132,7 @@ class FakeNet:
                 return None
             host, port = source if isinstance(source, tuple) else (HOST, source)
             self.sender = address(host, port)
-            if self.keep:
+            if self.keep is True:
                 self.heard.append((self.clock, local_port, port, what))
             return what[:size]
         self.clock = until
@@ -151,7 +151,7 @@ class Tape:
         self.inner = inner
         self.free = free
         self.full_at = full_at  # an exception to raise at (call, exception)
-        self.data = None if inner else b""
+        self.data = None if inner else bytearray()
         self.committed = False
 
     def _do(self, call, *arguments):
@@ -184,11 +184,39 @@ class Tape:
             self.inner.abort()
 
 
+class Check(Tape):
+    """A Tape for a long file, of which it keeps nothing: each write must be `content`'s next."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.content = content
+        self.bytes = 0
+
+    def write(self, view):
+        self._do("write", view)
+        assert self.content[self.bytes : self.bytes + len(view)] == view, self.bytes
+        self.bytes += len(view)
+
+    def whole(self):
+        return self.committed and self.bytes == len(self.content)
+
+
 class Run:
-    """One boot of `rom` against `server`: `result`, `events`, `net`, `sink`, `refused`."""
+    """One boot of `rom` against `server`: `result`, `events`, `net`, `sink`, `refused`.
+    For transfers of many blocks: `keep` False notes no packets, "sent" only those that the ROM
+    sent; `told` False notes no events."""
 
     def __init__(
-        self, rom, server, file="x", sink=None, interrupt_at=None, net=None, keep=True, **limits
+        self,
+        rom,
+        server,
+        file="x",
+        sink=None,
+        interrupt_at=None,
+        net=None,
+        keep=True,
+        told=True,
+        **limits,
     ):
         self.net = net or FakeNet(rom, server)
         self.net.interrupt_at = interrupt_at
@@ -198,12 +226,17 @@ class Run:
             self.net.server = server
         self.sink.net = self.net
         self.events = []
-        self.waits = []  # the clock at each on_wait
-        boot = Boot(rom, self.net, self.events.append, self._waited)
+        self.waits = 0  # calls of on_wait,
+        self.longest_ms = 0  # the longest time without one,
+        self.waited = 0  # and the clock at the last
+        boot = Boot(rom, self.net, self.events.append if told else len, self._waited)
         self.result = boot.fetch(HOST, 69, file, self.sink, **limits)
+        self._waited()
 
     def _waited(self):
-        self.waits.append(self.net.clock)
+        self.waits += 1
+        self.longest_ms = max(self.longest_ms, self.net.clock - self.waited)
+        self.waited = self.net.clock
 
     def packets(self):
         """The bytes that were sent, in order."""
@@ -245,7 +278,9 @@ class FileServer:
         self.tid = 45140
         self.counts = {"in": 0, "out": 0}
         self.sessions = {}
-        self.acks = []
+        self.acks = []  # the numbers of the first hundred
+        self.acked = 0  # how many there were
+        self.zeros = 0  # how many had the number 0
 
     def _lost(self, direction, packet):
         count = self.counts[direction]
@@ -323,7 +358,10 @@ class FileServer:
         return replies
 
     def _acked(self, session, wire):
-        self.acks.append(wire)
+        self.acked += 1
+        self.zeros += wire == 0
+        if self.acked <= 100:
+            self.acks.append(wire)
         if session["oack"]:
             if wire != 0:
                 return ()
@@ -344,4 +382,21 @@ class FileServer:
 def pattern(size):
     """Bytes in which a block out of place shows."""
     block = bytes(range(251))
-    return (block * (size // 251 + 1))[:size]
+    return block * (size // 251) + block[: size % 251]  # a board has no room for it twice
+
+
+class Long:
+    """`pattern(size)` of which a piece is made when it is asked for: a board holds no more."""
+
+    def __init__(self, size):
+        self._size = size
+        self._pieces = pattern(2 * 251 + 1468)
+
+    def __len__(self):
+        return self._size
+
+    def __getitem__(self, part):
+        start = part.start % 251
+        length = min(part.stop, self._size) - part.start
+        assert part.step is None and length <= 1468
+        return self._pieces[start : start + max(0, length)]

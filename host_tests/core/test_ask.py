@@ -63,23 +63,25 @@ def _port(sock):
     return _ports[id(sock)]
 
 
+def _is_free(port):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.bind(compat.address(_HOST, port))
+        return True
+    except OSError:
+        return False
+    finally:
+        sock.close()  # one at a time: a board has four
+
+
 def _free(count):
     # A row of ports that are free now.
     global _next_port
     while True:
         first = _next_port + 1
         _next_port += count
-        made = []
-        try:
-            for port in range(first, first + count):
-                made.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                made[-1].bind(compat.address(_HOST, port))
+        if all(_is_free(port) for port in range(first, first + count)):
             return first
-        except OSError:
-            pass
-        finally:
-            for sock in made:
-                sock.close()
 
 
 def _ask(server, ports, **changes):

@@ -7,7 +7,7 @@ from pxerom.status import Failure
 
 from host_tests.core.check import Patch, raises, same
 from host_tests.core.fakelan import CLIENT, LEASE, SERVER, FakeLan, dhcpd, option
-from host_tests.core.fakenet import HOST, FakeNet, FileServer, silence
+from host_tests.core.fakenet import HOST, FakeNet, FileServer, Long, silence
 
 _CONTENT = bytes(range(256)) * 12
 
@@ -114,7 +114,7 @@ def test_every_code_of_a_boot_has_its_text():
 
 def test_program_larger_than_base_memory_is_e79():
     """R-IMG-3: told apart from the limit that the job sets itself."""
-    huge = FileServer(bytes(700000))
+    huge = FileServer(Long(700000))
     job = Job("intel-undi", _dhcp(), huge)
     same((job.code(), job.result["outcome"]), ("PXE-E79", "failed"))
     same([each["status"]["code"] for each in job.events if each["event"] == "failed"], ["PXE-E79"])
@@ -136,6 +136,7 @@ def test_lease_goes_back_when_asked_for_however_the_boot_ended():
         last = job.lan.sent[-1]
         same((last.kind, last.host, last.port, last.source), (7, SERVER, 67, 68))
         same(job.result["dhcp"][-1]["message"], "RELEASE")
+        same(job.lan.log[-2:], [("let go",), ("give back",)])
     job = Job("intel-undi", _dhcp())
     same((job.result["lease"]["released"], job.lan.sent[-1].kind), (False, 3))
 
@@ -148,6 +149,17 @@ def test_interrupt_in_dhcp_or_in_tftp_leaves_the_interface_as_it_was():
     job = Job("intel-undi", _dhcp(), interrupt_at=9)
     same((job.result["ended"]["by"], job.given_back()), ("user", True))
     same(job.result["lease"]["ip"], CLIENT)
+
+
+def test_heap_that_gives_out_in_dhcp_is_a_failed_boot():
+    lan = FakeLan(_dhcp())
+
+    def receive(wait_ms):
+        raise MemoryError
+
+    lan.receive = receive
+    job = Job("intel-undi", None, lan=lan)
+    same((job.code(), job.result["status"]["side"], job.given_back()), ("PXE-E3A", "ours", True))
 
 
 def test_benchs_time_counts_from_the_first_discover():
@@ -228,6 +240,14 @@ def test_rom_with_words_of_its_own_shows_no_pxe_code():
     events = [error, {"event": "failed", "status": status}]
     same(_screen("u-boot", events), "TFTP error: 'File not found' (1)\n")
     assert "PXE-" not in _screen("ipxe", events)
+
+
+def test_local_boot_shows_the_exit_line_alone():
+    """R-PXE-44"""
+    events = [{"event": "failed", "status": Failure("PXE-M0F", "x").status()}]
+    same(_screen("intel-undi", events), "PXE-M0F: Exiting Intel PXE ROM.\n")
+    events = [{"event": "failed", "status": Failure("PXE-M0F", "x").status(True)}]
+    same(_screen("edk2", events), "")
 
 
 def test_screen_of_a_broken_rom_file_is_refused():

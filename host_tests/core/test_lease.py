@@ -144,7 +144,7 @@ def test_replies_to_others_do_not_move_the_clock():
 
     def noise(sent):
         replies = []
-        for delay_ms in range(10, 15000, 100):
+        for delay_ms in range(10, 15000, 1000):
             mac = answer(sent.data, dhcp.OFFER, CLIENT, mac=b"\2\0\0\0\0\2", file=b"x")
             xid = answer(sent.data, dhcp.OFFER, CLIENT, xid=b"\0\0\0\0", file=b"x")
             bad = answer(sent.data, dhcp.OFFER, CLIENT, end=b"\x43\xff", file=b"x")
@@ -363,6 +363,35 @@ def test_static_asks_by_inform_and_leases_nothing():
     inform = run.lan.sent[0]
     same((inform.data[12:16], inform.source, 50 in inform.options), (ip("10.0.0.50"), 68, False))
     same((run.lease.found, run.lease.lease["by"]), ((SERVER, b"x"), "static"))
+
+
+def test_answer_to_an_inform_that_says_most_counts():
+    """R-PXE-23: PXE options, PXEClient, a file, the first; MTFTP and a NAK are no trouble."""
+
+    def network(*answers):
+        def serve(sent):
+            replies = []
+            for number, options, file in answers:
+                server = "10.0.0.%d" % number
+                packet = answer(sent.data, dhcp.ACK, None, server, server, options, file)
+                replies.append((number, server, 67, packet))
+            return replies + [(1, SERVER, 67, answer(sent.data, dhcp.NAK))]
+
+        return serve
+
+    plain, bare, mtftp = (1, b"", b"one"), (2, b"", b""), (3, PXECLIENT + _WFM, b"three")
+    at_once = (4, PXECLIENT + _BIT3, b"four")
+    for answers, found in (
+        ((bare, plain), b"one"),
+        ((plain, (5, b"", b"five")), b"one"),
+        ((mtftp, plain, at_once), b"four"),
+        ((bare, mtftp), b"three"),
+    ):
+        run = _static(network(*answers))
+        same(run.lease.found[1], found)
+        same(sum(offer.chosen for offer in run.lease.offers), 1)
+        assert all(run.reasons())
+    same(_static(network(bare)).code(), "PXE-E53")
 
 
 def test_static_without_an_answer_fails_after_its_ladder():

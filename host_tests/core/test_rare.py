@@ -14,8 +14,10 @@ from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import (
     HOST,
     UNREACHABLE,
+    Check,
     FakeNet,
     FileServer,
+    Long,
     Run,
     ack,
     data,
@@ -166,6 +168,8 @@ def test_grub_swallows_a_file_without_oack_and_asks_the_servers_tid_for_it_again
         if packet[1] == 1:
             return [(1, 45140, UNREACHABLE)]
         block = packet[3] + 1
+        if block > 3:
+            return ()
         return [(1, 45140, data(block, content[512 * (block - 1) : 512 * block]))]
 
     run = Run(rom("grub"), server)
@@ -494,16 +498,40 @@ def test_timer_ends_where_twice_its_wait_is_beyond_the_table():
     same(timer.waited_ms(), 10000)
 
 
+def test_path_that_turns_fast_amid_a_stream_shortens_the_wait_at_once():
+    """The wait after a block is that block's, also where many are taken in a row."""
+    content = Long(1432 * 90)
+    files = FileServer(content, retry_ms=None)
+    lost = []
+
+    def server(packet, local_port, port):
+        block = packet[3] if packet[1] == 4 else 0
+        if block == 70 and not lost:
+            lost.append(net.clock)
+            return ()
+        slow = 300 if block < 12 else 1
+        return [(slow, source, what) for _, source, what in files(packet, local_port, port)]
+
+    net = FakeNet(rom("ipxe"), server)
+    run = Run(rom("ipxe"), None, sink=Check(content), net=net, keep="sent", told=False)
+    again = [at_ms for at_ms, _, _, packet in net.sent if packet == ack(70)]
+    assert 250 <= again[1] - lost[0] <= 260, (lost, again)
+    assert run.sink.whole(), run.result["status"]
+
+
 def test_slow_path_makes_ipxe_patient_and_the_table_alone_would_not():
     """200 ms each way: after the first blocks no ACK goes out twice."""
-    content = pattern(1432 * 30)
-    run = Run(rom("ipxe"), FileServer(content, delay_ms=400, retry_ms=None))
-    same(run.sink.data, content)
+    content = Long(1432 * 30)
+    server = FileServer(content, delay_ms=400, retry_ms=None)
+    run = Run(rom("ipxe"), server, sink=Check(content), keep="sent")
+    assert run.sink.whole(), run.result["status"]
     late = [packet for packet in run.packets() if packet[1] == 4 and packet[3] > 12]
     same(len(late), len(set(late)), "an ACK was repeated")
     flat = rom("ipxe")
     del flat["tftp"]["timer"]
-    assert Run(flat, FileServer(content, delay_ms=400, retry_ms=None)).packets().count(ack(20)) > 1
+    server = FileServer(content, delay_ms=400, retry_ms=None)
+    impatient = Run(flat, server, sink=Check(content), keep="sent")
+    assert impatient.packets().count(ack(20)) > 1
 
 
 # --- ports and names -----------------------------------------------------------------------------

@@ -180,8 +180,9 @@ def test_free_space_is_known_for_any_way_to_write_a_path():
     with Folder() as folder:
         for path in ("image", "/image", folder.at("image")):
             room = sink.File(path).room()
-            assert room is not None and room > 1 << 20, (path, room)
-        same(sink.File(folder.at("no/such/image")).room(), None)
+            assert room is not None and room > 1 << 16, (path, room)
+        room = sink.File(folder.at("no/such/image")).room()
+        assert room is None or compat.MICROPYTHON, room  # littlefs does not look at the folder
 
 
 def test_sink_of_a_job_is_null_memory_or_a_file_with_a_path():

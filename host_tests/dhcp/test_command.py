@@ -119,6 +119,26 @@ def test_holder_of_port_68_is_named(client):
     assert "python" in said
 
 
+@everywhere
+def test_port_68_is_not_needed_by_who_asks_for_no_lease(lan, interpreter, tmp_path):
+    """A DHCP client of the system holds it, and the address is there already."""
+    program = "import socket, time; s = socket.socket(2, 2); s.bind(('', 68)); time.sleep(60)"
+    with _served(lan, ["--dhcp-boot=linux.0"]) as (client, _):
+        client.address("eth0", "10.88.0.9/24")
+        with client.start(sys.executable, "-c", program) as holder:
+            processes.wait_until(
+                lambda: servers.listening(client.pid, 68), "port 68", process=holder
+            )
+            before = scenes.remains(client)
+            argv = scenes.command("standard", interpreter, tmp_path, ["--lease", "stack"])
+            done = client.run(*argv, check=False)
+            assert scenes.remains(client) == before
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["lease"]["by"], result["lease"]["ip"]) == ("stack", "10.88.0.9")
+    assert any("68" in warning for warning in result["warnings"])
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
@@ -234,6 +254,7 @@ def test_firmware_alone_takes_back_what_it_put_there(lan, interpreter):
 def test_address_that_was_there_before_stays(lan, tmp_path):
     with _served(lan, ["--dhcp-boot=linux.0"]) as (client, _):
         client.address("eth0", "192.168.9.9/24")
+        client.address("eth0", "10.88.0.9/24")  # in the lease's own network
         client.route("192.168.50.0/24", "192.168.9.1")
         before = scenes.remains(client)
         done = client.run(*scenes.command("ipxe", "CPython", tmp_path, []), check=False)
@@ -316,6 +337,7 @@ def _at_the_prompt(lan, interpreter, folder):
 
 @everywhere
 def test_keys_open_the_menu_and_choose_from_it(lan, interpreter, tmp_path):
+    """R-PXE-43."""
     with _at_the_prompt(lan, interpreter, tmp_path) as terminal:
         terminal.press(b"\x1b[19~")  # F8
         terminal.until("Tools")

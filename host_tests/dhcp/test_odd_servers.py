@@ -74,7 +74,7 @@ SCENES = {
     "silent": Scene(_scripted({})),
     "silent-edk2": Scene(_scripted({}), "edk2"),
     "slow": Scene(_scripted({**GOOD, "discover": [], "discover 3": [offer(**FILE)]})),
-    "late-answer": Scene(_scripted({**GOOD, "discover 1": [offer(**FILE, after_s=0.4)]})),
+    "late-answer": Scene(_scripted({**GOOD, "discover 1": [offer(**FILE, after_s=0.7)]})),
     "nak-once": Scene(_scripted({**GOOD, "request 1": [nak()]})),
     "nak-always": Scene(_scripted({**GOOD, "request": [nak(options=[(56, b"\x1b[2Jgo away")])]})),
     "no-ack": Scene(_scripted({"discover": [offer(**FILE)]})),
@@ -161,7 +161,7 @@ SCENES = {
             }
         )
     ),
-    "lies": Scene(_scripted({**GOOD, "discover": [*LIES.values(), offer(**FILE)]}), "u-boot"),
+    "lies": Scene(_scripted({**GOOD, "discover 1": [*LIES.values(), offer(**FILE)]}), "u-boot"),
 }
 HALF_LIE_SCENES = {
         f"half-{name}": Scene(_scripted({"discover": [_raw(tail)], "request": [ack(
@@ -199,27 +199,27 @@ def _heard(boot, server=0):
 
 @everywhere
 @pytest.mark.parametrize(
-    ("scene", "code", "waits_s"),
+    ("scene", "code", "waits_ms"),
     [
-        ("silent", "PXE-E51", [2.09, 4, 8, 16]),
-        ("silent-edk2", "PXE-E18", [4, 8, 16, 32]),
+        ("silent", "PXE-E51", [2090, 4000, 8000, 16000]),
+        ("silent-edk2", "PXE-E18", [4000, 8000, 16000, 32000]),
     ],
 )
 def test_silence_is_asked_at_the_roms_times_and_then_given_up(
-    boots, scene, code, waits_s, interpreter
+    boots, scene, code, waits_ms, interpreter
 ):
+    """R-PXE-10."""
     boot = boots[scene, interpreter]
     result = _failed(boot, code)
     assert _heard(boot) == ["discover"] * 4
     times = [time for time, _, _ in boot.servers[0]]
     gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    waits_s = [scenes.hurried_ms(wait_ms) / 1000 for wait_ms in waits_ms]
     for gap, wait_s in zip(gaps, waits_s, strict=False):
         # A busy PC may be late, never early.
-        assert -0.03 < gap - wait_s / scenes.HURRY < 0.3
-    total_s = sum(waits_s) / scenes.HURRY
-    assert f"{total_s:.0f}" in result["status"]["detail"] or total_s < 60
+        assert -0.1 < gap - wait_s < 0.5
     ended = [event for event in result["events"] if event["event"] == "failed"]
-    assert abs(ended[0]["at_ms"] / 1000 - total_s) < 0.5
+    assert -0.1 < ended[0]["at_ms"] / 1000 - sum(waits_s) < 1
 
 
 @everywhere
@@ -233,6 +233,7 @@ def test_slow_server_is_waited_for(boots, interpreter):
 
 @everywhere
 def test_nak_starts_again_and_ends_some_day(boots, interpreter):
+    """R-PXE-27."""
     boot = boots["nak-once", interpreter]
     _booted(boot)
     assert _heard(boot) == ["discover", "request"] * 2
@@ -257,6 +258,7 @@ def test_request_is_repeated_and_then_given_up(boots, interpreter):
 @everywhere
 @pytest.mark.parametrize("scene", ["ack-of-another-address", "ack-of-a-stranger"])
 def test_ack_of_something_else_is_no_ack(boots, scene, interpreter):
+    """R-PXE-27."""
     result = _booted(boots[scene, interpreter])
     assert result["lease"]["server"] == SERVER
     assert result["dropped"]["count"] >= 1
@@ -277,6 +279,7 @@ def test_nobody_elses_lease_is_taken(boots, interpreter):
 
 @everywhere
 def test_server_with_a_file_wins_over_a_faster_one_without(boots, interpreter):
+    """R-PXE-23."""
     boot = boots["two-servers", interpreter]
     result = _booted(boot)
     loser = next(one for one in result["offers"] if one["server"] == SECOND)
@@ -306,6 +309,7 @@ def test_boot_server_that_is_gone_is_e11(boots, interpreter):
 
 @everywhere
 def test_address_that_somebody_has_is_declined(boots, interpreter):
+    """R-PXE-28."""
     boot = boots["address-in-use", interpreter]
     result = _booted(boot)
     assert "decline" in _heard(boot)
@@ -314,6 +318,7 @@ def test_address_that_somebody_has_is_declined(boots, interpreter):
 
 @everywhere
 def test_text_from_the_network_is_harmless(boots, interpreter):
+    """R-SEC-22."""
     boot = boots["hostile-texts", interpreter]
     assert boot.exit_code == 1
     assert not {"\x1b", "\x07"} & set(boot.said)
@@ -330,6 +335,7 @@ def test_every_lie_is_passed_over_and_the_honest_offer_taken(boots, interpreter)
 
 @pytest.mark.parametrize("lie", HALF_LIES)
 def test_lengths_that_lie_are_not_followed(boots, lie):
+    """R-SEC-14, R-SEC-15."""
     boot = boots[f"half-{lie}", "MicroPython-1.26"]
     expected = HALF_LIES[lie][1]
     assert (boot.result["status"] or {}).get("code", "ok") == expected, boot.said

@@ -106,7 +106,7 @@ SCENES = {
     "no-file": Scene(_kea()),
     "relayed": Scene(_relayed),
     "two-servers": Scene(
-        _both(_dnsmasq("--dhcp-boot=linux.0"), _kea(False, boot_file="tools.0", first=200))
+        _both(_dnsmasq("--dhcp-boot=linux.0"), _kea(boot_file="tools.0", first=200))
     ),
     "allowed-server": Scene(
         _both(_dnsmasq("--dhcp-boot=linux.0"), _kea(boot_file="tools.0", first=200)),
@@ -193,6 +193,7 @@ def test_each_architecture_is_given_its_own_file(boots, server, host, arch, inte
 
 @pytest.mark.parametrize("interpreter", [*EVERYWHERE, "MicroPython-1.25"])
 def test_prompt_runs_out_and_the_first_entry_boots(boots, interpreter):
+    """R-PXE-43."""
     boot = boots["menu", interpreter]
     menu = _booted(boot, "linux.0", SERVER)["menu"]
     assert (menu["prompt"], menu["timeout_s"]) == ("Press F8 for the menu", 1)
@@ -220,6 +221,7 @@ def test_menu_without_time_out_does_not_wait_for_ever(boots, interpreter):
 
 @everywhere
 def test_local_boot_of_the_menu_boots_nothing(boots, interpreter):
+    """R-PXE-44."""
     result = _failed(boots["menu-local", interpreter], "PXE-M0F")
     assert result["menu"]["chosen"]["text"] == "Local disk"
     assert result["transfers"] == []
@@ -234,6 +236,7 @@ def test_only_service_needs_no_menu(boots, interpreter):
 
 @pytest.mark.parametrize("interpreter", [*EVERYWHERE, "MicroPython-1.25"])
 def test_proxy_without_pxe_options_is_asked_on_port_4011(boots, interpreter):
+    """R-PXE-26."""
     boot = boots["port-4011", interpreter]
     _booted(boot, "x64.efi", SERVER)
     assert boot.result["boot"]["packet"] == "4011"
@@ -246,6 +249,7 @@ def test_proxy_without_pxe_options_is_asked_on_port_4011(boots, interpreter):
 
 @everywhere
 def test_left_over_option_60_stops_a_rom_that_believes_it(boots, interpreter):
+    """R-PXE-25."""
     boot = boots["leftover-60", interpreter]
     result = _failed(boot, "PXE-E55")
     assert _sent(boot) == [*_DORA, *[("REQUEST", f"{SECOND}:4011")] * 4]
@@ -256,6 +260,7 @@ def test_left_over_option_60_stops_a_rom_that_believes_it(boots, interpreter):
 
 @everywhere
 def test_proxy_alone_gives_no_address(boots, interpreter):
+    """R-PXE-24."""
     result = _failed(boots["proxy-alone", interpreter], "PXE-E52")
     assert {offer["proxy"] for offer in result["offers"]} == {True}
     assert result["lease"] is None
@@ -263,6 +268,7 @@ def test_proxy_alone_gives_no_address(boots, interpreter):
 
 @everywhere
 def test_offer_without_a_file_is_not_enough(boots, interpreter):
+    """R-PXE-24."""
     boot = boots["no-file", interpreter]
     result = _failed(boot, "PXE-E53")
     assert {message for message, _ in _sent(boot)} == {"DISCOVER"}
@@ -279,7 +285,7 @@ def test_relayed_lease_boots_through_the_gateway(boots, interpreter):
 @everywhere
 def test_second_dhcp_server_is_told_of(boots, interpreter):
     boot = boots["two-servers", interpreter]
-    assert boot.exit_code in (0, 1), boot.said  # Kea's machine has no TFTP server
+    assert boot.exit_code == 0, boot.said
     assert {offer["server"] for offer in boot.result["offers"]} == {SERVER, SECOND}
     assert any("2 DHCP servers answered" in warning for warning in boot.result["warnings"])
     first = boot.result["offers"][0]
@@ -290,6 +296,7 @@ def test_second_dhcp_server_is_told_of(boots, interpreter):
 
 @everywhere
 def test_server_that_is_not_allowed_is_passed_over_and_listed(boots, interpreter):
+    """R-SEC-27."""
     result = _booted(boots["allowed-server", interpreter], "tools.0", SECOND)
     refused = [offer for offer in result["offers"] if offer["server"] == SERVER]
     assert refused
@@ -331,9 +338,11 @@ def test_interface_is_as_it_was_after_every_boot(boots):
 
 def test_interpreters_tell_the_same_of_a_boot(boots):
     def told(boot):
+        # On a busy PC one of them may have had to ask twice.
+        first = [one for one in boot.result["dhcp"] if one["attempt"] == 1]
         sent = [
             {name: part for name, part in one.items() if name not in ("at_ms", "xid", "secs")}
-            for one in boot.result["dhcp"]
+            for one in first
         ]
         lease = dict(boot.result["lease"] or {}, ip=None)
         return boot.exit_code, sent, lease, boot.result["boot"], boot.result["menu"]

@@ -9,7 +9,7 @@ import contextlib
 import sys
 
 from host_tests.diagnose.place import ODD, OTHER, SERVER
-from host_tests.lab import processes, servers
+from host_tests.lab import processes, programs, servers
 from host_tests.lab.firewall import CLIENT, FILE
 
 Condition = collections.namedtuple(
@@ -113,6 +113,10 @@ def _unreadable(place, folder):
     place.server.run("chmod", "600", f"{folder}/{FILE}")
 
 
+def _for_uefi(place, folder):
+    place.server.run("cp", programs.ROOT / ".tools" / "ipxe" / "ipxe.efi", f"{folder}/{FILE}")
+
+
 def _silent_host(place, folder):
     place.server.run("nft", "-f", "-", input=_OUTPUT_NO_ICMP)
 
@@ -194,7 +198,15 @@ CONDITIONS = (
     Condition(
         "the reported case",
         "answers to client ports above 32768 only",
-        *(tftpd(), HIGH_ONLY, None, "client-port-filter", (), ("border", "rom-moved-boots"), _Q),
+        *(
+            tftpd(),
+            HIGH_ONLY,
+            None,
+            "client-port-filter",
+            (),
+            ("border", "rom-moved-boots"),
+            ("--max-time", "3"),
+        ),
     ),
     Condition(
         "the reported case, single-port server",
@@ -272,6 +284,11 @@ CONDITIONS = (
         "file not readable",
         "mode 600, in.tftpd",
         *(tftpd(), "", _unreadable, "file-denied", (), (), _Q),
+    ),
+    Condition(
+        "file for another architecture",
+        "ipxe.efi under the name that a BIOS ROM asks for",
+        *(tftpd(), "", _for_uefi, "wrong-image", (), (), _Q),
     ),
     Condition(
         "server that refuses",

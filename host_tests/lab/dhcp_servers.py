@@ -17,7 +17,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from host_tests.lab import servers
+from host_tests.lab import processes, servers
 
 PORT = 67
 
@@ -47,6 +47,11 @@ class Lan:
             made.address("eth0", cidr)
         made.run("ip", "link", "set", "eth0", "up")
         self._switch.run("ip", "link", "set", port, "master", "lan", "up")
+        # The kernel gets round to the carrier when it has time; Kea looks once.
+        processes.wait_until(
+            lambda: " state UP " in made.run("ip", "-o", "link", "show", "eth0").stdout,
+            "a carrier",
+        )
         return made
 
 

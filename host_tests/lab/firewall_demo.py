@@ -1,15 +1,18 @@
 """`make firewall-demo`: the firewall that stops a ROM and lets the OS's client through, told live.
 
-The story is `firewall.act`; here it is printed, for CPython and MicroPython side by side. Ends
-with 0 when both saw what the report says, 1 when not, 3 when the lab cannot be built here.
+The story is `firewall.act`; here it is printed, for CPython and MicroPython side by side. Then
+`pxebench diagnose` says why, its rule is loaded, the ROM boots, and a page of it is made. Ends
+with 0 when all of that went as it should, 1 when not, 3 when the lab cannot be built here.
 """
 
 import functools
+import json
+import subprocess
 import sys
 import textwrap
 import time
 
-from host_tests.lab import firewall
+from host_tests.lab import firewall, programs
 from host_tests.lab.programs import LabError
 
 _INTRO = """\
@@ -17,16 +20,15 @@ Client {client}, firewall, server {server} (in.tftpd): three network namespaces 
 made twice, so that CPython and MicroPython boot at the same time. The firewall:
 
 {rules}
-A ROM takes its time to give up; this takes 40 seconds.
+A ROM takes its time to give up; this takes 40 seconds, and the diagnosis 30 more.
 """
 
-_VERDICT = """
-The ROM's requests come from ports 2070, 2071, 2072 ..., a new one each time, the same each boot.
-The OS's client is given a port above 32768, and that is all the firewall asks for.
-What the firewall's owners can do, either of
-  stateless   let {server}:any/udp through to the clients' ports 2070-2090/udp
-  stateful    use the TFTP helper: nft `ct helper`, iptables `-j CT --helper tftp`, `inspect tftp`\
+_WHY = """
+So much for what happens. Why it happens, and what to ask the firewall's owners for, is what
+`pxebench diagnose` finds out by itself, in half a minute, behind the same firewall:
 """
+
+_PAGE = programs.ROOT / "build" / "firewall-demo.html"
 
 _EXPECTED = firewall.Findings(
     blocked=False, os_client=True, again=False, opened=True, stateful=False, reading_tftp=True
@@ -51,8 +53,42 @@ def main():
         if tuple(boot.image is not None for boot in boots) != _EXPECTED:
             print(f"\n{runtime}: not what the report says; see its `->` lines.", file=sys.stderr)
             return 1
-    print(_VERDICT.format(server=firewall.SERVER))
-    return 0
+    print(_WHY, flush=True)
+    try:
+        return _diagnose()
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+
+
+def _diagnose():
+    # The diagnosis as a user sees it; its rule, loaded as it is printed; and the page of it all.
+    url = f"tftp://{firewall.SERVER}/{firewall.FILE}"
+    _PAGE.parent.mkdir(exist_ok=True)
+    result = _PAGE.with_suffix(".json")
+    with firewall.site() as place:
+        place.rule(firewall.HIGH_PORTS_ONLY)
+
+        def pxebench(*words):
+            return place.client.argv(sys.executable, "-m", "pxebench", *words)
+
+        words = ("--server", firewall.SERVER, "--file", firewall.FILE, "--json", str(result))
+        chain = ("--nft-chain", "ip firewall forward")
+        print("$ pxebench diagnose", *words[:4], flush=True)
+        subprocess.run(pxebench("diagnose", *words, *chain), check=False)
+        verdict = json.loads(result.read_text())["verdict"]
+        rules = [item for item in verdict["rules"]["items"] if item["id"] == "nft-ports"]
+        if verdict["cause"] != "client-port-filter" or not rules:
+            print(f"\nThe verdict is {verdict['cause']}: that is wrong here.", file=sys.stderr)
+            return 1
+        print("\nThe nftables rule above, loaded into the firewall as it stands, and the ROM:\n")
+        print(f"$ pxebench fetch {url}", flush=True)
+        place.firewall.run("nft", "-f", "-", input=rules[0]["text"])
+        booted = subprocess.run(pxebench("fetch", url), check=False).returncode == 0
+    page = [sys.executable, "-m", "pxebench", "report", str(result), "-o", str(_PAGE), "-q"]
+    paged = subprocess.run(page, check=False).returncode == 0
+    if paged:
+        print(f"\nThe same as a page to forward: {_PAGE.relative_to(programs.ROOT)}")
+    return 0 if booted and paged else 1
 
 
 if __name__ == "__main__":

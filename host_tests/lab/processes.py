@@ -130,7 +130,7 @@ def start(argv, env=None, cwd=None):
         process.stop()
 
 
-def wait_until(condition, what, timeout_s=5, process=None):
+def wait_until(condition, what, timeout_s=20, process=None):
     """Wait until condition() is true; raises LabError naming `what` when it never is.
 
     With `process`, its early end is reported at once, with what it printed.

@@ -54,7 +54,7 @@ class Settings:
     networks: dict = dataclasses.field(default_factory=lambda: {"bench": "secret word"})
     flash: int = 868352
     heap: int = 512 << 10
-    version: str = ""  # of MicroPython: "1.25", or the newest that is there
+    version: str = ""  # of MicroPython: "1.25", "32" (with words of 32 bits), or the newest
     bootloader: str = ""  # "HIDDEN SHOWN": files that `machine.bootloader()` renames
 
 
@@ -133,7 +133,8 @@ class Board:
         self._stdin_read, self._stdin = os.pipe()
         os.set_blocking(self._stdin_read, False)
         flash = os.open(self._image, os.O_RDWR)
-        name = "micropython" + (f"-{settings.version}" if settings.version else "")
+        name = {"": "micropython", "32": "micropython32"}.get(settings.version)
+        name = name or f"micropython-{settings.version}"
         told = {name: getattr(settings, name) for name in _TOLD}
         self._child = subprocess.Popen(
             self._argv(

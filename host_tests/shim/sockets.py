@@ -225,6 +225,14 @@ class socket:
         self._open()
         if not stack.lwip:
             self._kernel.setsockopt(level, option, value)
+            return
+        # modlwip prints a warning for an option that it does not know, whatever its level.
+        known = (SO_REUSEADDR, SO_BROADCAST)
+        if stack.port == "esp32":
+            known += (SO_BINDTODEVICE,)
+        assert option in known, f"this port knows no socket option {option}"
+        if option == SO_BINDTODEVICE:
+            assert value == b"st1\x00", f"no interface of this board: {value}"
 
     def settimeout(self, timeout):
         self._open()
@@ -361,6 +369,7 @@ SOCK_DGRAM = 2
 SOL_SOCKET = 1
 SO_REUSEADDR = 2
 SO_BROADCAST = 6
+SO_BINDTODEVICE = 0x100B
 MSG_PEEK = 2
 MSG_DONTWAIT = 0x40
 
@@ -373,6 +382,7 @@ def module(port):
     global stack
     stack = Stack(port)
     made = types.ModuleType("socket")
-    for name in _COMMON + (() if stack.lwip else ("sockaddr",)):
+    own = {"unix": ("sockaddr",), "esp32": ("SO_BINDTODEVICE",)}.get(port, ())
+    for name in _COMMON + own:
         setattr(made, name, globals()[name])
     return made

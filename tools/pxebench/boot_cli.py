@@ -86,7 +86,7 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
         if not on_board:
             from pxebench import interfaces
 
-            interfaces.check(interface)
+            interfaces.check(interface, given["lease"])
             interface = stack.enter_context(interfaces.with_mac(interface, mac))
             guard = stack.enter_context(interfaces.Guard(interface))
         # Nobody can answer a menu that is not shown.

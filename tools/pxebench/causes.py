@@ -86,7 +86,11 @@ _CAUSE = {
         [("big-blocks",)],
         (),
     ),
-    "loss": ("Packets get lost on the way.", [("retransmits",)], ("slow", "big-blocks")),
+    "loss": (
+        "Packets get lost on the way.",
+        [("retransmits",)],
+        ("slow", "big-blocks", "after-probe", "probe-fails", "one-at-a-time"),
+    ),
     "slow-server": (
         "The answers are right but slow: slower than the ROM is patient, or nearly so.",
         [("slow",)],
@@ -211,9 +215,9 @@ def _path_says(cause, on_path):
         return None
     if cause == "request-blocked" and requests and answers:
         return "The capture at the other end shows the requests, and answers to them."
-    if cause in ("no-tftp-helper", "client-port-filter") and not requests:
+    if cause == "no-tftp-helper" and not requests:
         return "The capture at the other end shows that the requests never arrived."
-    if cause in ("no-tftp-helper", "client-port-filter") and not answers:
+    if cause == "no-tftp-helper" and not answers:
         return "The capture at the other end shows that the server never answered."
     if cause == "nat-port" and not on_path.get("nat"):
         return "The capture at the other end shows the very ports that were sent from."

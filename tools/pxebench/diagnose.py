@@ -17,7 +17,9 @@ import time
 
 from pxebench import asks, causes, experiments, observe, rules
 from pxebench import ports as port_names
+from pxebench.anomalies import anomalies
 from pxebench.job import SCHEMA, bare, flat, show
+from pxebench.rom_ports import counts, ports_of_boot
 
 _SILENT_CAUSES = ("request-blocked", "no-tftp-helper", "nat-port", "client-port-filter")
 # Ports that lie so close together that an operating system's choice is hardly the reason.
@@ -49,18 +51,21 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
         "skipped": plan.skipped,
         "strip": asks.strip(every),
         "observations": seen,
-        "rom_ports": list(experiments.ports_of_boot(flattened)),
-        "rom_counts": experiments.counts(flattened),
+        "rom_ports": list(ports_of_boot(flattened)),
+        "rom_counts": counts(flattened),
         "ended": plan.ended,
     }
     return judge(result), plan.events
 
 
 def judge(result, on_path=None):
-    """A copy of `result` with its verdict (anew).  `on_path`: what captures of the other end told:
-    {"requests": RRQs seen there, "answers": datagrams sent back, "nat": client ports changed}."""
+    """A copy of `result` with its verdict (anew).  `on_path`: what a capture of the other end told
+    (`path.server_saw`): {"requests": RRQs seen there, "answers": datagrams sent back,
+    "client_ports": as they arrived}, or None."""
     seen = result["observations"]
-    found = observe.anomalies(seen, show)
+    seen["sizes"] = {int(size): passed for size, passed in seen["sizes"].items()}  # JSON has texts
+    on_path = _with_nat(result, on_path)
+    found = anomalies(seen, show)
     cause, also, against = causes.sort_out(seen, found, on_path)
     if result["ended"]:
         cause, also = (None, [cause, *also] if cause and cause != "healthy" else [])
@@ -95,6 +100,18 @@ def judge(result, on_path=None):
     return {**result, "outcome": outcome, "anomalies": found, "verdict": verdict}
 
 
+def _with_nat(result, on_path):
+    if on_path is None:
+        return None
+    asked = {ask["port"] for done in result["experiments"] for ask in done["asks"]}
+    # The RRQ to a closed port shows that the capture is of this run, and is no request to judge.
+    knocks = [a["port"] for d in result["experiments"] if d["id"] == "alive" for a in d["asks"]]
+    arrived = [port for port in on_path["client_ports"] if port not in knocks]
+    nat = not set(arrived) <= asked
+    requests = max(0, len(arrived) - len(knocks)) if nat else len(arrived)
+    return {**on_path, "requests": requests, "nat": nat and requests > 0}
+
+
 def _healthy_marks(seen):
     return [
         f"{seen['answers']} of {seen['requests']} RRQs were answered, "
@@ -108,10 +125,10 @@ def _unknown(result, seen, cause, also, open_causes):
             f"{', '.join([cause or 'these', *also])} look the same from this end; what arrives at "
             "the server tells them apart."
         )
-    if cause in _SILENT_CAUSES and "port-filter" in (cause or ""):
+    if cause == "client-port-filter":
         yield (
-            "Which machine drops the answers cannot be seen from this end: a firewall on the "
-            "way, on the server, or on this machine."
+            "Which machine drops what (the answers, as is usual, or the requests already) cannot "
+            "be seen from this end: a firewall on the way, on the server, or on this machine."
         )
     if cause == "port-unreachable":
         yield "Whether the host or a firewall sent the ICMP cannot be seen from here."
@@ -119,7 +136,7 @@ def _unknown(result, seen, cause, also, open_causes):
         yield "A long or busy path looks the same as a slow server."
     if cause == "one-expectation":
         yield "A server that serves one transfer at a time looks the same as such a path."
-    if cause == "acks-lost" or "acks-lost" in observe.anomalies(seen, show):
+    if cause == "acks-lost" or "acks-lost" in anomalies(seen, show):
         yield "A filter that drops what goes to the server's high ports looks the same."
     if cause == "mtu":
         yield "Whether a small link or a filter for fragments is the reason cannot be seen here."
@@ -201,14 +218,17 @@ def _decide(result, cause, also, on_path):
         return None
     if not (also or cause in _SILENT_CAUSES):
         return None
-    client, server = result["client"], result["server"]
-    host = f"host {client}" if client and cause != "nat-port" else "udp"
+    from pxebench.path import tcpdump
+
+    which = (
+        "on which side of it the answers are dropped"
+        if cause == "client-port-filter"
+        else ("whether the RRQs arrive and whether answers leave")
+    )
     return {
         "text": (
-            "Taken at the server while this runs again, this shows whether the RRQs arrive and "
-            "whether answers leave; give it to --server-pcap."
+            f"A capture at the server (or the firewall) while this runs shows {which}. "
+            "Afterwards: pxebench diagnose --again RESULT.json --server-pcap server.pcap"
         ),
-        "command": f"tcpdump -ni any -w server.pcap 'udp and {host} and not port 53'"
-        if host != "udp"
-        else f"tcpdump -ni any -w server.pcap 'udp and host {server} and not port 53'",
+        "command": tcpdump(result["client"] or "CLIENT"),
     }

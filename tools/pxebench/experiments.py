@@ -11,12 +11,12 @@ together is found in `observe` and judged in `diagnose`.  Nothing here knows a c
 """
 
 import copy
-import ipaddress
 import random
 import time
 
 from pxebench import asks, job, observe, sweep
-from pxebench import ports as port_names
+from pxebench import experiment_words as words
+from pxebench.rom_ports import rom_ports
 from pxebench.sweep import Stopped
 
 ROM_MAX_MS = 12500  # past the fourth RRQ of an Intel ROM, 12.03 s after its first
@@ -46,45 +46,6 @@ QUESTIONS = {
     "alive": ("a closed port", "Does the server's host refuse a port where nobody listens?"),
     "turns": ("by turns", "Does it depend on which port asks first, after a pause?"),
 }
-
-
-def rom_ports(flat, count):
-    """The first `count` ports that a ROM (flat) asks from; drawn, where it draws them."""
-    spec = flat["udp"]["source_port"]
-    if spec["policy"] == "fixed":
-        return [spec["first"]]
-    span = range(spec["first"], spec["last"] + 1, spec["step"] if counts(flat) else 1)
-    return list(span[:count]) if counts(flat) else random.sample(span, min(count, len(span)))
-
-
-def counts(flat):
-    """True for a ROM that counts its ports up."""
-    return flat["udp"]["source_port"]["policy"] == "counter"
-
-
-def request_count(flat):
-    """How many RRQs a ROM sends in one boot when nothing answers."""
-    retry = flat["tftp"]["retry"]
-    total = 0
-    for request in flat["tftp"]["requests"]:
-        probe = request["purpose"] == "size" and retry["size"]
-        phase = retry["size"] if probe else retry["open"]
-        total += len(phase["waits_ms"])
-        if phase["then"] == "fail":
-            break
-    return total
-
-
-def ports_of_boot(flat):
-    """(first, last) client port of one boot with every retry; a range, for a ROM that draws."""
-    spec = flat["udp"]["source_port"]
-    if spec["policy"] == "fixed":
-        return spec["first"], spec["first"]
-    if not counts(flat):
-        return spec["first"], spec["last"]
-    number = {"request": request_count(flat), "transfer": len(flat["tftp"]["requests"]), "boot": 1}
-    last = spec["first"] + (number[spec["per"]] - 1) * spec["step"]
-    return spec["first"], min(last, spec["last"])
 
 
 class Examination:
@@ -117,9 +78,10 @@ class Examination:
 
     def _plan(self):
         first = self.flat["tftp"]["requests"][0]["options"]
-        self._ask("reach", self._high(1), [], _REACH_MS)
+        reach_ms = _REACH_MS // 2 if self.quick else _REACH_MS
+        self._ask("reach", self._high(1), [], reach_ms)
         if not self._seen()["answers"]:
-            self._ask("reach", self._high(1), [], _REACH_MS // 2)
+            self._ask("reach", self._high(1), [], reach_ms // 2)
         self._fetch("rom", self.rom, self.max_time_ms)
         wait_ms = self._wait_ms()
         self._ask("high", self._high(2), first, wait_ms)
@@ -145,7 +107,9 @@ class Examination:
         seen = self._seen()
         if seen["by_order"] is None and observe.order_may_matter(seen):
             self._turns(wait_ms)
-        if self._seen()["low_silent"]:
+        if self._seen()["low_silent"] and self.quick:
+            self._skip(("border",), "--quick")
+        elif self._seen()["low_silent"]:
             self._border()
 
     # ---- the experiments that are more than one job
@@ -215,7 +179,7 @@ class Examination:
             self.events.extend(one.everything)
         begun["asks"] = asker.asks
         begun["events"] = [event for one in asker.jobs for event in one.events]
-        self._end(begun, border_words(begun.get("border")))
+        self._end(begun, words.of_border(begun.get("border")))
         if ended:
             raise Stopped(ended)
 
@@ -227,10 +191,10 @@ class Examination:
         if any(asks.free_again(ask) for ask in asked.asks) and ports[0] in asks.HIGH:
             asked = self.target.ask(self._high(len(ports)), options, wait_ms, **more)
         begun["asks"] = asked.asks
-        self._take(begun, asked, ask_words(asked.asks))
+        self._take(begun, asked, words.of_asks(asked.asks))
 
-    def _fetch(self, name, rom, max_time_ms, max_bytes=None, words=None):
-        begun = self._begin(name, words, "fetch")
+    def _fetch(self, name, rom, max_time_ms, max_bytes=None, asked_for=None):
+        begun = self._begin(name, asked_for, "fetch")
         asked = self.target.fetch(rom, max_time_ms, max_bytes)
         result = asked.result
         begun["asks"] = asked.asks
@@ -243,10 +207,10 @@ class Examination:
                 f"Ended by the bench after {after_s:.1f} s. {ended['next'] or ''}".strip()
             )
             asked.ended = None
-        self._take(begun, asked, fetch_words(begun))
+        self._take(begun, asked, words.of_fetch(begun))
 
-    def _begin(self, name, words=None, kind="ask"):
-        title, question = words or QUESTIONS[name]
+    def _begin(self, name, asked_for=None, kind="ask"):
+        title, question = asked_for or QUESTIONS[name]
         begun = {
             "id": name,
             "title": title,
@@ -335,82 +299,3 @@ class Examination:
             },
             "screen": {"banner": []},
         }
-
-
-# ---- words
-
-
-def ask_words(found):
-    """What came of some asks, as a sentence."""
-    parts = []
-    heard = [ask for ask in found if asks.answered(ask)]
-    if heard:
-        kinds = ", ".join(sorted({_kind_words(ask) for ask in heard}))
-        took = max(ask["ms"] or 0 for ask in heard)
-        parts.append(f"{_ports(heard)}: {kinds} within {took:g} ms")
-    for answer, words in (
-        ("silent", "silence"),
-        ("unreachable", "ICMP unreachable"),
-        ("busy", "not usable at this end"),
-    ):
-        these = [ask for ask in found if ask["answer"] == answer]
-        if these:
-            parts.append(f"{_ports(these)}: {words}")
-    for ask in found:
-        if ask["answer"] == "foreign":
-            parts.append(f"port {ask['port']}: an answer from {ask['from']}")
-    return "; ".join(parts)
-
-
-def _ports(these):
-    ports = [ask["port"] for ask in these]
-    return f"port{'s' if len(ports) > 1 else ''} {port_names.words(ports)}"
-
-
-def _kind_words(ask):
-    if ask["answer"] == "error":
-        return f'ERROR {ask["error"]["code"]} "{job.show(ask["error"]["message"])}"'
-    return {"oack": "OACK", "data": "DATA"}.get(ask["answer"], "an odd packet")
-
-
-def fetch_words(experiment):
-    """What came of a fetch, as a sentence."""
-    result, blocks = experiment["result"], experiment["blocks"]
-    if result["image"]:
-        size = result["image"]["bytes"]
-        last = result["transfers"][-1]
-        return f"the whole file came, {size} bytes in {last['elapsed_ms']} ms, from {_row(result)}"
-    if blocks["data"]:
-        lost = f", {blocks['repeats']} sent again" if blocks["repeats"] else ""
-        took = f", {blocks['median_ms']:g} ms each (median)" if blocks["median_ms"] else ""
-        full = f"{blocks['data']} blocks of at most {blocks['longest']} bytes"
-        return f"{full}{took}{lost}"
-    if any(ask["answer"] == "oack" for ask in experiment["asks"][-1:]):
-        return "an OACK came, but no DATA after it"
-    status = result["status"] or {}
-    code = status.get("code", "no end")
-    return f"{_row(result)}: {ask_words(experiment['asks'])} ({code})"
-
-
-def _row(result):
-    ports = job.source_ports(result)
-    return f"port{'s' if len(ports) > 1 else ''} {port_names.words(ports)}"
-
-
-def border_words(found):
-    """Where a border lies, as a sentence."""
-    if not found:
-        return "none found: both ends fare the same"
-    more = "" if found["monotone"] else ", and it is not the only one"
-    return (
-        f"{found['low']} {found['low_answer']}, {found['high']} {found['high_answer']}, "
-        f"after {found['probes']} RRQs{more}"
-    )
-
-
-def is_private(address):
-    """True for an address of RFC 1918 and its like; False for a public or unknown one."""
-    try:
-        return ipaddress.ip_address(address or "").is_private
-    except ValueError:
-        return False

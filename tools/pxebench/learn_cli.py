@@ -68,6 +68,7 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
             "contradictions": learned.contradictions,
             "assumed": [{"field": field, "capture": advice} for field, advice in learned.assumed],
             "beyond": learned.beyond,
+            "notes": learned.notes,
         }
         cli._store("--json", json_path, lambda: cli._write_json(json_path, result))
     if json_path != "-":
@@ -97,6 +98,8 @@ def _tell(learned, out):
     say.line(f"Learned {rom['id']} and wrote it to {show(out)}: {evidence_words(rom)}.")
     for source in rom["sources"]:
         say.line(f"  from    {show(source)}")
+    for note in learned.notes:
+        say.line(f"  note    {show(note)}")
     say.line(f"  ports   {port_words(rom)}")
     say.line(f"  asks    {show(option_words(rom))}")
     seen = [fact for fact in facts(rom) if fact.path.startswith("tftp.on.")]

@@ -1,12 +1,10 @@
-"""What the experiments show together: observations, and the anomalies among them.
+"""What the experiments show together: observations, plain facts with names that stay.
 
-An observation is a plain fact with a name that stays (`--json` shows them all); an anomaly is one
-that a healthy path and server do not show, with the sentence that says it.  Which cause explains
-which anomaly is `diagnose`'s table.
+`--json` shows them all; which of them no healthy path shows is `anomalies`' business.
 
 1. "Silent" is said of a port only when it was asked more than once, with a wait that every answer
    so far would have met.
-2. Loss is told from slowness by what came twice: a late packet is not a lost one.
+2. Loss is told from slowness by the other blocks: on a slow way all of them take long.
 """
 
 import statistics
@@ -14,63 +12,47 @@ import statistics
 from pxebench import asks as asking
 from pxebench.asks import answered
 
-_LOST = 3  # packets sent again in vain, before loss is a cause
-_SLOW_BLOCK_MS = 250
-# What a ROM of an architecture (DHCP option 93) can start; one that is not listed takes anything.
-IMAGES = {
-    0: ("ipxe-nbp", "pxelinux", "grub-pxe", "nbp"),
-    2: ("efi-ia64",),
-    6: ("efi-ia32",),
-    7: ("efi-x64",),
-    9: ("efi-x64",),
-    10: ("efi-arm32",),
-    11: ("efi-arm64",),
-    27: ("efi-riscv64",),
-}
-# Anomalies that are seen by what does not come.
-_OF_SILENCE = ("low-silent", "probe-fails", "after-probe", "options-error", "one-at-a-time")
-_MISSING, _DENIED = (
-    ("not found", "no such file"),
-    ("denied", "violation", "permission", "absolute"),
-)
+_STALL_MS = 250
 
 
 def blocks(packets, server):
-    """How the blocks of one fetch went: {"data", "longest", "median_ms", "repeats", "duplicates",
-    "acked", "stuck", "late"}; from its packet events."""
-    data = repeats = duplicates = longest = acked = 0
+    """How the blocks of one fetch went, from its packet events: {"data", "longest", "median_ms",
+    "slowest_ms", "stalls", "repeats", "acked", "stuck"}.  Times: from the packet that asked for a
+    block, sent for the first time, to the block; the first answer is not one of them.
+    """
+    data = repeats = longest = acked = again = 0
     times, seen, sent_at, last_out = [], set(), None, None
-    first_repeats = 0
     for packet in packets:
         payload = packet["data"]
         if packet["dir"] == "out":
-            if payload[:4] == "0004":
-                acked += 1
-            repeats += payload == last_out
-            last_out = payload
-            sent_at = packet["t_us"]
+            acked += payload[:4] == "0004"
+            if payload == last_out:
+                repeats += 1
+            else:
+                last_out, sent_at = payload, packet["t_us"]
         elif packet["host"] == server and payload[:4] in ("0003", "0006"):
             key = payload[:8] if payload[:4] == "0003" else "oack"
             if key in seen:
-                duplicates += 1
-                first_repeats += len(seen) == 1
+                again += len(seen) == 1
                 continue
+            if seen:
+                times.append((packet["t_us"] - sent_at) / 1000)
             seen.add(key)
             if key != "oack":
                 data += 1
                 longest = max(longest, packet["len"] - 4)
-            if sent_at is not None:
-                times.append((packet["t_us"] - sent_at) / 1000)
+    median_ms = statistics.median(times) if times else 0
     return {
         "data": data,
         "longest": longest,
-        "median_ms": round(statistics.median(times), 2) if times else None,
+        "median_ms": round(median_ms, 2) if times else None,
         "slowest_ms": round(max(times), 2) if times else None,
+        # Far longer than the others: something was lost, and somebody's timer sent it again.
+        "stalls": sum(each > max(_STALL_MS, 10 * median_ms) for each in times),
         "repeats": repeats,
-        "duplicates": duplicates,
         "acked": acked,
         # The server says its first packet again and again, although it was acknowledged.
-        "stuck": len(seen) == 1 and acked > 0 and first_repeats >= 1,
+        "stuck": len(seen) == 1 and acked > 0 and again >= 1,
     }
 
 
@@ -96,7 +78,7 @@ def observe(experiments, flat, rom):
         "rom_works": None if booted is None else _works(booted),
         "rom_status": (booted["status"] or {}).get("code") if booted else None,
         "rom_moved_works": _works(by["rom-high"][0]["result"]) if "rom-high" in by else None,
-        "image": (booted["image"] or {}).get("kind") if booted else None,
+        "image": _image_kind(by),
         "arch": _arch(rom),
         "file_error": _error(_asks(by, "reach")),
         "options_error": _options_error(by, flat),
@@ -123,87 +105,6 @@ def observe(experiments, flat, rom):
         "server_ports": asking.server_ports(usable),
         "border": by["border"][0].get("border") if "border" in by else None,
     }
-
-
-def anomalies(seen, show):
-    """{name: sentence} of what a healthy path and server do not show.  `show`: makes text safe."""
-    found = {}
-    if not seen["answers"] and not seen["foreign"]:
-        if seen["unreachable"]:
-            found["icmp"] = (
-                f"{_times(seen['unreachable'])} of {seen['requests']} RRQs, ICMP unreachable came "
-                "back, and nothing else."
-            )
-        else:
-            found["all-silent"] = (
-                f"All {seen['requests']} RRQs stayed without any answer, from low and from high "
-                "ports alike."
-            )
-    if seen["foreign"]:
-        hosts = ", ".join(seen["foreign"])
-        found["foreign"] = f"Answers came from {hosts}, which was not asked."
-    if seen["low_silent"]:
-        found["low-silent"] = _low_words(seen)
-    if seen["file_error"]:
-        code, message = seen["file_error"]["code"], seen["file_error"]["message"]
-        kind = _error_kind(code, message)
-        found[kind] = f'The server answers each RRQ with ERROR {code} "{show(message)}".'
-    if seen["options_error"]:
-        error = seen["options_error"]
-        found["options-error"] = (
-            f'With options the server answers ERROR {error["code"]} "{show(error["message"])}"; '
-            "without any it sends the file."
-            if error.get("code") is not None
-            else "RRQs with options stay unanswered; without any the server sends the file."
-        )
-    if seen["options_ignored"] and seen["rom_status"] == "PXE-E38":
-        found["options-ignored"] = "The server ignores all options, and this ROM insists on them."
-    if seen["probe_fails"]:
-        found["probe-fails"] = (
-            "The ROM's size probe fails, also from high ports, while its request for the data "
-            "is answered."
-        )
-    if seen["after_probe"]:
-        found["after-probe"] = (
-            "Once the ROM has probed the size and sent its ERROR, its next RRQ stays unanswered, "
-            "while the same RRQ alone is answered."
-        )
-    if seen["by_order"]:
-        found["turns"] = (
-            "After a pause whichever port asks first is answered and the next one is not, "
-            "whichever port that is."
-        )
-    elif seen["several"] is False and not seen["rom_works"]:
-        found["one-at-a-time"] = (
-            "Of several transfers that stand open side by side only the first gets an answer."
-        )
-    if seen["by_order"]:  # which explains every silence there was
-        return {name: found[name] for name in found if name not in _OF_SILENCE}
-    big = _big_blocks(seen)
-    if big:
-        found["big-blocks"] = (
-            f"The transfer opens, but no datagram with {big} bytes of the file arrives, again and "
-            "again, while smaller ones do."
-        )
-    if seen["stuck"]:
-        name = "acks-refused" if seen["stuck_refused"] else "acks-lost"
-        refused = " and refuses the ACK (ICMP or ERROR 5)" if seen["stuck_refused"] else ""
-        found[name] = (
-            f"The server sends its first packet again and again{refused}: what this end "
-            "acknowledges does not reach the transfer."
-        )
-    if seen["lost"] >= _LOST and not seen["stuck"]:
-        total = (seen["lockstep"] or {}).get("acked", 0) * 2 + seen["requests"]
-        found["retransmits"] = (
-            f"{seen['lost']} packets were lost of about {total}, at no particular port or size."
-        )
-    slow = _slow(seen)
-    if slow:
-        found["slow"] = slow
-    allowed = IMAGES.get(seen["arch"])
-    if seen["image"] and (seen["image"] == "empty" or (allowed and seen["image"] not in allowed)):
-        found["wrong-image"] = f"The file that came is {_image(seen['image'])}."
-    return found
 
 
 def order_may_matter(seen):
@@ -245,6 +146,13 @@ def _works(result):
     last = result["transfers"][-1] if result["transfers"] else None
     under_way = bool(last and last["blocks"] > 8 and not last["error"])
     return bool(result["ended"] and under_way)
+
+
+def _image_kind(by):
+    for experiment in (*by.get("rom", ()), *by.get("rom-high", ())):
+        if experiment["result"]["image"]:
+            return experiment["result"]["image"].get("kind")
+    return None
 
 
 def _error(found):
@@ -290,14 +198,12 @@ def _after_probe(by, flat):
     alone = any(a["answer"] in ("oack", "data") for a in _asks(by, "data"))
     if any(_works(e["result"]) for e in by.get("rom-high", ())):
         return False  # what came after its probe was answered
-    for name in ("rom-high", "rom"):
-        for experiment in by.get(name, ()):
-            transfers = experiment["result"]["transfers"]
-            if len(transfers) > 1 and transfers[0]["outcome"] == "aborted":
-                following = transfers[1]
-                if following["server_tid"] is None and len(following["requests"]) >= 1:
-                    return alone
-    return False
+    after = []
+    for experiment in (*by.get("rom", ()), *by.get("rom-high", ())):
+        transfers = experiment["result"]["transfers"]
+        if len(transfers) > 1 and transfers[0]["outcome"] == "aborted":
+            after.append(transfers[1]["server_tid"] is None)
+    return bool(alone and after and all(after))
 
 
 def _options_ignored(by):
@@ -325,14 +231,6 @@ def _own_size(flat):
         if name.lower() == "blksize"
     ]
     return max(sizes, default=512)
-
-
-def _big_blocks(seen):
-    # The ROM's own block size does not come through, while a smaller one does.
-    own = seen["own_size"]
-    passes = seen["sizes"]
-    good = [size for size, passed in passes.items() if passed and size < own]
-    return own if passes.get(own) is False and good else None
 
 
 def _several(by):
@@ -375,7 +273,7 @@ def _stuck_refused(by):
 
 def _lost(by, usable):
     found = [e["blocks"] for name in ("lockstep", "rom", "rom-high") for e in by.get(name, ())]
-    lost = sum(max(0, b["repeats"] - b["duplicates"]) for b in found if b["data"])
+    lost = sum(b["stalls"] for b in found)
     heard = {ask["port"] for ask in usable if answered(ask)}
     mute = sum(ask["answer"] == "silent" and ask["port"] in heard for ask in usable)
     return lost + mute if lost else 0
@@ -392,48 +290,6 @@ def _median(times):
     return round(statistics.median(times), 1) if times else None
 
 
-def _slow(seen):
-    limit_ms = min(1000, seen["first_wait_ms"] / 2)
-    if seen["answer_ms"] and seen["answer_ms"] >= limit_ms:
-        return (
-            f"A first answer takes {seen['answer_ms'] / 1000:.1f} s (median); the ROM sends its "
-            f"next RRQ after {seen['first_wait_ms'] / 1000:.1f} s."
-        )
-    block_ms = (seen["lockstep"] or {}).get("median_ms")
-    if block_ms and block_ms >= _SLOW_BLOCK_MS:
-        return f"Each block takes {block_ms:g} ms (median)."
-    return None
-
-
 def _arch(rom):
     found = (rom.get("dhcp") or {}).get("arch")
     return found if isinstance(found, int) else None
-
-
-def _error_kind(code, message):
-    text = message.lower()
-    if code == 1 or any(words in text for words in _MISSING):
-        return "error-missing"
-    if code == 2 or any(words in text for words in _DENIED):
-        return "error-denied"
-    return "error-other"
-
-
-def _image(kind):
-    from pxebench.view import image_words
-
-    return image_words({"kind": kind})
-
-
-def _times(count):
-    return "To one" if count == 1 else f"To {count}"
-
-
-def _low_words(seen):
-    from pxebench import ports
-
-    low, high = seen["low"], seen["high"]
-    return (
-        f"From the ROM's ports {ports.words(seen['low_silent'])} no RRQ was ever answered, before "
-        f"and after; from the ports {ports.words(high['ports'])} each of {high['asked']} was."
-    ) + ("" if not low["answered"] else f" ({low['answered']} RRQs from others were.)")

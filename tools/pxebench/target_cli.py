@@ -7,8 +7,8 @@ from pxebench.board_cli import read_config
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
 
 TARGET = [
-    click.option("--server", required=True, metavar="HOST[:PORT]", help="The TFTP server to ask."),
-    click.option("--file", required=True, metavar="NAME", help="A file that it should have."),
+    click.option("--server", metavar="HOST[:PORT]", help="The TFTP server to ask."),
+    click.option("--file", metavar="NAME", help="A file that it should have."),
     *options.ENDPOINT,
     click.option("--bind", metavar="IP", help="The local address to send from."),
     click.option(
@@ -26,6 +26,9 @@ def open_target(given):
     from pxebench.asks import Target
     from pxebench.endpoints import open_endpoint
 
+    for name in ("server", "file"):
+        if given[name] is None:
+            raise Refused(f"Missing option --{name}.")
     file = given.pop("file")
     size = len(file.encode("utf-8", "surrogateescape"))
     if not 0 < size <= job.FILE_NAME_MAX or "\0" in file:

@@ -214,7 +214,7 @@ def _failure(result):
 
 
 def _text(status):
-    return status.get("text") or "the firmware does not say why"
+    return (status.get("text") or "the firmware does not say why").rstrip(".")
 
 
 def _icmp_words(result):

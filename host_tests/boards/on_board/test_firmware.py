@@ -3,10 +3,12 @@
 import time
 
 from pxerom import agent, compat
+from pxerom.port68 import Port68
+from pxerom.status import Refused
 from pxerom.udp import Udp
 
 from host_tests.boards.on_board.tftp_server import HOST, Server
-from host_tests.core.check import Folder, same
+from host_tests.core.check import Folder, raises, same
 from host_tests.core.fakenet import pattern
 from host_tests.shim import sockets as shim
 from host_tests.shim.sockets import _real
@@ -153,6 +155,48 @@ def test_stack_without_memory_is_asked_again():
         rom = _rom(open={"waits_ms": [100, 2000]})
         result, events = _fetch(server, rom)
         same((result["outcome"], result["transfers"][0]["retransmits"]), ("ok", 1))
+
+
+class _Nic:
+    """As a board's link gives it: no way to send whole packets."""
+
+    device = "st1" if _PORT == "esp32" else None
+
+    def raw(self, ttl):
+        return None
+
+
+def test_port_68_is_had_only_while_the_stacks_own_client_is_off():
+    if _PORT == "unix":
+        return  # no DHCP client of its own
+    net = Port68(_Nic(), 20)
+    shim.stack.dhcp = True
+    try:
+        raises(Refused, net.open, 68)
+    finally:
+        shim.stack.dhcp = False
+        net.close()
+    same(shim.stack.held, set())
+    net.open(68)
+    same((net.port, len(shim.stack.held)), (68, 1))
+    net.close()
+    same((net.port, shim.stack.held), (None, set()))
+
+
+def test_dhcps_sockets_send_and_hear_on_every_port():
+    one, other = Port68(_Nic(), 20), Port68(_Nic(), 20)
+    first, second = 20000 + compat.random_below(9000), 30000 + compat.random_below(2000)
+    one.open(first, HOST)
+    other.open(second, HOST)
+    try:
+        one.send(b"discover", HOST, second)
+        same(other.receive(2000), b"discover")
+        same((other.host, other.peer_port), (HOST, first))
+        same(one.receive(20), None)
+    finally:
+        one.close()
+        other.close()
+    same(shim.stack.held, set())
 
 
 def test_rom_lives_with_three_sockets():

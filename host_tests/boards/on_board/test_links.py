@@ -95,6 +95,47 @@ def test_own_address_needs_no_dhcp_server():
         assert ("hostname", "rom-3") in network.calls
 
 
+def test_own_dhcp_begins_with_a_link_local_address():
+    """Recipe of a boot from nothing: a static address ends the stack's DHCP client, and port 68
+    is free; the lease goes to the interface afterwards."""
+    for name, link in _boards("wifi", "ethernet"):
+        network.reset(lease=None)
+        got = link.connect(_settings(name), None, True)
+        same((got.ip, got.mask, got.gateway), ("169.254.1.1", "255.255.0.0", "0.0.0.0"), name)
+        same(got.device, "st1" if sys.platform == "esp32" else None, name)
+        assert "169.254.1.1" in got.limits()[0]
+        same((got.raw(20), got.arp("10.0.0.1", None, [1000])), (None, None), name)
+        for address, expected in (
+            (("10.0.0.7", "255.0.0.0", "10.0.0.1"), ("10.0.0.7", "255.0.0.0") + ("10.0.0.1",) * 2),
+            (("10.0.0.7", "255.0.0.0", None), ("10.0.0.7", "255.0.0.0", "0.0.0.0", "0.0.0.0")),
+        ):
+            got.take(*address)
+            same(network.calls[-1], ("ifconfig", expected), name)
+            same(got.ip, "10.0.0.7")
+        got.let_go()
+        same(network.calls[-1][1][0], "169.254.1.1", name)
+
+
+def test_own_address_of_the_settings_counts_over_link_local():
+    for name, link in _boards("wifi", "ethernet"):
+        network.reset(lease=None)
+        same(link.connect(_settings(name, address=_ADDRESS), None, True).ip, "10.0.0.9", name)
+
+
+def test_no_cable_is_e61_for_a_boot_from_nothing_too():
+    """R-PXE-24: the address is there at once, the carrier is not."""
+    for name, link in _boards("ethernet"):
+        network.reset(cable=False)
+        down = raises(nic.LinkDown, link.connect, _settings(name), None, True)
+        same(down.status()["code"], "PXE-E61", name)
+
+
+def test_link_local_address_is_in_the_range_that_is_free_to_use():
+    for last in (0, 1, 127, 254, 255):
+        address = nic.link_local("28:cd:c1:00:%02x:ff" % last)[0].split(".")
+        same((address[:2], 1 <= int(address[2]) <= 254), (["169", "254"], True), last)
+
+
 def test_no_lease_is_e51_and_no_fault_of_the_link():
     for name, link in _boards("wifi", "ethernet"):
         network.reset(lease=None)

@@ -8,10 +8,13 @@ import machine
 import network
 import nic
 import powerup
+from pxerom import boot, compat, port68
 
 from host_tests.boards.on_board.tftp_server import HOST, Server
 from host_tests.core.check import Folder, Patch, same
-from host_tests.core.fakenet import pattern
+from host_tests.core.fakelan import LEASE, FakeLan, dhcpd
+from host_tests.core.fakenet import HOST as TFTP
+from host_tests.core.fakenet import FakeNet, FileServer, pattern
 from host_tests.shim.become import skip
 
 nic.sleep_ms = skip  # nobody waits for a network that is not there
@@ -79,6 +82,74 @@ def test_power_up_boots_and_leaves_the_result():
         assert last["image"]["sha256"] in lines[-2], board.screen
 
 
+def test_rom_that_does_not_ask_for_the_size_is_said_not_to_know_whether_it_fits():
+    """Before the transfer; one that asks (`standard`) refuses a file that is too large itself."""
+    network.reset()
+    with Folder() as folder, Server({"image": _IMAGE}) as server:
+        free = compat.free_bytes(folder.at("nbp"))
+        for rom, image, said in (
+            ("os-client", folder.at("nbp"), True),
+            ("standard", folder.at("nbp"), False),
+            ("os-client", None, False),
+        ):
+            board = _Board(folder, _config(port=server.port, rom=rom, image=image))
+            same(board.run()["outcome"], "ok")
+            words = "This ROM does not ask the server for the size"
+            same(words in board.screen, said, rom)
+            if said:
+                before, _, after = board.screen.partition(words)
+                path, told = before.split()[-5], int(before.split()[-2])
+                assert path == folder.at("nbp"), before
+                assert abs(told - free) < free // 10, before  # others write to a PC's disk, too
+                assert "SHA-256" in after
+
+
+def _by_dhcp(network_of, tftp, **changes):
+    """A power-up with `server` dhcp, in virtual time: (last result, screen, lan)."""
+    network.reset(lease=None)
+    lan = FakeLan(network_of)
+
+    def port68_of(got, ttl, trace):
+        lan.mac, lan.real = got.mac, got
+        return lan
+
+    config = _config(server="dhcp", **changes)
+    del config["file"]
+    make_udp = lambda spec, bind, trace, prepare: FakeNet({"udp": {"source_port": spec}}, tftp)  # noqa: E731
+    with Folder() as folder:
+        with Patch(port68, "Port68", port68_of), Patch(boot, "Udp", make_udp):
+            board = _Board(folder, config)
+            last = board.run()
+        same(board.result(), json.loads(json.dumps(last)))
+    return last, board.screen, lan
+
+
+def test_power_up_boots_by_dhcp_and_gives_the_lease_to_the_interface():
+    serve = dhcpd(siaddr=TFTP, options=LEASE, file=b"image")
+    last, screen, lan = _by_dhcp(
+        serve, FileServer(_IMAGE), rom="standard", release=True, max_time_s=None
+    )
+    same((last["outcome"], last["image"]["bytes"]), ("ok", len(_IMAGE)))
+    same((last["lease"]["ip"], last["lease"]["released"]), ("10.0.0.77", True))
+    taken = [each[1][0] for each in network.calls if each[0] == "ifconfig"]
+    same(taken, ["169.254.1.1", "10.0.0.77", "169.254.1.1"])
+    for words in (
+        "169.254.1.1, mask 255.255.0.0",
+        "CLIENT MAC ADDR: 28 CD C1 00 00 01",
+        "CLIENT IP: 10.0.0.77  MASK: 255.255.255.0  DHCP IP: 10.0.0.1",
+        "sends from 169.254.1.1 before it has a lease",
+    ):
+        assert words in screen, screen
+    same(last["endpoint"]["mac"], "28:cd:c1:00:00:01")
+    assert lan.sent[0].kind == 1
+
+
+def test_power_up_without_a_dhcp_server_is_e51():
+    last, screen, _ = _by_dhcp(None, None, rom="standard", max_time_s=None)
+    same(last["status"]["code"], "PXE-E51")
+    assert "PXE-E51: No DHCP or proxyDHCP offers were received" in screen, screen
+
+
 def test_rom_screen_is_the_roms():
     network.reset()
     with Folder() as folder, Server({}) as server:
@@ -133,9 +204,19 @@ def _broken():
     yield _config(link=None), "link: expected an object with the settings of the board's link"
     yield _config(link=dict(link, password=12345678)), "link.password: expected text of 8 to 64"
     yield _config(link=dict(link, paswort=_PASSWORD)), "link.paswort: there is no such field"
-    yield _config(server="boot.example"), "server: expected the numeric IPv4 address of a TFTP"
-    yield _config(server="dhcp"), "server: DHCP is not in this version of pxerom, expected a nu"
-    yield _config(server=_PASSWORD), "server: expected the numeric"
+    yield (
+        _config(server="boot.example"),
+        "server: expected dhcp, or the numeric IPv4 address of a TFTP",
+    )
+    yield _config(server="dhcp"), "file: DHCP names it where server is dhcp, expected none"
+    yield (
+        _config(lease="mine"),
+        "lease: expected dhcp, or stack for the address of the board's own",
+    )
+    yield _config(uuid="1234"), "uuid: expected a UUID as 32 hexadecimal digits, or null"
+    yield _config(menu=0), "menu: expected the number of an entry, first, or null"
+    yield _config(release=1), "release: expected true or false"
+    yield _config(server=_PASSWORD), "server: expected dhcp, or the numeric"
     yield _config(port=70000), "port: expected a whole number 1..65535"
     yield _config(file=""), "file: expected the name of the file to boot"
     yield _config(rom=3), "rom: expected the id of a ROM, or the path of its file"
@@ -225,7 +306,7 @@ def test_ctrl_c_ends_a_boot_with_its_result_and_a_boot_in_the_making():
         board = _Board(folder, _config())
         import link
 
-        def interrupted(settings, on_wait):
+        def interrupted(settings, on_wait, dhcp=False):
             raise KeyboardInterrupt
 
         with Patch(link, "connect", interrupted):

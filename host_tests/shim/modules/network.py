@@ -102,8 +102,11 @@ class _Interface:
         return self._linked() and self.ifconfig()[0] != "0.0.0.0"
 
     def config(self, name=None, **settings):
+        if name == "ifname" and _ESP32:
+            return "st1"
         if name is not None:
-            assert name == "mac"
+            if name != "mac":
+                raise ValueError("unknown config param")
             return _MAC
         for setting, value in settings.items():
             if setting in scene["unknown"]:

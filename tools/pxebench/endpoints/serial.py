@@ -67,7 +67,9 @@ def _run(job, config):
     try:
         if link:
             settings = _config(config).get('link') or {}
-            nic = link.connect(settings, _alive, True) if boots else link.connect(settings, _alive)
+            leases = boots and job.get('lease') in (None, 'dhcp')
+            words = (settings, _alive, True) if leases else (settings, _alive)
+            nic = link.connect(*words)
     except KeyboardInterrupt:
         return _end(job, None, 'user')
     except Exception as error:

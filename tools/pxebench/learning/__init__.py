@@ -76,14 +76,14 @@ class Sample:
 
 class Learned:
     """What `learn` returns.  `rom`: as in a ROM file; `contradictions`, `beyond`: sentences;
-    `assumed`: [(field, what to capture)]; `seen`: what it rests on, as a sentence."""
+    `assumed`: [(field, what to capture)]; `notes`: sentences about the captures themselves."""
 
-    def __init__(self, rom, sightings, seen):
+    def __init__(self, rom, sightings, notes):
         self.rom = rom
+        self.notes = notes
         self.contradictions = sightings.contradictions
         self.assumed = sightings.assumed
         self.beyond = sightings.beyond
-        self.seen = seen
 
 
 def sample(path, client=None, stage=1):
@@ -155,7 +155,15 @@ def learn(samples, rom_id, name=None):
     if spec:
         rom["dhcp"] = spec
     _trim(rom, sightings)
-    return Learned(rom, sightings, "; ".join(sources))
+    return Learned(rom, sightings, _machines(samples))
+
+
+def _machines(samples):
+    # One ROM from two machines may be meant so, or a mistake: it is told.
+    macs = list(dict.fromkeys(mac for taken in samples for mac in taken.client.macs[:1]))
+    if len(macs) < 2:
+        return []
+    return [f"The captures are of {len(macs)} machines: {', '.join(macs)}."]
 
 
 def _trim(rom, sightings):

@@ -8,7 +8,7 @@ never heard of again, though its time-outs would have come: then it has failed.
 2. Silence of the client's own at the very end of a capture tells nothing.
 """
 
-from pxebench.compare import events
+from pxebench.events import events
 from pxebench.messages import tftp
 
 _NUMBERS = ("blksize", "windowsize", "timeout", "tsize")

@@ -9,7 +9,7 @@
 
 import statistics
 
-from pxebench.compare import events
+from pxebench.events import events
 from pxebench.learning.sightings import observed
 from pxebench.messages import tftp
 

@@ -1,0 +1,205 @@
+"""`pxebench sweep`: the strip, the border, what it spares the server; and on a real firewall."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from pxebench import ports, strip_view, sweep
+from pxebench.job import Refused
+
+from host_tests.diagnose import conditions
+from host_tests.diagnose.place import place
+from host_tests.lab import programs
+from host_tests.lab.firewall import FILE, SERVER
+
+
+class _Path:
+    """A target that answers from the ports for which `opens` is true; `lose`: every nth RRQ."""
+
+    kind = "local"
+    server, port, file, client, endpoint = "10.0.0.1", 69, "x", None, None
+
+    def __init__(self, opens, lose=0):
+        self.opens = opens
+        self.lose = lose
+        self.asked = []
+        self.waits = []
+
+    def ask(self, wanted, options, wait_ms, on_ask=None, gap_ms=0):
+        self.waits.append((wait_ms, gap_ms))
+        found = _Asked()
+        for port in wanted:
+            self.asked.append(port)
+            lost = self.lose and len(self.asked) % self.lose == 0
+            good = self.opens(port) and not lost
+            found.asks.append(
+                {
+                    "port": port,
+                    "name": ports.name(port),
+                    "options": options,
+                    "at_ms": 0,
+                    "answer": "oack" if good else "silent",
+                    "ms": 2 if good else None,
+                    "server_port": 40000 if good else None,
+                    "from": None,
+                    "error": None,
+                    "granted": None,
+                    "reason": None,
+                }
+            )
+        return found
+
+
+class _Asked:
+    def __init__(self):
+        self.asks = []
+        self.ended = None
+        self.events = []
+
+
+def _bisected(opens, low=1024, high=65535, **more):
+    path = _Path(opens, **more)
+    return sweep.sweep(path, [low, high], [], bisect=True), path
+
+
+@pytest.mark.parametrize("first", [1025, 2071, 2078, 32769, 40001, 49152, 65535])
+def test_border_is_found_in_few_requests(first):
+    result, path = _bisected(lambda port: port >= first)
+    assert (result["border"]["low"], result["border"]["high"]) == (first - 1, first)
+    assert result["border"]["monotone"] is True
+    assert len(set(path.asked)) <= 2 + 16 + 2 * 4 + len(sweep.SUSPECTS) + 1
+
+
+def test_hole_above_the_border_is_told():
+    result, _ = _bisected(lambda port: port >= 32769 and port != 49152)
+    assert result["border"]["monotone"] is False
+    assert any("not the only one" in text for text in result["summary"])
+
+
+def test_range_whose_ends_fare_alike_has_no_border():
+    result, path = _bisected(lambda port: True)
+    assert result["border"] is None
+    assert any("Both ends of the range fare the same" in text for text in result["summary"])
+    assert len(path.asked) <= 3
+
+
+def test_lost_packet_is_no_closed_port():
+    path = _Path(lambda port: True, lose=7)
+    result = sweep.sweep(path, list(range(2070, 2090)), [])
+    assert result["outcome"] == "ok"
+    assert {entry["asked"] for entry in result["ports"]} == {1, 2}
+
+
+def test_border_is_found_on_a_path_that_loses_packets():
+    result, _ = _bisected(lambda port: port >= 32769, lose=7)
+    assert result["border"]["high"] == 32769
+
+
+def test_silent_port_is_asked_twice_and_no_more():
+    path = _Path(lambda port: False)
+    sweep.sweep(path, [2070, 2071], [], wait_ms=300)
+    assert path.asked == [2070, 2071, 2070, 2071]
+    assert [wait for wait, _ in path.waits] == [300, 600]
+
+
+def test_rate_is_what_was_asked_for():
+    path = _Path(lambda port: True)
+    sweep.sweep(path, [2070], [], wait_ms=300, rate=4)
+    assert {gap for _, gap in path.waits} == {250}
+
+
+def test_board_is_asked_in_few_jobs():
+    """Each job brings a board's link up anew."""
+    path = _Path(lambda port: port >= 32769)
+    path.kind = "serial"
+    result = sweep.sweep(path, [1024, 65535], [], bisect=True)
+    assert result["border"]["high"] == 32769
+    assert len(path.waits) <= 2 * (1 + 6 + 1) + 1
+
+
+def test_ports_are_read_as_they_are_written():
+    assert ports.parse("2072, 2070-2071,2070") == [2070, 2071, 2072]
+    assert ports.words([2070, 2071, 2072, 49152]) == "2070-2072, 49152"
+    for bad in ("", "x", "70000", "0", "10-5", "1-", "2070-2071-2072", "-5"):
+        with pytest.raises(Refused):
+            ports.parse(bad)
+    with pytest.raises(Refused, match="--most"):
+        ports.parse("1-65535", 512)
+
+
+def test_ports_bear_the_names_that_tcpdump_prints():
+    """serverfault.com/questions/234495 shows them for 2070 to 2075."""
+    names = ["ah-esp-encap", "acp-port", "msync", "gxs-data-port", "vrtl-vmf-sa", "newlixengine"]
+    assert [ports.name(port) for port in range(2070, 2076)] == names
+    assert ports.named(2070) == "2070 (ah-esp-encap)"
+    assert ports.name(50000) is None
+
+
+class _Stream:
+    def __init__(self, encoding):
+        self.encoding = encoding
+
+    def isatty(self):
+        return False
+
+
+def test_strip_can_be_drawn_in_any_encoding():
+    entries = sweep.sweep(_Path(lambda p: p > 2074), list(range(2070, 2079)), [])["ports"]
+    assert "2070  ·····■■■■" in strip_view.lines(entries, _Stream("utf-8"))[0]
+    plain = strip_view.lines(entries, _Stream("ascii"))
+    assert "2070  .....####" in plain[0]
+    "\n".join(plain).encode("ascii")
+
+
+@pytest.mark.slow
+def test_sweep_through_a_real_firewall_and_no_child_is_left():
+    """Ports 2070-2073 silent, high ones answered; in.tftpd has no child for those."""
+    with (
+        place(conditions.tftpd(), conditions.HIGH_ONLY) as where,
+        tempfile.TemporaryDirectory() as f,
+    ):
+        out = Path(f, "sweep.json")
+        words = ("--server", SERVER, "--file", FILE, "--json", out)
+        run = [sys.executable, "-m", "pxebench", "sweep", *words]
+        done = where.client.run(*run, "--ports", "2070-2073,32768-32772", check=False)
+        children = where.server.run("ss", "-H", "-uanp").stdout
+        result = json.loads(out.read_text())
+        bisect = where.client.run(*run, "--bisect", "--ports", "32000-34000", check=False)
+        found = json.loads(out.read_text())
+    assert done.returncode == 1, done.stderr
+    answers = {entry["port"]: entry["answer"] for entry in result["ports"]}
+    assert [answers[port] for port in range(2070, 2074)] == ["silent"] * 4
+    assert [answers[port] for port in range(32768, 32773)] == ["silent"] + ["oack"] * 4
+    assert all(f":{port} " not in children for port in range(32769, 32773))
+    assert "32768-32772" not in done.stdout and "2070-2073" in done.stdout
+    assert result["client"] == "10.55.32.175"
+    assert bisect.returncode == 1
+    assert (found["border"]["low"], found["border"]["high"]) == (32768, 32769)
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (("--server", "a/b", "--file", "x"), "--server takes HOST or HOST:PORT"),
+        (("--server", "127.0.0.1:0", "--file", "x"), "is not a port"),
+        (("--server", "127.0.0.1", "--file", ""), "--file takes a name"),
+        (("--server", "127.0.0.1", "--file", "x", "--ports", "9-1"), "counts down"),
+        (("--server", "127.0.0.1", "--file", "x", "--rate", "1000"), "--rate takes"),
+        (("--server", "127.0.0.1", "--file", "x", "--bisect", "--ports", "5"), "needs a range"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(words, sentence):
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pxebench", "sweep", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=programs.ROOT,
+    )
+    assert done.returncode == 2
+    assert sentence in done.stderr and done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr

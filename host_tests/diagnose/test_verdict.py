@@ -1,0 +1,228 @@
+"""The verdict's table without a network: observations in, one cause and the rest out."""
+
+import copy
+
+import pytest
+from pxebench import anomalies, causes, diagnose, job, observe, rom_ports, rules
+from pxebench.job import show
+
+_SEEN = {
+    "requests": 20,
+    "answers": 20,
+    "unreachable": 0,
+    "foreign": [],
+    "low": {"asked": 8, "answered": 8, "ports": [2070, 2071, 2072, 2073], "silent": []},
+    "high": {"asked": 4, "answered": 4, "ports": [50001, 50002, 50003, 50004], "silent": []},
+    "low_silent": [],
+    "rom_works": True,
+    "rom_status": None,
+    "rom_moved_works": None,
+    "image": "ipxe-nbp",
+    "arch": 0,
+    "file_error": None,
+    "options_error": None,
+    "probe_fails": False,
+    "after_probe": False,
+    "options_ignored": False,
+    "sizes": {512: True, 1456: True, 1468: True, 8192: True},
+    "own_size": 1456,
+    "several": True,
+    "by_order": None,
+    "stuck": False,
+    "stuck_refused": False,
+    "lockstep": {"acked": 128, "median_ms": 0.2},
+    "lost": 0,
+    "answer_ms": 1.5,
+    "first_wait_ms": 2032,
+    "alive": None,
+    "server_ports": {"least": 33000, "most": 60000, "count": 20, "different": 20},
+    "border": None,
+}
+_LOW = {"low_silent": [2070, 2071, 2072, 2073], "rom_works": False}
+_NOTHING = {
+    "answers": 0,
+    "rom_works": False,
+    "image": None,
+    "sizes": {},
+    "several": None,
+    "lockstep": None,
+    "answer_ms": None,
+    "server_ports": None,
+}
+
+
+def _result(**changes):
+    return {
+        "rom_ports": [2070, 2078],
+        "rom_counts": True,
+        "server": "10.254.52.26",
+        "server_port": 69,
+        "client": "10.55.32.175",
+        "file": "x\x1b[2J",
+        "experiments": [{"id": "rom", "cut": None, "asks": [{"port": 2070}]}],
+        "ended": None,
+        "observations": {**copy.deepcopy(_SEEN), **changes},
+    }
+
+
+def _judged(on_path=None, **changes):
+    return diagnose.judge(_result(**changes), on_path)["verdict"]
+
+
+def test_nothing_wrong_is_healthy_and_needs_no_rule():
+    verdict = _judged()
+    assert (verdict["cause"], verdict["also_possible"]) == ("healthy", [])
+    assert verdict["rules"]["items"] == []
+    assert verdict["decide"] is None
+
+
+def test_rom_that_fails_without_any_sign_is_not_called_healthy():
+    assert _judged(rom_works=False)["cause"] is None
+
+
+def test_two_troubles_at_once_are_not_squeezed_into_one_cause():
+    """A filter does not lose packets at ports that it lets through."""
+    verdict = _judged(**_LOW, lost=20)
+    assert verdict["cause"] is None
+    assert len(verdict["explains"]) == 2
+    assert "more than one thing may be wrong" in verdict["text"]
+
+
+def test_a_cause_that_explains_only_most_of_it_is_ruled_out_with_what_it_leaves():
+    verdict = _judged(**_LOW, lost=20)
+    because = {entry["cause"]: entry["because"] for entry in verdict["ruled_out"]}
+    assert because["client-port-filter"].startswith("It does not explain this: 20 packets")
+    assert because["loss"].startswith("It does not explain this: From the ROM's ports")
+
+
+def test_silence_alone_names_no_single_culprit():
+    verdict = _judged(**_NOTHING, alive=False)
+    assert verdict["cause"] == "request-blocked"
+    assert verdict["also_possible"] == ["no-tftp-helper", "nat-port"]
+    assert "tcpdump" in verdict["decide"]["command"]
+
+
+@pytest.mark.parametrize(
+    "on_path, cause, also",
+    [
+        ({"requests": 0, "answers": 0, "client_ports": [2070]}, "request-blocked", []),
+        ({"requests": 6, "answers": 6, "client_ports": [2070]}, "no-tftp-helper", []),
+        ({"requests": 6, "answers": 0, "client_ports": [2070]}, "request-blocked", []),
+        ({"requests": 6, "answers": 6, "client_ports": [40001]}, "nat-port", []),
+    ],
+)
+def test_capture_at_the_other_end_tells_the_silent_causes_apart(on_path, cause, also):
+    verdict = _judged(on_path, **_NOTHING, alive=False)
+    assert (verdict["cause"], verdict["also_possible"]) == (cause, also)
+    assert verdict["decide"] is None
+
+
+def test_what_nothing_came_to_tell_is_open_and_not_ruled_out():
+    verdict = _judged(**_NOTHING, alive=False)
+    out = {entry["cause"] for entry in verdict["ruled_out"]}
+    assert not out & {"mtu", "loss", "wrong-image", "file-missing", "slow-server"}
+    assert any(text.startswith("Not looked at") for text in verdict["unknown"])
+
+
+def test_file_name_of_the_user_cannot_write_to_the_terminal():
+    verdict = _judged(file_error={"code": 1, "message": "no\x1b[31m such"})
+    assert verdict["cause"] == "file-missing"
+    assert "\x1b" not in verdict["text"] + "".join(verdict["explains"])
+
+
+@pytest.mark.parametrize(
+    "error, cause",
+    [
+        ({"code": 1, "message": ""}, "file-missing"),
+        ({"code": 0, "message": "File not found"}, "file-missing"),
+        ({"code": 2, "message": "Only absolute filenames allowed"}, "file-denied"),
+        ({"code": 0, "message": "Permission denied"}, "file-denied"),
+        ({"code": 4, "message": "Illegal TFTP operation"}, "server-error"),
+    ],
+)
+def test_servers_differ_in_codes_and_words_for_the_same_thing(error, cause):
+    assert _judged(file_error=error, rom_works=False, image=None)["cause"] == cause
+
+
+@pytest.mark.parametrize("cause", causes.IDS)
+def test_rules_of_every_cause_are_filled_in_to_the_last_word(cause):
+    result = _result()
+    found = rules.advise(cause, ["no-tftp-helper"], result)
+    for item in found["items"]:
+        assert item["text"] and "$" not in item["text"] + (item["note"] or "")
+    for text in (found["least"], found["advice"], *found["notes"]):
+        assert "$" not in (text or "")
+    if cause != "healthy":
+        assert found["items"] or found["advice"]
+
+
+def test_no_port_rule_is_offered_where_none_would_help():
+    for cause in ("loss", "slow-server", "wrong-image", "file-missing", "server-error"):
+        assert rules.advise(cause, [], _result())["items"] == []
+
+
+def test_one_boot_of_each_rom_counts_as_far_as_its_file_says():
+    flat = {name: job.flat(job.load_rom(name)) for name in ("intel-undi", "intel-undi-plain")}
+    assert rom_ports.ports_of_boot(flat["intel-undi"]) == (2070, 2078)
+    assert rom_ports.ports_of_boot(flat["intel-undi-plain"]) == (2070, 2073)
+    os_client = job.flat(job.load_rom("os-client"))
+    assert rom_ports.ports_of_boot(os_client) == (32768, 60999)
+    assert not rom_ports.counts(os_client)
+
+
+def test_each_anomaly_is_needed_by_a_cause_or_brought_along_by_one():
+    covered = set()
+    for _, needs, along in causes._CAUSE.values():
+        covered.update(along, *needs)
+    assert set(anomalies._OF_SILENCE) <= covered
+    seen = {**_SEEN, **_LOW, "lost": 9, "image": "iso", "stuck": True}
+    assert set(anomalies.anomalies(seen, show)) <= covered
+
+
+def _packet(t_us, way, port, data, host="10.0.0.1"):
+    return {
+        "event": "packet",
+        "t_us": t_us,
+        "dir": way,
+        "host": host,
+        "port": port,
+        "local_port": 50000,
+        "len": len(data) // 2,
+        "data": data,
+    }
+
+
+def _transfer(times_ms):
+    t_us, packets = 1000, [_packet(0, "out", 69, "0001"), _packet(1000, "in", 7, "00030001")]
+    for number, took_ms in enumerate(times_ms, 1):
+        packets.append(_packet(t_us, "out", 7, f"0004{number:04x}"))
+        if took_ms > 600:  # the ROM's own timer: the ACK again, shortly before the block comes
+            packets.append(_packet(t_us + took_ms * 1000 - 100, "out", 7, f"0004{number:04x}"))
+        t_us += int(took_ms * 1000)
+        packets.append(_packet(t_us, "in", 7, f"0003{number + 1:04x}"))
+        packets.append(_packet(t_us + 10, "in", 7, f"0003{number + 1:04x}"))  # and once more
+    return observe.blocks(packets, "10.0.0.1")
+
+
+def test_lost_block_is_seen_whoever_sent_it_again():
+    found = _transfer([1, 1, 1000, 1, 1, 700, 1])
+    assert (found["stalls"], found["repeats"], found["median_ms"]) == (2, 2, 1)
+
+
+def test_slow_way_loses_nothing():
+    assert _transfer([300, 310, 290, 305])["stalls"] == 0
+
+
+def test_slow_first_answer_is_no_loss():
+    packets = [_packet(0, "out", 69, "0001"), _packet(1600000, "in", 7, "00030001")]
+    assert observe.blocks(packets, "10.0.0.1")["stalls"] == 0
+
+
+def test_server_that_repeats_its_first_packet_though_acknowledged_is_stuck():
+    packets = [
+        _packet(0, "out", 69, "0001"),
+        _packet(1000, "in", 7, "00030001"),
+        _packet(1100, "out", 7, "00040001"),
+        _packet(1001000, "in", 7, "00030001"),
+    ]
+    assert observe.blocks(packets, "10.0.0.1")["stuck"]

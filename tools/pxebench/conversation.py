@@ -1,0 +1,206 @@
+"""One TFTP transfer of a capture: its requests, its packets, and what came of it.
+
+Which packets are its own is decided by `conversations`; what they say is read by `messages`.
+
+1. The peer is the port that the client settled on by answering it; until then, whoever answers.
+2. An RRQ with the same bytes repeats the last one while that is unanswered, from whatever port;
+   one that goes to the server's TID repeats it in any case.
+"""
+
+from pxebench.messages import tftp
+
+_CLIENT_KINDS = ("ACK", "ERROR")  # what answers a server
+
+
+class Conversation:
+    """One transfer, from its first RRQ.  `client`, `server`: IPv4 as text; `server_port`: where
+    the RRQ went; `requests`: its RRQ Packets; `packets`: all Packets of it in order, RRQs, ICMP
+    and strangers' included (`packet.out`: the client sent it); `tid`: the server's port that the
+    client settled on, or None."""
+
+    def __init__(self, packet):
+        self.client = packet.src
+        self.server = packet.dst
+        self.server_port = packet.dport
+        self.requests = [packet]
+        self.packets = [packet]
+        self.tid = None
+        self.tids = []  # every port that the server answered from, in order
+        self._oacks = {}  # TID: the options of its first OACK
+        self._finished = False  # nothing but late packets can follow
+        self._answered = False  # the client reacted to an answer
+
+    def __repr__(self):
+        return f"<{self.file} from {self.source_ports}: {self.outcome}>"
+
+    # --- what was asked
+
+    @property
+    def request(self):
+        """The bytes of the RRQ."""
+        return self.requests[0].payload
+
+    @property
+    def asked(self):
+        """The RRQ as `messages.Tftp`: kind, file, mode, options, tail."""
+        return tftp(self.requests[0])
+
+    @property
+    def file(self):
+        return self.asked.file
+
+    @property
+    def source_ports(self):
+        """The client's port of each RRQ, in order."""
+        return [packet.sport for packet in self.requests]
+
+    @property
+    def began(self):
+        return self.packets[0].time
+
+    @property
+    def ended(self):
+        return self.packets[-1].time
+
+    # --- what came of it
+
+    def messages(self):
+        """(Packet, Tftp) of each UDP packet; ICMP has no message."""
+        return [(packet, tftp(packet)) for packet in self.packets if not packet.icmp]
+
+    @property
+    def icmp(self):
+        """The ICMP errors that belong to this conversation."""
+        return [packet for packet in self.packets if packet.icmp]
+
+    @property
+    def oack(self):
+        """The options of the peer's first OACK, or None."""
+        if self.tid is None:
+            return next(iter(self._oacks.values()), None)
+        return self._oacks.get(self.tid)
+
+    def granted(self, name, default):
+        """The number that the peer's OACK gives an option, or `default`."""
+        for option, text in self.oack or ():
+            if option.lower() == name and text.isascii() and text.isdigit():
+                return int(text[:20])
+        return default
+
+    @property
+    def blksize(self):
+        return self.granted("blksize", 512)
+
+    @property
+    def windowsize(self):
+        return max(1, self.granted("windowsize", 1))
+
+    @property
+    def sent_error(self):
+        """The first ERROR of the client, as Tftp, or None."""
+        return self._error(True)
+
+    @property
+    def error(self):
+        """The first ERROR of the server, as Tftp, or None."""
+        return self._error(False)
+
+    def _error(self, out):
+        for packet, message in self.messages():
+            if message.kind == "ERROR" and packet.out == out and packet.src in self._ends(out):
+                return message
+        return None
+
+    def _ends(self, out):
+        return (self.client,) if out else (self.server,)
+
+    @property
+    def blocks(self):
+        """How many blocks the client has acknowledged, counted on beyond 65535."""
+        high = 0
+        for packet, message in self.messages():
+            if packet.out and message.kind == "ACK" and message.block is not None:
+                ahead = (message.block - high) % 65536
+                if ahead < 0x8000:
+                    high += ahead
+        return high
+
+    @property
+    def outcome(self):
+        """ "done" (the last DATA was acknowledged), "aborted" (the client sent an ERROR),
+        "refused" (the server did), "broken" (it stopped between), or "unanswered"."""
+        last = self._last_block()
+        if last is not None and self.blocks % 65536 == last % 65536 and self.blocks:
+            return "done"
+        if self.sent_error:
+            return "aborted"
+        if self.error:
+            return "refused"
+        return "broken" if self.tids else "unanswered"
+
+    def _last_block(self):
+        # The number of the DATA that is shorter than a block, or None.
+        size = self.blksize
+        for packet, message in self.messages():
+            data = not packet.out and message.kind == "DATA" and packet.sport in (self.tid, None)
+            if data and message.length is not None and message.length < size:
+                return message.block
+        return None
+
+    # --- how it is put together
+
+    def knows(self, packet):
+        """True when the packet's other end is this server's TID."""
+        other = (packet.dst, packet.dport) if packet.out else (packet.src, packet.sport)
+        return other[0] == self.server and other[1] in self.tids
+
+    def repeats(self, packet):
+        """True when this RRQ repeats this conversation's."""
+        if packet.payload != self.request or packet.dst != self.server:
+            return False
+        if packet.dport in self.tids:
+            return True  # GRUB and tftp-hpa ask the TID again
+        same_port = packet.sport == self.requests[-1].sport
+        if self._finished or (self._answered and not same_port):
+            return False
+        # Who has repeated it from one port would not take another one now.
+        ports = set(self.source_ports)
+        return same_port or len(self.requests) == 1 or len(ports) == len(self.requests)
+
+    def add(self, packet):
+        """Take a packet in."""
+        self.packets.append(packet)
+        if packet.icmp:
+            return
+        message = tftp(packet)
+        if packet.out:
+            if packet.dst != self.server or packet.dport == self.server_port:
+                return
+            if message.kind in _CLIENT_KINDS:
+                self._answered = True
+                if self.tid is None:
+                    self.tid = packet.dport
+                if message.kind == "ERROR" or self._is_last(message):
+                    self._finished = True
+        elif packet.src == self.server:
+            if packet.sport not in self.tids:
+                self.tids.append(packet.sport)
+            if message.kind == "ERROR":
+                self._finished = True
+            elif message.kind == "OACK":
+                self._oacks.setdefault(packet.sport, message.options)
+
+    def _is_last(self, message):
+        # True when this ACK is that of a DATA shorter than a block.
+        for packet in reversed(self.packets):
+            if packet.icmp or packet.out:
+                continue
+            data = tftp(packet)
+            if data.kind == "DATA" and data.block == message.block:
+                return (data.length or 0) < self.blksize
+        return False
+
+    def ask_again(self, packet):
+        """Take a repeated RRQ in."""
+        self.requests.append(packet)
+        self.packets.append(packet)
