@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Tests mostly wait for packets and deadlines: several processes at once, even on two cores.
+JOBS ?= 4
 # An image of your own to boot in `make demo`, instead of the distribution's iPXE.
 IMAGE ?=
 
@@ -25,9 +27,9 @@ setup: ## Make .venv (pxebench, pytest) and .tools (MicroPython, TFTP servers, i
 demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython (IMAGE=path for yours).
 	@$(VENV)/python -m pxebench.demo
 
-test: setup ## Run the tests (PYTEST_ARGS="-k tftp -x" to choose among them).
+test: setup ## Run the tests, JOBS=4 files at a time (PYTEST_ARGS="-k tftp -x" to choose among them).
 	@$(PROVISION) browser
-	@$(VENV)/pytest $(PYTEST_ARGS)
+	@$(VENV)/pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 hil: ## Run the hardware suite on a board: PORT=auto SERVER=10.0.0.1 FILE=undionly.kpxe (CONFIG=file).
 	@test -n "$(PORT)" -a -n "$(SERVER)" -a -n "$(FILE)" || { \

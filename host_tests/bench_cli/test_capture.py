@@ -90,7 +90,7 @@ def test_packets_of_a_failed_and_of_an_ended_boot_are_kept(bench, script, tshark
 
 
 def test_out_of_order_events_are_sorted_and_a_clockless_board_gets_the_hosts_time(tmp_path):
-    from pxebench.capture import Capture
+    from pxebench.captures.pcap import Capture
     from pxebench.job import flat, load_rom
 
     capture = Capture("10.0.0.2", flat(load_rom("standard")))

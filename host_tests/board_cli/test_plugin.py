@@ -1,5 +1,6 @@
 """The pytest plugin in suites of its users, and our hardware suite on a pseudo-terminal board."""
 
+import os
 import subprocess
 import sys
 
@@ -85,9 +86,11 @@ def test_fixture_of_the_same_name_is_left_alone(suite, bench):
 
 
 def test_make_hil_runs_our_suite_and_prints_what_passed(filled):
+    ours = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "PYTEST_ARGS")  # of the `make test` around it
     done = subprocess.run(
         ["make", "-s", "hil", f"PORT={filled.port}", f"SERVER={SERVER}", "FILE=image.bin"],
         cwd=programs.ROOT,
+        env={name: value for name, value in os.environ.items() if name not in ours},
         capture_output=True,
         text=True,
         timeout=120,

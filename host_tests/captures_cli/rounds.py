@@ -4,7 +4,8 @@
 `learning.Sample`, as if it had been read from a file.
 """
 
-from pxebench import conversations, learning, packets
+from pxebench import learning
+from pxebench.captures import conversations, packets
 
 from host_tests.core.fakenet import (
     HOST,

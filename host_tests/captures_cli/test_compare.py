@@ -12,8 +12,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pxebench import conversations, packets
-from pxebench.compare import Tolerance, compare
+from pxebench.captures import conversations, packets
+from pxebench.comparing import Tolerance, compare
 from pxebench.job import Refused, flat, load_rom
 
 from host_tests.captures_cli.frames import (

@@ -4,7 +4,8 @@ The replay is `host_tests.fidelity`'s. Nothing here knows the ROM files that com
 """
 
 import pytest
-from pxebench import compare, learning
+from pxebench import comparing as compare
+from pxebench import learning
 from pxebench.job import flat
 
 from host_tests.fidelity import replay, table

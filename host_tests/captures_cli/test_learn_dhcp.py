@@ -7,9 +7,10 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pxebench import conversations, learning, packets
-from pxebench.compare import Comparison, Tolerance
-from pxebench.compare_dhcp import compare_dhcp
+from pxebench import learning
+from pxebench.captures import conversations, packets
+from pxebench.comparing import Comparison, Tolerance
+from pxebench.comparing.dhcp import compare_dhcp
 from pxebench.job import Refused, bare, flat
 from pxerom import dhcprom
 

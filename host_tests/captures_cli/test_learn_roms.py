@@ -2,7 +2,7 @@
 
 import pytest
 from pxebench import learning
-from pxebench.compare import compare
+from pxebench.comparing import compare
 from pxebench.job import flat, load_rom
 from pxebench.roms import ids
 

@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pxebench import conversations, messages, packets
+from pxebench.captures import conversations, messages, packets
 from pxebench.job import Refused
 
 from host_tests.captures_cli.frames import (

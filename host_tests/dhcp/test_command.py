@@ -372,7 +372,7 @@ def test_terminal_is_as_it_was_after_ctrl_c_in_the_menu(lan, tmp_path):
 
 
 def test_keys_are_known_by_what_terminals_send():
-    from pxebench import keys
+    from pxebench.booting import keys
 
     assert keys.parse(b"\x1b[19~\x1b[A\x1bOB\r2") == "mud\r2"
     assert keys.parse(b"\x1b") == "q"

@@ -6,8 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from pxebench import ports, strip_view, sweep
+from pxebench import sweeping as sweep
 from pxebench.job import Refused
+from pxebench.sweeping import ports
+from pxebench.sweeping import strip as strip_view
 
 from host_tests.diagnose import conditions
 from host_tests.diagnose.place import place

@@ -3,8 +3,11 @@
 import copy
 
 import pytest
-from pxebench import anomalies, causes, diagnose, job, observe, rom_ports, rules
+from pxebench import diagnosing as diagnose
+from pxebench import job
+from pxebench.diagnosing import anomalies, causes, observe, rules
 from pxebench.job import show
+from pxebench.sweeping import rom_ports
 
 _SEEN = {
     "requests": 20,
@@ -176,7 +179,7 @@ def test_each_anomaly_is_needed_by_a_cause_or_brought_along_by_one():
         covered.update(along, *needs)
     assert set(anomalies._OF_SILENCE) <= covered
     seen = {**_SEEN, **_LOW, "lost": 9, "image": "iso", "stuck": True}
-    assert set(anomalies.anomalies(seen, show)) <= covered
+    assert set(anomalies.among(seen, show)) <= covered
 
 
 def _packet(t_us, way, port, data, host="10.0.0.1"):

@@ -22,7 +22,7 @@ it judges any other. Which captures are replayed, and what may differ, stands in
 
 import collections
 
-from pxebench import conversations, packets
+from pxebench.captures import conversations, packets
 from pxerom.rom import Boot
 
 from host_tests.core.fakenet import HOST, UNREACHABLE, FakeNet, Tape

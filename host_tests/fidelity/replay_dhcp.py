@@ -4,9 +4,9 @@ Its packets are given to `pxerom.lease.Lease` as they stood in the capture, but 
 is our ROM's. `differences` compares what both clients sent, by `pxebench.compare_dhcp`.
 """
 
-from pxebench import messages, packets
-from pxebench.compare import Comparison
-from pxebench.compare_dhcp import compare_dhcp
+from pxebench.captures import messages, packets
+from pxebench.comparing import Comparison
+from pxebench.comparing.dhcp import compare_dhcp
 from pxerom import dhcprom
 
 from host_tests.core.fakelan import FakeLan, Run

@@ -15,8 +15,10 @@ import collections
 import functools
 from pathlib import Path
 
-from pxebench import compare, conversations, settings
-from pxebench.messages import tftp
+from pxebench import comparing as compare
+from pxebench import settings
+from pxebench.captures import conversations
+from pxebench.captures.messages import tftp
 from pxerom import profile
 
 from host_tests.fidelity import replay

@@ -7,7 +7,8 @@ Only the first program of a boot has DHCP of its own: PXELINUX and GRUB use what
 import collections
 import functools
 
-from pxebench import compare, job
+from pxebench import comparing as compare
+from pxebench import job
 from pxerom import profile
 
 from host_tests.fidelity import replay_dhcp, table

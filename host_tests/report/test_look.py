@@ -7,7 +7,8 @@ import json
 import os
 
 import pytest
-from pxebench import packets, report
+from pxebench import reporting as report
+from pxebench.captures import packets
 
 from host_tests.report import results, wire
 from host_tests.report.browser import browser

@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from pxebench import report
+from pxebench import reporting as report
 from pxebench.job import Refused
 
 from host_tests.report import results, wire
@@ -119,7 +119,7 @@ def test_ladder_tells_every_packet_with_its_time_and_its_ports(tmp_path):
 
 def test_captures_of_other_hops_make_lanes_and_crosses(tmp_path):
     run = wire.blocked()
-    from pxebench import packets
+    from pxebench.captures import packets
 
     captures = [packets.read(run.pcap(tmp_path / "server.pcap"))]
     page = Reader(_page(tmp_path, results.fetch(run), captures=captures))

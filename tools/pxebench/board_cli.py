@@ -9,7 +9,9 @@ import sys
 
 import click
 
+from pxebench import outputs
 from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, show
+from pxebench.options import CONFIG, KIND, milliseconds, read_config
 
 _PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
 
@@ -19,38 +21,6 @@ def port_option(command):
     return click.option(
         "-p", "--port", default="auto", show_default=True, metavar="PORT", help=_PORT
     )(command)
-
-
-def config_option(command):
-    """--config, the same for every command."""
-    return click.option(
-        "--config", metavar="FILE", help="The board's settings, its link's above all."
-    )(command)
-
-
-def kind_option(command):
-    """--board, the same for every command."""
-    return click.option(
-        "--board", "kind", metavar="ID", help="The kind of board (else it is asked itself)."
-    )(command)
-
-
-def read_config(path):
-    """The settings in a config file; checked no further. None for no file."""
-    if path is None:
-        return None
-    try:
-        with open(path, encoding="utf-8") as file:
-            config = json.load(file)
-    except OSError as error:
-        raise Refused(f"Cannot read {show(path)}: {error.strerror}.") from None
-    except ValueError as error:
-        # Not the text around the place: a password may stand there.
-        line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Refused(f"{show(path)} is no JSON{line}.") from None
-    if not isinstance(config, dict):
-        raise Refused(f"{show(path)} holds no JSON object in braces.")
-    return config
 
 
 @click.group(short_help="Find, flash, fill, use and test boards.")
@@ -87,7 +57,7 @@ def list_boards(ports, no_ask, as_json):
 
 @board.command(short_help="Put MicroPython on a board.")
 @port_option
-@kind_option
+@KIND
 @click.option("--firmware", metavar="FILE", help="A .uf2 or .bin file (else the cached one).")
 @click.option("--drive", metavar="DIR", help="Where the boot drive of an RP2 is mounted.")
 @click.option("--erase", is_flag=True, help="ESP32: erase all of the flash first.")
@@ -139,8 +109,8 @@ def flash(port, kind, firmware, drive, erase, dry_run):
 
 @board.command(short_help="Copy pxerom to a board.")
 @port_option
-@kind_option
-@config_option
+@KIND
+@CONFIG
 @click.option(
     "--rom",
     "roms",
@@ -183,8 +153,8 @@ def deploy(port, kind, config, roms, no_compile, dry_run):
 @board.command(short_help="Run a job on a board.")
 @click.argument("wanted", metavar="tftp://HOST[:PORT]/FILE|JOB.json")
 @port_option
-@kind_option
-@config_option
+@KIND
+@CONFIG
 @click.option("--rom", default="intel-undi", show_default=True, metavar="ID|FILE.json")
 @click.option("--mount", is_flag=True, help="Take pxerom from this PC; leave the flash alone.")
 @click.option("-o", "--out", metavar="FILE", help="Store the file, on this PC.")
@@ -197,11 +167,12 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
 
     The ROM's screen is live, the result and the capture are written on this PC.
     """
-    from pxebench import cli, job
+    from pxebench import job
     from pxebench.endpoints import open_endpoint
+    from pxebench.running import run_job
 
-    max_time_ms = cli.milliseconds("--max-time", max_time)
-    cli.check_targets({"--out": out, "--json": json_path, "--pcap": pcap})
+    max_time_ms = milliseconds("--max-time", max_time)
+    outputs.check({"--out": out, "--json": json_path, "--pcap": pcap})
     settings = read_config(config)
     if wanted.endswith(".json") and "://" not in wanted:
         todo = _read_job(wanted)
@@ -228,7 +199,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
             trace=pcap is not None,
         )
     endpoint = open_endpoint("serial:" + port, config=settings, mount=mount, kind=kind)
-    return cli.run_job(endpoint, "serial", todo, flat, json_path, pcap, quiet)
+    return run_job(endpoint, "serial", todo, flat, json_path, pcap, quiet)
 
 
 def _read_job(path):

@@ -9,10 +9,19 @@ import re
 
 import click
 
-from pxebench import boot_job, job
-from pxebench.board_cli import read_config
+from pxebench import job, outputs
+from pxebench.booting import job as boot_job
 from pxebench.job import Refused, show
-from pxebench.options import ENDPOINT, OUTPUT, ROM, SERVER_PCAP, address, all_of, milliseconds
+from pxebench.options import (
+    ENDPOINT,
+    OUTPUT,
+    ROM,
+    SERVER_PCAP,
+    address,
+    all_of,
+    milliseconds,
+    read_config,
+)
 
 
 @click.command(short_help="Boot over the network as a ROM does: DHCP first, then the file.")
@@ -51,9 +60,9 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
     sudo pxebench boot -i eth0 --menu 2 --release --json -
     pxebench boot --endpoint serial:auto
     """
-    from pxebench.cli import check_targets, run_job
+    from pxebench.booting.keys import from_terminal
     from pxebench.endpoints import open_endpoint
-    from pxebench.keys import from_terminal
+    from pxebench.running import run_job
 
     where = endpoint.partition(":")[0]
     on_board = where == "serial"
@@ -76,7 +85,7 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
     for option, value in (("--interface", interface), ("--mac", mac)):
         if on_board and value:
             raise Refused(f"{option} is for this machine: a board boots from its own link.")
-    check_targets({"--out": out, "--json": json_path, "--pcap": given["pcap"]})
+    outputs.check({"--out": out, "--json": json_path, "--pcap": given["pcap"]})
     run = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
     by_id = chosen is wanted and rom == job.value(wanted["id"])
     flat = boot_job.flat(chosen)
@@ -84,7 +93,7 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
     with contextlib.ExitStack() as stack:
         guard = None
         if not on_board:
-            from pxebench import interfaces
+            from pxebench.booting import interfaces
 
             interfaces.check(interface, given["lease"])
             interface = stack.enter_context(interfaces.with_mac(interface, mac))

@@ -12,6 +12,7 @@ import sys
 
 import click
 
+from pxebench import outputs
 from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, flat, load_rom, one_sentence, show
 
 _KEPT = 2  # alike rows shown on either side of a difference
@@ -42,12 +43,11 @@ def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, j
     pxebench compare machine.pcap ours.pcap --rom mine.json
     pxebench compare machine.pcapng ours.pcap --client 52:54:00:12:34:56 --stage 2
     """
-    from pxebench import cli
-    from pxebench import compare as comparing
+    from pxebench import comparing
 
     if not (0 <= percent <= 1000 and 0 <= ms <= 3_600_000):
         raise Refused("--percent takes 0 to 1000, --ms 0 to 3600000.")
-    cli.check_targets({"--json": json_path})
+    outputs.check({"--json": json_path})
     wanted = flat(load_rom(rom)) if rom else None
     notes = []
     sides = [_side(path, client, boot, stage, file_name, notes) for path in (reference, ours)]
@@ -56,7 +56,7 @@ def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, j
     found.notes = notes + found.notes
     if json_path:
         result = _as_json(found, (reference, ours), sides, tolerance)
-        cli._store("--json", json_path, lambda: cli._write_json(json_path, result))
+        outputs.store_json(json_path, result)
     if json_path != "-":
         _show(found, (reference, ours), sides)
     return EXIT_OK if found.equal else EXIT_FAILED
@@ -72,7 +72,7 @@ class Side:
 
 
 def _side(path, client_name, boot_number, stage, file_name, notes):
-    from pxebench import conversations
+    from pxebench.captures import conversations
 
     capture = conversations.read(path)
     place = show(path)

@@ -4,10 +4,9 @@ import sys
 
 import click
 
-from pxebench import job
-from pxebench.board_cli import read_config
+from pxebench import job, outputs
 from pxebench.job import EXIT_BENCH, Refused, show
-from pxebench.options import ENDPOINT, address, all_of, milliseconds
+from pxebench.options import ENDPOINT, address, all_of, milliseconds, read_config
 
 _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not run", "yellow")}
 
@@ -45,7 +44,6 @@ def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kin
     pxebench compat --server 10.0.0.1 --file undionly.kpxe
     pxebench compat --server 10.0.0.1 --file undionly.kpxe --rom grub --rom edk2 --html compat.html
     """
-    from pxebench import cli
     from pxebench import compat as every
     from pxebench import roms as known
     from pxebench.endpoints import open_endpoint
@@ -58,7 +56,7 @@ def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kin
         "bind": address(bind, "--bind"),
         "max_time_ms": milliseconds("--max-time", max_time),
     }
-    cli.check_targets({"--json": json_path, "--html": html_path})
+    outputs.check({"--json": json_path, "--html": html_path})
     run_job = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
     server = job.resolve(name, options["max_time_ms"])
 
@@ -76,9 +74,9 @@ def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kin
     if json_path != "-":
         _show(found)
     if json_path:
-        cli._store("--json", json_path, lambda: cli._write_json(json_path, found))
+        outputs.store_json(json_path, found)
     if html_path:
-        cli._store("--html", html_path, lambda: _write_page(html_path, found))
+        outputs.store("--html", html_path, lambda: _write_page(html_path, found))
     if interrupted:
         raise KeyboardInterrupt
     return every.exit_code(rows)
@@ -109,11 +107,12 @@ class _Progress:
 
 def _write_page(path, found):
     # The page of `pxebench report`, with this result alone.
-    from pxebench import report, report_kinds
+    from pxebench import reporting
+    from pxebench.reporting import kinds
 
-    section = report_kinds.KINDS["compat"](found, ())
+    section = kinds.KINDS["compat"](found, ())
     section["file"] = f"{found['file']} from {found['server']}"
-    text = report.page([section])
+    text = reporting.page([section])
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
 

@@ -6,7 +6,7 @@ import textwrap
 
 import click
 
-from pxebench import job
+from pxebench import job, outputs
 from pxebench.job import Refused, show
 from pxebench.options import ROM, SERVER_PCAP, all_of, milliseconds
 from pxebench.target_cli import TARGET, finish, open_target
@@ -51,8 +51,9 @@ def diagnose(json_path, quiet, **given):
     pxebench diagnose --server 10.0.0.1 --file undionly.kpxe
     pxebench diagnose --server 10.0.0.1 --file undionly.kpxe --all-rules --json why.json
     """
-    from pxebench import cli, experiments, path, rules
-    from pxebench import diagnose as diagnosing
+    from pxebench import diagnosing
+    from pxebench import hops as path
+    from pxebench.diagnosing import experiments, rules
     from pxebench.view import Writer
 
     chain = given["nft_chain"].split()
@@ -61,7 +62,7 @@ def diagnose(json_path, quiet, **given):
     max_time_ms = milliseconds("--max-time", given["max_time"])
     max_time_ms = max_time_ms or (3000 if given["quick"] else experiments.ROM_MAX_MS)
     rom = job.load_rom(given["rom"])
-    cli.check_targets({"--json": json_path})
+    outputs.check({"--json": json_path})
     err, out = Writer(sys.stderr), Writer(sys.stdout)
     if given["again"]:
         result = _earlier(given["again"])
@@ -162,7 +163,7 @@ def words(result, all_rules=False, quiet=False):
     if out:
         yield from _list("Ruled out", [", ".join(out)])
     if result.get("path"):
-        from pxebench import path_words
+        from pxebench.hops import words as path_words
 
         yield from _list("On the way", path_words.lines(result["path"]))
     yield from _rules(verdict["rules"], all_rules)
@@ -182,7 +183,7 @@ def _rules(rules, all_rules):
             continue
         shown += 1
         yield ""
-        yield f"  {item['product']} ({_CURE[item['cure']]}):"
+        yield f"  {item['product']} ({rules.CURES[item['cure']]}):"
         for line in item["text"].splitlines():
             yield "    " + line
         if item["note"]:
@@ -197,18 +198,6 @@ def _rules(rules, all_rules):
         yield from _wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
     if rules["notes"]:
         yield from _list("Mind", rules["notes"])
-
-
-_CURE = {
-    "ports": "the ROM's ports",
-    "helper": "reading TFTP",
-    "request": "the requests",
-    "range": "where the answers come from",
-    "single": "answers from port 69",
-    "mtu": "small links",
-    "blksize": "smaller blocks",
-    "address": "which address answers",
-}
 
 
 def _list(title, sentences):

@@ -15,6 +15,7 @@ import sys
 
 import click
 
+from pxebench import outputs
 from pxebench.job import EXIT_OK, Refused, flat, show
 
 _WIDTH = 99
@@ -47,18 +48,18 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
     pxebench fetch tftp://10.0.0.1/undionly.kpxe --rom mine.json --pcap ours.pcap
     pxebench compare boot.pcap ours.pcap --rom mine.json
     """
-    from pxebench import cli, learning
+    from pxebench import learning
 
     if stage < 1:
         raise Refused(f"--stage takes 1 or more, not {stage}.")
-    cli.check_targets({"-o": out, "--json": json_path})
+    outputs.check({"-o": out, "--json": json_path})
     for path in captures:
         if os.path.exists(out) and os.path.exists(path) and os.path.samefile(path, out):
             raise Refused(f"-o names the capture {show(path)}.")
     samples = [learning.sample(path, client, stage) for path in captures]
     learned = learning.learn(samples, rom_id or _id(out), name)
     flat(learned.rom)  # what does not load is not written
-    cli._store("-o", out, lambda: _write(out, learned.rom))
+    outputs.store("-o", out, lambda: _write(out, learned.rom))
     if json_path:
         result = {
             "schema": 1,
@@ -70,7 +71,7 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
             "beyond": learned.beyond,
             "notes": learned.notes,
         }
-        cli._store("--json", json_path, lambda: cli._write_json(json_path, result))
+        outputs.store_json(json_path, result)
     if json_path != "-":
         _tell(learned, out)
     return EXIT_OK

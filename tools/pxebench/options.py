@@ -3,12 +3,13 @@
     @options.all_of(options.ROM, options.ENDPOINT, options.OUTPUT)
     def command(rom, endpoint, interpreter, mount, config, kind, out, ...)
 
-Each name below is a list of click decorators, in the order in which `-h` shows them.
+Each list below is one of click decorators, in the order in which `-h` shows them.
 """
+
+import json
 
 import click
 
-from pxebench.board_cli import config_option, kind_option
 from pxebench.job import Refused, show
 
 
@@ -28,6 +29,12 @@ class Size(click.ParamType):
         return int(digits) * factor
 
 
+CONFIG = click.option(
+    "--config", metavar="FILE", help="The board's settings, its link's above all."
+)
+KIND = click.option(
+    "--board", "kind", metavar="ID", help="The kind of board (else it is asked itself)."
+)
 ROM = [
     click.option(
         "--rom",
@@ -53,8 +60,8 @@ ENDPOINT = [
     click.option(
         "--mount", is_flag=True, help="Board: run pxerom from this PC, not from its flash."
     ),
-    config_option,
-    kind_option,
+    CONFIG,
+    KIND,
 ]
 OUTPUT = [
     click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed)."),
@@ -115,3 +122,21 @@ def milliseconds(option, seconds):
     if not 0 < seconds <= 86400 * 7:
         raise Refused(f"{option} takes seconds, more than 0, not {seconds:g}.")
     return max(1, round(seconds * 1000))
+
+
+def read_config(path):
+    """The settings in a config file; checked no further. None for no file."""
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+    except OSError as error:
+        raise Refused(f"Cannot read {show(path)}: {error.strerror}.") from None
+    except ValueError as error:
+        # Not the text around the place: a password may stand there.
+        line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Refused(f"{show(path)} is no JSON{line}.") from None
+    if not isinstance(config, dict):
+        raise Refused(f"{show(path)} holds no JSON object in braces.")
+    return config

@@ -127,8 +127,8 @@ class Board:
 @pytest.fixture(scope="session")
 def board(pytestconfig):
     """The board on --pxerom-port, with pxerom on it (`pxebench board deploy`), or mounted."""
-    from pxebench.board_cli import read_config
     from pxebench.job import Refused
+    from pxebench.options import read_config
 
     try:
         return Board(

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from pxebench import outputs
 from pxebench.job import EXIT_BENCH, Refused, show
 from pxebench.options import SERVER_PCAP, all_of
 
@@ -25,12 +26,12 @@ def report(results, out, server_pcap, quiet):
     pxebench report result.json -o report.html
     pxebench report result.json --server-pcap firewall.pcap --server-pcap server.pcap
     """
-    from pxebench import cli, packets
-    from pxebench import report as pages
+    from pxebench import reporting as pages
+    from pxebench.captures import packets
     from pxebench.view import Writer
 
     if out != "-":
-        cli.check_targets({"--out-page": out})
+        outputs.check({"-o": out})
         for path in results:
             if out == path:
                 raise Refused(f"The page would overwrite {show(path)}; give another --out.")

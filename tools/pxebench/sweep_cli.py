@@ -4,9 +4,10 @@ import sys
 
 import click
 
-from pxebench import ports as port_names
+from pxebench import outputs
 from pxebench.job import Refused
 from pxebench.options import all_of, milliseconds
+from pxebench.sweeping import ports as port_names
 from pxebench.target_cli import TARGET, finish, open_target
 
 _BISECT = "1024-65535"
@@ -46,8 +47,7 @@ def sweep(json_path, quiet, **given):
     pxebench sweep --server 10.0.0.1 --file undionly.kpxe --ports 2070-2078,49152
     pxebench sweep --server 10.0.0.1 --file undionly.kpxe --bisect
     """
-    from pxebench import cli
-    from pxebench import sweep as sweeping
+    from pxebench import sweeping
     from pxebench.view import Writer
 
     bisect, rate = given["bisect"], given["rate"]
@@ -58,7 +58,7 @@ def sweep(json_path, quiet, **given):
     if bisect and len(ports) < 2:
         raise Refused("--bisect needs a range: --ports takes its two ends, as 1024-65535.")
     wait_ms = milliseconds("--wait", given["wait"])
-    cli.check_targets({"--json": json_path})
+    outputs.check({"--json": json_path})
     options = [] if given["plain"] else [["tsize", "0"]]
     target = open_target(given)
 
@@ -79,12 +79,12 @@ def sweep(json_path, quiet, **given):
 
 
 def _show(result, out, quiet):
-    from pxebench import strip_view
     from pxebench.job import show
+    from pxebench.sweeping import strip
 
     if not quiet:
         out.line(f"RRQs for {show(result['file'])} to {result['server']}:{result['server_port']}")
-        for line in strip_view.lines(result["ports"], out.stream):
+        for line in strip.lines(result["ports"], out.stream):
             out.line(line)
     for sentence in result["summary"]:
         out.line(sentence)

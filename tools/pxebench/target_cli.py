@@ -2,8 +2,7 @@
 
 import click
 
-from pxebench import job, options
-from pxebench.board_cli import read_config
+from pxebench import job, options, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
 
 TARGET = [
@@ -23,8 +22,8 @@ TARGET = [
 
 def open_target(given):
     """The `asks.Target` that these options name; takes them out of `given`."""
-    from pxebench.asks import Target
     from pxebench.endpoints import open_endpoint
+    from pxebench.sweeping.asks import Target
 
     for name in ("server", "file"):
         if given[name] is None:
@@ -41,7 +40,7 @@ def open_target(given):
         raise Refused(f"{show(port)} in --server is not a port (1 to 65535).")
     name = given.pop("endpoint")
     run = open_endpoint(
-        *(name, given.pop("interpreter"), read_config(given.pop("config"))),
+        *(name, given.pop("interpreter"), options.read_config(given.pop("config"))),
         *(given.pop("mount"), given.pop("kind")),
     )
     bind = options.address(given.pop("bind"), "--bind")
@@ -51,12 +50,11 @@ def open_target(given):
 
 def finish(result, json_path):
     """Write the result where --json says; the exit code of the command."""
-    from pxebench import cli
     from pxebench.record import command
 
     if json_path:
         result = {**result, "command": command()}
-        cli._store("--json", json_path, lambda: cli._write_json(json_path, result))
+        outputs.store_json(json_path, result)
     if (result["ended"] or {}).get("by") == "user":
         return EXIT_INTERRUPTED
     return EXIT_OK if result["outcome"] == "ok" else EXIT_FAILED

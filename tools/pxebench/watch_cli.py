@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 
 import click
 
-from pxebench import job, options, watch
+from pxebench import job, options, outputs, watch
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
 from pxebench.target_cli import TARGET, open_target
 
@@ -197,9 +197,7 @@ class _Lines:
         self.out, self.err = Writer(sys.stdout), Writer(sys.stderr)
         self.path = None if self.to_stdout else json_path
         if self.path:
-            from pxebench import cli
-
-            cli.check_targets({"--json": self.path})
+            outputs.check({"--json": self.path})
 
     def begin(self, probe, every):
         if not self.quiet:

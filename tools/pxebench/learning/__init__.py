@@ -15,7 +15,7 @@ Captures are read by `conversations`; the rules that are drawn from them stand i
 import os
 import re
 
-from pxebench import conversations
+from pxebench.captures import conversations
 from pxebench.job import Refused, one_sentence, show
 from pxebench.learning import dhcp, ports, reactions, requests, waits
 from pxebench.learning.sightings import Sightings, derived, observed

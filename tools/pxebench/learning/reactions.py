@@ -8,8 +8,8 @@ never heard of again, though its time-outs would have come: then it has failed.
 2. Silence of the client's own at the very end of a capture tells nothing.
 """
 
-from pxebench.events import events
-from pxebench.messages import tftp
+from pxebench.captures.events import events
+from pxebench.captures.messages import tftp
 
 _NUMBERS = ("blksize", "windowsize", "timeout", "tsize")
 _ENDED_S = 1.0  # at the least: a client that is silent for so long after an oddity

@@ -9,9 +9,9 @@
 
 import statistics
 
-from pxebench.events import events
+from pxebench.captures.events import events
+from pxebench.captures.messages import tftp
 from pxebench.learning.sightings import observed
-from pxebench.messages import tftp
 
 _MAX_MS = 3600000
 _MOST = 100  # steps of a table; longer ladders are the same wait again and again

@@ -31,8 +31,8 @@ def lines(strip, stream):
     from rich.console import Console
     from rich.text import Text
 
-    from pxebench import ports
-    from pxebench.asks import answered
+    from pxebench.sweeping import ports
+    from pxebench.sweeping.asks import answered
 
     fared = {e["port"]: "answered" if answered(e) else e["answer"] for e in strip}
     encoding = getattr(stream, "encoding", None) or "ascii"

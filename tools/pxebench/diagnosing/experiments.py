@@ -14,10 +14,11 @@ import copy
 import random
 import time
 
-from pxebench import asks, job, observe, sweep
-from pxebench import experiment_words as words
-from pxebench.rom_ports import rom_ports
-from pxebench.sweep import Stopped
+from pxebench import job
+from pxebench import sweeping as sweep
+from pxebench.diagnosing import observe, words
+from pxebench.sweeping import Stopped, asks
+from pxebench.sweeping.rom_ports import rom_ports
 
 ROM_MAX_MS = 12500  # past the fourth RRQ of an Intel ROM, 12.03 s after its first
 _REACH_MS = 6000

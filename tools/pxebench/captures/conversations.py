@@ -18,10 +18,10 @@ Files are read by `packets`, payloads by `messages`; comparing, learning and rep
    knows its TID, else to the latest.
 """
 
-from pxebench import packets as files
-from pxebench.conversation import Conversation
+from pxebench.captures import packets as files
+from pxebench.captures.conversation import Conversation
+from pxebench.captures.messages import dhcp, is_request
 from pxebench.job import Refused, show
-from pxebench.messages import dhcp, is_request
 
 
 class Boot:

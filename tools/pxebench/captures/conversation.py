@@ -7,7 +7,7 @@ Which packets are its own is decided by `conversations`; what they say is read b
    one that goes to the server's TID repeats it in any case.
 """
 
-from pxebench.messages import tftp
+from pxebench.captures.messages import tftp
 
 _CLIENT_KINDS = ("ACK", "ERROR")  # what answers a server
 

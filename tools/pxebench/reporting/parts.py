@@ -6,9 +6,10 @@ A part is a dict or a list for the template, of texts and numbers; the template 
 import json
 import shlex
 
-from pxebench import path, path_words
+from pxebench import hops as path
+from pxebench.hops import words as path_words
 from pxebench.job import show
-from pxebench.ladder import ladder
+from pxebench.reporting.ladder import ladder
 
 _MOST_RAW = 1600
 _MOST_PACKETS = 20000
@@ -210,7 +211,7 @@ def _strip_words(cells):
 
 def _port_names():
     try:
-        from pxebench import ports
+        from pxebench.sweeping import ports
     except ImportError:
         return lambda port: None
     return ports.name

@@ -1,13 +1,14 @@
 """What each kind of result says on the report's page; here, what one boot says.
 
-Each function takes a result (and captures of other hops) and returns a section (`report_parts`).
-The shapes are those of `job`; experiments stand in `report_experiments`, tables alone in
-`report_tables`. A result that breaks its shape raises, and `report` says so.
+Each function takes a result (and captures of other hops) and returns a section (`parts`).
+The shapes are those of `job`; experiments stand in `experiments`, tables alone in
+`tables`. A result that breaks its shape raises, and `report` says so.
 """
 
-from pxebench import curve, report_experiments, report_tables, view
-from pxebench.path import tcpdump
-from pxebench.report_parts import (
+from pxebench import view
+from pxebench.hops import tcpdump
+from pxebench.reporting import curve, experiments, tables
+from pxebench.reporting.parts import (
     add_way,
     blank,
     facts,
@@ -202,9 +203,9 @@ def _transfers(transfers):
 KINDS = {
     "fetch": _fetch,
     "boot": _boot,
-    "sweep": report_experiments.sweep,
-    "diagnose": report_experiments.diagnose,
-    "compare": report_tables.compare,
-    "compat": report_tables.compat,
-    "watch": report_tables.watch,
+    "sweep": experiments.sweep,
+    "diagnose": experiments.diagnose,
+    "compare": tables.compare,
+    "compat": tables.compat,
+    "watch": tables.watch,
 }

@@ -12,7 +12,7 @@ made here: numbers, and the names of TFTP's packets; text from the network is th
 
 from markupsafe import Markup
 
-from pxebench.path_words import proves
+from pxebench.hops.words import proves
 
 _MOST_ROWS = 120
 _MOST_HOPS = 4

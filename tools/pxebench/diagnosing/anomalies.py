@@ -4,7 +4,7 @@ Made from the observations alone (`observe`); which cause explains which anomaly
 `causes`.
 """
 
-from pxebench import ports
+from pxebench.sweeping import ports
 from pxebench.view import image_words
 
 # What a ROM of an architecture (DHCP option 93) can start; one that is not listed takes anything.
@@ -28,7 +28,7 @@ _SLOW_BLOCK_MS = 250
 _LOST = 3  # packets sent again in vain, before loss is a cause
 
 
-def anomalies(seen, show):
+def among(seen, show):
     """{name: sentence} of what a healthy path and server do not show.  `show`: makes text safe."""
     found = {}
     if not seen["answers"] and not seen["foreign"]:

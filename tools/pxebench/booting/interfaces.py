@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pxebench.boot_job import mask_bits
+from pxebench.booting.job import mask_bits
 from pxebench.job import EXIT_BENCH, Refused, show
 
 _CLIENT_PORT = 68

@@ -4,7 +4,7 @@ One line each, below those that `view` has for every job.  Text from the network
 obeyed (`job.show`).
 """
 
-from pxebench.boot_job import mask_bits
+from pxebench.booting.job import mask_bits
 from pxebench.job import show
 
 _PACKETS = {

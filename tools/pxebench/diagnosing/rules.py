@@ -10,11 +10,22 @@ far the ROM counts, and where a rule for ports is the wrong cure.
 
 from string import Template
 
-from pxebench import rule_texts
+from pxebench.diagnosing import rule_texts
 
 _NFT_CHAIN = "inet filter forward"
 # cause: cures of the path in the order of preference, cures of the server
-_CURES = {
+# What a rule lets through, in a few words.
+CURES = {
+    "ports": "the ROM's ports",
+    "helper": "reading TFTP",
+    "request": "the requests",
+    "range": "where the answers come from",
+    "single": "answers from port 69",
+    "mtu": "small links",
+    "blksize": "smaller blocks",
+    "address": "which address answers",
+}
+_FOR_CAUSE = {
     "client-port-filter": (("ports", "helper"), ("range",)),
     "no-tftp-helper": (("helper", "ports"), ("single", "range")),
     "nat-port": (("helper",), ("single",)),
@@ -30,7 +41,7 @@ def advise(cause, also, result, nft_chain=_NFT_CHAIN):
     """The verdict's `rules`: {"least", "advice", "client_ports", "server_ports", "notes", "items":
     [{"id", "where": "path|server", "product", "cure", "text", "note", "best"}]}."""
     values = _values(result, nft_chain)
-    path, server = _CURES.get(cause, ((), ()))
+    path, server = _FOR_CAUSE.get(cause, ((), ()))
     if cause == "request-blocked" and "no-tftp-helper" not in also:
         path = ("request",)
     items = []
@@ -156,7 +167,7 @@ def _notes(cause, values, result):
         yield (
             "A rule for the client's low ports is the wrong cure as long as high ports fail too."
         )
-    if not result["client"] and cause in _CURES:
+    if not result["client"] and cause in _FOR_CAUSE:
         yield "CLIENT stands for the client's address, which this end could not tell."
-    elif cause in _CURES and cause != "other-address":
+    elif cause in _FOR_CAUSE and cause != "other-address":
         yield f"For more clients than {values['client']}, put their network in its place."

@@ -15,11 +15,11 @@ The verdict: {"cause": an id or null, "text", "explains": [...], "also_possible"
 
 import time
 
-from pxebench import asks, causes, experiments, observe, rules
-from pxebench import ports as port_names
-from pxebench.anomalies import anomalies
+from pxebench.diagnosing import anomalies, causes, experiments, observe, rules
 from pxebench.job import SCHEMA, bare, flat, show
-from pxebench.rom_ports import counts, ports_of_boot
+from pxebench.sweeping import asks
+from pxebench.sweeping import ports as port_names
+from pxebench.sweeping.rom_ports import counts, ports_of_boot
 
 _SILENT_CAUSES = ("request-blocked", "no-tftp-helper", "nat-port", "client-port-filter")
 # Ports that lie so close together that an operating system's choice is hardly the reason.
@@ -65,7 +65,7 @@ def judge(result, on_path=None):
     seen = result["observations"]
     seen["sizes"] = {int(size): passed for size, passed in seen["sizes"].items()}  # JSON has texts
     on_path = _with_nat(result, on_path)
-    found = anomalies(seen, show)
+    found = anomalies.among(seen, show)
     cause, also, against = causes.sort_out(seen, found, on_path)
     if result["ended"]:
         cause, also = (None, [cause, *also] if cause and cause != "healthy" else [])
@@ -136,7 +136,7 @@ def _unknown(result, seen, cause, also, open_causes):
         yield "A long or busy path looks the same as a slow server."
     if cause == "one-expectation":
         yield "A server that serves one transfer at a time looks the same as such a path."
-    if cause == "acks-lost" or "acks-lost" in anomalies(seen, show):
+    if cause == "acks-lost" or "acks-lost" in anomalies.among(seen, show):
         yield "A filter that drops what goes to the server's high ports looks the same."
     if cause == "mtu":
         yield "Whether a small link or a filter for fragments is the reason cannot be seen here."
@@ -218,7 +218,7 @@ def _decide(result, cause, also, on_path):
         return None
     if not (also or cause in _SILENT_CAUSES):
         return None
-    from pxebench.path import tcpdump
+    from pxebench.hops import tcpdump
 
     which = (
         "on which side of it the answers are dropped"

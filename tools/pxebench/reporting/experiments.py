@@ -3,8 +3,9 @@
 Each of the two functions takes a result (and captures of other hops) and returns a section.
 """
 
-from pxebench.ladder import ladder
-from pxebench.report_parts import (
+from pxebench.diagnosing.rules import CURES
+from pxebench.reporting.ladder import ladder
+from pxebench.reporting.parts import (
     add_path,
     add_way,
     blank,
@@ -86,25 +87,13 @@ def _without_events(experiment):
     return {name: part for name, part in experiment.items() if name != "events"}
 
 
-_CURES = {
-    "ports": "the ROM's ports",
-    "helper": "reading TFTP",
-    "request": "the requests",
-    "range": "where the answers come from",
-    "single": "answers from port 69",
-    "mtu": "small links",
-    "blksize": "smaller blocks",
-    "address": "which address answers",
-}
-
-
 def _rules(verdict, seen):
     rules, decide = verdict.get("rules") or {}, verdict.get("decide")
     items = [
         {
             "product": item["product"],
             "where": item["where"],
-            "cure": _CURES.get(item.get("cure"), ""),
+            "cure": CURES.get(item.get("cure"), ""),
             "lines": item["text"].splitlines(),
             "note": item.get("note"),
             "best": bool(item.get("best")),

@@ -17,9 +17,9 @@ An **ask** is one RRQ from one client port and what came of it, as a dict:
 
 import time
 
-from pxebench import ports as port_names
 from pxebench.job import Refused, fetch_job
 from pxebench.record import Record, client_address
+from pxebench.sweeping import ports as port_names
 
 ANSWERED = ("oack", "data", "error", "other")
 # Far above what any ROM counts to, inside what systems give to their own clients.

@@ -1,7 +1,7 @@
 """Which client ports get an answer: `pxebench sweep`.
 
 An RRQ from each port, and the first answer to it; that answer is ended with an ERROR.  What the
-pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, drawing `strip_view`.
+pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, drawing `strip`.
 
 1. Polite: at most `rate` RRQs a second, a bounded number in all, no conversation left open.
 2. A lost packet is no closed port: who was silent is asked once more, with twice the wait.
@@ -11,8 +11,8 @@ pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, dr
 
 import time
 
-from pxebench import asks
 from pxebench.job import SCHEMA
+from pxebench.sweeping import asks
 
 _LEAST_WAIT_MS, _MOST_WAIT_MS = 200, 1000
 _CALIBRATE_MS = 2000
@@ -184,7 +184,7 @@ def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=
 
 def summary(result):
     """What a sweep found, in sentences."""
-    from pxebench import ports as names
+    from pxebench.sweeping import ports as names
 
     strip = result["ports"]
     fared = {}

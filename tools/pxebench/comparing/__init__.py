@@ -17,8 +17,8 @@ The captures are read by `conversations`; the command and its picture are `compa
 
 from difflib import SequenceMatcher
 
-from pxebench.compare_dhcp import compare_dhcp
-from pxebench.events import events
+from pxebench.captures.events import events
+from pxebench.comparing.dhcp import compare_dhcp
 
 
 class Tolerance:

@@ -3,7 +3,7 @@
 A capture taken at the server or on a firewall (tcpdump) is laid beside what the ROM sent and
 received, so that "the RRQ never arrived" and "the answer was dropped" are told apart, hop by hop.
 Left to others: reading a capture (`packets`), what a payload says (`messages`), the sentences
-(`path_words`), the verdict (`diagnose`), the drawing (`ladder`).
+(`words`), the verdict (`diagnosing`), the drawing (`ladder`).
 
 1. A packet is known by who sent it to whom and by what it says, never by its time alone. A ROM
    uses the same ports at each boot, so of several matches that is the right one to which all
@@ -18,9 +18,9 @@ Left to others: reading a capture (`packets`), what a payload says (`messages`),
    then no packet that was lost.
 """
 
-from pxebench import messages, packets
-from pxebench.path_match import WINDOW_US, Seen, Sent, key_of, words_of
-from pxebench.path_words import findings, proves
+from pxebench.captures import messages, packets
+from pxebench.hops.match import WINDOW_US, Seen, Sent, key_of, words_of
+from pxebench.hops.words import findings, proves
 
 _MOST = 1500  # packets in the result
 _EARLY_US = 20_000  # how far off a capture's clock may be, once its offset is known

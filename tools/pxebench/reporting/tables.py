@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from pxebench.report_parts import blank, facts, finish, raw, table
+from pxebench.reporting.parts import blank, facts, finish, raw, table
 
 _MOST_BOOTS = 200  # of a history, in the table and in the picture
 

@@ -9,8 +9,8 @@
 
 import statistics
 
-from pxebench import asks as asking
-from pxebench.asks import answered
+from pxebench.sweeping import asks as asking
+from pxebench.sweeping.asks import answered
 
 _STALL_MS = 250
 

@@ -4,7 +4,7 @@ The comparing is `compare`'s.  An answer stands straight after what it answers, 
 packet crossed it on the wire; tokens leave out what is the server's own (TIDs, the tsize).
 """
 
-from pxebench.messages import tftp
+from pxebench.captures.messages import tftp
 
 _ANSWER_S = 0.05  # whoever takes longer has not answered, but run into a time-out
 _CROSSED = 8  # packets that may be under way at once

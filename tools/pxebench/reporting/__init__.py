@@ -1,6 +1,6 @@
 """A page for results of any command: one file, no network, for a screen, a phone and paper.
 
-It reads results (`--json`), asks `report_kinds` what each says, and renders the template. The page
+It reads results (`--json`), asks `kinds` what each says, and renders the template. The page
 is a view: whatever it shows stands in the results, or in the captures given beside them.
 
 1. Text from the network is shown, never interpreted: the template escapes everything (jinja2),
@@ -21,8 +21,9 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from pxebench import __version__, report_kinds
+from pxebench import __version__
 from pxebench.job import Refused, show
+from pxebench.reporting import kinds
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _MOST_BYTES = 64 << 20
@@ -67,11 +68,11 @@ def section(path, captures=()):
     """What one result says, for the template. `captures`: `packets.File`s of other hops."""
     path = str(path)
     found = read(path)
-    kind = report_kinds.kind_of(found)
+    kind = kinds.kind_of(found)
     if kind is None:
         raise Refused(f"{show(path)} is no result of pxebench, or of another version of it.")
     try:
-        made = report_kinds.KINDS[kind](found, captures)
+        made = kinds.KINDS[kind](found, captures)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         if os.environ.get("PXEBENCH_DEBUG"):
             raise

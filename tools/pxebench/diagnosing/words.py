@@ -1,7 +1,8 @@
 """What came of one experiment of `diagnose`, as a sentence."""
 
-from pxebench import asks, job
-from pxebench import ports as port_names
+from pxebench import job
+from pxebench.sweeping import asks
+from pxebench.sweeping import ports as port_names
 
 
 def of_asks(found):

@@ -1,0 +1,1 @@
+"""`pxebench boot`: its job and result, the interface that a ROM boots from, its menu and words."""

@@ -1,0 +1,1 @@
+"""Captures: written from packet events (`pcap`), and read back, packet to conversation."""

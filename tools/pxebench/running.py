@@ -1,0 +1,109 @@
+"""Running one job and showing it: what `fetch`, `boot` and `board run` do alike.
+
+The events of the job go to all who listen: the view, the record for `--json`, the capture for
+`--pcap`.  When it is over, its result is completed, explained and written.
+"""
+
+import sys
+
+from pxebench import job, outputs
+from pxebench.job import EXIT_FAILED, EXIT_OK, Refused
+
+
+def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
+    """Run a job and show it; the exit code.  `run`: of `open_endpoint`; `todo`: the job; `rom`:
+    flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over."""
+    from pxebench.record import Record, client_address, command
+    from pxebench.view import View
+
+    to_stdout = json_path == "-"
+    view = View(None if quiet or to_stdout else rom, progress=not quiet)
+    known = job.Witness()
+    listeners = [known.event, view.event]
+    client = None  # a ROM that boots has no address yet
+    if todo["job"] == "fetch":
+        client = client_address(todo["server"], todo.get("bind"))
+    kept = Record(client) if json_path or server_pcap else None
+    if kept:
+        listeners.append(kept.event)
+    capture = None
+    if pcap:
+        from pxebench.captures.pcap import Capture
+
+        capture = Capture(client or "0.0.0.0", rom)
+        listeners.append(capture.event)
+    try:
+        result = _run(run, kind, todo, known, listeners)
+    finally:
+        view.close()
+
+    # A success is in the JSON already; a failure is explained in any case.
+    code = job.exit_code(result)
+    client = client or (result["lease"] or {}).get("ip")
+    if code != EXIT_OK or not (quiet or to_stdout):
+        _explain(result, code, todo, None if server_pcap else client)
+    if capture:
+        outputs.store("--pcap", pcap, lambda: capture.write(pcap))
+    events = kept.events() if kept else []
+    unread = None
+    if server_pcap:
+        try:
+            _follow(result, events, server_pcap, client, todo, to_stdout)
+        except Refused as refused:  # the boot is worth its JSON all the same
+            unread = refused
+    if json_path:
+        result = {**result, "command": command(), "events": job.ordered(events)}
+        outputs.store_json(json_path, result)
+    if unread:
+        raise unread
+    return code
+
+
+def _run(run, kind, todo, known, listeners):
+    """The result of the job, from its endpoint, or from what is known when that was ended."""
+    from pxebench.endpoints import completed
+
+    def on_event(event):
+        for listener in listeners:
+            listener(event)
+
+    try:
+        result = run(todo, on_event)
+    except KeyboardInterrupt:  # a second Ctrl-C, or one before the ROM was ready for it
+        result = known.result({"by": "user", "after_ms": known.at_ms, "next": None})
+        result["rom"] = result["rom"] or job.rom_id(todo)
+        result = completed(result, kind, known.start)
+    if todo.get("faults") and not result["faults"]:  # it was ended before it could say
+        result["faults"] = {"asked": dict(todo["faults"])}
+        result["faults"]["seed"] = result["faults"]["asked"].pop("seed")
+    return result
+
+
+def _explain(result, code, todo, client):
+    """The closing words, and the capture that would decide where a silent boot was lost.
+    `client`: the ROM's address, or None where no such capture is wanted."""
+    from pxebench.view import Writer, summary
+
+    say = Writer(sys.stderr)
+    for line in summary(result, todo["sink"].get("path")):
+        say.line(line)
+    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
+    if silent and client and not client.startswith("127."):
+        from pxebench.hops import tcpdump
+
+        say.line(f"  decide   {tcpdump(client)}")
+        say.line("           run at the server during a boot with --server-pcap server.pcap, it")
+        say.line("           says whether the requests arrive there and the answers are dropped.")
+
+
+def _follow(result, events, captures, client, todo, to_stdout):
+    """Put the way of each packet through the captures into `result["path"]`, and tell it."""
+    from pxebench import hops
+    from pxebench.hops import words
+    from pxebench.view import Writer
+
+    server = todo.get("server") or (result.get("boot") or {}).get("server")
+    result["path"] = hops.of_run(events, captures, client, server)
+    if not to_stdout:
+        for line in words.lines(result["path"]):
+            Writer(sys.stderr).line(line)
