@@ -206,6 +206,8 @@ def test_odd_requests_are_kept_where_a_rom_file_can_say_them(learn):
     ("old_data", data(65535), ack(1), "ack"), ("old_data", data(65535), ack(65535), "ack_that"),
     ("block_zero", data(0), ack(1), "ack"), ("block_zero", data(0), ack(0), "ack_that"),
     ("oversize_data", data(2, 520), None, "ignore"),
+    ("oversize_data", data(2, 520), ack(1), "ack"),
+    ("stray_opcode", b"\0\x09xx", ack(1), "ack"),
     ("stray_opcode", b"\0\x09xx", None, "ignore"),
     ("stray_opcode", b"\0\x09xx", error(4, "what"), {"error": 4, "message": "what"}),
     ("late_oack", oack(("tsize", "9")), ack(0), "ack_zero"),
