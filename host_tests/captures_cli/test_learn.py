@@ -341,6 +341,13 @@ def test_command_tells_what_it_learned_and_what_it_did_not(tmp_path):
     assert "udp.source_port.policy" in shown
 
 
+def test_what_a_probe_alone_does_is_told_and_so_is_a_boot_without_a_request(tmp_path):
+    captures = [CAPTURES / f"ovmf-{case}.pcap.gz" for case in ("noopt", "nodhcp", "boot1")]
+    told = _pxebench("learn", *captures, "-o", "x.json", cwd=tmp_path).stdout
+    assert 'requests[0].on.no_oack.message: "User aborted download" (once: ovmf-noopt' in told
+    assert "ovmf-nodhcp.pcap.gz: 1 boot, 0 transfers, 0 RRQs of 52:54:00:12:34:56" in told
+
+
 @pytest.mark.parametrize("words, reason, code", [
     (("none.pcap", "-o", "x.json"), "Cannot read none.pcap", 2),
     ((CAPTURES / "README.md", "-o", "x.json"), "neither a pcap nor a pcapng", 2),
