@@ -52,10 +52,12 @@ def _refused(run, code, *words):
     ],
 )  # fmt: skip
 def test_bad_url_is_refused_with_a_sentence(bench, url, word):
+    """R-TFTP-3: among them a name too long, one that is empty, and one with a NUL."""
     _refused(bench("fetch", url), 2, "" if word == "no" else word)
 
 
 def test_longest_name_is_taken():
+    """R-TFTP-3."""
     assert job.parse_url("tftp://h/" + "x" * 127) == ("h", 69, "x" * 127)
     assert job.parse_url("TFTP://h:6900//a#b?c") == ("h", 6900, "/a#b?c")
 

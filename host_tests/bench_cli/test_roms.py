@@ -34,6 +34,7 @@ def test_longest_timeout_stays_within_what_a_rom_file_may_state():
 
 
 def test_timeout_scales_every_table_and_is_said_when_it_can_be():
+    """R-TIM-7: the ROM waits as long as it asks the server to."""
     for seconds, said in ((2, "2"), (255, "255"), (0.5, None), (1.5, None), (256, None)):
         tftp = _adjusted(timeout=seconds)
         expected = [round(wait * seconds) for wait in _TABLE]
