@@ -68,7 +68,10 @@ def diagnose(json_path, quiet, **given):
         result = _earlier(given["again"])
     else:
         target = open_target(given)
-        progress = _Progress(out if json_path != "-" else err) if not quiet else None
+        shown = out if json_path != "-" else err
+        # With `--json -` the experiments are mere progress: for eyes alone.
+        quiet_or_piped = quiet or (shown is err and not err.is_terminal())
+        progress = None if quiet_or_piped else _Progress(shown)
         result, _events = diagnosing.diagnose(
             *(target, rom, max_time_ms, given["quick"]), progress.say if progress else None
         )
@@ -190,6 +193,8 @@ def _rules(rules, all_rules):
             yield "    " + line
         if item["note"]:
             yield from _wrapped(item["note"], "      ")
+        if not item["tried"]:
+            yield "      Written from the product's documentation; not tried on the product."
     left = len(rules["items"]) - shown
     if left:
         others = dict.fromkeys(
