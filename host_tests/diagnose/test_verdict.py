@@ -1,6 +1,9 @@
 """The verdict's table without a network: observations in, one cause and the rest out."""
 
 import copy
+import json
+import subprocess
+import sys
 
 import pytest
 from pxebench import diagnosing as diagnose
@@ -287,3 +290,55 @@ def test_server_that_repeats_its_first_packet_though_acknowledged_is_stuck():
         _packet(1001000, "in", 7, "00030001"),
     ]
     assert observe.blocks(packets, "10.0.0.1")["stuck"]
+
+
+def _again(tmp_path, result):
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(result))
+    argv = [sys.executable, "-m", "pxebench", "diagnose", "--again", str(path)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _kept(**changes):
+    result = {**_result(**_LOW), "schema": 1, "kind": "diagnose", "rom": "intel-undi"}
+    result["experiments"][0]["events"] = []
+    return {**result, **changes}
+
+
+def test_earlier_result_is_judged_anew(tmp_path):
+    done = _again(tmp_path, _kept())
+    assert done.returncode == 1 and "Verdict: client-port-filter." in done.stdout, done.stderr
+    assert "\x1b" not in done.stdout  # the file's name has one
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"server": "10.0.0.1; reboot #"},
+        {"client": "$(reboot)"},
+        {"server_port": "69 accept; flush"},
+        {"rom_ports": [2070, "2078 accept"]},
+        {"observations": {**_SEEN, **_LOW, "foreign": ["`reboot`"]}},
+    ],
+)
+def test_nobody_else_writes_into_a_rule_that_is_to_be_copied(tmp_path, changes):
+    """A result that came by mail is judged, and its addresses stand in commands."""
+    done = _again(tmp_path, _kept(**changes))
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.endswith("is no result of `pxebench diagnose --json`.\n")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"experiments": [{}]},
+        {"experiments": None},
+        {"observations": {**_SEEN, **_LOW, "lockstep": "x"}},
+        {"observations": {**_SEEN, **_LOW, "own_size": "x"}},
+        {"observations": {**_SEEN, **_LOW, "border": "x"}},
+    ],
+)
+def test_damaged_result_is_one_sentence_and_no_bug(tmp_path, changes):
+    done = _again(tmp_path, _kept(**changes))
+    assert done.returncode == 2, done.stderr
+    assert "is damaged, or of another version" in done.stderr and done.stderr.count("\n") == 1
