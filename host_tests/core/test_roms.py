@@ -107,7 +107,7 @@ _BUSYBOX = [100, 150, 225, 337, 505, 757, 1135, 1702, 2000, 2000, 2000, 2000]
 _TICKS = [2, 2, 3, 3, 4, 5, 6, 7, 9, 10, 12, 15, 18, 21, 26, 31, 37, 44, 53, 64, 77, 92, 110]
 _TICKS += [132, 159, 191, 229, 255, 255, 255, 255]
 _PXELINUX = [round(54.925 * ticks) for ticks in _TICKS]
-_ETHERBOOT = [10500] + [(10000 << n) + 500 for n in range(1, 8)] + [1280500] * 13
+_ETHERBOOT = [10500] + [(10000 << n) + 500 for n in range(1, 8)] + [1280500] * 14
 _INTEL = [2032, 4010, 5987, 7964, 9942]
 _PLAIN = [3943, 7910, 11865, 15818]
 _STANDARD = [1000, 2000, 4000, 8000, 8000, 8000]
@@ -133,7 +133,7 @@ _WAITS = {
     "redboot": ([5000], [5000] * 15),
     "rpi3": ([1000], [1000]),
     "rpi4": ([2000] * 15, [2000] * 15),
-    "slof": ([4000] * 5 + [1000], [5000] + [1000] * 16),
+    "slof": ([4000] * 5 + [1000], [6000] + [1000] * 15 + [1]),
     "standard": (_STANDARD, _STANDARD),
     "tftp-hpa": ([5000] * 5, [5000] * 5),
     "u-boot": ([5000] * 11, [5000] * 11),
@@ -204,7 +204,8 @@ def test_requests_are_those_of_the_captures_byte_for_byte():
 
 
 def test_ladder_of_requests_is_the_captured_one():
-    """R-TFTP-6, R-TFTP-70, R-TFTP-71 (ROM notes): times, bytes, ports, and the end."""
+    """R-TFTP-6, R-TFTP-70, R-TFTP-71 (ROM notes): times, bytes, ports, and the end. R-TIM-1,
+    R-TIM-2, R-TIM-3: EDK2's, iPXE's and U-Boot's waits."""
     for name in _names():
         waits, _ = _WAITS[name]
         run = Run(rom(name), silence, _FILE)
@@ -224,7 +225,7 @@ def test_ladder_of_requests_is_the_captured_one():
 
 
 def test_ends_are_those_on_the_captured_clocks():
-    """Within 5 %: a guest that runs in an emulator is late."""
+    """R-TIM-1, R-TIM-2, R-TIM-3. Within 5 %: a guest that runs in an emulator is late."""
     for name, seconds in _GIVES_UP.items():
         total = sum(_WAITS[name][0]) / 1000
         assert abs(total - seconds) <= seconds * 0.05, (name, total)
@@ -240,7 +241,7 @@ def _dying(count):
 
 
 def test_server_that_dies_in_mid_file_hears_the_last_ack_at_the_captured_times():
-    """R-TFTP-71, R-TFTP-73: and GRUB alone says something when it leaves."""
+    """R-TFTP-71, R-TFTP-73, R-TIM-1: and GRUB alone says something when it leaves."""
     for name in _names():
         _, waits = _WAITS[name]
         run = Run(rom(name), _dying(9), _FILE, Check(Long(60000)), keep="sent", told=False)
