@@ -34,7 +34,7 @@ from host_tests.fuzz.adversary import (
 from host_tests.fuzz.verdicts import check_status, is_printable
 
 CASES = 6000
-_MOST_STEPS = 20000
+_MOST_STEPS = 20000  # without progress; Etherboot waits five hours, looking around each second
 _MOST_HEARD = 2000  # beyond it the server is dead
 _SERVER_RETRY_MS = 1000
 _SERVER_RETRIES = 3
@@ -77,8 +77,9 @@ class Net:
         return self.port
 
     def progress(self, is_progress=True):
-        if is_progress:
+        if is_progress:  # nobody's progress is without end: transfers and bytes have theirs
             self.progress_ms = self.now()
+            self.steps = 0
 
     def send(self, packet, to):
         self.step()
