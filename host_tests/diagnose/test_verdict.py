@@ -182,7 +182,6 @@ def test_one_boot_of_each_rom_counts_as_far_as_its_file_says():
     "rom, ports, counts",
     [
         ("edk2", (1024, 2048), "draw"),  # begins at 1024 to 2047, one more for the file
-        ("etherboot", (2001, 2021), "retry"),
         ("grub", (25300, 25300), "file"),
         ("u-boot", (1024, 4095), "draw"),
         ("slof", (2001, 2001), "one"),
@@ -192,6 +191,13 @@ def test_ports_of_a_rule_are_those_of_every_boot(rom, ports, counts):
     flat = job.flat(job.load_rom(rom))
     assert rom_ports.ports_of_boot(flat) == ports
     assert rom_ports.how_it_counts(flat) == counts
+
+
+def test_rom_that_takes_a_port_for_each_packet_until_data_counts_with_every_retry():
+    flat = job.flat(job.load_rom("etherboot"))
+    count = len(flat["tftp"]["retry"]["open"]["waits_ms"])
+    assert count > 10 and rom_ports.how_it_counts(flat) == "retry"
+    assert rom_ports.ports_of_boot(flat) == (2001, 2001 + count - 1)
 
 
 def test_every_rom_there_is_can_be_diagnosed():
