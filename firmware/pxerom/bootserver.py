@@ -22,10 +22,6 @@ _BINL = const(4011)
 _FOR_EVER = const(255)
 
 
-class Ended(Exception):
-    """The bench's time is up."""
-
-
 class Aborted(Exception):
     """A key ended the boot, or the menu's entry for a local boot did; `failure` says which."""
 

@@ -190,7 +190,7 @@ def test_job_that_cannot_be_run_is_refused_before_anything_is_sent():
 
 def _screen(rom, events, live=True):
     shown = []
-    screen = BootScreen(boot.load_rom(rom)[0], shown.append, live)
+    screen = BootScreen(agent.load_rom(rom, True)[0], shown.append, live)
     for event in events:
         screen.event(event)
     return "".join(shown)
