@@ -103,16 +103,16 @@ class Interface(Nic):
         return Wire(self, ttl)
 
     def take(self, ip, mask, gateway, seconds=None):
-        """Put the leased address on the interface, until `give_back` or the end of the lease."""
+        """Put an address on the interface, until `give_back`; after `seconds` the kernel takes it
+        off by itself, whatever became of us."""
         self.ip, self.mask, self.gateway = ip, mask, gateway
         bits = sum(bin(int(part)).count("1") for part in mask.split("."))
         where = "%s/%d dev %s" % (_checked(ip), bits, self.name)
         if _said("-4 -o addr show dev %s to %s" % (self.name, _checked(ip))):
             return  # it has this address already, and keeps it
-        life = ""
-        if seconds and seconds < 0xFFFFFFFF:
-            life = " valid_lft %d preferred_lft %d" % (max(seconds, 60), max(seconds, 60))
-        add = "-4 addr add %s%s" % (where, life)
+        add = "-4 addr add " + where
+        if seconds:
+            add += " valid_lft %d preferred_lft %d" % (seconds, seconds)
         if not _ip("%s metric %d" % (add, _METRIC)) and not _ip(add):
             raise Refused(
                 3,

@@ -46,6 +46,9 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
     Raises Refused."""
     _check(job)
+    job = dict(job)
+    # No boot lasts longer than an hour, however slowly a server drips (R-TFTP-74).
+    job["max_time_ms"] = job.get("max_time_ms") or 3600000
     return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom")))).run(nic)
 
 
@@ -75,6 +78,7 @@ class _Job:
         self.spec = spec
         self.uefi = rom["screen"]["codes"] == "uefi"
         self.memory = spec["memory"]
+        self.no_probe = spec["size_probe"] == "no_size"
         self.sink = sink.make(job.get("sink") or {})
         self.trace = None
         self.first = None  # ticks of the first packet
@@ -195,20 +199,27 @@ class _Job:
         limit = job.get("max_bytes")
         most = self.memory
         self.small = most is not None and (limit is None or most < limit)
-        max_time_ms = job.get("max_time_ms")
-        if max_time_ms:
-            max_time_ms = max(1, max_time_ms - self._used_ms(net))
+        if self.no_probe and self.result["boot"]["size_blocks"]:
+            requests = self.rom["tftp"]["requests"]
+            requests[:] = [each for each in requests if each["purpose"] != "size"]  # R-PXE-34
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
-        fetched = Boot(self.rom, udp, self._fetched, self.on_wait).fetch(
-            self.found[0],
-            69,
-            self.found[1],
-            self.sink,
-            most if self.small else limit,
-            max_time_ms,
-        )
+        try:
+            fetched = Boot(self.rom, udp, self._fetched, self.on_wait).fetch(
+                self.found[0],
+                69,
+                self.found[1],
+                self.sink,
+                most if self.small else limit,
+                max(1, job["max_time_ms"] - self._used_ms(net)),
+            )
+        except Refused as refusal:
+            if refusal.exit_code != 2 or job.get("file"):
+                raise
+            # What nobody can ask for is the server's fault, not a job that cannot be run.
+            self._failed(Failure("PXE-E53", refusal.message, "server"), self._used_ms(net))
+            return
         fetched["status"] = self._too_big(fetched["status"])
         self.result.update(fetched)
 

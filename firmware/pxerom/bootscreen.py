@@ -1,7 +1,8 @@
 """The ROM's screen of a boot: client, lease, prompt and menu, then all that `console` shows.
 
 Which words stand there is the ROM file's `screen.boot`: lines in which {mac}, {ip} and so on stand
-for what the events bring. A line of which nothing is known is left out.
+for what the events bring. A line of which nothing is known is left out; one that begins with +
+goes on where the last one ended.
 
 1. Text from the network was made harmless before it came here (`status.printable`).
 2. A count-down is drawn again only where it can be drawn over (`live`).
@@ -22,6 +23,7 @@ class BootScreen(Screen):
         self._live = live
         self._known = {}
         self._width = 0  # of the count-down that stands there
+        self._asked = False  # whether the menu was shown
 
     def event(self, event):
         """Show what an event of the boot shows."""
@@ -44,10 +46,17 @@ class BootScreen(Screen):
                 self._waiting("discover" if event["attempt"] == 1 else "again")
         elif name in ("lease", "boot"):
             known.update(event)
+            found = event.get("packet") == "discovery"
+            known["discovered"] = event["server"] if found else None
             self._lines(name)
+        elif name == "menu_end":
+            if event["chosen"] and not self._asked:
+                known["entry"] = event["chosen"]["text"]
+                self._lines("selected")
         elif name == "prompt":
             self._prompt(event)
         elif name == "menu":
+            self._asked = True
             self._line("")
             for index, text in enumerate(event["items"]):
                 self._line(("> " if index == event["marked"] else "  ") + text)
@@ -64,8 +73,14 @@ class BootScreen(Screen):
     def _lines(self, name):
         for line in self._boot[name]:
             line = self._filled(line)
-            if line is not None:
-                self._line(line)
+            if line is None:
+                continue
+            if line[:1] == "+":
+                line = line[1:]
+            else:
+                self._line("")
+            self._part(line)
+        self._line("")
 
     def _filled(self, line):
         # The line with what is known in it; None when something in it is not.

@@ -1,7 +1,8 @@
 """What failures of a boot are called, and UEFI's names for all of them; loaded when `words` asks.
 
 The codes before TFTP are those of legacy PXE ROMs (R-PXE-60); UEFI has a table of its own (EDK2,
-PxeBcBoot.c), and what a ROM prints comes from one of the two (R-PXE-61).
+PxeBcBoot.c), and what a ROM prints comes from one of the two (R-PXE-61). There is no PXE-E75: no
+list of the ROMs' codes has one, and between PXENV_STATUS 0x74 and 0x76 there is none.
 """
 
 # number|side|the ROM's text|what to do next, as in `words`.

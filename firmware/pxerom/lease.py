@@ -90,7 +90,7 @@ class Lease:
                 if self._free(ack):
                     ack.chosen = True
                     ack.reason = "the lease, confirmed"
-                    self._leased(ack)
+                    self._leased(ack, proxies)
                     return [ack, lease] + proxies
                 code, what = "PXE-E54", "Another machine uses %s" % lease.reply.yiaddr
         raise Failure(code, "%s, %d times in a row" % (what, _RESTARTS + 1), "server")
@@ -111,6 +111,8 @@ class Lease:
             return spec["gather"] == "first" and offers.choose(seen, needs_file)[0] is not None
 
         for number, wait_ms in enumerate(spec["waits_ms"]):
+            if spec["jitter_ms"]:  # R-PXE-15
+                wait_ms += random_below(2 * spec["jitter_ms"] + 1) - spec["jitter_ms"]
             packet = self.client.discover(self.ms(), chosen is not None)
             self.next = "sent DISCOVER %d" % (number + 2)
             if number + 1 == len(spec["waits_ms"]):
@@ -189,7 +191,7 @@ class Lease:
         self.send("DECLINE", "lease", packet, _BROADCAST, _SERVER, 1)
         return False
 
-    def _leased(self, ack):
+    def _leased(self, ack, proxies):
         reply = ack.reply
         routers = reply.addresses(3)
         mask = dhcp.ip_text(reply.options[1]) if 1 in reply.options else None
@@ -203,16 +205,22 @@ class Lease:
             reply.giaddr,
             reply.number(51),
             reply.addresses(6),
+            proxies[0].server if proxies else None,
         )
         if mask is None:
             self.warn("%s gave no network mask; that of the address's class is used." % ack.server)
-        self.nic.take(
-            reply.yiaddr, self.lease["mask"], self.lease["gateway"], self.lease["seconds"]
-        )
+        self.take(reply.yiaddr, self.lease["mask"], self.lease["gateway"])
         if self.spec["arp"]["announce"] == "yes":
             self.nic.announce(reply.yiaddr)
 
-    def leased(self, by, ip, mask, gateway, server=None, relay=None, seconds=None, dns=()):
+    def take(self, ip, mask, gateway):
+        """Put the address on the interface, for no longer than this boot can last."""
+        max_time_ms = self.job.get("max_time_ms") or 0
+        self.nic.take(ip, mask, gateway, max_time_ms // 1000 + 60)
+
+    def leased(
+        self, by, ip, mask, gateway, server=None, relay=None, seconds=None, dns=(), proxy=None
+    ):
         """Note the address that we have, for the result, and say so."""
         self.lease = {
             "by": by,
@@ -223,6 +231,7 @@ class Lease:
             "relay": relay,
             "seconds": seconds,
             "dns": list(dns),
+            "proxy": proxy,
             "released": False,
         }
         self.event("lease", self.lease)
@@ -320,8 +329,10 @@ class Lease:
             seen.append(offer)
         self.event("offer", offer.record())
 
-    def drop(self, reason):
-        """Count a packet that does not count."""
+    def drop(self, reason, offer=None):
+        """Count a packet that does not count; `offer`: what was read in it, if it is kept."""
+        if offer:
+            offer.reason = reason
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     # --- what is known at the end ----------------------------------------------------------------

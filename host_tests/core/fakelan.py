@@ -159,6 +159,7 @@ class FakeLan:
         self.peer_port = None
         self.arps = {}  # address: whether a machine answers for it (None: cannot be seen)
         self.taken = ()  # ports that something else holds
+        self.kept_s = None  # for how long the interface keeps its address at the most
         self.interrupt_at = None
         self._queue = []
 
@@ -225,6 +226,7 @@ class FakeLan:
 
     def take(self, address, mask, gateway, seconds=None):
         self.ip, self.mask, self.gateway = address, mask, gateway
+        self.kept_s = seconds
         self.log.append(("take", address, mask, gateway))
 
     def arp(self, address, own_ip, tries_ms, on_wait=None):
