@@ -46,9 +46,8 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
     Raises Refused."""
     _check(job)
-    job = dict(job)
     # No boot lasts longer than an hour, however slowly a server drips (R-TFTP-74).
-    job["max_time_ms"] = job.get("max_time_ms") or 3600000
+    job = dict(job, max_time_ms=job.get("max_time_ms") or 3600000)
     return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom")))).run(nic)
 
 
@@ -125,6 +124,7 @@ class _Job:
             return self.result
         from pxerom.port68 import Port68
 
+        nic.life_s = job["max_time_ms"] // 1000 + 60
         if job.get("trace"):
             from pxerom.trace import Trace
 
@@ -200,26 +200,18 @@ class _Job:
         most = self.memory
         self.small = most is not None and (limit is None or most < limit)
         if self.no_probe and self.result["boot"]["size_blocks"]:
-            requests = self.rom["tftp"]["requests"]
-            requests[:] = [each for each in requests if each["purpose"] != "size"]  # R-PXE-34
+            del self.rom["tftp"]["requests"][:-1]  # all but the file's own (R-PXE-34)
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
-        try:
-            fetched = Boot(self.rom, udp, self._fetched, self.on_wait).fetch(
-                self.found[0],
-                69,
-                self.found[1],
-                self.sink,
-                most if self.small else limit,
-                max(1, job["max_time_ms"] - self._used_ms(net)),
-            )
-        except Refused as refusal:
-            if refusal.exit_code != 2 or job.get("file"):
-                raise
-            # What nobody can ask for is the server's fault, not a job that cannot be run.
-            self._failed(Failure("PXE-E53", refusal.message, "server"), self._used_ms(net))
-            return
+        fetched = Boot(self.rom, udp, self._fetched, self.on_wait).fetch(
+            self.found[0],
+            69,
+            self.found[1],
+            self.sink,
+            most if self.small else limit,
+            max(1, job["max_time_ms"] - self._used_ms(net)),
+        )
         fetched["status"] = self._too_big(fetched["status"])
         self.result.update(fetched)
 
@@ -252,12 +244,14 @@ class _Job:
         lease["released"] = True
         net.close()
         nic.let_go()
-        sent = dict(self.result["dhcp"][-1])
-        sent["message"] = "RELEASE"
-        sent["purpose"] = "lease"
-        sent["to"] = lease["server"] + ":67"
-        sent["source_port"] = 68
-        sent["attempt"] = 1
-        sent["at_ms"] = self._used_ms(net)
+        sent = dict(
+            self.result["dhcp"][-1],
+            message="RELEASE",
+            purpose="lease",
+            to=lease["server"] + ":67",
+            source_port=68,
+            attempt=1,
+            at_ms=self._used_ms(net),
+        )
         self.result["dhcp"].append(sent)
         self.emit(dict(sent, event="dhcp"))

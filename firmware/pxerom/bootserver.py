@@ -20,6 +20,7 @@ _SERVER = const(67)
 _CLIENT = const(68)
 _BINL = const(4011)
 _FOR_EVER = const(255)
+_NAME_MAX = const(400)  # with any ROM's options, it fits in a request of 512 bytes
 
 
 class Ended(Exception):
@@ -74,10 +75,10 @@ class BootServer:
             name, by = job["file"].encode(), "job"
         if not offers.unicast(server):
             raise Failure("PXE-E53", "The boot server's address %s is none" % server, "server")
-        if min(name) < 32:
+        if min(name) < 32 or len(name) > _NAME_MAX:
             raise Failure(
                 "PXE-E53",
-                "The boot file's name holds a control character: %s" % printable(name),
+                "No request can hold the boot file's name: %s" % printable(name),
                 "server",
             )
         self.lease.found = (server, name)

@@ -56,7 +56,7 @@ start [text] []
 discover any ""
 again any ""
 lease [text] []
-selected [text] []
+menu_end any ""
 boot [text] []"""
 
 _WORDS = ("<type>", "<server>", "<address>", "<uuid>", "<mac>", "<item>", "<arch>")

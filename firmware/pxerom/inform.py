@@ -51,7 +51,7 @@ def _address(lease, by):
     nic = lease.nic
     address = lease.job.get("address")
     if by == "static" and address:
-        lease.take(address["ip"], address["mask"], address.get("gateway"))
+        nic.take(address["ip"], address["mask"], address.get("gateway"))
         lease.leased(by, address["ip"], address["mask"], address.get("gateway"))
         return
     if not nic.ip:

@@ -111,8 +111,8 @@ class Lease:
             return spec["gather"] == "first" and offers.choose(seen, needs_file)[0] is not None
 
         for number, wait_ms in enumerate(spec["waits_ms"]):
-            if spec["jitter_ms"]:  # R-PXE-15
-                wait_ms += random_below(2 * spec["jitter_ms"] + 1) - spec["jitter_ms"]
+            jitter_ms = spec["jitter_ms"]  # R-PXE-15
+            wait_ms += random_below(2 * jitter_ms + 1) - jitter_ms
             packet = self.client.discover(self.ms(), chosen is not None)
             self.next = "sent DISCOVER %d" % (number + 2)
             if number + 1 == len(spec["waits_ms"]):
@@ -162,8 +162,8 @@ class Lease:
                 self.note(offer, None)
                 got.append(offer)
                 return True
-            else:
-                self.drop("not the ACK of what was offered (R-PXE-27)")
+            else:  # R-PXE-27
+                self.drop("not the ACK of what was offered")
             return False
 
         waits_ms = self.spec["request"]["waits_ms"]
@@ -193,45 +193,33 @@ class Lease:
 
     def _leased(self, ack, proxies):
         reply = ack.reply
+        ip = reply.yiaddr
         routers = reply.addresses(3)
         mask = dhcp.ip_text(reply.options[1]) if 1 in reply.options else None
         self.ack = ack
         self.leased(
-            "dhcp",
-            reply.yiaddr,
-            mask or _class_mask(reply.yiaddr),
-            routers[0] if routers else None,
-            ack.server,
-            reply.giaddr,
-            reply.number(51),
-            reply.addresses(6),
-            proxies[0].server if proxies else None,
+            "dhcp", ip, mask or _class_mask(ip), routers[0] if routers else None, ack, proxies
         )
         if mask is None:
             self.warn("%s gave no network mask; that of the address's class is used." % ack.server)
-        self.take(reply.yiaddr, self.lease["mask"], self.lease["gateway"])
+        lease = self.lease
+        self.nic.take(ip, lease["mask"], lease["gateway"])
         if self.spec["arp"]["announce"] == "yes":
-            self.nic.announce(reply.yiaddr)
+            self.nic.announce(ip)
 
-    def take(self, ip, mask, gateway):
-        """Put the address on the interface, for no longer than this boot can last."""
-        max_time_ms = self.job.get("max_time_ms") or 0
-        self.nic.take(ip, mask, gateway, max_time_ms // 1000 + 60)
-
-    def leased(
-        self, by, ip, mask, gateway, server=None, relay=None, seconds=None, dns=(), proxy=None
-    ):
+    def leased(self, by, ip, mask, gateway, ack=None, proxies=()):
         """Note the address that we have, for the result, and say so."""
+        reply = ack and ack.reply
         self.lease = {
             "by": by,
             "ip": ip,
             "mask": mask,
             "gateway": gateway,
-            "server": server,
-            "relay": relay,
-            "seconds": seconds,
-            "dns": list(dns),
-            "proxy": proxy,
+            "server": ack and ack.server,
+            "relay": reply and reply.giaddr,
+            "seconds": reply and reply.number(51),
+            "dns": reply.addresses(6) if reply else [],
+            "proxy": proxies[0].server if proxies else None,
             "released": False,
         }
         self.event("lease", self.lease)

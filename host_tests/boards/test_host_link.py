@@ -141,7 +141,9 @@ def test_address_has_an_end_of_its_own_however_we_end(link, monkeypatch):
         return 0 if " add " in command else 1
 
     monkeypatch.setattr(link.os, "system", system)
-    link.Interface("eth0", "02:00:00:00:00:01", 2).take("10.0.0.9", "255.255.255.0", None, 91)
+    made = link.Interface("eth0", "02:00:00:00:00:01", 2)
+    made.life_s = 91
+    made.take("10.0.0.9", "255.255.255.0", None)
     added = [command for command in commands if " addr add " in command]
     assert len(added) == 1
     assert "10.0.0.9/24 dev eth0 valid_lft 91 preferred_lft 91 metric" in added[0]

@@ -1,8 +1,8 @@
 """DHCP in virtual time: the ladders, the windows, the choice, what goes wrong and what is said."""
 
-from pxerom import dhcp, lease, offers
+from pxerom import dhcp, offers
 
-from host_tests.core import captured_dhcp
+from host_tests.core import captured_dhcp, fakelan
 from host_tests.core.check import Patch, same
 from host_tests.core.fakelan import (
     CLIENT,
@@ -89,7 +89,8 @@ def test_standard_draws_each_of_its_waits_from_two_seconds():
     """R-PXE-15: machines that start together do not ask together; a ROM's table has no such
     thing, and is kept to the millisecond."""
     for drawn, expected in ((0, [0, 3000, 10000, 25000]), (2000, [0, 5000, 14000, 31000])):
-        with Patch(lease, "random_below", lambda below, drawn=drawn: min(drawn, below - 1)):
+        draw = lambda below, drawn=drawn: min(drawn, below - 1)  # noqa: E731
+        with Patch(fakelan.lease, "random_below", draw):
             same(Run("standard").ladder(), expected)
             # However short the windows are, two of them pass for a proxy (R-PXE-11).
             run = Run("standard", dhcpd(file=b"x"))
@@ -290,12 +291,6 @@ def test_lease_is_put_on_the_interface_before_anything_else_is_asked():
     run = Run("intel-undi", dhcpd(file=b"x"))
     same(run.lan.log[0], ("take", CLIENT, "255.255.255.0", SERVER))
     same(run.lease.lease["seconds"], 3600)
-    # A boot does not renew; nor does its address outlive it, should nobody take it back.
-    same(
-        (run.lan.kept_s, Run("intel-undi", dhcpd(file=b"x"), max_time_ms=31000).lan.kept_s),
-        (60, 91),
-    )
-    same(run.named("lease")[0]["ip"], CLIENT)
 
 
 def test_address_in_use_is_declined_by_the_rom_that_probes():
