@@ -75,10 +75,10 @@ unrequested_option error|ignore|accept|drop|fail|ERROR "error"
 larger_blksize error|ignore|accept|fail|ERROR "error"
 other_timeout accept null
 odd_number accept null
-oversize_data error|ignore|cut|fail|ERROR "error"
+oversize_data error|ignore|ack|cut|fail|ERROR "error"
 wrong_size error|accept|fail|ERROR null
 longer_than_tsize error|accept|fail|ERROR null
-stray_opcode error|ignore|fail|ERROR "error"
+stray_opcode error|ignore|ack|fail|ERROR "error"
 duplicate_oack ack|ignore|fail|ERROR "ack"
 late_oack ignore|ack|ack_once|ack_and_lose|ack_zero|fail|ERROR "ignore"
 error fail|next|next_if_refused "fail"

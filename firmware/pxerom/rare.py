@@ -5,7 +5,8 @@ what a stranger hears. None of it makes a file of what is not one: what a real c
 wrongly is taken into `doubt`, or never taken.
 
 1. ack_that, ack_due, ack_zero: the ACK of the block that came, of the one that is due, of 0.
-2. hold: the last ACK again, and the block is held until it is due; one ACK then serves for both.
+2. hold: the last ACK again, and the block is held until it is due (four of them at most); one
+   ACK then serves for all.
 3. ack_and_lose: the last ACK again, but the ROM now counts from 1, and any other block ends it.
    After ack_zero it counts from 1 as well, and waits for that.
 4. swallow: DATA without an OACK is acknowledged, and is yet no answer to the request.
@@ -16,6 +17,7 @@ from pxerom import tftp
 from pxerom.compat import const, ticks_diff
 
 _MAX_STRANGER_ERRORS = const(10)
+_MAX_HELD = const(4)
 
 
 def react(transfer, reaction, data):
@@ -29,8 +31,9 @@ def react(transfer, reaction, data):
     elif reaction == "error_block":
         transfer.reply = b"\0\5" + bytes(ack[2:])
     elif reaction == "hold":
-        if transfer.held is None:
-            transfer.held = bytes(data)
+        held = transfer.held = transfer.held or {}
+        if len(held) < _MAX_HELD:
+            held[data[2] << 8 | data[3]] = bytes(data)
     elif reaction == "swallow":
         return _swallow(transfer, data)
     elif not transfer.done:

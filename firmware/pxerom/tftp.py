@@ -119,7 +119,7 @@ class Transfer:
         self.limit = limit
         self.tsize = tsize
         self.doubt = None  # why the file, once it is whole, is not to be trusted: a Failure
-        self.held = None  # a DATA that came early
+        self.held = None  # DATA that came early, by number
         self.unread = 0  # blocks acknowledged, but never taken
         self.peer = None
         self.opened = False  # by an OACK or a DATA
@@ -215,10 +215,7 @@ class Transfer:
 
     def due(self):
         """The held DATA, once the blocks before it have come; None otherwise."""
-        held = self.held
-        if held and (held[2] << 8 | held[3]) == self.next:
-            self.held = None
-            return held
+        return self.held.pop(self.next, None) if self.held else None
 
     def expire(self):
         """The packet to send again: the RRQ until the first reply, then the last ACK
@@ -341,7 +338,7 @@ class Transfer:
             self.in_window = 0
         else:
             self.reply = None  # only the last block of a window is acknowledged (R-TFTP-61)
-        if self.held and (self.held[2] << 8 | self.held[3]) == self.next:
+        if self.held and self.next in self.held:
             self.reply = None  # one ACK for both
         return BLOCK
 
@@ -448,6 +445,8 @@ class Transfer:
             return DROP
         if reaction in ("fail", "error") or isinstance(reaction, dict):
             self.fail(reaction, detail, code, error_code)
+        if reaction == "ack" and not self.opened:
+            return DROP  # there is no peer yet
         self.in_window = 0  # the server goes on after any ACK
         if reaction not in ("ack", "ack_once"):
             from pxerom import rare

@@ -237,8 +237,9 @@ def test_command_lists_differences_with_exit_code_1_and_as_json():
 @pytest.mark.parametrize("words, reason", [
     (("none.pcap", "ipxe-boot1.pcap.gz"), "Cannot read none.pcap: No such file"),
     (("README.md", "ipxe-boot1.pcap.gz"), "neither a pcap nor a pcapng"),
-    (("ipxe-boot1.pcap.gz", "ipxe-boot1.pcap.gz", "--boot", "2"), "1 boots, no boot 2"),
     (("grubpc-boot1.pcap.gz", "grubpc-boot2.pcap.gz", "--stage", "3"), "2 programs"),
+    (("ipxe-boot1.pcap.gz", "ipxe-boot2.pcap.gz", "--stage", "2"), "Neither capture"),
+    (("ipxe-boot1.pcap.gz", "ipxe-boot2.pcap.gz", "--boot", "2"), "has 1 boot, no boot 2"),
     (("ipxe-boot1.pcap.gz", "ipxe-boot1.pcap.gz", "--file", "x"), "no request for x"),
     (("ipxe-boot1.pcap.gz", "ipxe-boot1.pcap.gz", "--rom", "none"), "no ROM called none"),
     (("ipxe-boot1.pcap.gz", "ipxe-boot1.pcap.gz", "--ms", "-1"), "--ms 0 to"),

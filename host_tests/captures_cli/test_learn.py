@@ -206,6 +206,8 @@ def test_odd_requests_are_kept_where_a_rom_file_can_say_them(learn):
     ("old_data", data(65535), ack(1), "ack"), ("old_data", data(65535), ack(65535), "ack_that"),
     ("block_zero", data(0), ack(1), "ack"), ("block_zero", data(0), ack(0), "ack_that"),
     ("oversize_data", data(2, 520), None, "ignore"),
+    ("oversize_data", data(2, 520), ack(1), "ack"),
+    ("stray_opcode", b"\0\x09xx", ack(1), "ack"),
     ("stray_opcode", b"\0\x09xx", None, "ignore"),
     ("stray_opcode", b"\0\x09xx", error(4, "what"), {"error": 4, "message": "what"}),
     ("late_oack", oack(("tsize", "9")), ack(0), "ack_zero"),
@@ -337,6 +339,13 @@ def test_command_tells_what_it_learned_and_what_it_did_not(tmp_path):
     ]
     shown = _pxebench("roms", "show", "my rom.json", cwd=tmp_path).stdout
     assert "udp.source_port.policy" in shown
+
+
+def test_what_a_probe_alone_does_is_told_and_so_is_a_boot_without_a_request(tmp_path):
+    captures = [CAPTURES / f"ovmf-{case}.pcap.gz" for case in ("noopt", "nodhcp", "boot1")]
+    told = _pxebench("learn", *captures, "-o", "x.json", cwd=tmp_path).stdout
+    assert 'requests[0].on.no_oack.message: "User aborted download" (once: ovmf-noopt' in told
+    assert "ovmf-nodhcp.pcap.gz: 1 boot, 0 transfers, 0 RRQs of 52:54:00:12:34:56" in told
 
 
 @pytest.mark.parametrize("words, reason, code", [

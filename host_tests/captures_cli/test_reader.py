@@ -98,7 +98,7 @@ def test_cut_frame_tells_the_true_length_of_its_data(read):
     assert (first.size, len(first.payload), first.cut) == (516, 12, True)
     assert messages.tftp(first).length == 512
     assert (last.cut, messages.tftp(last).length) == (False, 3)
-    assert "1 frames are cut short in the file." in capture.notes
+    assert "1 frame is cut short in the file." in capture.notes
 
 
 def test_fragments_are_noted_and_the_first_one_counts(read):
@@ -109,7 +109,7 @@ def test_fragments_are_noted_and_the_first_one_counts(read):
     assert packet.fragment
     assert messages.tftp(packet).length == 2000
     assert capture.notes == [
-        "1 later IP fragments were passed over.", "1 packets came as IP fragments."
+        "1 later IP fragment was passed over.", "1 packet came as IP fragments."
     ]  # fmt: skip
 
 

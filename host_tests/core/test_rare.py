@@ -111,14 +111,27 @@ def test_held_block_may_be_the_last_one():
     same((transfer.done, transfer.bytes), (True, 3 * 512 + 3))
 
 
-def test_only_one_block_is_held_and_none_that_is_too_long():
-    """A server that sends far ahead costs one block of memory, not a file."""
+def test_blocks_that_came_early_in_any_order_get_one_ack_with_the_missing_one():
+    """iPXE keeps all that comes and names the first that it lacks."""
+    transfer = _running(1, future_data="hold")
+    for block in (5, 3, 4):
+        same(_feed(transfer, data(block, bytes([block]) * 512)), (tftp.ANSWER, ack(1)))
+    same(_feed(transfer, data(2, _FULL)), (tftp.BLOCK, None))
+    for block, reply in ((3, None), (4, None), (5, ack(5))):
+        held = transfer.due()
+        same(held, data(block, bytes([block]) * 512))
+        same(_feed(transfer, held), (tftp.BLOCK, reply))
+    same((transfer.due(), transfer.bytes, transfer.run() > 0), (None, 5 * 512, True))
+
+
+def test_only_a_few_blocks_are_held_and_none_that_is_too_long():
+    """A server that sends far ahead costs four blocks of memory, not a file."""
     transfer = _running(1, future_data="hold", oversize_data="ignore")
     same(_feed(transfer, data(9, bytes(513))), (tftp.DROP, None))
     same(transfer.held, None)
-    for block in (5, 6, 7):
+    for block in (5, 6, 7, 8, 9):
         same(_feed(transfer, data(block, _FULL)), (tftp.ANSWER, ack(1)))
-    same(transfer.held[3], 5)
+    same(sorted(transfer.held), [5, 6, 7, 8])
 
 
 def test_old_block_is_acknowledged_by_its_own_number_where_grub_does_so():
@@ -255,6 +268,8 @@ def test_other_timeout_is_taken_only_by_those_who_do_not_look():
     """RFC 2349 asks for the same value: U-Boot minds, barebox does not."""
     other = oack(("timeout", 9), ("blksize", 1432))
     same(_feed(_transfer("barebox"), other), (tftp.OPENED, ack(0)))
+    odd = oack(("timeout", "5.0"), ("blksize", "1432"))  # as py3tftp writes it
+    same(_feed(_transfer("barebox"), odd), (tftp.OPENED, ack(0)))
     refused = error(8, "Option Negotiation Failed")
     same(_ended(_transfer("u-boot"), other), ("PXE-E38", refused))
 
@@ -289,6 +304,29 @@ def test_edk2_says_malformatted_to_what_it_did_not_ask_for():
     same(_feed(transfer, oack(("blksize", 4096), ("tsize", 9))), (tftp.END, aborted))
 
 
+def test_freebsd_calls_an_oack_malformed_that_says_more_than_was_asked():
+    """A blksize above 1428, or an option that it did not name: ERROR 8 and the end."""
+    for options in ((("blksize", 1432),), (("tsize", 9), ("timeout", 2))):
+        parting = _ended(_transfer("freebsd"), oack(*options))[1]
+        same(parting, error(8, "Malformed OACK"), options)
+
+
+def test_etherboot_passes_over_an_option_that_it_did_not_ask_for():
+    """It looks for blksize, and for nothing else."""
+    transfer = _transfer("etherboot")
+    same(_feed(transfer, oack(("tsize", 9), ("blksize", 1024))), (tftp.OPENED, ack(0)))
+    same(transfer.blksize, 1024)
+
+
+def test_etherboot_answers_whatever_comes_with_its_last_ack():
+    """Old, early and long DATA, a late OACK, any opcode: only an ERROR is not answered."""
+    transfer = _running(4, ("blksize", 512), name="etherboot")
+    odd = (data(2, _FULL), data(8, _FULL), data(5, bytes(520)), oack(("blksize", 512)))
+    for packet in odd + (b"\0\x09\0\1", ack(4)):
+        same(_feed(transfer, packet), (tftp.ANSWER, ack(4)), packet[:4])
+    same(_ended(transfer, error(0, "died")), ("PXE-E36", None))
+
+
 # --- ERROR ---------------------------------------------------------------------------------------
 
 
@@ -319,9 +357,10 @@ def test_error_is_answered_once_and_by_nobody_else():
 
 
 def test_oversize_data_is_cut_on_the_wire_and_never_reported_as_right():
-    """busybox, curl, atftp and tftp-hpa go on with the first 512 bytes; the result fails."""
+    """busybox, curl, atftp and tftp-hpa go on with the first 512 bytes; the result fails. SLOF and
+    FreeBSD take all of it, which looks the same from outside."""
     content = pattern(2000)
-    for name in ("busybox", "curl", "atftp", "tftp-hpa"):
+    for name in ("busybox", "curl", "atftp", "tftp-hpa", "slof", "freebsd"):
 
         def server(packet, local_port, port):
             if port == 69 and b"tsize" in packet:
@@ -380,11 +419,12 @@ def _unreachable_to_rrq(packet, local_port, port):
     return [(4, 69, UNREACHABLE)]
 
 
-def test_icmp_to_the_request_ends_it_for_edk2_alone():
-    """R-SEC-18 (ROM note): one RRQ, PXE-E99 on its screen; all others keep their schedule."""
-    run = Run(rom("edk2"), _unreachable_to_rrq)
-    same((len(run.net.sent), run.net.clock, run.result["outcome"]), (1, 4, "failed"))
-    same(run.result["transfers"][0]["unreachable"], 1)
+def test_icmp_to_the_request_ends_it_for_edk2_and_slof_alone():
+    """R-SEC-18 (ROM note): one RRQ, PXE-E99 on EDK2's screen; all others keep their schedule."""
+    for name in ("edk2", "slof"):
+        run = Run(rom(name), _unreachable_to_rrq)
+        same((len(run.net.sent), run.net.clock, run.result["outcome"]), (1, 4, "failed"))
+        same(run.result["transfers"][0]["unreachable"], 1)
     for name, sends in (("ipxe", 6), ("u-boot", 11), ("busybox", 12), ("atftp", 6), ("curl", 43)):
         same(len(Run(rom(name), _unreachable_to_rrq).net.sent), sends, name)
 
@@ -405,9 +445,11 @@ def _dies_after(last):
     return server
 
 
-def test_icmp_to_an_ack_ends_it_for_edk2_busybox_and_atftp():
-    """The captures: silence, ERROR 0 `read error`, silence; the others resend their ACK."""
-    for name, parting in (("edk2", None), ("busybox", error(0, "read error")), ("atftp", None)):
+def test_icmp_to_an_ack_ends_it_for_edk2_slof_busybox_and_atftp():
+    """The captures: ERROR 0 `read error` of BusyBox, silence of the others; who believes no ICMP
+    sends its ACK again."""
+    leaves = (("edk2", None), ("slof", None), ("busybox", error(0, "read error")), ("atftp", None))
+    for name, parting in leaves:
         flat = rom(name)
         run = Run(flat, _dies_after(3))
         expected = [ack(3)] if parting is None else [ack(3), parting]

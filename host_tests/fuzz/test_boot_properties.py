@@ -336,6 +336,8 @@ class Case:
                     continue
                 said += datagram[4:]
                 block += 1
+                if len(datagram) - 4 < blksize:
+                    break  # what is held behind the end is no part of the file
                 if held and held[2:4] == wire_number(block, rollover).to_bytes(2, "big"):
                     datagram, held = held, None
                     said += datagram[4:]

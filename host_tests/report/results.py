@@ -168,7 +168,7 @@ def compare(text="request 2"):
 def compat(text="undionly.kpxe"):
     row = {"rom": "intel-undi", "name": "Intel", "form": "hard", "form_text": text,
            "verdict": "boots", "code": None, "why": text, "ports": [2070, 2071], "blksize": 1456,
-           "time_ms": 12}  # fmt: skip
+           "windowsize": 4, "time_ms": 12}  # fmt: skip
     return {
         "schema": 1, "kind": "compat", "server": wire.SERVER, "port": 69, "file": text,
         "endpoint": "local", "boots": ["intel-undi"], "fails": ["edk2"], "not_run": [],

@@ -68,6 +68,14 @@ def test_every_kind_of_result_has_its_verdict_first(tmp_path, kind):
         assert page.words.find(later) in (-1, *range(first, len(page.words)))
 
 
+def test_compat_names_the_window_in_effect_beside_the_blksize(tmp_path):
+    found = results.compat()
+    found["rows"][1].pop("windowsize")  # a result of an older version
+    words = Reader(_page(tmp_path, found)).words
+    assert "blksizewindowtime" in words  # the cells of a row, without what is between them
+    assert "2070, 2071145640.01 s" in words and "2070, 20711456--" in words
+
+
 @pytest.mark.parametrize("text", results.HOSTILE)
 @pytest.mark.parametrize("kind", KINDS)
 def test_hostile_text_is_shown_and_nothing_of_it_is_interpreted(tmp_path, kind, text):

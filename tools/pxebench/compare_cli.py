@@ -51,6 +51,8 @@ def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, j
     wanted = flat(load_rom(rom)) if rom else None
     notes = []
     sides = [_side(path, client, boot, stage, file_name, notes) for path in (reference, ours)]
+    if stage is not None and stage > max(side.programs for side in sides):
+        raise Refused(f"Neither capture has a program number {stage} (--stage).")
     tolerance = comparing.Tolerance(percent, ms)
     found = comparing.compare(sides[0], sides[1], tolerance, wanted)
     found.notes = notes + found.notes
@@ -63,12 +65,14 @@ def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, j
 
 
 class Side:
-    """What is compared of one capture: like a `conversations.Boot`."""
+    """What is compared of one capture: like a `conversations.Boot`.  `programs`: how many the
+    boot has."""
 
-    def __init__(self, dhcp, conversations, client):
+    def __init__(self, dhcp, conversations, client, programs):
         self.dhcp = dhcp
         self.conversations = conversations
         self.client = client
+        self.programs = programs
 
 
 def _side(path, client_name, boot_number, stage, file_name, notes):
@@ -84,13 +88,15 @@ def _side(path, client_name, boot_number, stage, file_name, notes):
     boots = boots or client.power_ons()
     number = boot_number or 1
     if not 1 <= number <= len(boots):
-        raise Refused(f"{place} has {len(boots)} boots, no boot {number} (--boot).")
+        raise Refused(f"{place} has {_count(len(boots), 'boot')}, no boot {number} (--boot).")
     if len(boots) > 1 and boot_number is None:
         notes.append(f"{place} has {len(boots)} boots; the first is compared (--boot).")
     programs = boots[number - 1]
+    count = len(programs)
     if stage is not None and len(programs) > 1:
         if not 1 <= stage <= len(programs):
-            raise Refused(f"{place} has {len(programs)} programs in that boot, no number {stage}.")
+            there = _count(len(programs), "program")
+            raise Refused(f"{place} has {there} in that boot, no number {stage} (--stage).")
         before = programs[stage - 2][0] if stage > 1 else None
         programs = programs[stage - 1 : stage]
         dhcp = programs[0][0].dhcp if programs[0][0] is not before else []
@@ -107,7 +113,7 @@ def _side(path, client_name, boot_number, stage, file_name, notes):
         talks = [talk for talk in talks if talk.file == file_name]
         if not talks:
             raise Refused(f"{place} has no request for {show(file_name)}.")
-    return Side(dhcp, talks, client)
+    return Side(dhcp, talks, client, count)
 
 
 def _as_json(found, paths, sides, tolerance):
@@ -149,14 +155,17 @@ def _show(found, paths, sides):
 
 
 def _verdict(found, sides):
-    number = len(found.differences)
-    if number:
-        return f"Different: {number} difference{'s' * (number > 1)}."
+    if found.differences:
+        return f"Different: {_count(len(found.differences), 'difference')}."
     talks = len(sides[0].conversations)
     packets = sum(len(talk.packets) for talk in sides[0].conversations)
     dhcp = sum(not message.reply for _, message in sides[0].dhcp)
-    more = f" and {dhcp} DHCP packets" if dhcp and sides[1].dhcp else ""
-    return f"Equal: {talks} transfer{'s' * (talks != 1)} with {packets} packets{more}."
+    more = f" and {_count(dhcp, 'DHCP packet')}" if dhcp and sides[1].dhcp else ""
+    return f"Equal: {_count(talks, 'transfer')} with {_count(packets, 'packet')}{more}."
+
+
+def _count(number, noun):
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _side_by_side(found, paths):

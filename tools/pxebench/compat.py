@@ -272,7 +272,8 @@ def _success(result):
             said.append(f"the server leaves out {', '.join(left)}")
         said += smaller
     if last["retransmits"]:
-        said.append(f"{last['retransmits']} packets sent again")
+        number = last["retransmits"]
+        said.append(f"{number} packet{'s' * (number != 1)} sent again")
     return "; ".join(said) or "everything it asks for is granted"
 
 

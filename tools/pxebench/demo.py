@@ -117,9 +117,10 @@ def _verdict(results, digest, url):
         "high ports back to clients stops such a ROM, and lets a client under the OS through.\n"
         "\n"
         "To try next\n\n"
-        "  make firewall-demo                       that firewall, and the ROM stopped by it\n"
-        "  .venv/bin/pxebench fetch tftp://YOUR-SERVER/undionly.kpxe --pcap boot.pcap\n"
-        "                                           your own server, with a capture\n"
+        "  make firewall-demo                       that firewall, and the way out of it\n"
+        "  make boot-demo                           a boot from nothing: DHCP first\n"
+        "  .venv/bin/pxebench diagnose --server YOUR-SERVER --file undionly.kpxe\n"
+        "                                           your own network, and the rule to change\n"
         f"  .venv/bin/pxebench roms show {_ROM}  what is known of this ROM, and from where"
     )
     return 0

@@ -173,6 +173,8 @@ def words(result, all_rules=False, quiet=False):
 
 
 def _rules(rules, all_rules):
+    from pxebench.diagnosing.rules import CURES
+
     if rules["advice"]:
         yield from _list("What to do", [rules["advice"]])
     if rules["least"]:
@@ -183,7 +185,7 @@ def _rules(rules, all_rules):
             continue
         shown += 1
         yield ""
-        yield f"  {item['product']} ({rules.CURES[item['cure']]}):"
+        yield f"  {item['product']} ({CURES[item['cure']]}):"
         for line in item["text"].splitlines():
             yield "    " + line
         if item["note"]:

@@ -103,10 +103,11 @@ def _tell(learned, out):
         say.line(f"  note    {show(note)}")
     say.line(f"  ports   {port_words(rom)}")
     say.line(f"  asks    {show(option_words(rom))}")
-    seen = [fact for fact in facts(rom) if fact.path.startswith("tftp.on.")]
-    known = [fact for fact in seen if fact.mark != "assumed"]
-    for fact in known:
-        hazard = fact.path.removeprefix("tftp.on.")
+    for fact in facts(rom):
+        if ".on." not in fact.path or fact.mark == "assumed":
+            continue
+        # What a size probe does in its own way is named as such: requests[0].on.no_oack
+        hazard = fact.path.removeprefix("tftp.").removeprefix("on.")
         say.line(f"  {hazard}: {show(json.dumps(fact.content))} ({show(fact.note or '')})")
     for title, sentences in (
         (

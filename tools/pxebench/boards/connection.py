@@ -26,9 +26,11 @@ _RESTART_S = 1.0  # until a board that restarts is off the line, or says so
 _LOST = (OSError, SerialException, EOFError)
 _GARBLED = (TransportError, struct.error, IndexError, ValueError, SyntaxError)
 
-# A folder that a bench left mounted would be asked for each import, and nobody answers.
+# A folder that a bench left mounted would be asked for each import, and nobody answers; who asks
+# it when the PC goes away is left deaf to Ctrl-C.
 _WHO = """\
-import gc, json, os, sys
+import gc, json, micropython, os, sys
+micropython.kbd_intr(3)
 try:
     os.umount('/remote')
 except OSError:

@@ -21,6 +21,8 @@ _BOOT_S = 15.0  # a soft reset, with the board's boot.py
 _LEAVE_S = 0.7  # at the end nobody wants to wait
 _READ_S = 30.0  # a whole answer
 _TRIES = 3
+_QUESTIONS_S = 3.0  # for a mounted folder, one after the other: an import looks in many places
+_QUESTION_S = 0.3  # the longest silence between two
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
 
 
@@ -85,6 +87,8 @@ class Line(SerialTransport):
         if self.mounted:
             self.serial, self.mounted = self.raw_serial, False
         for left in reversed(range(_TRIES)):
+            if left < _TRIES - 1:
+                self._deny_folder()
             self.heard = b""
             self.raw_serial.write(b"\r\x03")
             time.sleep(0.05)
@@ -107,6 +111,16 @@ class Line(SerialTransport):
         if not self._read_to(_RAW, _ANSWER_S):
             raise TransportError(self.heard)
         self.in_raw_repl = True
+
+    def _deny_folder(self):
+        """Answer a board that still asks for a mounted folder whose PC is gone: there is no such
+        file. While it waits for that answer, mpremote's half on the board is deaf to Ctrl-C."""
+        until = time.monotonic() + _QUESTIONS_S
+        data = b"\x18"
+        while data and time.monotonic() < until:
+            if b"\x18" in data:  # else it is the rest of a question, or noise
+                self.raw_serial.write(b"\x18" + b"\xff" * 8)
+            data = self.receive(_QUESTION_S)
 
     def leave(self):
         """End what runs, take the mounted folder away, go to the friendly REPL."""

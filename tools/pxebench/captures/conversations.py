@@ -147,7 +147,8 @@ class Capture:
     @property
     def notes(self):
         """What a reader must know of the file, as sentences."""
-        strays = f"{self.strays} packets belong to a transfer whose request is not in the file."
+        packets = "packet belongs" if self.strays == 1 else "packets belong"
+        strays = f"{self.strays} {packets} to a transfer whose request is not in the file."
         return self.file.notes + ([strays] if self.strays else [])
 
     def client(self, wanted=None):

@@ -133,19 +133,26 @@ def _read(path, stream):
 
 
 def _notes(counts, linktypes):
-    for what, sentence in (
-        ("torn", "The file ends in the middle of a record."),
-        ("fragments", "{} later IP fragments were passed over."),
-        ("fragmented", "{} packets came as IP fragments."),
-        ("cut", "{} frames are cut short in the file."),
-        ("ipv6", "{} IPv6 packets were passed over."),
-        ("broken", "{} frames are no whole packets and were passed over."),
-        ("timeless", "{} packets have no time of their own."),
+    if "torn" in counts:
+        yield "The file ends in the middle of a record."
+    for what, one, several in (
+        ("fragments", "later IP fragment was passed over", "later IP fragments were passed over"),
+        ("fragmented", "packet came as IP fragments", "packets came as IP fragments"),
+        ("cut", "frame is cut short in the file", "frames are cut short in the file"),
+        ("ipv6", "IPv6 packet was passed over", "IPv6 packets were passed over"),
+        (
+            "broken",
+            "frame is no whole packet and was passed over",
+            "frames are no whole packets and were passed over",
+        ),
+        ("timeless", "packet has no time of its own", "packets have no time of their own"),
     ):
         if what in counts:
-            yield sentence.format(counts[what])
+            yield f"{counts[what]} {one if counts[what] == 1 else several}."
     for linktype, number in sorted(linktypes.items()):
-        yield f"{number} frames of link type {linktype} were passed over."
+        frames = "frame" if number == 1 else "frames"
+        were = "was" if number == 1 else "were"
+        yield f"{number} {frames} of link type {linktype} {were} passed over."
 
 
 # --- the file: records ---------------------------------------------------------------------------

@@ -320,4 +320,4 @@ def _state(talk):
         "unanswered": "never answered",
     }[talk.outcome]
     code = f" with ERROR {error.code}" if error and talk.outcome in ("aborted", "refused") else ""
-    return f"{words}{code}, {talk.blocks} blocks acknowledged"
+    return f"{words}{code}, {talk.blocks} block{'s' * (talk.blocks != 1)} acknowledged"

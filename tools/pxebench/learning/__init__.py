@@ -195,8 +195,9 @@ def _trim(rom, sightings):
 def _contents(taken):
     talks = [talk for boot in taken.boots for talk in boot]
     rrqs = sum(len(talk.requests) for talk in talks)
+    boots = max(len(taken.boots), len(taken.whole))  # one without DHCP, or without a request
     return (
-        f"{len(taken.boots)} boot{'s' * (len(taken.boots) != 1)}, {len(talks)} "
+        f"{boots} boot{'s' * (boots != 1)}, {len(talks)} "
         f"transfer{'s' * (len(talks) != 1)}, {rrqs} RRQ{'s' * (rrqs != 1)} of "
         f"{show(taken.client.name)}"
     )

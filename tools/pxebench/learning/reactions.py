@@ -327,9 +327,9 @@ class _Walk:
             if message.kind == "ERROR":
                 return accepted if accepted and self.goes_on else error_words(message)
             if message.kind == "ACK":
-                if accepted:
-                    return accepted
                 came = tftp(event.packet).block
+                if accepted and came in (None, message.block):
+                    return accepted
                 if message.block == self._last() or came is None:
                     return "ack"
                 return "ack_that" if message.block == came else "ack"

@@ -50,7 +50,7 @@ def compat(result, captures):
     )
     if result["server_facts"]:
         section["lists"].append({"title": "The server", "items": list(result["server_facts"])})
-    head = ["ROM", "boots", "code", "why", "from ports", "blksize", "time"]
+    head = ["ROM", "boots", "code", "why", "from ports", "blksize", "window", "time"]
     rows, marks = [], []
     for row in result["rows"]:
         ports = [str(port) for port in row["ports"]]
@@ -58,7 +58,10 @@ def compat(result, captures):
         time = f"{row['time_ms'] / 1000:.2f} s" if row["time_ms"] is not None else None
         name = row["rom"] + (f" ({row['form_text']})" if row.get("form_text") else "")
         rows.append(
-            [name, row["verdict"], row["code"], row["why"], ", ".join(ports), row["blksize"], time]
+            [
+                *(name, row["verdict"], row["code"], row["why"], ", ".join(ports)),
+                *(row["blksize"], row.get("windowsize"), time),
+            ]
         )
         marks.append({"boots": "good", "fails": "bad"}.get(row["verdict"], "odd"))
     section["tables"].append(table("ROM by ROM", head, rows, marks=marks))
