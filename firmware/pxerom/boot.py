@@ -124,7 +124,7 @@ class _Job:
             return self.result
         from pxerom.port68 import Port68
 
-        nic.life_s = job["max_time_ms"] // 1000 + 60
+        nic.life_s = job["max_time_ms"] // 1000 + 60  # pyright: ignore
         if job.get("trace"):
             from pxerom.trace import Trace
 

@@ -20,7 +20,8 @@ class BootScreen(Screen):
         super().__init__(rom, write)
         self._boot = self._screen["boot"]
         self._live = live
-        self._known = {"menu": None}
+        self._known = {}
+        self._known["menu"] = None
         self._width = 0  # of the count-down that stands there
 
     def event(self, event):

@@ -25,12 +25,11 @@ prompt (43.10) at the PXE server.
 E76|server|Bad or missing multicast discovery address|Set 43.7, or switch multicast discovery off \
 (bit 1 of 43.6).
 E77|server|Bad or missing discovery server list|Set 43.8, or allow broadcast or multicast (43.6).
-E78|server|Could not locate boot server|See that the boot server of that type runs and listens on \
-UDP 4011 and 67.
+E78|server|Could not locate boot server|See that this boot server runs, on UDP 4011 and 67.
 E79|server|NBP is too big to fit in free base memory|Offer undionly.kpxe or pxelinux.0, \
 not a kernel or an EFI program.
-M0F|ours|Exiting PXE ROM|Choose another entry of the menu to boot over the network.
-EA0|ours|Network boot canceled by keystroke|Boot again, and leave the keyboard alone."""
+M0F|ours|Exiting PXE ROM|Choose another entry of the menu.
+EA0|ours|Network boot canceled by keystroke|Boot again, and press no key."""
 
 # UEFI's code for each legacy one, and UEFI's texts; 99 stands for all others (R-PXE-61).
 _UEFI = (
