@@ -4,8 +4,16 @@ So that `.venv/bin/pytest` alone, in an editor say, runs the same programs as `m
 """
 
 import os
+import signal
 from pathlib import Path
 
 TOOLS_BIN = Path(__file__).resolve().parent.parent / ".tools" / "bin"
 
 os.environ["PATH"] = os.pathsep.join([str(TOOLS_BIN), os.environ["PATH"], "/usr/sbin", "/sbin"])
+
+# `nohup make test &` hands down that Ctrl-C and a hang-up are ignored, and the tests send both:
+# the programs under test are to start with neither ignored.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)  # ignored here, and by no child

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -82,6 +83,22 @@ def test_serve_serves_until_ctrl_c(bench, tmp_path):
     assert "TFTP Aborted" in lines[0]
     assert f"{ADDRESS}:2071" in lines[1]
     assert "10240 bytes" in lines[1]
+
+
+def test_serve_knows_names_of_any_bytes(bench, tmp_path):
+    name = "größe 1.bin"
+    other = b"\xff\xfe.bin"
+    with servers.folder({name: FILES["small.bin"]}) as folder:
+        with open(os.path.join(os.fsencode(folder), other), "wb") as file:
+            file.write(b"other")
+        with servers.pxebench(folder) as server:
+            run = bench.fetch(server.url(quote(name)), "--out", "image")
+            assert run.returncode == 0, run.stderr
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(5)
+                client.sendto(b"\0\1" + other + b"\0octet\0", (server.host, server.port))
+                assert client.recv(600) == b"\0\3\0\1other"
+    assert (bench.folder / "image").read_bytes() == FILES["small.bin"]
 
 
 def test_serve_that_cannot_is_one_sentence(bench, tmp_path):

@@ -4,13 +4,17 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from pxebench import cli, job
 
 from host_tests.bench_cli.conftest import ADDRESS
+from host_tests.lab import namespaces
 
 
 def _refused(run, code, *words):
@@ -48,10 +52,12 @@ def _refused(run, code, *words):
     ],
 )  # fmt: skip
 def test_bad_url_is_refused_with_a_sentence(bench, url, word):
+    """R-TFTP-3: among them a name too long, one that is empty, and one with a NUL."""
     _refused(bench("fetch", url), 2, "" if word == "no" else word)
 
 
 def test_longest_name_is_taken():
+    """R-TFTP-3."""
     assert job.parse_url("tftp://h/" + "x" * 127) == ("h", 69, "x" * 127)
     assert job.parse_url("TFTP://h:6900//a#b?c") == ("h", 6900, "/a#b?c")
 
@@ -81,6 +87,8 @@ def test_longest_name_is_taken():
         (["--bind", "localhost"], "--bind"),
         (["--json", "x", "--pcap", "./x"], "both"),
         (["--out", "x", "--pcap", "x"], "both"),
+        (["--out", ""], "--out names no file"),
+        (["--json", ""], "--json names no file"),
         (["--nosuch"], "--nosuch"),
     ],
 )
@@ -116,7 +124,7 @@ def test_broken_wait_is_named_down_to_its_index(bench):
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\xff", "[" * 100000, '{"id": 1e999}'])
 def test_file_that_is_no_rom_is_refused(bench, text):
     (bench.folder / "rom.json").write_bytes(text.encode("latin-1"))
-    _refused(bench("fetch", "tftp://127.0.0.1:9/x", "--rom", "rom.json"), 2)
+    _refused(bench("fetch", "tftp://127.0.0.1:9/x", "--rom", "rom.json"), 2, "rom.json")
 
 
 @pytest.mark.parametrize("endpoint", ["local", "micropython"])
@@ -168,6 +176,24 @@ def test_resolver_that_hangs_ends_with_max_time_and_with_ctrl_c(monkeypatch, cap
     assert time.monotonic() - began < 5
 
 
+def test_number_needs_no_resolver(monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("it was asked"))
+    assert job.resolve("127.0.0.1", 1) == "127.0.0.1"
+
+
+def test_server_without_a_route_is_not_met_with_silence():
+    with namespaces.lab() as lab:
+        machine = lab.namespace("alone")
+
+        def fetch(*words):
+            return machine.run(sys.executable, "-m", "pxebench", "fetch", *words, check=False)
+
+        _refused(fetch("tftp://192.0.2.9/x"), 3, "no route from this machine to 192.0.2.9")
+        other = lab.namespace("other")
+        lab.cable(machine, "here", "192.0.2.1/24", other, "there", "192.0.2.2/24")
+        _refused(fetch("tftp://192.0.2.9/x", "--bind", "127.0.0.1"), 3, "from 127.0.0.1")
+
+
 def test_group_address_is_no_server(bench):
     for host in ("224.0.0.1", "255.255.255.255", "0.0.0.0"):
         _refused(bench("fetch", f"tftp://{host}/x"), 2, host)
@@ -203,12 +229,22 @@ def test_closed_and_full_stdout_do_not_break_a_boot(bench, served):
 def test_reader_that_goes_away_is_no_error(bench):
     run = bench.finish(_shell(bench, '"$0" -m pxebench roms show intel-undi | head -1'))
     assert run.stderr == ""
+    text = '{ "$0" -m pxebench roms; echo $? >&2; } | { exec <&-; sleep 3; }'
+    assert bench.finish(_shell(bench, text)).stderr == "141\n"
+
+
+def test_ctrl_c_while_the_commands_load_is_an_end_without_a_traceback(bench):
+    (bench.folder / "click.py").write_text("raise KeyboardInterrupt\n")
+    environment = {**os.environ, "PYTHONPATH": str(bench.folder)}
+    for command in (
+        [sys.executable, "-m", "pxebench"],
+        [Path(sys.executable).parent / "pxebench"],
+    ):
+        run = subprocess.run([*command, "roms"], env=environment, capture_output=True, timeout=20)
+        assert (run.returncode, run.stdout, run.stderr) == (130, b"", b"")
 
 
 def _shell(bench, text):
-    import subprocess
-    import sys
-
     return subprocess.Popen(
         ["sh", "-c", text, sys.executable],
         stdout=subprocess.PIPE,

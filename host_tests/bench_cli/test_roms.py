@@ -1,6 +1,10 @@
 """The ROMs on the host: shown with their evidence, adjusted only where they allow it."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 
 import pytest
 from pxebench import job, roms
@@ -30,6 +34,7 @@ def test_longest_timeout_stays_within_what_a_rom_file_may_state():
 
 
 def test_timeout_scales_every_table_and_is_said_when_it_can_be():
+    """R-TIM-7: the ROM waits as long as it asks the server to."""
     for seconds, said in ((2, "2"), (255, "255"), (0.5, None), (1.5, None), (256, None)):
         tftp = _adjusted(timeout=seconds)
         expected = [round(wait * seconds) for wait in _TABLE]
@@ -82,10 +87,49 @@ def test_list_names_every_rom(bench):
     row = next(line for line in run.stdout.splitlines() if line.startswith("intel-undi "))
     assert "2070, +1 per request" in row
     assert "tsize 0; then blksize 1456" in row
-    assert "assumed" in row
+    assert run.stdout.splitlines()[0].split()[-2:] == ["assumed", "name"]
     as_json = json.loads(bench("roms", "--json").stdout)
     assert [rom["id"] for rom in as_json] == ids
     assert all(sum(rom["evidence"].values()) > 0 for rom in as_json)
+
+
+def test_list_loses_nothing_on_a_narrow_terminal():
+    for columns in (40, 80, 200):
+        text = _on_a_terminal(columns, "roms")
+        lines = text.splitlines()
+        assert all(len(line) <= columns for line in lines)
+        shown = "".join(text.split())
+        for rom_id in roms.ids():
+            assert any(line.strip().split(" ")[0] == rom_id for line in lines), rom_id
+            words = roms.port_words(job.load_rom(rom_id)).split()
+            if columns == 80:
+                assert all(word in shown for word in words), words
+        if columns == 80:
+            for word in ("2.x", "(LANDesk,", "HP)", "windowsize", "49152-65535,"):
+                assert word in shown
+
+
+def _on_a_terminal(columns, *words):
+    """What `pxebench` shows on a terminal of so many columns, without its colours."""
+    terminal, end = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pxebench", *words],
+        stdout=end,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},
+    )
+    os.close(end)
+    shown = b""
+    while True:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # EIO: the other end is closed
+            break
+        if not data:
+            break
+        shown += data
+    os.close(terminal)
+    assert process.wait(10) == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
 
 
 def test_every_fact_is_shown_with_its_mark_its_note_and_the_sources(bench):
@@ -130,4 +174,6 @@ def test_unknown_rom_is_one_sentence(bench):
     for words in (["show", "nosuch"], ["show", "nosuch", "--json"]):
         run = bench("roms", *words)
         assert run.returncode == 2
-        assert run.stderr.splitlines() == ["pxebench: There is no ROM called nosuch."]
+        assert run.stderr == (
+            "pxebench: There is no ROM called nosuch; `pxebench roms` lists them.\n"
+        )

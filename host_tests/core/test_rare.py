@@ -490,7 +490,7 @@ def test_gap_in_a_window_is_told_once_by_u_boot_and_with_each_block_by_edk2():
 
 
 def test_timer_that_follows_the_round_trips_waits_four_of_them():
-    """iPXE's retry.c: t := 7/8 t + r/2, so t comes to 4 r; never below the table's first."""
+    """R-TIM-2, iPXE's retry.c: t := 7/8 t + r/2, so it comes to 4 r; never below the table's."""
     timer = Smoothed([250, 550, 1040, 2030, 4070, 8160])
     now = ticks_add(0, 0)
     timer.sent(now)

@@ -204,7 +204,8 @@ def test_requests_are_those_of_the_captures_byte_for_byte():
 
 
 def test_ladder_of_requests_is_the_captured_one():
-    """R-TFTP-6, R-TFTP-70, R-TFTP-71 (ROM notes): times, bytes, ports, and the end."""
+    """R-TFTP-6, R-TFTP-70, R-TFTP-71 (ROM notes): times, bytes, ports, and the end. R-TIM-1,
+    R-TIM-2, R-TIM-3: EDK2's, iPXE's and U-Boot's waits."""
     for name in _names():
         waits, _ = _WAITS[name]
         run = Run(rom(name), silence, _FILE)
@@ -224,7 +225,7 @@ def test_ladder_of_requests_is_the_captured_one():
 
 
 def test_ends_are_those_on_the_captured_clocks():
-    """Within 5 %: a guest that runs in an emulator is late."""
+    """R-TIM-1, R-TIM-2, R-TIM-3. Within 5 %: a guest that runs in an emulator is late."""
     for name, seconds in _GIVES_UP.items():
         total = sum(_WAITS[name][0]) / 1000
         assert abs(total - seconds) <= seconds * 0.05, (name, total)
@@ -240,7 +241,7 @@ def _dying(count):
 
 
 def test_server_that_dies_in_mid_file_hears_the_last_ack_at_the_captured_times():
-    """R-TFTP-71, R-TFTP-73: and GRUB alone says something when it leaves."""
+    """R-TFTP-71, R-TFTP-73, R-TIM-1: and GRUB alone says something when it leaves."""
     for name in _names():
         _, waits = _WAITS[name]
         run = Run(rom(name), _dying(9), _FILE, Check(Long(60000)), keep="sent", told=False)

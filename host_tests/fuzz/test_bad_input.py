@@ -144,7 +144,7 @@ def test_error_in_mid_file_does_not_start_the_file_again(fetch, content):
 
 
 def test_server_that_drips_is_ended_by_the_bench(fetch, content):
-    with scripted.serve({"f": content}, known=(), drip_s=0.3) as server:
+    with scripted.serve({"f": content}, known=(), drip_s=0.15) as server:
         words = ("--max-time", "1")
         result = fetch(server.url("f"), fetch.rom("os-client"), content, *words)
     assert result["outcome"] == "failed"

@@ -98,7 +98,7 @@ def test_server_that_cannot_start_says_why():
     with (
         pytest.raises(programs.LabError, match="atftpd.*ended before"),
         servers.folder({}) as folder,
-        servers.atftpd(folder, "192.0.2.1", 6969),
+        servers.atftpd(folder, "192.0.2.1", servers.free_port()),
     ):
         pass
 

@@ -1,6 +1,16 @@
-"""`python -m pxebench` is `pxebench`."""
+"""`pxebench`, also as `python -m pxebench`: the way in, and out while the commands still load."""
 
-from pxebench.cli import main
+import os
+
+
+def main():
+    """Run the command line; a Ctrl-C ends it in good order from here on."""
+    try:
+        from pxebench.cli import main as run
+    except KeyboardInterrupt:
+        os._exit(130)  # nothing has begun, and there is nothing to say it with yet
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -99,7 +99,7 @@ def _guarded(arguments):
     except (click.Abort, KeyboardInterrupt):
         _say("Interrupted.")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # as which click passes a broken pipe on
         return _EXIT_PIPE
     except OSError as error:
         if error.errno not in _NO_ROOM or os.environ.get("PXEBENCH_DEBUG"):

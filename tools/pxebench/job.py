@@ -123,6 +123,11 @@ def resolve(host, max_time_ms=None):
     import socket
     import threading
 
+    try:
+        return socket.inet_ntoa(socket.inet_pton(socket.AF_INET, host))
+    except (OSError, ValueError):
+        pass  # a name
+
     found = []
     reason = ["the resolver did not answer in time"]
 
@@ -158,8 +163,14 @@ def load_rom(wanted):
         return rom
     except profile.ProfileError as error:
         if not error.path:  # the file as a whole: the message names it
-            message = str(error).removeprefix("the file: ")
-            raise Refused(one_sentence(message[:1].upper() + message[1:])) from None
+            message = str(error)
+            if message.startswith("there is no ROM"):
+                message += "; `pxebench roms` lists them"
+            if message.startswith("expected"):
+                message = f"{wanted} is no ROM: {message}"
+            if not message.startswith(wanted):  # a path begins as it is written
+                message = message[:1].upper() + message[1:]
+            raise Refused(one_sentence(message)) from None
         raise Refused(one_sentence(f"ROM {wanted}: {error}")) from None
 
 

@@ -2,8 +2,10 @@
 
 1. What cannot be written is refused before anything is sent.
 2. `-` is standard output, for `--json` alone.
+3. Two runs never write one file: each holds its FILE.part while its firmware writes there.
 """
 
+import contextlib
 import errno
 import os
 import sys
@@ -17,6 +19,8 @@ def check(targets):
     for option, path in targets.items():
         if path is None or (path == "-" and option == "--json"):
             continue
+        if not path:
+            raise Refused(f"{option} names no file.")
         place = os.path.abspath(path)
         if place in taken and not place.startswith("/dev/"):
             raise Refused(f"{taken[place]} and {option} both name {show(path)}.")
@@ -33,6 +37,66 @@ def check(targets):
             )
         if not os.access(target, os.W_OK):
             raise Refused(f"Cannot write {show(path)} for {option}: no permission.", EXIT_BENCH)
+
+
+@contextlib.contextmanager
+def claimed(path):
+    """Hold `path`.part, for as long as it lasts, against other runs; `Refused` when one has it.
+
+    The firmware opens it by name and gives it the name `path`; what an end by force leaves of it
+    is removed here.  None for no path.
+    """
+    part = f"{path}.part"
+    handle = None if path is None else _claim(path, part)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            if _is_at(handle, part):
+                with contextlib.suppress(OSError):
+                    os.remove(part)
+            os.close(handle)
+
+
+def _claim(path, part):
+    # A locked descriptor of `part`; None where that cannot be had and the firmware will say why.
+    try:
+        import fcntl
+    except ImportError:  # no Unix
+        return None
+    if os.path.exists(path) and not os.path.isfile(path):
+        return None
+    if os.path.isdir(part):
+        raise Refused(f"Cannot write {show(path)}: {show(part)} is a folder.", EXIT_BENCH)
+    while True:
+        handle = None
+        try:
+            if os.path.islink(part):
+                os.remove(part)  # else what it leads to would be written
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            handle = os.open(part, flags, 0o666)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise Refused(
+                f"Cannot write {show(path)}: another run is writing it; wait for that one, or "
+                f"name another file.",
+                EXIT_BENCH,
+            ) from None
+        except OSError:  # or a file system without locks
+            if handle is not None:
+                os.close(handle)
+            return None
+        if _is_at(handle, part):
+            return handle
+        os.close(handle)  # the other run ended just now, and took the name with it
+
+
+def _is_at(handle, path):
+    try:
+        return os.path.samestat(os.fstat(handle), os.lstat(path))
+    except OSError:
+        return False
 
 
 def store(option, path, write):

@@ -103,8 +103,12 @@ def option_words(rom):
 
 def evidence_words(rom):
     """`4 of 35 assumed`; `roms show` tells the other marks apart."""
+    return f"{_assumed(rom)} assumed"
+
+
+def _assumed(rom):
     found = counts(rom)
-    return f"{found['assumed']} of {sum(found.values())} assumed"
+    return f"{found['assumed']} of {sum(found.values())}"
 
 
 def list_all(as_json):
@@ -123,10 +127,9 @@ def list_all(as_json):
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    head = ("id", "source ports", "options asked for", "facts", "name")
+    head = ("id", "source ports", "options asked for", "assumed", "name")
     rows = [
-        (rom["id"], port_words(rom), option_words(rom), evidence_words(rom), rom["name"])
-        for rom in roms
+        (rom["id"], port_words(rom), option_words(rom), _assumed(rom), rom["name"]) for rom in roms
     ]
     if sys.stdout and sys.stdout.isatty():
         _table(head, rows)
@@ -143,8 +146,11 @@ def _table(head, rows):
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
-    table.columns[0].min_width = max(len(row[0]) for row in rows)  # an id has to be typed
+    table = Table(*head, box=box.SIMPLE_HEAD, padding=0)
+    for column in table.columns:
+        column.overflow = "fold"  # nothing is left out, however narrow the terminal
+    for column in (0, 3):
+        table.columns[column].no_wrap = True  # an id has to be typed
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

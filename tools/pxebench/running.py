@@ -4,10 +4,12 @@ The events of the job go to all who listen: the view, the record for `--json`, t
 `--pcap`.  When it is over, its result is completed, explained and written.
 """
 
+import errno
+import socket
 import sys
 
 from pxebench import job, outputs
-from pxebench.job import EXIT_FAILED, EXIT_OK, Refused
+from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 
 def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
@@ -22,6 +24,8 @@ def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
     listeners = [known.event, view.event]
     client = None  # a ROM that boots has no address yet
     if todo["job"] == "fetch":
+        if kind != "serial":
+            _check_way(todo["server"], todo.get("bind"))
         client = client_address(todo["server"], todo.get("bind"))
     kept = Record(client) if json_path or server_pcap else None
     if kept:
@@ -32,8 +36,10 @@ def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
 
         capture = Capture(client or "0.0.0.0", rom)
         listeners.append(capture.event)
+    stored = todo["sink"].get("path") if kind != "serial" else None  # on a board, it is there
     try:
-        result = _run(run, kind, todo, known, listeners)
+        with outputs.claimed(stored):
+            result = _run(run, kind, todo, known, listeners)
     finally:
         view.close()
 
@@ -57,6 +63,25 @@ def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
     if unread:
         raise unread
     return code
+
+
+def _check_way(server, bind):
+    """Refuse a server to which no packet can leave: a ROM would find nothing but silence."""
+    if int(server.partition(".")[0]) >= 224:  # none to send to at all, as the firmware says
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((bind or "0.0.0.0", 0))
+        except OSError:  # the firmware's to say, of the port that it takes
+            return
+        try:
+            probe.connect((server, 9))  # sends nothing
+        except OSError as error:
+            if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL):
+                whence = bind or "this machine"
+                raise Refused(
+                    f"There is no route from {whence} to {server}.", EXIT_BENCH
+                ) from None
 
 
 def _run(run, kind, todo, known, listeners):

@@ -5,8 +5,9 @@ said about it. For production there is in.tftpd; this one is for a desk without 
 
 1. Only regular files below the folder are served, links followed; nothing is ever written.
 2. An OACK names only options that were asked for, with values that RFC 2348 and 2349 allow.
-3. Whatever a client sends, the server goes on for the others.
-4. A line is printed when a transfer is over: when, who, which file, the options granted, how it
+3. A name is bytes, as the file system has them: tftpy knows ASCII only.
+4. Whatever a client sends, the server goes on for the others.
+5. A line is printed when a transfer is over: when, who, which file, the options granted, how it
    ended. With `json_lines` it is one JSON object: {"client", "port", "file", "options", "outcome":
    "ok|aborted|timeout|refused", "error": {"code", "message"} or null, "bytes", "resent_bytes",
    "elapsed_ms"}.
@@ -133,6 +134,7 @@ class _Transfer(TftpContextServer):
         self.sock.bind((bind, 0))  # else a PC with two addresses may answer from the other one
         self.tidport = session.port
         self.state = _Start(self)
+        self.factory.classes = {**self.factory.classes, 1: _Request}
         self.granted = {}
         self.error = None
         self.packethook = self._seen
@@ -195,6 +197,17 @@ class _Transfer(TftpContextServer):
         if isinstance(packet, TftpPacketERR):
             text = (packet.errmsg or b"").decode("latin-1")
             self.error = {"by": "client", "code": packet.errorcode, "message": text}
+
+
+class _Request(TftpPacketRRQ):
+    # tftpy reads names of ASCII alone: it gets a stand-in, and the name is read here.
+    def decode(self):
+        name, nul, rest = self.buffer[2:].partition(b"\0")
+        if nul:
+            self.buffer = self.buffer[:2] + b"-\0" + rest
+        super().decode()
+        self.filename = os.fsdecode(name)
+        return self
 
 
 class _Start(TftpState):

@@ -187,7 +187,8 @@ def _success(result, out):
     transfer = result["transfers"][-1]  # the last one brought the file
     stored = f", stored as {show(str(out))}" if out else ""
     yield f"Fetched {show(transfer['file'])} from {transfer['server']}{stored}."
-    yield _row("size", f"{image.get('bytes', transfer['bytes'])} bytes")
+    size = image.get("bytes", transfer["bytes"])
+    yield _row("size", "1 byte" if size == 1 else f"{size} bytes")
     yield _row("SHA-256", image.get("sha256") or "-")
     yield _row("image", image_words(image))
     yield _row("ports", port_words(result))
