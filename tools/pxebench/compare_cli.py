@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from pxebench import outputs
+from pxebench import outputs, record
 from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, flat, load_rom, one_sentence, show
 
 _KEPT = 2  # alike rows shown on either side of a difference
@@ -58,7 +58,7 @@ def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, j
     found.notes = notes + found.notes
     if json_path:
         result = _as_json(found, (reference, ours), sides, tolerance)
-        outputs.store_json(json_path, result)
+        outputs.store_json(json_path, {**result, "command": record.command()})
     if json_path != "-":
         _show(found, (reference, ours), sides)
     return EXIT_OK if found.equal else EXIT_FAILED
