@@ -211,28 +211,8 @@ def _run_job(settings, boots, write, feed, nic):
     return _refused(result["message"]) if result.pop("event") == "refused" else result
 
 
-<<<<<<< HEAD
 def _refused(message):
     return {"schema": 1, "outcome": "refused", "message": message}
-=======
-def _fetch(settings, write, feed, nic):
-    # As `agent.run` does it, but that there is nobody to send the events to but the screen.
-    max_time_s = settings["max_time_s"]
-    target = sink.make(_sink(settings))
-    rom = agent.load_rom(settings["rom"])
-    _tell_room(settings, rom, write)
-    screen = Screen(rom, write)
-    screen.event({"event": "start"})
-    boot = Boot(rom, Udp(rom["udp"]["source_port"]), screen.event, feed)
-    return boot.fetch(
-        settings["server"],
-        settings["port"],
-        settings["file"],
-        target,
-        None,
-        (max_time_s or 3600) * 1000,
-    )
->>>>>>> main
 
 
 def _tell_room(settings, rom, write):

@@ -33,13 +33,9 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
     Raises Refused."""
     _check(job)
-<<<<<<< HEAD
-    return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom"), True))).run(nic)
-=======
     # No boot lasts longer than an hour, however slowly a server drips (R-TFTP-74).
     job = dict(job, max_time_ms=job.get("max_time_ms") or 3600000)
-    return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom")))).run(nic)
->>>>>>> main
+    return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom"), True))).run(nic)
 
 
 def _check(job):

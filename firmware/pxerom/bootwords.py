@@ -20,15 +20,10 @@ E55|server|proxyDHCP service did not reply to request on port 4011|Let UDP port 
 take option 60 (PXEClient) out of the DHCP server where no PXE service runs.
 E61|ours|Media test failure, check cable|Plug the cable in at both ends, and see that the port of \
 the switch is on.
-<<<<<<< HEAD
 E63|ours|Error while initializing the NIC|Check that the firmware was made for this board, and \
 its wiring and power.
-E74|server|Bad or missing PXE menu and/or prompt information|Correct the boot menu (43.9) and the \
-prompt (43.10) in the PXE server's settings.
-=======
 E74|server|Bad or missing PXE menu and/or prompt information|Correct the menu (43.9) and the \
 prompt (43.10) at the PXE server.
->>>>>>> main
 E76|server|Bad or missing multicast discovery address|Set 43.7, or switch multicast discovery off \
 (bit 1 of 43.6).
 E77|server|Bad or missing discovery server list|Set 43.8, or allow broadcast or multicast (43.6).

@@ -7,18 +7,10 @@ bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
-<<<<<<< HEAD
-from pxerom import dhcp
+from pxerom import dhcp, lease
 from pxerom.bootserver import Aborted
 from pxerom.compat import ticks_add
-from pxerom.lease import Lease
 from pxerom.status import Ended, Failure, Refused
-=======
-from pxerom import dhcp, lease
-from pxerom.bootserver import Aborted, Ended
-from pxerom.compat import ticks_add
-from pxerom.status import Failure, Refused
->>>>>>> main
 
 MAC = "20:6a:8a:0f:74:75"
 SERVER = "10.0.0.1"
