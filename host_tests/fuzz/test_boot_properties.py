@@ -19,6 +19,7 @@ import pytest
 from pxerom import sink as sinks
 from pxerom.rom import Boot
 from pxerom.status import Failure
+from pxerom.tftp import oack_options
 from pxerom.udp import SourcePorts
 
 from host_tests.fuzz import roms, tapes
@@ -324,6 +325,7 @@ class Case:
         on = self.spec["requests"][len(self.result["transfers"]) - 1]["on"]
         holds = on["future_data"] == "hold" and record["windowsize"] == 1
         held = {}
+        opened = False  # by an OACK; DATA 1 opens it as well
         blksize = record["blksize"]
         rollover = self.spec["rollover"]
         block = 1
@@ -343,6 +345,12 @@ class Case:
                         return said  # what is held behind the end is no part of the file
                     block += 1
                     datagram = held.pop(wire_number(block, rollover), None)
+            elif datagram[:2] == b"\x00\x06":
+                opened = opened or (
+                    record["oack"] is not None and oack_options(datagram) is not None
+                )
+            elif not opened and block == 1:
+                continue  # no answer to the request
             elif holds and len(held) < _MOST_HELD and self.early(datagram, wire, blksize, block):
                 held[datagram[2] << 8 | datagram[3]] = datagram
         return said
