@@ -9,26 +9,13 @@
 import sys
 
 from pxerom import compat, sink
-from pxerom.agent import unicast
+from pxerom.agent import load_rom, start, unicast
 from pxerom.compat import ticks_diff
 from pxerom.rom import Boot
-from pxerom.status import Failure, Refused
+from pxerom.status import Ended, Failure, Refused
 from pxerom.udp import Udp
 
 _MODULES = ("lease", "inform", "bootserver", "offers", "dhcp")
-
-
-def load_rom(rom):
-    """(flat ROM, its flat `dhcp`); Refused says which field is wrong."""
-    from pxerom import dhcprom, profile
-
-    try:
-        return dhcprom.load(rom)
-    except profile.ProfileError as error:
-        raise Refused(2, "The ROM file is not right: %s." % error)
-    finally:
-        compat.forget("dhcprom")
-        compat.forget("profile")
 
 
 def pressed():
@@ -46,7 +33,13 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
     Raises Refused."""
     _check(job)
+<<<<<<< HEAD
+    return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom"), True))).run(nic)
+=======
+    # No boot lasts longer than an hour, however slowly a server drips (R-TFTP-74).
+    job = dict(job, max_time_ms=job.get("max_time_ms") or 3600000)
     return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom")))).run(nic)
+>>>>>>> main
 
 
 def _check(job):
@@ -56,10 +49,8 @@ def _check(job):
     if menu is not None and menu != "first" and (type(menu) is not int or menu < 1):
         raise Refused(2, "The job's menu must be a number from 1, or first.")
     uuid = job.get("uuid")
-    if uuid is not None:
-        digits = str(uuid).replace("-", "").lower()
-        if len(digits) != 32 or not all(digit in "0123456789abcdef" for digit in digits):
-            raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
+    if uuid is not None and not compat.is_uuid(uuid):
+        raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
     for name in ("server", "proxy"):
         if job.get(name) is not None:
             unicast(job[name])
@@ -75,6 +66,7 @@ class _Job:
         self.spec = spec
         self.uefi = rom["screen"]["codes"] == "uefi"
         self.memory = spec["memory"]
+        self.no_probe = spec["size_probe"] == "no_size"
         self.sink = sink.make(job.get("sink") or {})
         self.trace = None
         self.first = None  # ticks of the first packet
@@ -102,25 +94,18 @@ class _Job:
         down = None
         if nic is None:
             nic, down = self._connect()
-        self.emit(
-            {
-                "event": "start",
-                "schema": 1,
-                "job": "boot",
-                "rom": self.rom["id"],
-                "runtime": compat.runtime(),
-                "epoch_us": compat.epoch_us(),
-                "interface": job.get("interface"),
-                "uuid": job.get("uuid"),
-                "mac": nic and nic.mac,
-                "ip": nic and nic.ip,
-            }
-        )
+        began = start(job, self.rom["id"])
+        began["interface"] = job.get("interface")
+        began["uuid"] = job.get("uuid")
+        began["mac"] = nic and nic.mac
+        began["ip"] = nic and nic.ip
+        self.emit(began)
         if down:
-            self._failed(Failure(down["code"], down["detail"], down["side"]), 0)
+            self._failed(down, 0)
             return self.result
         from pxerom.port68 import Port68
 
+        nic.life_s = job["max_time_ms"] // 1000 + 60  # pyright: ignore
         if job.get("trace"):
             from pxerom.trace import Trace
 
@@ -140,7 +125,7 @@ class _Job:
         return self.result
 
     def _connect(self):
-        # (the link of the job's interface, None), or (None, the status that it failed with)
+        # (the link of the job's interface, None), or (None, the Failure)
         sys.modules.pop("link", None)  # a bench may have had another board's
         import link
         from nic import LinkDown
@@ -150,7 +135,7 @@ class _Job:
         except ValueError as error:
             raise Refused(2, "%s." % error)
         except LinkDown as down:
-            return None, down.status()
+            return None, down
 
     def _failed(self, failure, at_ms):
         status = failure.status(self.uefi)
@@ -158,7 +143,7 @@ class _Job:
         self.emit({"event": "failed", "at_ms": at_ms, "status": status})
 
     def _lease(self, nic, net):
-        from pxerom.bootserver import Aborted, Ended
+        from pxerom.bootserver import Aborted
         from pxerom.lease import Lease
 
         compat.tidy()
@@ -195,9 +180,8 @@ class _Job:
         limit = job.get("max_bytes")
         most = self.memory
         self.small = most is not None and (limit is None or most < limit)
-        max_time_ms = job.get("max_time_ms")
-        if max_time_ms:
-            max_time_ms = max(1, max_time_ms - self._used_ms(net))
+        if self.no_probe and self.result["boot"]["size_blocks"]:
+            del self.rom["tftp"]["requests"][:-1]  # all but the file's own (R-PXE-34)
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
@@ -207,7 +191,7 @@ class _Job:
             self.found[1],
             self.sink,
             most if self.small else limit,
-            max_time_ms,
+            max(1, job["max_time_ms"] - self._used_ms(net)),
         )
         fetched["status"] = self._too_big(fetched["status"])
         self.result.update(fetched)
@@ -241,12 +225,14 @@ class _Job:
         lease["released"] = True
         net.close()
         nic.let_go()
-        sent = dict(self.result["dhcp"][-1])
-        sent["message"] = "RELEASE"
-        sent["purpose"] = "lease"
-        sent["to"] = lease["server"] + ":67"
-        sent["source_port"] = 68
-        sent["attempt"] = 1
-        sent["at_ms"] = self._used_ms(net)
+        sent = dict(
+            self.result["dhcp"][-1],
+            message="RELEASE",
+            purpose="lease",
+            to=lease["server"] + ":67",
+            source_port=68,
+            attempt=1,
+            at_ms=self._used_ms(net),
+        )
         self.result["dhcp"].append(sent)
         self.emit(dict(sent, event="dhcp"))
