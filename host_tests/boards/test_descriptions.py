@@ -1,6 +1,7 @@
 """What is written about the boards holds together: board.json, manifests, the mip package."""
 
 import ast
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import mip_packages
 import pytest
 from pxebench import boards
 from pxebench.boards import deploy
+from pxerom import dhcprom, profile, romfile
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _BOARDS = _ROOT / "boards"
@@ -204,3 +206,11 @@ def test_deployed_modules_import_nothing_that_stays_on_the_pc():
                 names = [node.module.partition(".")[2], *(alias.name for alias in node.names)]
                 found.update((path.stem, name) for name in names if name in stays)
     assert {pair for pair in found if pair[0] not in stays} == asked_for
+
+
+def test_flat_form_has_another_number_when_its_shape_has():
+    """A board keeps a ROM of the user's own over a new deployment: with an old shape it must be
+    refused. Where this fails, count `romfile.FLAT` up and note the new digest here."""
+    shapes = (profile._SHAPE, profile._ON, dhcprom._SHAPE, dhcprom._SCREEN)
+    digest = hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16]
+    assert (romfile.FLAT, digest) == (1, "8025ef0391772a61")

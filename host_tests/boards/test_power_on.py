@@ -100,7 +100,7 @@ def test_100_kib_of_heap_are_enough(deployed, tmp_path):
 
 
 def test_deployment_leaves_a_pico_w_most_of_its_flash(deployed, tmp_path):
-    """Its files have 70 KB, but littlefs gives whole blocks, and a folder takes four of them."""
+    """Its files have 64 KB, but littlefs gives whole blocks, and a folder takes four of them."""
     with Server({}) as server:
         lines = _power_on(deployed, tmp_path, server)
     stubs_and_roms = 5 * 4096
