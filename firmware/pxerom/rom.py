@@ -281,7 +281,7 @@ class Boot:
                 now = net.now()
                 if follows:
                     timer.restart(now)
-                    wait_ms = timer.waited_ms()
+                    wait_ms = self._wait_ms(now)
                 taken += 1
                 block += 1
                 buffer[:full] = data

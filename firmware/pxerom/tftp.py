@@ -1,9 +1,12 @@
 """TFTP read transfers: packets and the receive engine. No socket, no clock.
 
 A datagram and its sender go into `Transfer.feed`; a verdict comes out, and with it `reply`, the
-datagram to send, or None. What a ROM does at each oddity is not decided here: `on` of its ROM
-file names the reaction, this file knows how to carry it out. Left to others: when to send again
-(`retry`), from which port (`udp`), where the bytes go (`sink`).
+datagram to send, or None. It meets the code in the order of this file: `feed`, then `_admit` (who
+speaks?), then `_data`, `_oack` or `_error` (what is it?), then `_accept` or `_react` (what now?).
+
+What a ROM does at an oddity is not decided here: `on` of its ROM file names a reaction for each
+(the words stand in `profile`, what they mean in `roms/README.md`), this file carries it out. Left
+to others: when to send again (`retry`), from which port (`udp`), where the bytes go (`sink`).
 
 Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (windowsize).
 
@@ -109,46 +112,51 @@ class Transfer:
     """
 
     def __init__(self, filename, request, rollover, host, limit=None, tsize=None):
+        # What was asked, and how this ROM is.
         self.request = rrq(filename, request["mode"], request["options"], request["padding"])
         self.asked = {name.lower(): value for name, value in request["options"]}
-        self.on = request["on"]
-        self._least_blksize = request.get("least_blksize") or 8
-        self.finish = request["finish"]
+        self.on = request["on"]  # {oddity: reaction}
+        self.finish = request["finish"]  # the ERROR that ends a probe, or None
         self.probe = request["purpose"] == "size"
+        self._least_blksize = request.get("least_blksize") or 8
+        self._rollover = rollover
         self.host = host
         self.limit = limit
-        self.tsize = tsize
-        self.doubt = None  # why the file, once it is whole, is not to be trusted: a Failure
-        self.held = None  # DATA that came early, by number
-        self.unread = 0  # blocks acknowledged, but never taken
+        # How far it has come, and how it ended.
         self.peer = None
         self.opened = False  # by an OACK or a DATA
         self.done = False
         self.oack = None
         self.error = None  # the server's ERROR
         self.sent_error = None  # ours
+        self.doubt = None  # why the file, once it is whole, is not to be trusted: a Failure
+        # What goes out after a datagram, and to whom.
         self.reply = None
         self.reply_to = None
+        self.ack = bytearray((0, _ACK, 0, 0))  # of the last good block
+        # What is agreed, and what has come by it.
         self.blksize = _DEFAULT_BLKSIZE
         self.windowsize = 1
+        self.tsize = tsize
         self.blocks = 0
         self.bytes = 0
         self.duplicates = 0
         self.foreign = 0
+        # Where we are in it.
+        self.next = 1  # number of the block that is due
+        self.full = -1  # length of a full DATA; nothing has it before and after the transfer
+        self.in_window = 0  # blocks since the last ACK
+        self.held = None  # DATA that came early, by number
+        self.unread = 0  # blocks acknowledged, but never taken
+        self.told = None  # the strangers that were told so in this second
+        self._last = 0
+        self._reacked = False
+        self._strays = 0
+        self._bound()
         # The largest datagram that can be right and one byte more, so that a larger one shows
         # (R-TFTP-50); 512 even if less was asked, the server may not know blksize (R-SEC-1, 2).
         blksize = number(self.asked.get("blksize", "0"))
         self.recv_size = max(_DEFAULT_BLKSIZE, blksize) + _HEADER + 1
-        self._rollover = rollover
-        self.ack = bytearray((0, _ACK, 0, 0))  # of the last good block
-        self.next = 1  # number of the block that is due
-        self._last = 0
-        self.full = -1  # length of a full DATA; nothing has it before and after the transfer
-        self._bound()
-        self.in_window = 0
-        self._reacked = False
-        self._strays = 0
-        self.told = None  # the strangers that were told so in this second
 
     # --- what the owner asks for -------------------------------------------------------------
 
@@ -156,6 +164,7 @@ class Transfer:
         """Verdict on one datagram; `reply` and `reply_to` go with it. `now`: ticks in ms.
         Raises Failure when the transfer is over; `reply` is then the ERROR to send, or None."""
         size = len(data)
+        # Nearly all of a transfer: the peer's full block that is due. No detour for it.
         if (
             sender == self.peer
             and size == self.full
@@ -288,6 +297,7 @@ class Transfer:
             self._open()
         if block == self.next and not self.done:
             return self._accept(data, size)
+        # Not the one that is due: which oddity is it?
         ahead = (block - self.next) % (65535 if self._rollover == 1 else 65536) < 0x8000
         if self.blocks and block == self._last:
             self.duplicates += 1
@@ -369,8 +379,8 @@ class Transfer:
         return OPENED
 
     def _grant(self, name, text, asked):
-        # Take over one option; one that is not named is not in effect (R-TFTP-24). False when
-        # the ROM takes the whole OACK for no packet at all.
+        # Take over one option; one that is not named is not in effect (R-TFTP-24). True also for
+        # one that is passed over; False when the ROM takes the whole OACK for no packet at all.
         detail = "The server's OACK says %s %s, asked was %s" % (name, text, asked or "nothing")
         if asked is None and self._react("unrequested_option", detail) == DROP:
             return self.on["unrequested_option"] != "drop"
@@ -379,6 +389,7 @@ class Transfer:
 
             text = rare.digits(text)
         value = number(text, 20 if name == "tsize" else 10)
+        # Can it be right? No ROM takes what is not (R-TFTP-25, 33).
         most = {"blksize": 65464, "windowsize": 65535, "timeout": 255}.get(name, (1 << 64) - 1)
         if name == "windowsize" and asked:
             most = int(asked)
@@ -386,6 +397,7 @@ class Transfer:
         other = name == "timeout" and asked and value != int(asked)
         if not least <= value <= most or (other and not self.on.get("other_timeout")):
             return self._react("malformed_oack", detail) != DROP
+        # It can: it is in effect, unless the ROM minds.
         if name == "blksize":
             if asked and value > int(asked):
                 if self._react("larger_blksize", detail, "PXE-E3F") == DROP:

@@ -228,6 +228,7 @@ def test_command_lists_differences_with_exit_code_1_and_as_json():
     assert done.returncode == 1
     assert done.stdout.count("extra    transfer 1, packet") == 2
     assert done.stdout.endswith("Different: 2 differences.\n")
+    assert "cut short" not in done.stdout  # of DATA the header is enough
     result = json.loads(_run(*words, "--json", "-").stdout)
     assert (result["equal"], len(result["differences"])) == (False, 2)
     assert result["differences"][0]["ours"] == "ACK 19"
@@ -270,6 +271,23 @@ def test_packets_stand_side_by_side_on_a_terminal():
     assert "... 37 alike" in text
     both = [line for line in text.splitlines() if line.count("RRQ undionly.kpxe octet") == 2]
     assert len(both) == 1
+
+
+def test_request_that_one_file_cut_short_is_compared_as_far_as_it_goes(tmp_path):
+    request = rrq("f", ("blksize", "1456"), ("tsize", "0"))
+    other = rrq("f", ("blksize", "1456"), ("tsize", "1"))
+    shorter = rrq("f", ("blksize", "1456"))
+    for name, packet, snaplen in (
+        *(("whole", request, None), ("cut", request, 60), ("alike", other, 60)),
+        *(("unlike", rrq("g", ("blksize", "1456"), ("tsize", "0")), 60), ("less", shorter, 60)),
+    ):
+        (tmp_path / name).write_bytes(pcap([ethernet(out(packet))], snaplen=snaplen))
+    for name, code in (("cut", 0), ("alike", 0), ("unlike", 1), ("less", 1)):
+        done = _run(str(tmp_path / "whole"), str(tmp_path / name))
+        assert done.returncode == code, done.stdout
+        assert f"{name}: 1 frame is cut short in the file." in done.stdout
+        assert ("kept only 18 bytes of the request" in done.stdout) == (code == 0)
+        assert ("ours RRQ" in done.stdout and "cut short in the file" in done.stdout) == bool(code)
 
 
 def test_stage_and_file_choose_what_is_compared():

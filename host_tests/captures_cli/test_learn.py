@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 from pxebench import learning
 from pxebench.job import Refused, bare, flat
 
-from host_tests.captures_cli.frames import ack, back, data, error, oack, out, pcap, rrq, udp
+from host_tests.captures_cli.frames import (
+    ack,
+    back,
+    data,
+    error,
+    ethernet,
+    oack,
+    out,
+    pcap,
+    rrq,
+    udp,
+)
 from host_tests.lab import programs, scripted
 from host_tests.lab.scripted import NORMAL
 
@@ -361,6 +372,15 @@ def test_command_refuses_in_one_sentence(tmp_path, words, reason, code):
     done = _pxebench("learn", *words, code=code, cwd=tmp_path)
     assert reason in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_request_that_is_cut_short_teaches_nothing(tmp_path):
+    """`tcpdump -s 60`: its options are not in the file, which does not mean that it has none."""
+    steps = [ethernet(out(rrq("f", ("blksize", "1456"))))]
+    (tmp_path / "x.pcap").write_bytes(pcap(steps, snaplen=60))
+    done = _pxebench("learn", "x.pcap", "-o", "x.json", code=2, cwd=tmp_path)
+    assert "has only 18 of the 23 bytes of a request (packet 1)" in done.stderr
+    assert not (tmp_path / "x.json").exists()
 
 
 def test_capture_is_not_overwritten(tmp_path):

@@ -560,6 +560,23 @@ def test_bench_ends_a_transfer_that_drips():
     assert "ACK of block" in run.next() and "again" in run.next(), run.next()
 
 
+def test_limit_of_time_holds_for_a_rom_whose_waits_have_grown():
+    """R-TFTP-74: iPXE goes on with the wait that its lost RRQs came to, block by block."""
+    asked = []
+
+    def slow(packet, local_port, port):
+        asked.append(port)
+        if asked.count(69) < 4 or packet[1] == 5:
+            return ()
+        if port == 69:
+            return [(1, 45140, oack(("blksize", 1432)))]
+        return [(1, 45140, data(packet[3] + 1, bytes(1432)))] if packet[3] < 3 else ()
+
+    run = Run(rom("ipxe"), slow, max_time_ms=2200)
+    same((run.result["ended"]["by"], run.result["transfers"][0]["blocks"]), ("bench", 3))
+    assert 2200 <= run.net.clock <= 2310, run.net.clock
+
+
 def test_limit_of_time_does_not_end_what_is_over():
     run = Run(rom("os-client"), FileServer(pattern(9)), max_time_ms=10000)
     same((run.result["ended"], run.result["outcome"]), (None, "ok"))

@@ -24,8 +24,8 @@ def tftpd(*words):
     return lambda folder, where: servers.in_tftpd(folder, SERVER, 69, where, words=words)
 
 
-def dnsmasq(single_port=False):
-    return lambda folder, where: servers.dnsmasq(folder, SERVER, where, single_port)
+def dnsmasq(single_port=False, words=()):
+    return lambda folder, where: servers.dnsmasq(folder, SERVER, where, single_port, words)
 
 
 def odd(weakness):
@@ -113,7 +113,7 @@ def _unreadable(place, folder):
     place.server.run("chmod", "600", f"{folder}/{FILE}")
 
 
-def _for_uefi(place, folder):
+def for_uefi(place, folder):
     place.server.run("cp", programs.ROOT / ".tools" / "ipxe" / "ipxe.efi", f"{folder}/{FILE}")
 
 
@@ -162,6 +162,12 @@ CONDITIONS = (
         "in.tftpd, port range",
         "`--port-range 40000:40019`",
         *(tftpd("--port-range", "40000:40019"), "", None),
+        *("healthy", (), ("port-range-server",), _Q),
+    ),
+    Condition(
+        "dnsmasq, port range",
+        "`--tftp-port-range=40000,40019`",
+        *(dnsmasq(words=["--tftp-port-range=40000,40019"]), "", None),
         *("healthy", (), ("port-range-server",), _Q),
     ),
     Condition(
@@ -288,7 +294,7 @@ CONDITIONS = (
     Condition(
         "file for another architecture",
         "ipxe.efi under the name that a BIOS ROM asks for",
-        *(tftpd(), "", _for_uefi, "wrong-image", (), (), _Q),
+        *(tftpd(), "", for_uefi, "wrong-image", (), (), _Q),
     ),
     Condition(
         "server that refuses",

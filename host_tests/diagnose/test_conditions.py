@@ -4,6 +4,7 @@ All conditions are played once, some at a time, and serve all tests of this file
 """
 
 import pytest
+from pxebench.diagnosing import causes
 
 from host_tests.diagnose import play, table
 from host_tests.diagnose.conditions import CONDITIONS
@@ -46,6 +47,10 @@ def test_no_server_child_is_left_talking_to_a_port_that_was_answered(played, con
         ended = {p["local_port"] for p in packets if p["dir"] == "out" and p["data"][:4] == "0005"}
         answered = {a["port"] for a in experiment["asks"] if a["answer"] in ("oack", "data")}
         assert answered <= ended
+
+
+def test_every_cause_there_is_has_a_condition():
+    assert {condition.cause for condition in CONDITIONS} == set(causes.IDS)
 
 
 def test_table_in_the_readme_is_the_one_that_is_played():

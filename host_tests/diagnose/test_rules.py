@@ -6,6 +6,7 @@ Each case is played once, all of them at the same time; what was seen is a dict 
 import concurrent.futures
 
 import pytest
+from pxebench.diagnosing import rules
 
 from host_tests.diagnose import conditions
 from host_tests.diagnose.place import place
@@ -33,12 +34,12 @@ def _reported(cure):
     with place(conditions.tftpd(), HIGH_PORTS_ONLY) as where:
         before = where.boots()
         result, _, printed = where.diagnose("--quick", "--nft-chain", "ip firewall forward")
-        rules = _text(result, cure)
-        where.load(rules)
+        text = _text(result, cure)
+        where.load(text)
         return {
             "before": before,
             "cause": result["verdict"]["cause"],
-            "printed": all(line in printed for line in rules.splitlines()),
+            "printed": all(line in printed for line in text.splitlines()),
             "after": where.boots(),
             "os-client": where.boots("--rom", "os-client"),
         }
@@ -120,6 +121,106 @@ def _mtu():
         return {"before": before, "cause": cause, "after": where.boots()}
 
 
+def _request():
+    condition = _BY_NAME["port 69 blocked"]
+    with place(condition.serve, condition.rules) as where:
+        before = where.boots()
+        result, *_ = where.diagnose("--quick")
+        # Whether answers come back cannot be known yet; what the requests need is known.
+        found = rules.advise("request-blocked", [], result)
+        texts = {i["product"]: i["text"] for i in found["items"] if i["product"] in _ON_LINUX}
+        where.load(texts["nftables"])
+        opened = where.boots()
+        where.firewall.run("nft", "flush", "ruleset")
+        where.firewall.run("iptables-nft", "-P", "FORWARD", "DROP")
+        where.firewall.run(
+            "iptables-nft", "-A", "FORWARD", "-s", conditions.SERVER, "-j", "ACCEPT"
+        )
+        _iptables(where, texts["iptables"])
+        # What goes to the server's new port is another flow.
+        where.firewall.run(
+            *("iptables-nft", "-A", "FORWARD", "-s", CLIENT, "-p", "udp"),
+            *("!", "--dport", "69", "-j", "ACCEPT"),
+        )
+        return {"before": before, "after": opened, "iptables": where.boots()}
+
+
+_ON_LINUX = ("nftables", "iptables")
+
+
+def _server_setting(product, cure, serve):
+    """Behind a filter for fragments: the server with the printed setting, and nothing else new."""
+    condition = _BY_NAME["fragments dropped"]
+    with place(condition.serve, condition.rules, condition.prepare) as where:
+        before = where.boots()
+        result, *_ = where.diagnose("--quick")
+        text = _text(result, cure, product)
+    with place(serve(text), condition.rules, condition.prepare) as where:
+        return {"before": before, "after": where.boots()}
+
+
+def _tftpd_words(text):
+    (line,) = text.splitlines()
+    program, *words = line.split()
+    assert program == "in.tftpd" and words.pop() == "..."
+    return conditions.tftpd(*words)
+
+
+def _dnsmasq_words(text):
+    return conditions.dnsmasq(words=[f"--{line}" for line in text.splitlines()])
+
+
+def _tftpd_blocksize():
+    return _server_setting("in.tftpd (tftp-hpa)", "blksize", _tftpd_words)
+
+
+def _dnsmasq_mtu():
+    return _server_setting("dnsmasq", "blksize", _dnsmasq_words)
+
+
+def _port_range_settings():
+    """The printed ranges of the servers, and where their answers come from then."""
+    seen = {}
+    with place(conditions.tftpd(), conditions.HIGH_ONLY) as where:
+        result, *_ = where.diagnose("--quick")
+    for product, words in (("in.tftpd (tftp-hpa)", _tftpd_words), ("dnsmasq", _dnsmasq_words)):
+        text = _text(result, "range", product)
+        with place(words(text)) as where:
+            again, *_ = where.diagnose("--quick")
+        seen[product] = again["observations"]["server_ports"]
+    return seen
+
+
+def _one_answering_port():
+    """dnsmasq's single port lets a stateful firewall without a helper be as it is."""
+    condition = _BY_NAME["stateful firewall without helper, open outwards"]
+    with place(condition.serve, condition.rules) as where:
+        before = where.boots()
+        result, *_ = where.diagnose("--quick")
+        text = _text(result, "single", "dnsmasq")
+    with place(_dnsmasq_words(text), condition.rules) as where:
+        return {"before": before, "after": where.boots()}
+
+
+def _every_rom():
+    """ROMs that begin elsewhere at each boot, count otherwise, or draw their ports."""
+    seen = {}
+    for rom in ("edk2", "etherboot", "u-boot", "ipxe"):
+        image = conditions.for_uefi if rom == "edk2" else None
+        with place(conditions.tftpd(), conditions.HIGH_ONLY, image) as where:
+            result, *_ = where.diagnose("--quick", "--rom", rom)
+            first, last = result["verdict"]["rules"]["client_ports"]
+            where.load(_text(result, "ports"))
+            again, *_ = where.diagnose("--quick", "--rom", rom)
+        asked = {a["port"] for e in again["experiments"] if e["id"] == "rom" for a in e["asks"]}
+        seen[rom] = {
+            "cause": result["verdict"]["cause"],
+            "after": again["verdict"]["cause"],
+            "inside": first <= min(asked) and max(asked) <= last,
+        }
+    return seen
+
+
 def _in_all_words():
     with place(conditions.tftpd(), conditions.HIGH_ONLY) as where:
         result, _, printed = where.diagnose("--quick", "--all-rules")
@@ -139,6 +240,8 @@ def _on_micropython():
 _CASES = (
     *(_reported_ports, _reported_helper, _iptables_ports, _iptables_helper, _nft_helper),
     *(_single_port, _port_range, _mtu, _in_all_words, _on_micropython),
+    *(_request, _tftpd_blocksize, _dnsmasq_mtu, _port_range_settings, _one_answering_port),
+    _every_rom,
 )
 
 
@@ -183,6 +286,35 @@ def test_rules_name_the_servers_port_only_where_it_is_certain(seen):
 
 def test_mtu_rules_let_fragments_and_icmp_pass(seen):
     assert seen["_mtu"] == {"before": False, "cause": "mtu", "after": True}
+
+
+def test_rules_for_the_requests_open_port_69(seen):
+    assert seen["_request"] == {"before": False, "after": True, "iptables": True}
+
+
+@pytest.mark.parametrize("case", ["_tftpd_blocksize", "_dnsmasq_mtu", "_one_answering_port"])
+def test_servers_setting_cures_what_it_is_printed_for(seen, case):
+    assert seen[case] == {"before": False, "after": True}
+
+
+def test_servers_port_range_is_the_one_that_is_printed(seen):
+    for ports in seen["_port_range_settings"].values():
+        assert 40000 <= ports["least"] <= ports["most"] <= 40099
+
+
+def test_rule_holds_for_roms_that_begin_elsewhere_at_each_boot_or_draw_their_ports(seen):
+    """edk2 begins anywhere from 1024 to 2047; a rule for 1024-1025 would let none of it boot."""
+    for rom, found in seen["_every_rom"].items():
+        wanted = {"cause": "client-port-filter", "after": "healthy", "inside": True}
+        assert found == wanted, rom
+
+
+def test_texts_that_no_test_loaded_are_said_to_be_untried(seen):
+    rules_of, printed = seen["_in_all_words"]["rules"], seen["_in_all_words"]["printed"]
+    tried = {item["product"] for item in rules_of["items"] if item["tried"]}
+    assert tried == {"nftables", "iptables", "in.tftpd (tftp-hpa)", "dnsmasq"}
+    count = sum(not item["tried"] for item in rules_of["items"])
+    assert printed.count("not tried on the product") == count > 8
 
 
 def test_rule_is_as_wide_as_the_rom_counts_and_no_wider(seen):

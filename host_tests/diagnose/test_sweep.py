@@ -205,3 +205,74 @@ def test_wrong_usage_is_one_sentence(words, sentence):
     assert done.returncode == 2
     assert sentence in done.stderr and done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
+
+
+class _Held(_Path):
+    """Ports that another program of this machine holds."""
+
+    held = ()
+
+    def ask(self, wanted, *words, **more):
+        found = super().ask(wanted, *words, **more)
+        for ask in found.asks:
+            if ask["port"] in self.held:
+                ask.update({"answer": "busy", "ms": None, "reason": "in use"})
+        return found
+
+
+def test_port_in_use_at_this_end_is_no_border():
+    """The first port that a bisection asks between 1024 and 65535 is 33279."""
+    path = _Held(lambda port: port >= 40000)
+    path.held = (33279, 33280)
+    result = sweep.sweep(path, [1024, 65535], [], bisect=True)
+    found = result["border"]
+    assert (found["low"], found["high"], found["high_answer"]) == (39999, 40000, "answered")
+
+
+def test_end_that_is_in_use_is_said_and_nothing_is_concluded():
+    path = _Held(lambda port: port >= 40000)
+    path.held = (1024,)
+    with pytest.raises(Refused, match="Port 1024 cannot be used at this end"):
+        sweep.sweep(path, [1024, 65535], [], bisect=True)
+
+
+def test_port_that_only_set_the_wait_is_not_told():
+    result, path = _bisected(lambda port: True)
+    assert [entry["port"] for entry in result["ports"]] == [1024, 65535]
+    assert "2 of 2 client ports" in result["summary"][0]
+
+
+def test_names_that_tcpdump_prints_stand_under_the_strip():
+    few = sweep.sweep(_Path(lambda p: True), list(range(2070, 2079)), [])["ports"]
+    words = " ".join(" ".join(strip_view.lines(few, _Stream("utf-8"))).split())
+    assert "tcpdump says ah-esp-encap for 2070, acp-port for 2071, msync for 2072" in words
+    default = sweep.sweep(_Path(lambda p: True), ports.parse(ports.DEFAULT), [])["ports"]
+    words = " ".join(" ".join(strip_view.lines(default, _Stream("utf-8"))).split())
+    assert "gxs-data-port for 2073" in words and "more have names" in words
+    assert strip_view.lines([], _Stream("utf-8")) == []
+
+
+@pytest.mark.parametrize("command", ["sweep", "diagnose"])
+def test_board_without_a_link_says_nothing_of_the_server(command):
+    """It was once told that nothing answers on port 69: no RRQ had left the board."""
+    import subprocess
+
+    from host_tests import ptyboard
+
+    with ptyboard.plugged_in() as board, tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "config.json")
+        config.write_text('{"link": {"ssid": "bench", "password": "not this one"}}')
+        words = ("--server", "127.0.0.1:6969", "--file", "x", "--mount")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pxebench", command, *words),
+                *("--endpoint", f"serial:{board.port}", "--config", str(config)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "No RRQ could be sent: PXE-E61." in done.stderr and "password" in done.stderr
+    assert "Verdict" not in done.stdout

@@ -1,6 +1,9 @@
 """The verdict's table without a network: observations in, one cause and the rest out."""
 
 import copy
+import json
+import subprocess
+import sys
 
 import pytest
 from pxebench import diagnosing as diagnose
@@ -8,6 +11,8 @@ from pxebench import job
 from pxebench.diagnosing import anomalies, causes, observe, rules
 from pxebench.job import show
 from pxebench.sweeping import rom_ports
+
+from host_tests.lab.programs import ROOT
 
 _SEEN = {
     "requests": 20,
@@ -57,7 +62,7 @@ _NOTHING = {
 def _result(**changes):
     return {
         "rom_ports": [2070, 2078],
-        "rom_counts": True,
+        "rom_counts": "retry",
         "server": "10.254.52.26",
         "server_port": 69,
         "client": "10.55.32.175",
@@ -173,6 +178,68 @@ def test_one_boot_of_each_rom_counts_as_far_as_its_file_says():
     assert not rom_ports.counts(os_client)
 
 
+@pytest.mark.parametrize(
+    "rom, ports, counts",
+    [
+        ("edk2", (1024, 2048), "draw"),  # begins at 1024 to 2047, one more for the file
+        ("grub", (25300, 25300), "file"),
+        ("u-boot", (1024, 4095), "draw"),
+        ("slof", (2001, 2001), "one"),
+    ],
+)
+def test_ports_of_a_rule_are_those_of_every_boot(rom, ports, counts):
+    flat = job.flat(job.load_rom(rom))
+    assert rom_ports.ports_of_boot(flat) == ports
+    assert rom_ports.how_it_counts(flat) == counts
+
+
+def test_rom_that_takes_a_port_for_each_packet_until_data_counts_with_every_retry():
+    flat = job.flat(job.load_rom("etherboot"))
+    count = len(flat["tftp"]["retry"]["open"]["waits_ms"])
+    assert count > 10 and rom_ports.how_it_counts(flat) == "retry"
+    assert rom_ports.ports_of_boot(flat) == (2001, 2001 + count - 1)
+
+
+def test_every_rom_there_is_can_be_diagnosed():
+    """Its ports, its first wait, what it may start: none of them is missing in any file."""
+    paths = sorted(ROOT.glob("firmware/pxerom/roms/*.json"))
+    assert len(paths) > 20
+    for path in paths:
+        flat = job.flat(job.load_rom(path.stem))
+        first, last = rom_ports.ports_of_boot(flat)
+        assert first <= rom_ports.rom_ports(flat, 4)[0] <= last
+        assert observe._first_wait(flat) > 0 and observe._own_size(flat) >= 512
+
+
+def test_loader_that_fetches_more_files_needs_more_ports_and_the_notes_say_so():
+    result = {**_result(**_LOW), "rom_ports": [25300, 25300], "rom_counts": "file"}
+    notes = rules.advise("client-port-filter", [], result)["notes"]
+    assert any("Each further file takes the next port" in note for note in notes)
+    assert not any("too narrow" in note for note in notes)
+
+
+def test_what_an_end_by_the_user_left_open_is_not_called_alike():
+    result = {**_result(**_NOTHING, alive=False), "ended": {"by": "user", "after_ms": 9}}
+    verdict = diagnose.judge(result)["verdict"]
+    assert verdict["cause"] is None
+    assert not any("look the same" in text for text in verdict["unknown"])
+    assert any("what was not run could tell" in text for text in verdict["unknown"])
+
+
+def _cut_boot(last_ms, blocks=40, outcome="aborted"):
+    transfer = {"blocks": blocks, "outcome": outcome, "error": {"code": 0, "message": "x"}}
+    result = {"image": None, "transfers": [transfer], "ended": {"by": "bench", "after_ms": 12500}}
+    return {"result": result, "blocks": {"last_ms": last_ms, "median_ms": 60}}
+
+
+def test_long_boot_that_the_bench_cut_off_while_blocks_came_is_no_failure():
+    """A file of 1 MB over a way of 60 ms takes longer than the bench waits."""
+    assert observe._works(_cut_boot(12440))
+    assert not observe._works(_cut_boot(9000))  # it stood still
+    assert not observe._works(_cut_boot(12440, outcome="error"))
+    assert not observe._works(_cut_boot(12440, blocks=3))
+
+
 def test_each_anomaly_is_needed_by_a_cause_or_brought_along_by_one():
     covered = set()
     for _, needs, along in causes._CAUSE.values():
@@ -229,3 +296,55 @@ def test_server_that_repeats_its_first_packet_though_acknowledged_is_stuck():
         _packet(1001000, "in", 7, "00030001"),
     ]
     assert observe.blocks(packets, "10.0.0.1")["stuck"]
+
+
+def _again(tmp_path, result):
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(result))
+    argv = [sys.executable, "-m", "pxebench", "diagnose", "--again", str(path)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _kept(**changes):
+    result = {**_result(**_LOW), "schema": 1, "kind": "diagnose", "rom": "intel-undi"}
+    result["experiments"][0]["events"] = []
+    return {**result, **changes}
+
+
+def test_earlier_result_is_judged_anew(tmp_path):
+    done = _again(tmp_path, _kept())
+    assert done.returncode == 1 and "Verdict: client-port-filter." in done.stdout, done.stderr
+    assert "\x1b" not in done.stdout  # the file's name has one
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"server": "10.0.0.1; reboot #"},
+        {"client": "$(reboot)"},
+        {"server_port": "69 accept; flush"},
+        {"rom_ports": [2070, "2078 accept"]},
+        {"observations": {**_SEEN, **_LOW, "foreign": ["`reboot`"]}},
+    ],
+)
+def test_nobody_else_writes_into_a_rule_that_is_to_be_copied(tmp_path, changes):
+    """A result that came by mail is judged, and its addresses stand in commands."""
+    done = _again(tmp_path, _kept(**changes))
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.endswith("is no result of `pxebench diagnose --json`.\n")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"experiments": [{}]},
+        {"experiments": None},
+        {"observations": {**_SEEN, **_LOW, "lockstep": "x"}},
+        {"observations": {**_SEEN, **_LOW, "own_size": "x"}},
+        {"observations": {**_SEEN, **_LOW, "border": "x"}},
+    ],
+)
+def test_damaged_result_is_one_sentence_and_no_bug(tmp_path, changes):
+    done = _again(tmp_path, _kept(**changes))
+    assert done.returncode == 2, done.stderr
+    assert "is damaged, or of another version" in done.stderr and done.stderr.count("\n") == 1

@@ -74,7 +74,11 @@ def _diagnose():
         words = ("--server", firewall.SERVER, "--file", firewall.FILE, "--json", str(result))
         chain = ("--nft-chain", "ip firewall forward")
         print("$ pxebench diagnose", *words[:4], flush=True)
+        result.unlink(missing_ok=True)
         subprocess.run(pxebench("diagnose", *words, *chain), check=False)
+        if not result.exists():
+            print("\nThe diagnosis came to no result.", file=sys.stderr)
+            return 1
         verdict = json.loads(result.read_text())["verdict"]
         rules = [item for item in verdict["rules"]["items"] if item["id"] == "nft-ports"]
         if verdict["cause"] != "client-port-filter" or not rules:

@@ -93,7 +93,7 @@ def in_tftpd(folder, host="127.0.0.1", port=None, namespace=None, refuse=(), wor
     return serving("in.tftpd", argv, host, port, namespace)
 
 
-def dnsmasq(folder, host, namespace, single_port=False):
+def dnsmasq(folder, host, namespace, single_port=False, words=()):
     """dnsmasq as a TFTP server and nothing else; `single_port` answers from port 69 itself."""
     if namespace is None:
         raise LabError("dnsmasq serves on port 69 only: give it a namespace.")
@@ -102,6 +102,7 @@ def dnsmasq(folder, host, namespace, single_port=False):
     argv += ["--pid-file=", "--port=0", "--bind-dynamic", f"--listen-address={host}"]
     argv += ["--enable-tftp", f"--tftp-root={folder}"]
     argv += ["--tftp-single-port"] if single_port else []
+    argv += words
     return serving("dnsmasq", argv, host, 69, namespace)
 
 

@@ -209,3 +209,39 @@ def test_command_writes_the_page_and_refuses_to_overwrite_a_result(bench, served
     assert bench("report").returncode == 2
     assert bench("report", "r.json", "--server-pcap", "r.json").returncode == 2
     assert json.loads((bench.folder / "r.json").read_text())["outcome"] == "ok"
+
+
+def test_first_card_says_when_what_was_seen_and_of_which_server(tmp_path):
+    found = results.all_kinds()["diagnose"]
+    page = Reader(_page(tmp_path, found)).words
+    first = page[: page.index("What to ask for")]
+    assert found["started"].replace("T", " ").replace("Z", " UTC") in first
+    assert found["verdict"]["explains"][0] in first
+    assert found["server"] in first
+    failed = Reader(_page(tmp_path, results.all_kinds()["fetch"])).words
+    first = failed[: failed.index("Packet by packet")]
+    assert "undionly.kpxe" in first and "10.254.52.26, UDP port 69" in first
+
+
+def test_notes_of_a_comparison_do_not_stand_before_its_differences(tmp_path):
+    found = results.all_kinds()["compare"]
+    found["notes"] = [f"transfer 1, packet {n}: only in the reference" for n in range(200)]
+    page = Reader(_page(tmp_path, found)).words
+    assert page.index("Differences") < page.index("Not the client's doing (200 lines)")
+
+
+def test_long_table_is_folded_and_a_short_one_is_not(tmp_path):
+    found = results.all_kinds()["sweep"]
+    (entry, *_) = found["ports"]
+    found["ports"] = [{**entry, "port": 3000 + n} for n in range(60)]
+    tags = Reader(_page(tmp_path, found))
+    assert "60 rows" in tags.words
+    found["ports"] = found["ports"][:9]
+    assert "rows" not in Reader(_page(tmp_path, found)).words
+
+
+def test_history_says_how_to_repeat_it(tmp_path):
+    history = results.all_kinds()["watch"]
+    page = Reader(_page(tmp_path, history)).words
+    last = history[-1]
+    assert f"pxebench watch --server {last['server']} --file {last['file']}" in page

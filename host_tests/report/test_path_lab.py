@@ -114,7 +114,7 @@ def test_diagnosis_with_captures_says_where_the_answers_die_and_nothing_else(pla
         code = process.wait(60)
         out = process.output()
     assert code == 1
-    result = json.loads(out[out.index("\n{") : out.rindex("}") + 1])
+    result = json.loads(out[out.index("{") : out.rindex("}") + 1])
     assert result["verdict"]["cause"] == "client-port-filter"
     assert result["verdict"]["also_possible"] == []
     found = {finding["id"]: finding for finding in result["path"]["findings"]}

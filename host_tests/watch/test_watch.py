@@ -150,7 +150,10 @@ def test_check_speaks_as_a_plugin_does(bench, served, script):
     assert re.fullmatch(words_of_it + figures + "\n", run.stdout), run.stdout
     missing = bench(*_words(served, "missing", "--check", "--history", "h.jsonl"))
     assert missing.returncode == 2 and missing.stdout.startswith("PXE CRITICAL: missing from ")
-    assert bench(*words, "--critical", "0.0001").returncode == 2
+    late = bench(*words, "--critical", "0.000001")
+    assert late.returncode == 2
+    # What a monitoring system reads: digits and a point, and no 1e-06.
+    assert re.search(r"\| time=0\.\d{3}s;;0\.000001;0 size=", late.stdout), late.stdout
     assert bench(*words, "--warning", "0.0001").returncode == 1
     assert bench(*words, "--warning", "30", "--critical", "60").returncode == 0
 
@@ -190,6 +193,12 @@ def test_bench_out_of_order_later_on_is_kept_and_the_watch_goes_on(bench, served
     assert [one["outcome"] for one in entries] == ["ok", "bench", "ok"]
     assert entries[2]["changes"] == []
     assert "  bench  " in run.stdout and "3 boots, 2 of them well." in run.stderr
+
+
+def test_help_shows_times_as_a_hand_writes_them_and_explains_each_option(bench):
+    text = bench("watch", "-h").stdout
+    assert "--every 30s|5m|1h" in text and "30S" not in text
+    assert re.search(r"--keep N +How many boots", text)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from pxebench import job, outputs
+from pxebench import job, outputs, record
 from pxebench.job import EXIT_BENCH, Refused, show
 from pxebench.options import ENDPOINT, address, all_of, milliseconds, read_config
 
@@ -74,7 +74,7 @@ def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kin
     if json_path != "-":
         _show(found)
     if json_path:
-        outputs.store_json(json_path, found)
+        outputs.store_json(json_path, {**found, "command": record.command()})
     if html_path:
         outputs.store("--html", html_path, lambda: _write_page(html_path, found))
     if interrupted:

@@ -1,5 +1,6 @@
 """The command `pxebench diagnose`: why a boot fails, and the rule to ask for."""
 
+import os
 import re
 import sys
 import textwrap
@@ -13,6 +14,8 @@ from pxebench.target_cli import TARGET, finish, open_target
 
 _MOST_PACKETS = 6000  # of all experiments, with their way through other captures
 _FAMILIES = ("ip", "inet", "bridge")
+# What a result that somebody else has written may lead to.
+_DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
 @click.command(short_help="Why a boot fails, and the rule to change.")
@@ -52,8 +55,7 @@ def diagnose(json_path, quiet, **given):
     pxebench diagnose --server 10.0.0.1 --file undionly.kpxe --all-rules --json why.json
     """
     from pxebench import diagnosing
-    from pxebench import hops as path
-    from pxebench.diagnosing import experiments, rules
+    from pxebench.diagnosing import experiments
     from pxebench.view import Writer
 
     chain = given["nft_chain"].split()
@@ -68,10 +70,37 @@ def diagnose(json_path, quiet, **given):
         result = _earlier(given["again"])
     else:
         target = open_target(given)
-        progress = _Progress(out if json_path != "-" else err) if not quiet else None
+        shown = out if json_path != "-" else err
+        # With `--json -` the experiments are mere progress: for eyes alone.
+        quiet_or_piped = quiet or (shown is err and not err.is_terminal())
+        progress = None if quiet_or_piped else _Progress(shown)
         result, _events = diagnosing.diagnose(
             *(target, rom, max_time_ms, given["quick"]), progress.say if progress else None
         )
+    try:
+        result, unread = _judged(result, given, " ".join(chain))
+        lines = list(words(result, given["all_rules"], quiet))
+    except _DAMAGED as error:
+        if not given["again"] or os.environ.get("PXEBENCH_DEBUG"):
+            raise
+        raise Refused(
+            f"{show(given['again'])} is damaged, or of another version ({type(error).__name__})."
+        ) from None
+    if json_path != "-":
+        for line in lines:
+            out.line(line)
+    code = finish(result, json_path)
+    if unread:
+        raise unread
+    return code
+
+
+def _judged(result, given, chain):
+    # (the result with its last verdict, the `Refused` of a capture that could not be read)
+    from pxebench import diagnosing
+    from pxebench import hops as path
+    from pxebench.diagnosing import rules
+
     # The experiments' own events, so that a page of the result counts its runs in the same way.
     events = [event for done in result["experiments"] for event in done["events"]]
     merged = unread = None
@@ -84,19 +113,12 @@ def diagnose(json_path, quiet, **given):
         result = diagnosing.judge(result, path.server_saw(merged) if merged else None)
         result["path"] = merged
     verdict = result["verdict"]
-    verdict["rules"] = rules.advise(
-        verdict["cause"], verdict["also_possible"], result, " ".join(chain)
-    )
-    if json_path != "-":
-        for line in words(result, given["all_rules"], quiet):
-            out.line(line)
-    code = finish(result, json_path)
-    if unread:
-        raise unread
-    return code
+    verdict["rules"] = rules.advise(verdict["cause"], verdict["also_possible"], result, chain)
+    return result, unread
 
 
 def _earlier(name):
+    import ipaddress
     import json
 
     try:
@@ -106,6 +128,14 @@ def _earlier(name):
             raise ValueError
         if not isinstance(result["observations"]["sizes"], dict):
             raise ValueError
+        # These go into rules that somebody copies into a shell: nothing else may stand there.
+        for host in (result["server"], result["client"] or "0.0.0.0"):
+            ipaddress.IPv4Address(host)
+        for host in result["observations"]["foreign"]:
+            ipaddress.IPv4Address(host)
+        for port in (result["server_port"], *result["rom_ports"]):
+            if type(port) is not int or not 0 < port < 65536:
+                raise ValueError
     except OSError as error:
         raise Refused(f"Cannot read {show(name)}: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -190,6 +220,8 @@ def _rules(rules, all_rules):
             yield "    " + line
         if item["note"]:
             yield from _wrapped(item["note"], "      ")
+        if not item["tried"]:
+            yield "      Written from the product's documentation; not tried on the product."
     left = len(rules["items"]) - shown
     if left:
         others = dict.fromkeys(

@@ -277,12 +277,17 @@ def check(new, warning_s=None, critical_s=None):
         odd = odd or (warning_s is not None and seconds > warning_s)
         code = CRITICAL if late else WARNING if odd else OK
         words = f"{what} in {seconds:.3f} s"
-    limits = ";".join("" if limit is None else f"{limit:g}" for limit in (warning_s, critical_s))
+    limits = ";".join(map(_figure, (warning_s, critical_s)))
     figures = (
         f"time={seconds:.3f}s;{limits};0 size={new['bytes']}B requests={len(new['ports'])} "
         f"resent={new['retransmits']}"
     )
     return code, status_line(code, ". ".join([words, *said]), figures)
+
+
+def _figure(seconds):
+    # The guidelines know digits and a point, and nothing like 1e-06.
+    return "" if seconds is None else f"{seconds:.6f}".rstrip("0").rstrip(".")
 
 
 def status_line(code, words, figures=None):

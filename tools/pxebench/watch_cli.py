@@ -62,13 +62,23 @@ class _Command(click.Command):
 @click.command(cls=_Command, short_help="Boot again and again, and tell what changes.")
 @options.all_of(TARGET[:2], options.ROM, TARGET[2:])
 @click.option(
-    "--every", type=Duration(), default="5m", show_default=True, help="From one boot to the next."
+    "--every",
+    type=Duration(),
+    default="5m",
+    show_default=True,
+    metavar="30s|5m|1h",
+    help="From one boot to the next.",
 )
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after N boots.")
 @click.option("--max-time", type=float, metavar="SECONDS", help="End a boot after so long (60).")
 @click.option("--history", metavar="FILE", help="Where the boots are kept (else a file of state).")
 @click.option(
-    "--keep", type=click.IntRange(10, 1000000), default=watch.KEEP, show_default=True, metavar="N"
+    "--keep",
+    type=click.IntRange(10, 1000000),
+    default=watch.KEEP,
+    show_default=True,
+    metavar="N",
+    help="How many boots the history holds; older ones go.",
 )
 @click.option("--check", is_flag=True, help="One boot, for a monitoring system (Nagios).")
 @click.option("--warning", type=float, metavar="SECONDS", help="--check: slower is a warning.")

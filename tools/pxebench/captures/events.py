@@ -42,6 +42,8 @@ def _tftp(packet, talk):
     place = "" if who in ("peer", "server") else f" {'to' if packet.out else 'from'} {who}"
     kind = message.kind
     if kind in ("RRQ", "WRQ"):
+        if packet.cut:
+            return f"{kind} {message.file}, cut short in the file{place}", (who, packet.payload)
         words = " ".join(f"{name} {text}" for name, text in message.options) or "no options"
         if who == "peer":
             place = " to the TID"

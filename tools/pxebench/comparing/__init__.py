@@ -11,7 +11,8 @@ The captures are read by `conversations`; the command and its picture are `compa
 3. A time is that since the client's last packet, or since the server's: one of them must agree,
    within `Tolerance`.  What a person or a program types between two files is no time of a ROM.
 4. What a ROM file calls random is compared by its rule: does the port change, and is it in range.
-5. Of DHCP the xid, the MAC and the UUID are not compared; `secs` must be equal, or count the
+5. Of a request that a file cut short, what it kept is compared, and the length.
+6. Of DHCP the xid, the MAC and the UUID are not compared; `secs` must be equal, or count the
    seconds in both.
 """
 
@@ -222,8 +223,12 @@ def _conversation(number, theirs, own, last, tolerance, found):
         for event in sides[0] or sides[1]:
             rows.append((event, None, kind) if theirs else (None, event, kind))
         return
-    if theirs.request != own.request:
+    asked = [talk.requests[0] for talk in (theirs, own)]
+    kept = min(len(packet.payload) for packet in asked)
+    if asked[0].size != asked[1].size or theirs.request[:kept] != own.request[:kept]:
         found.add("request", f"{name}, request", *(side[0].label for side in sides))
+    elif asked[0].cut or asked[1].cut:
+        found.notes.append(f"{name}: a file kept only {kept} bytes of the request; they agree.")
     _between(name, theirs, own, last, tolerance, found)
     tokens = [[event.token for event in side] for side in sides]
     for side in tokens:

@@ -19,7 +19,7 @@ from pxebench.diagnosing import anomalies, causes, experiments, observe, rules
 from pxebench.job import SCHEMA, bare, flat, show
 from pxebench.sweeping import asks
 from pxebench.sweeping import ports as port_names
-from pxebench.sweeping.rom_ports import counts, ports_of_boot
+from pxebench.sweeping.rom_ports import how_it_counts, ports_of_boot
 
 _SILENT_CAUSES = ("request-blocked", "no-tftp-helper", "nat-port", "client-port-filter")
 # Ports that lie so close together that an operating system's choice is hardly the reason.
@@ -52,7 +52,7 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
         "strip": asks.strip(every),
         "observations": seen,
         "rom_ports": list(ports_of_boot(flattened)),
-        "rom_counts": counts(flattened),
+        "rom_counts": how_it_counts(flattened),
         "ended": plan.ended,
     }
     return judge(result), plan.events
@@ -120,9 +120,12 @@ def _healthy_marks(seen):
 
 
 def _unknown(result, seen, cause, also, open_causes):
-    if also:
+    if result["ended"]:
+        if also:
+            yield f"So far it may be {' or '.join(also)}; what was not run could tell."
+    elif also:
         yield (
-            f"{', '.join([cause or 'these', *also])} look the same from this end; what arrives at "
+            f"{', '.join([cause, *also])} look the same from this end; what arrives at "
             "the server tells them apart."
         )
     if cause == "client-port-filter":
@@ -151,7 +154,12 @@ def _unknown(result, seen, cause, also, open_causes):
     if named and cause not in (None, "healthy"):
         yield f"Not looked at, since nothing came that could tell: {', '.join(named)}."
     cut = [done for done in result["experiments"] if done["cut"] and done["id"] == "rom"]
-    if cut and cause != "healthy":
+    if cut and seen["rom_works"]:
+        yield (
+            "Whether the whole file comes was not seen: block after block came until the bench "
+            "ended the ROM's boot (--max-time gives it longer)."
+        )
+    elif cut:
         yield f"The ROM's own boot was cut short. {cut[0]['cut']}"
 
 

@@ -282,6 +282,7 @@ class Examination:
         spec = rom["udp"]["source_port"]
         spec.update({"first": first, "last": first + 39, "wrap": first, "step": 1})
         spec["policy"] = "counter"
+        spec.pop("first_max", None)  # it begins there and nowhere else
         return rom
 
     def _client(self, options, wait_ms, tries):

@@ -13,18 +13,22 @@ from pxebench.sweeping import asks as asking
 from pxebench.sweeping.asks import answered
 
 _STALL_MS = 250
+_UNDER_WAY = 8  # blocks, and not longer than this since the last of them
+_IDLE_MS = 1000
 
 
 def blocks(packets, server):
     """How the blocks of one fetch went, from its packet events: {"data", "longest", "median_ms",
-    "slowest_ms", "stalls", "repeats", "acked", "stuck"}.  Times: from the packet that asked for a
-    block, sent for the first time, to the block; the first answer is not one of them.
+    "slowest_ms", "stalls", "repeats", "acked", "stuck", "last_ms"}.  Times: from the packet that
+    asked for a block, sent for the first time, to the block; the first answer is not one of them.
+    `last_ms`: from the first RRQ to the last new block.
     """
     data = repeats = longest = acked = again = 0
-    times, seen, sent_at, last_out = [], set(), None, None
+    times, seen, sent_at, last_out, first_us, last_us = [], set(), None, None, None, None
     for packet in packets:
         payload = packet["data"]
         if packet["dir"] == "out":
+            first_us = packet["t_us"] if first_us is None else first_us
             acked += payload[:4] == "0004"
             if payload == last_out:
                 repeats += 1
@@ -40,6 +44,7 @@ def blocks(packets, server):
             seen.add(key)
             if key != "oack":
                 data += 1
+                last_us = packet["t_us"]
                 longest = max(longest, packet["len"] - 4)
     median_ms = statistics.median(times) if times else 0
     return {
@@ -51,6 +56,7 @@ def blocks(packets, server):
         "stalls": sum(each > max(_STALL_MS, 10 * median_ms) for each in times),
         "repeats": repeats,
         "acked": acked,
+        "last_ms": None if last_us is None or first_us is None else (last_us - first_us) // 1000,
         # The server says its first packet again and again, although it was acknowledged.
         "stuck": len(seen) == 1 and acked > 0 and again >= 1,
     }
@@ -75,9 +81,9 @@ def observe(experiments, flat, rom):
         "low": _tally(low),
         "high": _tally(high),
         "low_silent": _low_silent(low, high),
-        "rom_works": None if booted is None else _works(booted),
+        "rom_works": None if booted is None else _works(by["rom"][0]),
         "rom_status": (booted["status"] or {}).get("code") if booted else None,
-        "rom_moved_works": _works(by["rom-high"][0]["result"]) if "rom-high" in by else None,
+        "rom_moved_works": _works(by["rom-high"][0]) if "rom-high" in by else None,
         "image": _image_kind(by),
         "arch": _arch(rom),
         "file_error": _error(_asks(by, "reach")),
@@ -140,12 +146,18 @@ def _low_silent(low, high):
     return tally["silent"] if len(silent) >= 3 else []
 
 
-def _works(result):
+def _works(experiment):
+    # Cut off by the bench while block after block came: that is no failure of the path's.
+    result, found = experiment["result"], experiment["blocks"]
     if result["image"]:
         return True
     last = result["transfers"][-1] if result["transfers"] else None
-    under_way = bool(last and last["blocks"] > 8 and not last["error"])
-    return bool(result["ended"] and under_way)
+    if not (last and result["ended"] and last["blocks"] > _UNDER_WAY):
+        return False
+    if last["outcome"] == "error" or found["last_ms"] is None:
+        return False
+    idle_ms = result["ended"]["after_ms"] - found["last_ms"]
+    return idle_ms < max(_IDLE_MS, 4 * (found["median_ms"] or 0))
 
 
 def _image_kind(by):
@@ -196,7 +208,7 @@ def _after_probe(by, flat):
     if flat["tftp"]["requests"][0]["purpose"] != "size" or "data" not in by:
         return None
     alone = any(a["answer"] in ("oack", "data") for a in _asks(by, "data"))
-    if any(_works(e["result"]) for e in by.get("rom-high", ())):
+    if any(_works(e) for e in by.get("rom-high", ())):
         return False  # what came after its probe was answered
     after = []
     for experiment in (*by.get("rom", ()), *by.get("rom-high", ())):

@@ -5,13 +5,21 @@ Syntax follows the products' public documentation: nft(8) and the nftables wiki
 firewalld.policies(5), Cisco's ASA CLI guide (TFTP inspection) and IOS command reference
 (access-list, zone-based policy firewall), Juniper's SRX documentation (policies, TFTP ALG),
 Fortinet's CLI reference (firewall service custom, system session-helper), pf.conf(5) and
-tftp-proxy(8), Microsoft's NetSecurity module, in.tftpd(8), dnsmasq(8).  nft and iptables are
-loaded as they stand here by the tests; the others were not run on their machines, and names in
-CAPITALS are to be replaced.
+tftp-proxy(8), Microsoft's NetSecurity module, in.tftpd(8), dnsmasq(8).
+
+1. Tried: nftables, iptables (on its nft backend), in.tftpd and dnsmasq. The tests load these texts
+   as they stand here, and then the ROM boots (`host_tests/diagnose/test_rules.py`).
+2. Not tried on the product: firewalld, Cisco ASA and IOS, Juniper SRX, FortiGate, pfSense and
+   OPNsense, Windows Firewall. Written from the documentation above and from what is known of them;
+   no such machine was at hand. `TRIED` is that list for whoever prints a text.
+3. Names in CAPITALS are to be replaced.
 
 $server, $client, $ports (2070-2078), $first, $last; $sport_nft and its like are empty, or name the
 server's ports where these are a known range.
 """
+
+# The first word of the products whose texts were loaded by a test.
+TRIED = ("nftables", "iptables", "in.tftpd", "dnsmasq")
 
 # id, product, cure ("ports": let the answers to the ROM's ports pass; "helper": let the firewall
 # read TFTP; "request": let the requests to port 69 pass), text, note

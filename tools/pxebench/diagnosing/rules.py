@@ -39,7 +39,8 @@ _HEADER = 32  # of IPv4, UDP and TFTP, before a block
 
 def advise(cause, also, result, nft_chain=_NFT_CHAIN):
     """The verdict's `rules`: {"least", "advice", "client_ports", "server_ports", "notes", "items":
-    [{"id", "where": "path|server", "product", "cure", "text", "note", "best"}]}."""
+    [{"id", "where": "path|server", "product", "cure", "text", "note", "best", "tried"
+    (a test loaded that text)}]}."""
     values = _values(result, nft_chain)
     path, server = _FOR_CAUSE.get(cause, ((), ()))
     if cause == "request-blocked" and "no-tftp-helper" not in also:
@@ -74,6 +75,7 @@ def _item(where, row, values, best):
         "text": _fill(text, values),
         "note": _fill(note, values),
         "best": best,
+        "tried": product.startswith(rule_texts.TRIED),
     }
 
 
@@ -137,14 +139,33 @@ def _least(cause, values, result):
     return None
 
 
+def _span(ports):
+    return f"{min(ports)}-{max(ports)}" if len(set(ports)) > 1 else f"{ports[0]}"
+
+
+def _too_narrow(counts, seen, first, last):
+    if counts == "retry" and seen != f"{first}-{last}":
+        yield (
+            f"A rule for the ports seen in one failed boot ({seen}) is too narrow: this ROM "
+            f"counts on with every retry, from {first} to {last} in one boot."
+        )
+    if counts == "draw":
+        yield (
+            f"A rule for the ports seen in one failed boot ({seen}) is too narrow: this ROM takes "
+            f"other ports at every boot, any from {first} to {last}."
+        )
+
+
 def _notes(cause, values, result):
     first, last = result["rom_ports"]
     if cause in ("client-port-filter", "one-expectation", "no-tftp-helper"):
         asked = [a["port"] for e in result["experiments"] if e["id"] == "rom" for a in e["asks"]]
-        if result["rom_counts"] and asked and last > max(asked):
+        if asked and last > first:
+            yield from _too_narrow(result["rom_counts"], _span(asked), first, last)
+        if result["rom_counts"] == "file":
             yield (
-                f"A rule for the ports seen in one failed boot ({min(asked)}-{max(asked)}) is too "
-                f"narrow: this ROM counts on with every retry, from {first} to {last} in one boot."
+                f"Each further file takes the next port: {values['ports']} is for one file, and a "
+                "loader that fetches more (a menu, a kernel) needs as many ports."
             )
         yield (
             "What the ROM loads asks from ports of its own: iPXE from any port above 1024, "

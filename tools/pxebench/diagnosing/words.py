@@ -53,9 +53,8 @@ def of_fetch(experiment):
         return f"{full}{took}{lost}"
     if any(ask["answer"] == "oack" for ask in experiment["asks"][-1:]):
         return "an OACK came, but no DATA after it"
-    status = result["status"] or {}
-    code = status.get("code", "no end")
-    return f"{of_asks(experiment['asks'])} ({code})"
+    code = (result["status"] or {}).get("code")
+    return of_asks(experiment["asks"]) + (f" ({code})" if code else ", then it was ended")
 
 
 def _row(result):

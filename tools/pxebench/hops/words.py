@@ -81,8 +81,8 @@ def _requests_lost(rows, names, hops):
         others = f", {_count(arrived, 'other')} did" if arrived else ""
         text = (
             f"{_count(len(lost), 'request')} from {_ports(lost)} left {names[place]} and never "
-            f"arrived at {names[place + 1]}{others}: lost between the two."
-        )
+            f"arrived at {names[place + 1]}{others}: lost between the two"
+        ) + (f", or on the very machine that {names[place]} was made on." if place else ".")
         between = [names[place], names[place + 1]]
         yield _finding("request-lost", "out", between, lost, text, hop["of_this_run"])
 
@@ -106,7 +106,8 @@ def _answers(rows, names, listening):
         if lost:
             text = (
                 f"{_count(len(lost), 'answer')} to {_ports(lost)} passed {names[place]} and never "
-                f"came to {names[place - 1]}: dropped between the two."
+                f"came to {names[place - 1]}: dropped between the two, or by the very machine "
+                f"that {names[place]} was made on."
             )
             yield _finding("answer-lost", "in", [names[place], names[place - 1]], lost, text)
     # What a server resends of a dropped answer says nothing of its speed.

@@ -103,6 +103,13 @@ def sample(path, client=None, stage=1):
     if not boots and not whole:
         raise Refused(f"No boot in {show(str(path))} has a program number {stage} (--stage).")
     name = show(os.path.basename(str(path)))
+    for packet in (packet for talks in boots for talk in talks for packet in talk.requests):
+        if packet.cut:
+            raise Refused(
+                f"{name} has only {len(packet.payload)} of the {packet.size} bytes of a request "
+                f"(packet {packet.number}), so its options are not known; capture with "
+                f"`tcpdump -s 0`."
+            )
     return Sample(name, chosen, boots, whole, capture.file.until)
 
 

@@ -114,12 +114,18 @@ def _environment():
         finalize=_harmless,
     )
     made.filters["unbroken"] = _unbroken
+    made.filters["is_figure"] = _is_figure
     return made
 
 
 def _unbroken(text):
     # No line of a heading ends within `2070-2078`.
     return re.sub(r"(?<=\d)-(?=\d)", "\N{NON-BREAKING HYPHEN}", text)
+
+
+def _is_figure(text):
+    # A number with its unit is read at one glance, and so not broken.
+    return bool(re.fullmatch(r"[\d.,]{1,16}( ?(s|ms))?", text))
 
 
 def _harmless(value):

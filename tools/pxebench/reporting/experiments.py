@@ -14,6 +14,7 @@ from pxebench.reporting.parts import (
     merged_of,
     strip_of_asks,
     table,
+    when,
 )
 
 
@@ -22,7 +23,10 @@ def diagnose(result, captures):
     cause = verdict["cause"]
     good = result["outcome"] == "ok"
     section = blank("diagnose", "good" if good else "bad" if cause else "odd", verdict["text"])
+    if not good:  # what was seen, beside what it means: the two sentences to forward
+        section["more"] = list(verdict["explains"][:2])
     section["facts"] = facts(
+        ("when", when(result.get("started"))),
         ("cause", cause or "none that is known"),
         ("file", result["file"]),
         ("server", f"{result['server']}, UDP port {result['server_port']}"),
@@ -33,7 +37,7 @@ def diagnose(result, captures):
     also = verdict.get("also_text") or {}
     ruled_out = [f"{one['cause']}: {one['because']}" for one in verdict["ruled_out"]]
     for title, items in (
-        ("What it explains", verdict["explains"]),
+        ("What was seen", verdict["explains"]),
         (
             "What else would explain it",
             [f"{name}: {also.get(name, '')}".rstrip(": ") for name in verdict["also_possible"]],
@@ -97,6 +101,7 @@ def _rules(verdict, seen):
             "lines": item["text"].splitlines(),
             "note": item.get("note"),
             "best": bool(item.get("best")),
+            "tried": bool(item.get("tried", True)),
         }
         for item in rules.get("items") or []
     ]
@@ -131,6 +136,10 @@ def sweep(result, captures):
     ports = result["ports"]
     good = result["outcome"] == "ok"
     words = list(result.get("summary") or [])
+    border = result.get("border")
+    # Who looks for a border wants it first; it is the sentence that names its two ports.
+    found = [one for one in words if border and one.startswith("The border lies between")]
+    words = found + [one for one in words if one not in found]
     section = blank(
         "sweep",
         "good" if good else "bad",
@@ -138,6 +147,7 @@ def sweep(result, captures):
     )
     section["more"] = words[1:]
     section["facts"] = facts(
+        ("when", when(result.get("started"))),
         ("file", result["file"]),
         ("server", f"{result['server']}, UDP port {result['server_port']}"),
         ("client", result.get("client")),
@@ -145,15 +155,6 @@ def sweep(result, captures):
         ("time", f"{result['elapsed_ms'] / 1000:.1f} s"),
     )
     section["strip"] = strip_of_asks(ports)
-    border = result.get("border")
-    if border:
-        section["facts"].append(
-            (
-                "border",
-                f"{border['low']} {border['low_answer']}, "
-                f"{border['high']} {border['high_answer']}",
-            )
-        )
     runs = [
         [
             f"{run['first']}-{run['last']}" if run["first"] != run["last"] else run["first"],

@@ -5,6 +5,8 @@ The shapes are those of `job`; experiments stand in `experiments`, tables alone 
 `tables`. A result that breaks its shape raises, and `report` says so.
 """
 
+import time
+
 from pxebench import view
 from pxebench.hops import tcpdump
 from pxebench.reporting import curve, experiments, tables
@@ -45,7 +47,7 @@ def _boot(result, captures):
     if lease:
         rows = [(name, _plain(lease.get(key))) for name, key in _LEASE if lease.get(key)]
         section["tables"].insert(0, table("The lease", ["", ""], rows))
-    if boot:
+    if boot and not any(name == "boot" for name, _ in section["facts"]):
         words = facts(
             ("Boot server", f"{boot['server']} (from {boot['server_by']})"),
             ("Boot file", f"{boot['file']} (from {boot['file_by']})"),
@@ -126,7 +128,15 @@ def _fetch(result, captures):
     # The rows of the closing words: a name of eight letters, and its text.
     rows = [(line[2:10].strip(), line[11:]) for line in words[1:]]
     section["facts"] = [(_ROWS.get(name, name), text) for name, text in rows]
-    section["facts"].insert(0, ("as the ROM", str(result.get("rom"))))
+    begun = next((event for event in events if event["event"] == "start"), {})
+    asked = result["transfers"][0] if result["transfers"] else {}
+    section["facts"][:0] = facts(
+        ("when", _clock(begun.get("epoch_us"))),
+        ("file", None if good else asked.get("file")),
+        ("server", None if good or not asked else _server(asked)),
+        ("client", begun.get("ip")),
+        ("as the ROM", str(result.get("rom"))),
+    )
     merged = merged_of(events, captures, result.get("path"))
     if merged:
         add_way(section, merged, good, "The packets", events)
@@ -145,6 +155,16 @@ def _fetch(result, captures):
     if transfers:
         section["tables"].append(_transfers(transfers))
     return finish(section, result, events)
+
+
+def _clock(epoch_us):
+    if not epoch_us:
+        return None
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(epoch_us // 1000000))
+
+
+def _server(transfer):
+    return f"{transfer['server']}, UDP port {transfer['server_port']}"
 
 
 def _deciding(client):

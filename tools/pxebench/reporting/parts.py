@@ -10,9 +10,11 @@ from pxebench import hops as path
 from pxebench.hops import words as path_words
 from pxebench.job import show
 from pxebench.reporting.ladder import ladder
+from pxebench.sweeping import ports as port_names
 
 _MOST_RAW = 1600
 _MOST_PACKETS = 20000
+_MOST_NAMES = 40
 _STATES = {
     # state: (its mark, its word): never by colour alone
     "answered": ("✓", "answered"),
@@ -89,6 +91,11 @@ def _cell(value):
 def facts(*pairs):
     """[(name, text)] of those pairs that have a text."""
     return [(name, str(text)) for name, text in pairs if text not in (None, "", [])]
+
+
+def when(text):
+    """A time of a result (`2026-11-24T02:56:48Z`) as people read it."""
+    return None if text is None else str(text).replace("T", " ").replace("Z", " UTC")
 
 
 # ---- packets
@@ -169,10 +176,9 @@ def strip_of_transfers(transfers):
 def _strip(cells):
     if not cells:
         return None
-    names = _port_names()
     cells.sort(key=lambda cell: cell["port"])
     for cell in cells:
-        cell["name"] = cell["name"] or names(cell["port"])
+        cell["name"] = cell["name"] or port_names.name(cell["port"])
         mark, word = _STATES.get(cell["state"], ("?", cell["state"]))
         cell["mark"], cell["word"] = mark, word
         if cell["state"] not in _STATES:
@@ -185,6 +191,7 @@ def _strip(cells):
         rows[-1].append(cell)
         last = cell["port"]
     seen = {cell["state"] for cell in cells}
+    shown, more = port_names.worth_naming([cell["port"] for cell in cells], _MOST_NAMES)
     return {
         "rows": rows,
         "legend": [
@@ -192,7 +199,8 @@ def _strip(cells):
             for state, (mark, word) in _STATES.items()
             if state in seen
         ],
-        "named": [cell for cell in cells if cell["name"]][:40],
+        "named": [cell for cell in cells if cell["port"] in shown],
+        "more_named": more,
         "words": _strip_words(cells),
     }
 
@@ -207,14 +215,6 @@ def _strip_words(cells):
             runs.append([cell["port"], cell["port"], cell["word"]])
     parts = [f"{a} {word}" if a == b else f"{a} to {b} {word}" for a, b, word in runs[:30]]
     return "Client ports: " + "; ".join(parts) + ("; ..." if len(runs) > 30 else ".")
-
-
-def _port_names():
-    try:
-        from pxebench.sweeping import ports
-    except ImportError:
-        return lambda port: None
-    return ports.name
 
 
 def options_words(options):

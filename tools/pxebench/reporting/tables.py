@@ -29,10 +29,8 @@ def compare(result, captures):
         head = ["where", "kind", "the reference", "ours"]
         rows = [[d["where"], d["kind"], d["reference"], d["ours"]] for d in differences]
         section["tables"].append(table("Differences", head, rows))
-    if result.get("notes"):
-        section["lists"].append(
-            {"title": "Not the client's doing", "items": list(result["notes"])}
-        )
+    if result.get("notes"):  # there may be one for each packet
+        section["raw"].append(raw("Not the client's doing", list(result["notes"])))
     return finish(section, result)
 
 
@@ -104,7 +102,7 @@ def watch(found, captures):
         rows = [[when, change["text"]] for when, change in reversed(changes[-_MOST_BOOTS:])]
         section["tables"].append(table("Changes, the latest first", ["when", "what"], rows))
     section["curve"] = _history(boots[-_MOST_BOOTS:])
-    head = ["when", "came of it", "time", "bytes", "from ports", "answered by"]
+    head = ["when", "came of it", "time", "bytes", "from ports", "asked"]
     rows, marks = [], []
     for one in reversed(entries[-_MOST_BOOTS:]):
         words = one["outcome"] if one["outcome"] == "ok" else one.get("code") or one["outcome"]
@@ -113,7 +111,9 @@ def watch(found, captures):
         rows.append([one["when"], words, time, one.get("bytes"), ports, one.get("address")])
         marks.append({"ok": "good", "failed": "bad"}.get(one["outcome"], "odd"))
     section["tables"].append(table("Boot by boot, the latest first", head, rows, marks=marks))
-    finish(section, last)
+    words = ("--server", last["server"], "--file", last["file"], "--rom", last["rom"])
+    command = ["pxebench", "watch", *words, "--endpoint", last["endpoint"]]
+    finish(section, {**last, "command": command})
     section["raw"] = [raw("History", [json.dumps(one) for one in entries])]
     return section
 

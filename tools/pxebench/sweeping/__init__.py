@@ -11,12 +11,13 @@ pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, dr
 
 import time
 
-from pxebench.job import SCHEMA
+from pxebench.job import EXIT_BENCH, SCHEMA, Refused
 from pxebench.sweeping import asks
 
 _LEAST_WAIT_MS, _MOST_WAIT_MS = 200, 1000
 _CALIBRATE_MS = 2000
 FAN = 7  # ports a round where each job is dear (a board)
+_NEIGHBOURS = 8  # that are tried in place of a port that is in use
 _CHECKS = 4  # ports looked at on each side of a border, beside the usual suspects
 SUSPECTS = (1024, 2001, 2069, 2070, 2071, 2072, 2073, 2078, 32768, 40000, 49152, 57089)
 
@@ -40,10 +41,12 @@ class Asker:
         self.on_ask = on_ask
         self.jobs = []  # the Asked of each
         self.asks = []
+        self.asked_for = set()  # without the port that only set the wait
 
     def ask(self, ports):
         """{port: its entry of the strip} after asking each, and the silent ones once more."""
         ports = list(ports)
+        self.asked_for.update(ports)
         if self.wait_ms is None:
             self._calibrate()
         self._job(ports, self.wait_ms)
@@ -78,20 +81,29 @@ class Asker:
 def border(asker, low, high, fan=1, suspects=SUSPECTS):
     """Where the ports between `low` and `high` change from silent to answered, or the reverse.
 
-    {"low", "high" (neighbours), "low_answer", "high_answer", "monotone", "probes"}, or None when
-    both ends fare the same.  `fan`: how many ports one round asks.
+    {"low", "high" (neighbours, but for ports in use at this end), "low_answer", "high_answer",
+    "monotone", "probes"}, or None when both ends fare the same.  `fan`: how many ports one round
+    asks.  Raises `Refused` when an end cannot be used here.
     """
     asker.asks_before = len(asker.asks)
     known = {port: _fared(entry) for port, entry in asker.ask([low, high]).items()}
     ends = known[low], known[high]
+    for port in (low, high):
+        if known[port] == "busy":
+            raise Refused(
+                f"Port {port} cannot be used at this end, and a border needs two ends: give "
+                "others with --ports.",
+                EXIT_BENCH,
+            )
     if ends[0] == ends[1]:
         return None
     below, above = low, high
     while above - below > 1:
         steps = range(1, fan + 1)
         middle = sorted({below + (above - below) * step // (fan + 1) for step in steps} - {below})
-        for port, entry in asker.ask(middle).items():
-            known[port] = _fared(entry)
+        middle = _usable(asker, known, middle, above)
+        if not middle:  # the border is as near as this end's free ports allow
+            break
         below = max(port for port in (below, *middle) if known[port] == ends[0])
         above = min(p for p in (above, *middle) if known[p] != ends[0] and p > below)
     return {
@@ -102,6 +114,17 @@ def border(asker, low, high, fan=1, suspects=SUSPECTS):
         "monotone": _monotone(asker, known, (low, below, above, high), ends, suspects),
         "probes": len(asker.asks) - asker.asks_before,
     }
+
+
+def _usable(asker, known, ports, above):
+    # Ask the ports; one that is in use here says nothing of the path, so its neighbours stand in.
+    for _ in range(_NEIGHBOURS):
+        for port, entry in asker.ask(sorted(set(ports) - set(known))).items():
+            known[port] = _fared(entry)
+        if not any(known[port] == "busy" for port in ports):
+            break
+        ports = sorted({p + (known[p] == "busy") for p in ports} - {above})
+    return [port for port in ports if known.get(port, "busy") != "busy"]
 
 
 def _monotone(asker, known, places, ends, suspects):
@@ -149,9 +172,7 @@ def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=
             asker.ask(ports)
     except Stopped as stopped:
         ended = stopped.ended
-    strip = asker.strip()
-    if not bisect:  # the port that only set the wait was not asked for
-        strip = [entry for entry in strip if entry["port"] in set(ports)]
+    strip = [entry for entry in asker.strip() if entry["port"] in asker.asked_for]
     usable = [entry for entry in strip if entry["answer"] != "busy"]
     good = bool(usable) and all(asks.answered(entry) for entry in usable) and not ended
     result = {

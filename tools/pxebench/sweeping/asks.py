@@ -17,7 +17,7 @@ An **ask** is one RRQ from one client port and what came of it, as a dict:
 
 import time
 
-from pxebench.job import Refused, fetch_job
+from pxebench.job import EXIT_BENCH, Refused, fetch_job, show
 from pxebench.record import Record, client_address
 from pxebench.sweeping import ports as port_names
 
@@ -135,10 +135,20 @@ class Target:
         began = time.monotonic()
         result = self.run(job, on_event)
         asked.elapsed_ms = round((time.monotonic() - began) * 1000)
+        status = result["status"]
+        if status and not asked.packets and not result["transfers"]:
+            # Nothing left: a board without a link says nothing of the path or the server.
+            raise Refused(_sentence(status), EXIT_BENCH)
         asked.ended = result.get("ended")
         self.endpoint = result["endpoint"]
         self.client = self.client or asked.start.get("ip")
         return result
+
+
+def _sentence(status):
+    code, detail = status["code"], status.get("detail")
+    words = (f"No RRQ could be sent: {code}.", detail, status.get("advice"))
+    return show(" ".join(filter(None, words)))
 
 
 # ---- from events to asks

@@ -11,6 +11,8 @@ from pathlib import Path
 from pxebench.job import Refused, show
 
 DEFAULT = "1024-1100,2070-2078,32768,49152-49160"
+# Where ROMs begin to count; of many ports, these are the ones that somebody looks for.
+OF_ROMS = frozenset((1024, 2001, *range(2070, 2079), 7700, 25300, 49152, 57089))
 
 
 @functools.cache
@@ -29,6 +31,16 @@ def named(port):
     """`2070 (ah-esp-encap)`, or the bare number."""
     known = name(port)
     return f"{port} ({known})" if known else str(port)
+
+
+def worth_naming(ports, most):
+    """(those of `ports` that have a name and are shown, how many more have one): of many, those
+    that ROMs ask from come first."""
+    known = [port for port in ports if name(port)]
+    if len(known) <= most:
+        return known, 0
+    shown = sorted(sorted(known, key=lambda port: port not in OF_ROMS)[:most])
+    return shown, len(known) - len(shown)
 
 
 def parse(text, most=None):

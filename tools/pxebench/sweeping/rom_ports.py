@@ -4,21 +4,33 @@ The firmware draws the ports (`pxerom.udp`); here is what can be said of them be
 has to write a rule.
 """
 
-import random
+# A port for each RRQ, retries too; and one for each file.
+_EACH_RRQ = ("request", "until_data")
 
 
 def rom_ports(flat, count):
-    """The first `count` ports that a ROM (flat) asks from; drawn, where it draws them."""
+    """The first `count` ports that a ROM (flat) asks from; the lowest, where it draws them: a path
+    that is open to some of its ports only is most often closed to those."""
     spec = flat["udp"]["source_port"]
     if spec["policy"] == "fixed":
         return [spec["first"]]
     span = range(spec["first"], spec["last"] + 1, spec["step"] if counts(flat) else 1)
-    return list(span[:count]) if counts(flat) else random.sample(span, min(count, len(span)))
+    return list(span[:count])
 
 
 def counts(flat):
     """True for a ROM that counts its ports up."""
     return flat["udp"]["source_port"]["policy"] == "counter"
+
+
+def how_it_counts(flat):
+    """ "retry", "file" (each takes the next port), "draw" (any port of the range), or "one"."""
+    spec = flat["udp"]["source_port"]
+    if spec["policy"] in ("random", "clock") or "first_max" in spec:
+        return "draw"
+    if spec["policy"] == "fixed" or spec["per"] == "boot":
+        return "one"
+    return "retry" if spec["per"] in _EACH_RRQ else "file"
 
 
 def request_count(flat):
@@ -41,6 +53,9 @@ def ports_of_boot(flat):
         return spec["first"], spec["first"]
     if not counts(flat):
         return spec["first"], spec["last"]
-    number = {"request": request_count(flat), "transfer": len(flat["tftp"]["requests"]), "boot": 1}
-    last = spec["first"] + (number[spec["per"]] - 1) * spec["step"]
+    number = {"transfer": len(flat["tftp"]["requests"]), "boot": 1}
+    for each in _EACH_RRQ:
+        number[each] = request_count(flat)
+    # Some begin somewhere else at each boot.
+    last = spec.get("first_max", spec["first"]) + (number[spec["per"]] - 1) * spec["step"]
     return spec["first"], min(last, spec["last"])

@@ -1,15 +1,19 @@
 """The strip of ports as a picture on a terminal: one mark a port, a row for each run of numbers.
 
-    2070  ·········              silent
-   49152  ■■■■■■■■■              answered
+    2070  ·········
+   49152  ■■■■■■■■■
+          ■ answered   · silent
+   tcpdump says ah-esp-encap for 2070, acp-port for 2071, ...
 
 Drawn with rich, so that colour comes where it can be shown, and plain characters where the
 terminal's encoding has no others.
 """
 
 import io
+import textwrap
 
 _WIDTH = 64
+_MOST_NAMES = 12
 _MARKS = {
     "answered": ("■", "#", "green"),
     "silent": ("·", ".", "red"),
@@ -47,13 +51,26 @@ def lines(strip, stream):
             for port in row:
                 mark = _MARKS[fared[port]]
                 text.append(mark[1] if plain else mark[0], style=mark[2])
-            if len(row) == 1 and ports.name(at):
-                text.append(f"  {ports.name(at)}", style="dim")
             console.print(text)
     seen = [name for name in _MARKS if name in fared.values()]
     marks = [f"{_MARKS[name][1 if plain else 0]} {_LEGEND[name]}" for name in seen]
-    console.print("         " + "   ".join(marks), style="dim")
+    if marks:
+        console.print("         " + "   ".join(marks), style="dim")
+    for line in _names(sorted(fared), ports):
+        console.print(line, style="dim")
     return out.getvalue().splitlines()
+
+
+def _names(asked, ports):
+    # What tcpdump prints in place of these numbers; of many, those that ROMs ask from.
+    shown, more = ports.worth_naming(asked, _MOST_NAMES)
+    if not shown:
+        return []
+    words = ", ".join(f"{ports.name(port)} for {port}" for port in shown)
+    words += f"; {more} more have names, which --json has." if more else "."
+    return textwrap.wrap(
+        f"tcpdump says {words}", 96, initial_indent="         ", subsequent_indent="         "
+    )
 
 
 def _can_show(text, encoding):
