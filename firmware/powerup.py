@@ -223,7 +223,7 @@ def _fetch(settings, write, feed, nic):
         settings["file"],
         target,
         None,
-        max_time_s and max_time_s * 1000,
+        (max_time_s or 3600) * 1000,
     )
 
 

@@ -37,7 +37,7 @@ class Nic:
     def raw(self, ttl):
         """A way to send before there is an address; here the stack's own socket has to do."""
 
-    def take(self, ip, mask, gateway, seconds=None):
+    def take(self, ip, mask, gateway):
         """Give the interface the leased address. There is no renewal: a boot is short."""
         self.ip, self.mask, self.gateway = ip, mask, gateway
         self._interface.ifconfig((ip, mask, gateway or "0.0.0.0", gateway or "0.0.0.0"))

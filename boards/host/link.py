@@ -83,6 +83,7 @@ class Interface(Nic):
         super().__init__(mac, None, None, None, name)
         self.device = name
         self.index = index
+        self.life_s = 60  # of an address: no less than the boot may last
         self._undo = []
 
     def find_address(self):
@@ -102,17 +103,15 @@ class Interface(Nic):
     def raw(self, ttl):  # pyright: ignore[reportIncompatibleMethodOverride]
         return Wire(self, ttl)
 
-    def take(self, ip, mask, gateway, seconds=None):
-        """Put the leased address on the interface, until `give_back` or the end of the lease."""
+    def take(self, ip, mask, gateway):
+        """Put an address on the interface, until `give_back`; after `life_s` the kernel takes it
+        off by itself, whatever became of us."""
         self.ip, self.mask, self.gateway = ip, mask, gateway
         bits = sum(bin(int(part)).count("1") for part in mask.split("."))
         where = "%s/%d dev %s" % (_checked(ip), bits, self.name)
         if _said("-4 -o addr show dev %s to %s" % (self.name, _checked(ip))):
             return  # it has this address already, and keeps it
-        life = ""
-        if seconds and seconds < 0xFFFFFFFF:
-            life = " valid_lft %d preferred_lft %d" % (max(seconds, 60), max(seconds, 60))
-        add = "-4 addr add %s%s" % (where, life)
+        add = "-4 addr add %s valid_lft %d preferred_lft %d" % (where, self.life_s, self.life_s)
         if not _ip("%s metric %d" % (add, _METRIC)) and not _ip(add):
             raise Refused(
                 3,

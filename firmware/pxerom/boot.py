@@ -46,6 +46,8 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
     Raises Refused."""
     _check(job)
+    # No boot lasts longer than an hour, however slowly a server drips (R-TFTP-74).
+    job = dict(job, max_time_ms=job.get("max_time_ms") or 3600000)
     return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom")))).run(nic)
 
 
@@ -75,6 +77,7 @@ class _Job:
         self.spec = spec
         self.uefi = rom["screen"]["codes"] == "uefi"
         self.memory = spec["memory"]
+        self.no_probe = spec["size_probe"] == "no_size"
         self.sink = sink.make(job.get("sink") or {})
         self.trace = None
         self.first = None  # ticks of the first packet
@@ -121,6 +124,7 @@ class _Job:
             return self.result
         from pxerom.port68 import Port68
 
+        nic.life_s = job["max_time_ms"] // 1000 + 60  # pyright: ignore
         if job.get("trace"):
             from pxerom.trace import Trace
 
@@ -195,9 +199,8 @@ class _Job:
         limit = job.get("max_bytes")
         most = self.memory
         self.small = most is not None and (limit is None or most < limit)
-        max_time_ms = job.get("max_time_ms")
-        if max_time_ms:
-            max_time_ms = max(1, max_time_ms - self._used_ms(net))
+        if self.no_probe and self.result["boot"]["size_blocks"]:
+            del self.rom["tftp"]["requests"][:-1]  # all but the file's own (R-PXE-34)
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
@@ -207,7 +210,7 @@ class _Job:
             self.found[1],
             self.sink,
             most if self.small else limit,
-            max_time_ms,
+            max(1, job["max_time_ms"] - self._used_ms(net)),
         )
         fetched["status"] = self._too_big(fetched["status"])
         self.result.update(fetched)
@@ -241,12 +244,14 @@ class _Job:
         lease["released"] = True
         net.close()
         nic.let_go()
-        sent = dict(self.result["dhcp"][-1])
-        sent["message"] = "RELEASE"
-        sent["purpose"] = "lease"
-        sent["to"] = lease["server"] + ":67"
-        sent["source_port"] = 68
-        sent["attempt"] = 1
-        sent["at_ms"] = self._used_ms(net)
+        sent = dict(
+            self.result["dhcp"][-1],
+            message="RELEASE",
+            purpose="lease",
+            to=lease["server"] + ":67",
+            source_port=68,
+            attempt=1,
+            at_ms=self._used_ms(net),
+        )
         self.result["dhcp"].append(sent)
         self.emit(dict(sent, event="dhcp"))

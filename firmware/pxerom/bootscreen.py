@@ -1,15 +1,15 @@
 """The ROM's screen of a boot: client, lease, prompt and menu, then all that `console` shows.
 
 Which words stand there is the ROM file's `screen.boot`: lines in which {mac}, {ip} and so on stand
-for what the events bring. A line of which nothing is known is left out.
+for what the events bring, {text} for a menu's entry that was not chosen by hand, {menu} for
+nothing, where there was a menu. A line of which nothing is known is left out; one that begins
+with + goes on where the last one ended.
 
 1. Text from the network was made harmless before it came here (`status.printable`).
 2. A count-down is drawn again only where it can be drawn over (`live`).
 """
 
 from pxerom.console import Screen
-
-_NO_UUID = "00000000-0000-0000-0000-000000000000"
 
 
 class BootScreen(Screen):
@@ -21,6 +21,7 @@ class BootScreen(Screen):
         self._boot = self._screen["boot"]
         self._live = live
         self._known = {}
+        self._known["menu"] = None
         self._width = 0  # of the count-down that stands there
 
     def event(self, event):
@@ -33,9 +34,9 @@ class BootScreen(Screen):
         if name == "start":
             super().event(event)
             mac = event.get("mac") or ""
-            uuid = (event.get("uuid") or _NO_UUID).upper()
+            uuid = event.get("uuid")
             known.update(mac=mac, mac_spaced=mac.upper().replace(":", " "))
-            known.update(guid=uuid, guid_spaced=uuid.replace("-", " "))
+            known["guid_spaced"] = uuid and uuid.upper().replace("-", " ")
             if mac:
                 self._lines("start")
         elif name == "dhcp":
@@ -45,9 +46,14 @@ class BootScreen(Screen):
         elif name in ("lease", "boot"):
             known.update(event)
             self._lines(name)
+        elif name == "menu_end" and event["chosen"]:
+            known["menu"] = ""
+            known.setdefault("text", event["chosen"]["text"])
+            self._waiting(name)
         elif name == "prompt":
             self._prompt(event)
         elif name == "menu":
+            known["text"] = None  # who has seen the menu knows what was chosen
             self._line("")
             for index, text in enumerate(event["items"]):
                 self._line(("> " if index == event["marked"] else "  ") + text)
@@ -65,7 +71,10 @@ class BootScreen(Screen):
         for line in self._boot[name]:
             line = self._filled(line)
             if line is not None:
-                self._line(line)
+                if line[:1] != "+":
+                    self._line("")
+                self._part(line[line[:1] == "+" :])
+        self._line("")
 
     def _filled(self, line):
         # The line with what is known in it; None when something in it is not.

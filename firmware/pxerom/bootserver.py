@@ -20,6 +20,7 @@ _SERVER = const(67)
 _CLIENT = const(68)
 _BINL = const(4011)
 _FOR_EVER = const(255)
+_NAME_MAX = const(400)  # with any ROM's options, it fits in a request of 512 bytes
 
 
 class Ended(Exception):
@@ -74,10 +75,10 @@ class BootServer:
             name, by = job["file"].encode(), "job"
         if not offers.unicast(server):
             raise Failure("PXE-E53", "The boot server's address %s is none" % server, "server")
-        if min(name) < 32:
+        if min(name) < 32 or len(name) > _NAME_MAX:
             raise Failure(
                 "PXE-E53",
-                "The boot file's name holds a control character: %s" % printable(name),
+                "No request can hold the boot file's name: %s" % printable(name),
                 "server",
             )
         self.lease.found = (server, name)
@@ -146,9 +147,9 @@ class BootServer:
 
             def take(offer, host=host):
                 if lease.net.peer_port != _BINL or offer.reply.type not in (dhcp.OFFER, dhcp.ACK):
-                    lease.drop("not an answer of port 4011")
+                    lease.drop("not an answer of port 4011", offer)
                 elif offer.host != host and offer.server != host:
-                    lease.drop("an answer of another server than the one asked")
+                    lease.drop("an answer of another server than the one asked", offer)
                 elif offers.allowed(offer, self.job.get("allow")):
                     got.append(offer)
                 lease.note(offer)
@@ -232,11 +233,11 @@ class BootServer:
             # An entry of the list without an address lets any server of that type answer.
             strict = bits & offers.LISTED_ONLY and [] not in mine
             if offer.reply.type != dhcp.ACK or lease.net.peer_port not in (_SERVER, _BINL):
-                lease.drop("not the answer of a boot server")
+                lease.drop("not the answer of a boot server", offer)
             elif offers.item_of(offer.tags) not in (item, None):
-                lease.drop("another boot server type than the one asked for")
+                lease.drop("another boot server type than the one asked for", offer)
             elif strict and offer.host not in known and offer.server not in known:
-                lease.drop("a boot server that is not in the list")
+                lease.drop("a boot server that is not in the list", offer)
             elif offers.allowed(offer, self.job.get("allow")):
                 got.append(offer)
                 offer.chosen = True

@@ -1,20 +1,18 @@
 """What failures of a boot are called, and UEFI's names for all of them; loaded when `words` asks.
 
 The codes before TFTP are those of legacy PXE ROMs (R-PXE-60); UEFI has a table of its own (EDK2,
-PxeBcBoot.c), and what a ROM prints comes from one of the two (R-PXE-61).
+PxeBcBoot.c), and what a ROM prints comes from one of the two (R-PXE-61). There is no PXE-E75: no
+list of the ROMs' codes has one, and between PXENV_STATUS 0x74 and 0x76 there is none.
 """
 
 # number|side|the ROM's text|what to do next, as in `words`.
 CODES = """\
-E11|path|ARP timeout|See whether the boot server or the gateway is up and in the same network as \
-the lease says.
-E16|server|No valid offer received|See the reason of each offer: what the servers said does not \
-boot such a machine.
+E11|path|ARP timeout|See whether that machine is up, and in the network that the lease says.
+E16|server|No valid offer received|See the reason of each offer.
 E51|path|No DHCP or proxyDHCP offers were received|See that a DHCP server or a relay is in this \
-network, that it has an address left and serves this client, and that no switch holds UDP 67 and \
-68 back.
-E52|server|proxyDHCP offers were received. No DHCP offers were received|The PXE server answers, a \
-DHCP server does not: see whether it runs, and whether it has an address for this client.
+network and has an address for this client, and that no switch holds UDP 67 and 68 back.
+E52|server|proxyDHCP offers were received. No DHCP offers were received|See whether the DHCP \
+server runs, and has an address for this client.
 E53|server|No boot filename received|Give the DHCP server a boot file (option 67) for this \
 architecture, or a proxyDHCP server beside it.
 E54|server|Bad IP address|Two machines have the same address: look for a second DHCP server.
@@ -22,17 +20,16 @@ E55|server|proxyDHCP service did not reply to request on port 4011|Let UDP port 
 take option 60 (PXEClient) out of the DHCP server where no PXE service runs.
 E61|ours|Media test failure, check cable|Plug the cable in at both ends, and see that the port of \
 the switch is on.
-E74|server|Bad or missing PXE menu and/or prompt information|Correct the boot menu (43.9) and the \
-prompt (43.10) in the PXE server's settings.
+E74|server|Bad or missing PXE menu and/or prompt information|Correct the menu (43.9) and the \
+prompt (43.10) at the PXE server.
 E76|server|Bad or missing multicast discovery address|Set 43.7, or switch multicast discovery off \
 (bit 1 of 43.6).
 E77|server|Bad or missing discovery server list|Set 43.8, or allow broadcast or multicast (43.6).
-E78|server|Could not locate boot server|See that the boot server of that type runs and listens on \
-UDP 4011 and 67.
-E79|server|NBP is too big to fit in free base memory|Offer a smaller program: undionly.kpxe or \
-pxelinux.0, not a kernel or an EFI program.
-M0F|ours|Exiting PXE ROM|Choose another entry of the menu to boot over the network.
-EA0|ours|Network boot canceled by keystroke|Boot again, and leave the keyboard alone."""
+E78|server|Could not locate boot server|See that this boot server runs, on UDP 4011 and 67.
+E79|server|NBP is too big to fit in free base memory|Offer undionly.kpxe or pxelinux.0, \
+not a kernel or an EFI program.
+M0F|ours|Exiting PXE ROM|Choose another entry of the menu.
+EA0|ours|Network boot canceled by keystroke|Boot again, and press no key."""
 
 # UEFI's code for each legacy one, and UEFI's texts; 99 stands for all others (R-PXE-61).
 _UEFI = (

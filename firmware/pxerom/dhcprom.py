@@ -28,6 +28,7 @@ options any
 discover.waits_ms [1..3600000]
 discover.gather window|complete|first "window"
 discover.proxy_wait_ms 0..3600000 0
+discover.jitter_ms 0..10000 0
 discover.needs_file yes|no "yes"
 discover.options any null
 request.waits_ms [1..3600000]
@@ -46,6 +47,7 @@ arp.tries_ms [1..3600000] []
 arp.probes_ms [1..3600000] []
 arp.announce yes|no "no"
 name_tail ascii ""
+size_probe always|no_size "always"
 memory 1..16777216 null"""
 
 # The words of `bootscreen`.
@@ -54,6 +56,7 @@ start [text] []
 discover any ""
 again any ""
 lease [text] []
+menu_end any ""
 boot [text] []"""
 
 _WORDS = ("<type>", "<server>", "<address>", "<uuid>", "<mac>", "<item>", "<arch>")

@@ -90,7 +90,7 @@ class Lease:
                 if self._free(ack):
                     ack.chosen = True
                     ack.reason = "the lease, confirmed"
-                    self._leased(ack)
+                    self._leased(ack, proxies)
                     return [ack, lease] + proxies
                 code, what = "PXE-E54", "Another machine uses %s" % lease.reply.yiaddr
         raise Failure(code, "%s, %d times in a row" % (what, _RESTARTS + 1), "server")
@@ -111,6 +111,8 @@ class Lease:
             return spec["gather"] == "first" and offers.choose(seen, needs_file)[0] is not None
 
         for number, wait_ms in enumerate(spec["waits_ms"]):
+            jitter_ms = spec["jitter_ms"]  # R-PXE-15
+            wait_ms += random_below(2 * jitter_ms + 1) - jitter_ms
             packet = self.client.discover(self.ms(), chosen is not None)
             self.next = "sent DISCOVER %d" % (number + 2)
             if number + 1 == len(spec["waits_ms"]):
@@ -160,8 +162,8 @@ class Lease:
                 self.note(offer, None)
                 got.append(offer)
                 return True
-            else:
-                self.drop("not the ACK of what was offered (R-PXE-27)")
+            else:  # R-PXE-27
+                self.drop("not the ACK of what was offered")
             return False
 
         waits_ms = self.spec["request"]["waits_ms"]
@@ -189,40 +191,35 @@ class Lease:
         self.send("DECLINE", "lease", packet, _BROADCAST, _SERVER, 1)
         return False
 
-    def _leased(self, ack):
+    def _leased(self, ack, proxies):
         reply = ack.reply
+        ip = reply.yiaddr
         routers = reply.addresses(3)
         mask = dhcp.ip_text(reply.options[1]) if 1 in reply.options else None
         self.ack = ack
         self.leased(
-            "dhcp",
-            reply.yiaddr,
-            mask or _class_mask(reply.yiaddr),
-            routers[0] if routers else None,
-            ack.server,
-            reply.giaddr,
-            reply.number(51),
-            reply.addresses(6),
+            "dhcp", ip, mask or _class_mask(ip), routers[0] if routers else None, ack, proxies
         )
         if mask is None:
             self.warn("%s gave no network mask; that of the address's class is used." % ack.server)
-        self.nic.take(
-            reply.yiaddr, self.lease["mask"], self.lease["gateway"], self.lease["seconds"]
-        )
+        lease = self.lease
+        self.nic.take(ip, lease["mask"], lease["gateway"])
         if self.spec["arp"]["announce"] == "yes":
-            self.nic.announce(reply.yiaddr)
+            self.nic.announce(ip)
 
-    def leased(self, by, ip, mask, gateway, server=None, relay=None, seconds=None, dns=()):
+    def leased(self, by, ip, mask, gateway, ack=None, proxies=()):
         """Note the address that we have, for the result, and say so."""
+        reply = ack and ack.reply
         self.lease = {
             "by": by,
             "ip": ip,
             "mask": mask,
             "gateway": gateway,
-            "server": server,
-            "relay": relay,
-            "seconds": seconds,
-            "dns": list(dns),
+            "server": ack and ack.server,
+            "relay": reply and reply.giaddr,
+            "seconds": reply and reply.number(51),
+            "dns": reply.addresses(6) if reply else [],
+            "proxy": proxies[0].server if proxies else None,
             "released": False,
         }
         self.event("lease", self.lease)
@@ -320,8 +317,10 @@ class Lease:
             seen.append(offer)
         self.event("offer", offer.record())
 
-    def drop(self, reason):
-        """Count a packet that does not count."""
+    def drop(self, reason, offer=None):
+        """Count a packet that does not count; `offer`: what was read in it, if it is kept."""
+        if offer:
+            offer.reason = reason
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     # --- what is known at the end ----------------------------------------------------------------

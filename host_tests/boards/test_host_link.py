@@ -132,6 +132,23 @@ def test_name_that_is_none_reaches_no_command(link, name, monkeypatch):
         link.connect({"interface": name})
 
 
+def test_address_has_an_end_of_its_own_however_we_end(link, monkeypatch):
+    """A program that is killed gives nothing back: the kernel does, once no boot can be left."""
+    commands = []
+
+    def system(command):
+        commands.append(command)
+        return 0 if " add " in command else 1
+
+    monkeypatch.setattr(link.os, "system", system)
+    made = link.Interface("eth0", "02:00:00:00:00:01", 2)
+    made.life_s = 91
+    made.take("10.0.0.9", "255.255.255.0", None)
+    added = [command for command in commands if " addr add " in command]
+    assert len(added) == 1
+    assert "10.0.0.9/24 dev eth0 valid_lft 91 preferred_lft 91 metric" in added[0]
+
+
 def test_addresses_reach_a_command_as_four_numbers_only(link, monkeypatch):
     """R-SEC-22"""
     commands = []

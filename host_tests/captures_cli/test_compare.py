@@ -228,6 +228,7 @@ def test_command_lists_differences_with_exit_code_1_and_as_json():
     assert done.returncode == 1
     assert done.stdout.count("extra    transfer 1, packet") == 2
     assert done.stdout.endswith("Different: 2 differences.\n")
+    assert "cut short" not in done.stdout  # of DATA the header is enough
     result = json.loads(_run(*words, "--json", "-").stdout)
     assert (result["equal"], len(result["differences"])) == (False, 2)
     assert result["differences"][0]["ours"] == "ACK 19"
@@ -284,6 +285,7 @@ def test_request_that_one_file_cut_short_is_compared_as_far_as_it_goes(tmp_path)
     for name, code in (("cut", 0), ("alike", 0), ("unlike", 1), ("less", 1)):
         done = _run(str(tmp_path / "whole"), str(tmp_path / name))
         assert done.returncode == code, done.stdout
+        assert f"{name}: 1 frame is cut short in the file." in done.stdout
         assert ("kept only 18 bytes of the request" in done.stdout) == (code == 0)
         assert ("ours RRQ" in done.stdout and "cut short in the file" in done.stdout) == bool(code)
 

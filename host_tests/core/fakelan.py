@@ -7,10 +7,9 @@ bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
-from pxerom import dhcp
+from pxerom import dhcp, lease
 from pxerom.bootserver import Aborted, Ended
 from pxerom.compat import ticks_add
-from pxerom.lease import Lease
 from pxerom.status import Failure, Refused
 
 MAC = "20:6a:8a:0f:74:75"
@@ -159,6 +158,7 @@ class FakeLan:
         self.peer_port = None
         self.arps = {}  # address: whether a machine answers for it (None: cannot be seen)
         self.taken = ()  # ports that something else holds
+        self.life_s = None  # for how long the interface keeps its address at the most
         self.interrupt_at = None
         self._queue = []
 
@@ -223,7 +223,7 @@ class FakeLan:
     def find_address(self):
         pass
 
-    def take(self, address, mask, gateway, seconds=None):
+    def take(self, address, mask, gateway):
         self.ip, self.mask, self.gateway = address, mask, gateway
         self.log.append(("take", address, mask, gateway))
 
@@ -267,7 +267,8 @@ class Run:
         self.lan = lan or FakeLan(network)
         self.events = []
         spec = rom if isinstance(rom, dict) else dhcp_of(rom)
-        self.lease = Lease(spec, job, self.lan, self.lan, self.events.append, None, keys, uefi)
+        net = self.lan
+        self.lease = lease.Lease(spec, job, net, net, self.events.append, None, keys, uefi)
         self.failure = None
         self.ended = None
         try:

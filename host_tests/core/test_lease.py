@@ -2,8 +2,8 @@
 
 from pxerom import dhcp, offers
 
-from host_tests.core import captured_dhcp
-from host_tests.core.check import same
+from host_tests.core import captured_dhcp, fakelan
+from host_tests.core.check import Patch, same
 from host_tests.core.fakelan import (
     CLIENT,
     LEASE,
@@ -36,7 +36,7 @@ _LADDERS = {
 def test_silence_is_met_by_the_roms_ladder_and_then_e51():
     """R-PXE-10, R-PXE-24: DISCOVERs at the ROM's times, PXE-E51 after its total."""
     for rom, waits_ms in _LADDERS.items():
-        run = Run(rom)
+        run = Run(dhcp_of(rom, discover__jitter_ms=0))
         at_ms = [sum(waits_ms[:number]) for number in range(len(waits_ms))]
         same(run.ladder(), at_ms, rom)
         same((run.code(), run.lan.clock), ("PXE-E51", sum(waits_ms)), rom)
@@ -81,8 +81,21 @@ def test_u_boot_takes_the_first_offer_at_once():
 
 def test_standard_keeps_asking_for_a_pxe_reply_through_12_seconds():
     """R-PXE-11: a plain OFFER, and DISCOVER again after the windows of 4 and 8 s."""
-    run = Run("standard", dhcpd(file=b"x"), lan=None)
+    run = Run(dhcp_of("standard", discover__jitter_ms=0), dhcpd(file=b"x"))
     same((run.ladder(), run.ladder(dhcp.REQUEST)), ([0, 4000], [12000]))
+
+
+def test_standard_draws_each_of_its_waits_from_two_seconds():
+    """R-PXE-15: machines that start together do not ask together; a ROM's table has no such
+    thing, and is kept to the millisecond."""
+    for drawn, expected in ((0, [0, 3000, 10000, 25000]), (2000, [0, 5000, 14000, 31000])):
+        draw = lambda below, drawn=drawn: min(drawn, below - 1)  # noqa: E731
+        with Patch(fakelan.lease, "random_below", draw):
+            same(Run("standard").ladder(), expected)
+            # However short the windows are, two of them pass for a proxy (R-PXE-11).
+            run = Run("standard", dhcpd(file=b"x"))
+            same((run.ladder(), run.ladder(dhcp.REQUEST)), (expected[:2], expected[2:3]))
+            same(Run("edk2").ladder(), [0, 4000, 12000, 28000])
 
 
 def test_requests_are_sent_at_1_2_3_4_seconds():
@@ -278,7 +291,6 @@ def test_lease_is_put_on_the_interface_before_anything_else_is_asked():
     run = Run("intel-undi", dhcpd(file=b"x"))
     same(run.lan.log[0], ("take", CLIENT, "255.255.255.0", SERVER))
     same(run.lease.lease["seconds"], 3600)
-    same(run.named("lease")[0]["ip"], CLIENT)
 
 
 def test_address_in_use_is_declined_by_the_rom_that_probes():

@@ -211,6 +211,34 @@ def test_killed_interpreter_leaves_the_interface_as_it_was(lan, tmp_path):
         assert scenes.remains(client) == before
 
 
+@pytest.mark.parametrize("words", [(), ("--lease", "static", "--address", "10.88.0.9/24")])
+def test_address_of_a_killed_bench_is_the_kernels_to_take_away(lan, words, tmp_path):
+    """SIGKILL leaves nobody who could: the address has an end, soon after the boot's last one."""
+    with _served(lan, ["--dhcp-boot=linux.0"], with_tftp=False) as (client, _):
+        argv = scenes.command("standard", "CPython", tmp_path, words)
+        with capture.capture(client, "eth0") as wire, client.start(*argv) as process:
+            processes.wait_until(
+                lambda: any(packet.dport == 69 for packet in wire.packets()), "RRQ", 15, process
+            )
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(10)
+        left = json.loads(client.run("ip", "-4", "-j", "addr", "show", "dev", "eth0").stdout)
+        (address,) = left[0]["addr_info"]
+        most_s = int(argv[argv.index("--max-time") + 1]) + 60
+        assert address["local"].startswith("10.88.0.")
+        assert 0 < address["valid_life_time"] <= most_s
+
+
+def test_interpreter_of_a_killed_bench_gives_the_address_back(lan, tmp_path):
+    """It notices with its next event that nobody listens any more."""
+    with _waiting(lan, "MicroPython-1.26", tmp_path) as (client, process, before):
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+        processes.wait_until(
+            lambda: scenes.remains(client) == before, "the interface as it was", 20
+        )
+
+
 @everywhere
 def test_ctrl_c_before_any_answer_ends_at_once(lan, interpreter, tmp_path):
     client = lan().machine("client")

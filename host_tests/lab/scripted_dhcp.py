@@ -5,13 +5,15 @@
         ... server.packets() ...
 
 The script: {point: replies}. A point is what arrived: "discover", "request", "inform", "release",
-"decline", "proxy" (a request to port 4011); "discover 2" is the second of its kind alone, and
+"decline", "proxy" (a request to port 4011), "discovery" (one that names a boot item, 43.71, to
+whatever port); "discover 2" is the second of its kind alone, and
 wins. A reply is a dict (`reply` lists its names); no reply at all: silence. The server runs as a
 program of its own inside the namespace (standard library only), and prints what it heard.
 
 1. A reply echoes xid, flags, chaddr and option 97, as a server must, unless the script says
    otherwise: then it lies exactly where the test wants it to.
-2. Replies are broadcast to port 68 from port 67, those of "proxy" go to who asked, from 4011.
+2. Replies are broadcast to port 68 from port 67; who has an address (ciaddr) gets them there, and
+   what came to port 4011 is answered from there, to who asked.
 """
 
 import contextlib
@@ -78,11 +80,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(namespace, host, script):
-    """Serve by the script on `eth0` of the namespace until the block ends; yields a Server."""
+def serve(namespace, host, script, group=None):
+    """Serve by the script on `eth0` of the namespace until the block ends; yields a Server.
+    `group`: a multicast address that port 4011 hears too."""
     from host_tests.lab import processes
 
-    words = ["-I", "-S", __file__, host, json.dumps(script)]
+    words = ["-I", "-S", __file__, host, json.dumps(script), *([group] if group else [])]
     with namespace.start(sys.executable, *words) as process:
         processes.wait_until(
             lambda: "listening" in process.output(), "the scripted server's start", process=process
@@ -151,27 +154,36 @@ def _open(port):
     return made
 
 
-def _main(host, script):
+def _main(host, script, group=None):
     import select
 
     sockets = {67: _open(67), 4011: _open(4011)}
+    if group:
+        member = socket.inet_aton(group) + socket.inet_aton(host)
+        sockets[4011].setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
     counts = {}
     print("listening", flush=True)
     while True:
         for ready in select.select(list(sockets.values()), [], [])[0]:
             data, peer = ready.recvfrom(65536)
-            kind = options(data).get(53, b"\0")[0]
+            asked = options(data)
             proxy = ready is sockets[4011]
-            point = "proxy" if proxy else _KINDS.get(kind, "other")
+            point = "proxy" if proxy else _KINDS.get(asked.get(53, b"\0")[0], "other")
+            if asked.get(43, b"")[:1] == b"\x47":
+                point = "discovery"
             counts[point] = counts.get(point, 0) + 1
             heard = {"time": time.time(), "point": point, "data": data.hex()}
             print(json.dumps(heard), flush=True)
             for wanted in script.get(f"{point} {counts[point]}", script.get(point, ())):
                 time.sleep(wanted.get("after_s", 0))
-                to = peer if proxy else ("255.255.255.255", 68)
+                to = ("255.255.255.255", 68)
+                if proxy:
+                    to = peer
+                elif data[12:16] != bytes(4):
+                    to = (socket.inet_ntoa(data[12:16]), 68)
                 source = sockets.get(wanted.get("source_port"), ready)
                 source.sendto(_packet(host, data, wanted), to)
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], json.loads(sys.argv[2]))
+    _main(sys.argv[1], json.loads(sys.argv[2]), *sys.argv[3:])

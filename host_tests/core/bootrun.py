@@ -1,0 +1,53 @@
+"""A whole boot job in virtual time: DHCP on a `fakelan`, the file on a `fakenet`; its screen."""
+
+from pxerom import agent, boot, port68
+from pxerom.bootscreen import BootScreen
+
+from host_tests.core.check import Patch
+from host_tests.core.fakelan import LEASE, FakeLan, dhcpd
+from host_tests.core.fakenet import HOST, FakeNet, FileServer
+
+CONTENT = bytes(range(256)) * 12
+
+
+class Job:
+    """A job run by the agent's door, in virtual time: `result`, `events`, `lan`, `net`."""
+
+    def __init__(self, rom, network, tftp=None, lan=None, interrupt_at=None, keys=None, **job):
+        self.lan = lan or FakeLan(network)
+        self.events = []
+        job.update(job="boot", rom=rom, sink={"kind": "null"})
+        server = tftp or FileServer(CONTENT)
+
+        def make_udp(spec, bind, trace, prepare):
+            self.net = FakeNet({"udp": {"source_port": spec}}, server)
+            self.net.bind = bind
+            self.net.interrupt_at = interrupt_at
+            return self.net
+
+        with Patch(port68, "Port68", lambda nic, ttl, trace: self.lan):
+            with Patch(boot, "Udp", make_udp):
+                self.result = agent.run(job, self.events.append, None, self.lan, keys)
+
+    def names(self):
+        return [event["event"] for event in self.events]
+
+    def code(self):
+        return self.result["status"] and self.result["status"]["code"]
+
+    def given_back(self):
+        return self.lan.log[-1] == ("give back",)
+
+
+def dhcp_for_file(**more):
+    more.setdefault("file", b"undionly.kpxe")
+    return dhcpd(siaddr=HOST, options=more.pop("options", LEASE), **more)
+
+
+def screen_of(rom, events, live=True):
+    """What a ROM's screen shows of these events, as one text."""
+    shown = []
+    screen = BootScreen(boot.load_rom(rom)[0], shown.append, live)
+    for event in events:
+        screen.event(event)
+    return "".join(shown)
