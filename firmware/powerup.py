@@ -14,13 +14,10 @@ ROM's screen (`pxerom.console`). The fields of config.json are the table `FIELDS
 import json
 import sys
 
-from nic import MISSING, LinkDown, SettingError, check, ipv4, text, whole
-from pxerom import agent, compat, sink
-from pxerom.compat import sleep_ms, ticks_add, ticks_diff, ticks_ms
-from pxerom.console import Screen
-from pxerom.rom import Boot
+from nic import MISSING, LinkDown, SettingError, check, text, whole
+from pxerom import agent, compat
+from pxerom.compat import is_ipv4, is_uuid, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from pxerom.status import Refused
-from pxerom.udp import Udp
 
 # The RP2040's watchdog cannot wait any longer; a boot feeds it about once a second, erasing flash
 # may take half of one.
@@ -36,16 +33,11 @@ def _rom(value):
 
 
 def _server(value):
-    return value == "dhcp" or ipv4(value) and 0 < int(value.split(".")[0]) < 224
+    return value == "dhcp" or is_ipv4(value) and 0 < int(value.split(".")[0]) < 224
 
 
 def _menu(value):
     return value == "first" or whole(1, 99)(value)
-
-
-def _uuid(value):
-    digits = value.replace("-", "") if isinstance(value, str) else ""
-    return len(digits) == 32 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
 
 
 def _settings(value):
@@ -68,7 +60,7 @@ FIELDS = (
     ("file", None, _FILE, text(1, 400)),
     ("lease", "dhcp", "dhcp, or stack for the address of the board's own", _lease),
     ("release", False, "true or false", lambda value: value is True or value is False),
-    ("uuid", None, "a UUID as 32 hexadecimal digits, or null", _uuid),
+    ("uuid", None, "a UUID as 32 hexadecimal digits, or null", is_uuid),
     ("menu", None, "the number of an entry, first, or null for keys and time-out", _menu),
     ("image", None, "the name of a file to keep the image in, or null", text(1, 200)),
     ("every_s", None, "a whole number 1..86400, or null to boot once", whole(1, 86400)),
@@ -80,6 +72,9 @@ FIELDS = (
     ),
     ("max_time_s", None, "a whole number 1..3600, or null", whole(1, 3600)),
 )
+
+# What a job takes as it is; the link's settings are not among them (rule 1).
+_JOB = ("server", "port", "file", "lease", "release", "uuid", "menu")
 
 
 def checked(settings, link_fields):
@@ -153,18 +148,15 @@ def _by_user(result):
 def _boot(settings, link, write, feed):
     # Link, then the boot, as one result.
     mac = None
-    leases = settings["server"] == "dhcp"
-    own = leases and settings["lease"] == "dhcp"
+    boots = settings["server"] == "dhcp"
     try:
         compat.tidy()
         write("Bringing the link up.\n")
-        nic = link.connect(settings["link"], feed, own)
+        nic = link.connect(settings["link"], feed, boots and settings["lease"] == "dhcp")
         mac = nic.mac
         write("%s, %s, %s, mask %s" % (nic.name, nic.mac, nic.ip, nic.mask))
         write(", gateway %s\n\n" % nic.gateway)
-        result = (_boot_by_dhcp if leases else _fetch)(settings, write, feed, nic)
-    except Refused as refusal:
-        result = {"schema": 1, "outcome": "refused", "message": refusal.message}
+        result = _run_job(settings, boots, write, feed, nic)
     except LinkDown as down:
         status = down.status()
         write("%s: %s\n" % (status["code"], status["text"]))
@@ -188,43 +180,39 @@ def _boot(settings, link, write, feed):
     return result
 
 
-def _boot_by_dhcp(settings, write, feed, nic):
-    # DHCP says what to boot and from whom.
-    from pxerom import boot
-    from pxerom.bootscreen import BootScreen
-
-    loaded = boot.load_rom(settings["rom"])
-    _tell_room(settings, loaded[0], write)
-    job = {name: settings[name] for name in ("rom", "lease", "release", "uuid", "menu")}
+def _run_job(settings, boots, write, feed, nic):
+    # The settings as a job, with nobody to send its events to but the screen.
+    try:
+        loaded = agent.load_rom(settings["rom"], boots)
+    except Refused as refusal:
+        return _refused(refusal.message)
+    rom = loaded[0]
+    _tell_room(settings, rom, write)
+    job = {name: settings[name] for name in _JOB}
+    if boots:
+        job["job"] = "boot"
+        del job["server"]  # it is the word dhcp
+        from pxerom.boot import pressed as keys
+        from pxerom.bootscreen import BootScreen as Screen
+    else:
+        job["job"] = "fetch"
+        keys = None
+        from pxerom.console import Screen
     job["sink"] = _sink(settings)
     job["max_time_ms"] = settings["max_time_s"] and settings["max_time_s"] * 1000
-    screen = BootScreen(loaded[0], write)
+    screen = Screen(rom, write)
 
     def show(event):
         screen.event(event)
         if event["event"] == "warning":
             write("%s\n" % event["text"])
 
-    return boot.run(job, show, feed, nic, boot.pressed, loaded)
+    result = agent.run(job, show, feed, nic, keys, loaded)
+    return _refused(result["message"]) if result.pop("event") == "refused" else result
 
 
-def _fetch(settings, write, feed, nic):
-    # As `agent.run` does it, but that there is nobody to send the events to but the screen.
-    max_time_s = settings["max_time_s"]
-    target = sink.make(_sink(settings))
-    rom = agent.load_rom(settings["rom"])
-    _tell_room(settings, rom, write)
-    screen = Screen(rom, write)
-    screen.event({"event": "start"})
-    boot = Boot(rom, Udp(rom["udp"]["source_port"]), screen.event, feed)
-    return boot.fetch(
-        settings["server"],
-        settings["port"],
-        settings["file"],
-        target,
-        None,
-        (max_time_s or 3600) * 1000,
-    )
+def _refused(message):
+    return {"schema": 1, "outcome": "refused", "message": message}
 
 
 def _tell_room(settings, rom, write):

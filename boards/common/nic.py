@@ -7,14 +7,12 @@ settings; with `dhcp` there is none yet but a link-local one, and UDP port 68 is
 1. A setting that is wrong is named, with what was expected there; its value is never shown, for
    one of them is a password.
 2. A link that does not come up ends in one `LinkDown`, at its deadline at the latest.
-3. Without a carrier nobody waits for a lease: the media test comes first, as in a ROM.
 """
 
-from pxerom.compat import sleep_ms, ticks_add, ticks_diff, ticks_ms
+from pxerom.compat import is_ipv4, sleep_ms, ticks_add, ticks_diff, ticks_ms
+from pxerom.status import Failure
 
 _POLL_MS = 50
-# A switch may take 3 s to agree on a speed, and as long again before it forwards anything.
-_MEDIA_MS = 10000
 
 MISSING = object()
 
@@ -34,8 +32,9 @@ class Nic:
         self.device = device
         self._interface = interface
 
-    def raw(self, ttl):
-        """A way to send before there is an address; here the stack's own socket has to do."""
+    def raw(self, ttl, trace):
+        """What sends and receives, as `udp.Udp` does, before there is an address; here the
+        stack's own socket has to do."""
 
     def take(self, ip, mask, gateway):
         """Give the interface the leased address. There is no renewal: a boot is short."""
@@ -82,50 +81,42 @@ class SettingError(ValueError):
     """A setting that cannot be used. Its text is one sentence for the user."""
 
 
-class LinkDown(Exception):
-    """No link, or no address on it. `status()` is the result's `status`, as of any failed boot."""
+class LinkDown(Failure):
+    """No link, or no address on it. `advice`, `text`: where those of the code do not fit."""
 
-    def __init__(self, code, text, detail, advice, side="ours"):
-        super().__init__(detail)
-        self._status = {
-            "code": code,
-            "text": text,
-            "side": side,
-            "detail": detail,
-            "advice": advice,
-        }
+    def __init__(self, code, detail, advice=None, text=None, side=None):
+        super().__init__(code, detail, side)
+        self._own = (("advice", advice), ("text", text))
 
-    def status(self):
-        return self._status
+    def status(self, uefi=False):
+        """The result's `status`, as of any failed boot."""
+        status = super().status(uefi)
+        for name, value in self._own:
+            if value:
+                status[name] = value
+        return status
 
 
-def no_media(detail, advice, text="Media test failure, check cable"):
+def no_media(detail, advice=None, text=None):
     """PXE-E61: no carrier, or for a radio: no network."""
-    return LinkDown("PXE-E61", text, detail, advice)
+    return LinkDown("PXE-E61", detail, advice, text)
 
 
 def no_lease(name, seconds):
     """PXE-E51: there is a link, and nobody gives the board an address on it."""
     return LinkDown(
         "PXE-E51",
-        "No DHCP or proxyDHCP offers were received",
         "The link of the %s is up, but no DHCP server gave it an address within %d s."
         % (name, seconds),
         "Check that a DHCP server answers on this network, or give the board an address of its "
         "own in link.address.",
-        "path",
     )
 
 
 def no_chip(name, error=None):
     """PXE-E63: the network chip does not answer, or this firmware has no driver for it."""
     what = "did not start (errno %s)" % error.errno if error else "has no driver in this firmware"
-    return LinkDown(
-        "PXE-E63",
-        "Error while initializing the NIC",
-        "The %s %s." % (name, what),
-        "Check that the firmware was made for this board, and the board's wiring and power.",
-    )
+    return LinkDown("PXE-E63", "The %s %s." % (name, what))
 
 
 def driver(kind, name):
@@ -151,17 +142,11 @@ def text(low, high):
     return lambda value: isinstance(value, str) and low <= len(value.encode()) <= high
 
 
-def ipv4(value):
-    """True for a numeric IPv4 address."""
-    parts = value.split(".") if isinstance(value, str) else ()
-    return len(parts) == 4 and all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts)
-
-
 def _address(value):
     return (
         isinstance(value, dict)
         and sorted(value) in (["gateway", "ip", "mask"], ["ip", "mask"])
-        and all(ipv4(part) for part in value.values())
+        and all(is_ipv4(part) for part in value.values())
     )
 
 
@@ -239,24 +224,6 @@ def start(interface, settings, dhcp=False):
 def has_address(interface):
     """True once the interface has an IPv4 address."""
     return interface.ifconfig()[0] != "0.0.0.0"
-
-
-def wired(interface, settings, name, has_link, on_wait=None, dhcp=False):
-    """The Nic of an Ethernet `interface`, from the media test to the lease. `has_link`: true when
-    there is a carrier; `name`: of the network chip; `dhcp`: see `start`."""
-    timeout_ms = settings["timeout_s"] * 1000
-    try:
-        start(interface, settings, dhcp)
-    except OSError as error:
-        raise no_chip(name, error)
-    if not until(has_link, min(timeout_ms, _MEDIA_MS), on_wait):
-        raise no_media(
-            "The %s has no carrier." % name,
-            "Plug the cable in at both ends, and see that the port of the switch is on.",
-        )
-    if not until(lambda: has_address(interface), timeout_ms, on_wait):
-        raise no_lease(name, settings["timeout_s"])
-    return describe(interface, name)
 
 
 def describe(interface, name):

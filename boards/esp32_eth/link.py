@@ -5,6 +5,7 @@ or power on, and in who makes the clock.
 """
 
 import nic
+import wired
 
 # name: transceiver's address, pin that switches it on, pin of a clock that the ESP32 makes.
 _PINS = {
@@ -51,6 +52,6 @@ def connect(settings, on_wait=None, dhcp=False):
     import network
 
     linked = (network.ETH_CONNECTED, network.ETH_GOT_IP)
-    return nic.wired(
+    return wired.connect(
         interface, settings, name, lambda: interface.status() in linked, on_wait, dhcp
     )

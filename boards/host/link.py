@@ -18,8 +18,10 @@ from nic import COMMON_FIELDS, MISSING, Nic, check, no_media
 from pxerom.compat import (
     MICROPYTHON,
     TIMED_OUT,
+    address,
     random_below,
     set_timeout,
+    split,
     ticks_add,
     ticks_diff,
     ticks_ms,
@@ -68,10 +70,7 @@ def connect(settings, on_wait=None, dhcp=False):
             3, "The interface %s is switched off; `ip link set %s up` helps." % (name, name)
         )
     if "LOWER_UP" not in flags:
-        raise no_media(
-            "The interface %s has no carrier." % name,
-            "Plug the cable in at both ends, and see that the port of the switch is on.",
-        )
+        raise no_media("The interface %s has no carrier." % name)
     mac = words[words.index("link/ether") + 1]
     return Interface(name, mac, int(words[0].rstrip(":")))
 
@@ -100,8 +99,8 @@ class Interface(Nic):
     def limits(self):
         return []
 
-    def raw(self, ttl):  # pyright: ignore[reportIncompatibleMethodOverride]
-        return Wire(self, ttl)
+    def raw(self, ttl, trace):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return Wire(self, ttl, trace)
 
     def take(self, ip, mask, gateway):
         """Put an address on the interface, until `give_back`; after `life_s` the kernel takes it
@@ -208,18 +207,19 @@ class _Packets:
 
 
 class Wire(_Packets):
-    """Whole IP packets from 0.0.0.0:68. After a receive, `host` and `port` are the sender's."""
+    """Whole IP packets from 0.0.0.0:68, sent and received as `udp.Udp` does."""
 
-    def __init__(self, interface, ttl):
+    def __init__(self, interface, ttl, trace):
         super().__init__(interface, _ETH_IP)
         self.ttl = ttl
+        self.trace = trace
         self.number = 0
-        self.host = None
-        self.port = None
+        self.sender = None
         self.target = None
 
-    def send(self, payload, host, port):
-        """Send one datagram to everyone, whatever `host` it is for."""
+    def send(self, payload, to):
+        """Send one datagram to everyone, whatever machine it is for."""
+        host, port = split(to)
         size = len(payload) + 8
         source, target = _ZERO, _bytes(host)
         pseudo = source + target + struct.pack(">BBH", 0, 17, size)
@@ -231,8 +231,15 @@ class Wire(_Packets):
         head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
         self.number = self.number + 1 & 0xFFFF
         self.send_to_all(head + udp)
+        self.note("out", payload, to, "0.0.0.0")
 
-    def receive(self, wait_ms):
+    def note(self, direction, payload, peer, local):
+        if self.trace:
+            self.trace.local = local
+            self.trace.packet(direction, payload, peer, 68)
+            self.trace.local = None
+
+    def receive(self, size, wait_ms):
         """The payload of a datagram for port 68, or None when none came within `wait_ms`."""
         end = ticks_add(ticks_ms(), wait_ms)
         while True:
@@ -242,6 +249,7 @@ class Wire(_Packets):
                 return None
             payload = self.payload(data)
             if payload is not None:
+                self.note("in", payload, self.sender, self.target)
                 return payload
 
     def payload(self, data):
@@ -256,9 +264,9 @@ class Wire(_Packets):
         size = data[head + 4] << 8 | data[head + 5]
         if data[head + 2] << 8 | data[head + 3] != 68 or not 8 <= size <= whole - head:
             return None
-        self.host = "%d.%d.%d.%d" % tuple(data[12:16])
+        host = "%d.%d.%d.%d" % tuple(data[12:16])
+        self.sender = address(host, data[head] << 8 | data[head + 1])
         self.target = "%d.%d.%d.%d" % tuple(data[16:20])
-        self.port = data[head] << 8 | data[head + 1]
         return data[head + 8 : head + size]
 
 

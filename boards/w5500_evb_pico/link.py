@@ -4,6 +4,7 @@ The chip's own TCP/IP is not used: MicroPython's stack drives it with whole fram
 """
 
 import nic
+import wired
 
 # As on the W5500-EVB-Pico: SPI0 with SCK 18, MOSI 19, MISO 16.
 _SPI_BAUD = 20000000
@@ -34,4 +35,4 @@ def connect(settings, on_wait=None, dhcp=False):
     except OSError as error:
         raise nic.no_chip(name, error)
     # 0: no carrier; 1 and 2: carrier, interface off and on.
-    return nic.wired(interface, settings, name, lambda: interface.status() > 0, on_wait, dhcp)
+    return wired.connect(interface, settings, name, lambda: interface.status() > 0, on_wait, dhcp)

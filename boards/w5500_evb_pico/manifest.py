@@ -2,4 +2,5 @@
 include("$(PORT_DIR)/boards/manifest.py")
 include("../../firmware/manifest.py")
 module("link.py", opt=3)
+module("wired.py", base_path="../common", opt=3)
 module("nic.py", base_path="../common", opt=3)

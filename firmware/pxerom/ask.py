@@ -12,15 +12,13 @@ answer. Loaded for a job of the kind "ask" and for no other: a board that boots 
 from pxerom import tftp
 from pxerom.compat import (
     address,
-    epoch_us,
-    runtime,
     sleep_ms,
     split,
     ticks_add,
     ticks_diff,
     ticks_ms,
 )
-from pxerom.status import Failure, Refused, printable
+from pxerom.status import Ended, Failure, Refused, printable
 from pxerom.udp import Udp
 
 _KINDS = {3: "data", 5: "error", 6: "oack"}
@@ -43,25 +41,15 @@ def run(job, emit, on_wait=None):
         from pxerom.trace import Trace
 
         trace = Trace(emit)
-    emit(
-        {
-            "event": "start",
-            "schema": 1,
-            "job": "ask",
-            "rom": "ask",
-            "runtime": runtime(),
-            "epoch_us": epoch_us(),
-        }
-    )
+    emit(agent.start(job, "ask"))
     asker = _Run(job, request, emit, trace, on_wait)
     ended = None
     try:
         for first, count in job["ports"]:
             for port in range(first, first + count):
                 asker.ask(port)
-    except (KeyboardInterrupt, _Ended) as end:
-        by = "bench" if isinstance(end, _Ended) else "user"
-        ended = {"by": by, "after_ms": asker.at_ms(), "next": None}
+    except (KeyboardInterrupt, Ended) as end:
+        ended = {"by": getattr(end, "by", "user"), "after_ms": asker.at_ms(), "next": None}
     finally:
         asker.close()
     return {
@@ -73,11 +61,6 @@ def run(job, emit, on_wait=None):
         "transfers": [],
         "image": None,
     }
-
-
-class _Ended(Exception):
-    # The bench's time is up.
-    pass
 
 
 class _Run:
@@ -173,7 +156,7 @@ class _Run:
 
     def _tick(self):
         if self.end is not None and ticks_diff(self.end, ticks_ms()) <= 0:
-            raise _Ended()
+            raise Ended()
         if self.on_wait:
             self.on_wait()
 

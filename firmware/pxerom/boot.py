@@ -9,26 +9,13 @@
 import sys
 
 from pxerom import compat, sink
-from pxerom.agent import unicast
+from pxerom.agent import load_rom, start, unicast
 from pxerom.compat import ticks_diff
 from pxerom.rom import Boot
-from pxerom.status import Failure, Refused
+from pxerom.status import Ended, Failure, Refused
 from pxerom.udp import Udp
 
 _MODULES = ("lease", "inform", "bootserver", "offers", "dhcp")
-
-
-def load_rom(rom):
-    """(flat ROM, its flat `dhcp`); Refused says which field is wrong."""
-    from pxerom import dhcprom, profile
-
-    try:
-        return dhcprom.load(rom)
-    except profile.ProfileError as error:
-        raise Refused(2, "The ROM file is not right: %s." % error)
-    finally:
-        compat.forget("dhcprom")
-        compat.forget("profile")
 
 
 def pressed():
@@ -48,7 +35,7 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     _check(job)
     # No boot lasts longer than an hour, however slowly a server drips (R-TFTP-74).
     job = dict(job, max_time_ms=job.get("max_time_ms") or 3600000)
-    return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom")))).run(nic)
+    return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom"), True))).run(nic)
 
 
 def _check(job):
@@ -58,10 +45,8 @@ def _check(job):
     if menu is not None and menu != "first" and (type(menu) is not int or menu < 1):
         raise Refused(2, "The job's menu must be a number from 1, or first.")
     uuid = job.get("uuid")
-    if uuid is not None:
-        digits = str(uuid).replace("-", "").lower()
-        if len(digits) != 32 or not all(digit in "0123456789abcdef" for digit in digits):
-            raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
+    if uuid is not None and not compat.is_uuid(uuid):
+        raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
     for name in ("server", "proxy"):
         if job.get(name) is not None:
             unicast(job[name])
@@ -105,22 +90,14 @@ class _Job:
         down = None
         if nic is None:
             nic, down = self._connect()
-        self.emit(
-            {
-                "event": "start",
-                "schema": 1,
-                "job": "boot",
-                "rom": self.rom["id"],
-                "runtime": compat.runtime(),
-                "epoch_us": compat.epoch_us(),
-                "interface": job.get("interface"),
-                "uuid": job.get("uuid"),
-                "mac": nic and nic.mac,
-                "ip": nic and nic.ip,
-            }
-        )
+        began = start(job, self.rom["id"])
+        began["interface"] = job.get("interface")
+        began["uuid"] = job.get("uuid")
+        began["mac"] = nic and nic.mac
+        began["ip"] = nic and nic.ip
+        self.emit(began)
         if down:
-            self._failed(Failure(down["code"], down["detail"], down["side"]), 0)
+            self._failed(down, 0)
             return self.result
         from pxerom.port68 import Port68
 
@@ -144,7 +121,7 @@ class _Job:
         return self.result
 
     def _connect(self):
-        # (the link of the job's interface, None), or (None, the status that it failed with)
+        # (the link of the job's interface, None), or (None, the Failure)
         sys.modules.pop("link", None)  # a bench may have had another board's
         import link
         from nic import LinkDown
@@ -154,7 +131,7 @@ class _Job:
         except ValueError as error:
             raise Refused(2, "%s." % error)
         except LinkDown as down:
-            return None, down.status()
+            return None, down
 
     def _failed(self, failure, at_ms):
         status = failure.status(self.uefi)
@@ -162,7 +139,7 @@ class _Job:
         self.emit({"event": "failed", "at_ms": at_ms, "status": status})
 
     def _lease(self, nic, net):
-        from pxerom.bootserver import Aborted, Ended
+        from pxerom.bootserver import Aborted
         from pxerom.lease import Lease
 
         compat.tidy()

@@ -23,10 +23,6 @@ _FOR_EVER = const(255)
 _NAME_MAX = const(400)  # with any ROM's options, it fits in a request of 512 bytes
 
 
-class Ended(Exception):
-    """The bench's time is up."""
-
-
 class Aborted(Exception):
     """A key ended the boot, or the menu's entry for a local boot did; `failure` says which."""
 

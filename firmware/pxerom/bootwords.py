@@ -20,6 +20,8 @@ E55|server|proxyDHCP service did not reply to request on port 4011|Let UDP port 
 take option 60 (PXEClient) out of the DHCP server where no PXE service runs.
 E61|ours|Media test failure, check cable|Plug the cable in at both ends, and see that the port of \
 the switch is on.
+E63|ours|Error while initializing the NIC|Check that the firmware was made for this board, and \
+its wiring and power.
 E74|server|Bad or missing PXE menu and/or prompt information|Correct the menu (43.9) and the \
 prompt (43.10) at the PXE server.
 E76|server|Bad or missing multicast discovery address|Set 43.7, or switch multicast discovery off \

@@ -1,7 +1,8 @@
 """What differs between boards, the MicroPython unix port and CPython: all of it, and only here.
 
 The rest of pxerom imports names from this file and never asks which interpreter it runs on. Why
-each difference exists is said where it is bridged.
+each difference exists is said where it is bridged. What CPython needs and no board has stands in
+`cpython`, and comes to the others by way of this file.
 
 1. A time is a tick count; two of them are only ever compared with `ticks_diff`.
 2. A socket address is opaque (a tuple here, packed bytes there): `address` makes one, `split`
@@ -19,32 +20,22 @@ MICROPYTHON = sys.implementation.name == "micropython"
 LINUX = sys.platform == "linux"
 ESP32 = sys.platform == "esp32"
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
-
-try:
+if MICROPYTHON:
     from time import sleep_ms, ticks_add, ticks_diff, ticks_ms, ticks_us
-except ImportError:  # CPython
 
-    def sleep_ms(wait_ms):
-        time.sleep(wait_ms / 1000)
-
-    def ticks_ms():
-        return time.monotonic_ns() // 1000000  # pyright: ignore[reportAttributeAccessIssue]
-
-    def ticks_us():
-        return time.monotonic_ns() // 1000  # pyright: ignore[reportAttributeAccessIssue]
-
-    def ticks_diff(later, earlier):
-        return later - earlier
-
-    def ticks_add(ticks, delta):
-        return ticks + delta
+    from micropython import const
+else:
+    from pxerom.cpython import (
+        const,
+        forget,
+        set_timeout,
+        sleep_ms,
+        ticks_add,
+        ticks_diff,
+        ticks_ms,
+        ticks_us,
+        tidy,
+    )
 
 
 # The numbers are the same wherever an interpreter lacks the name: errno.h of Linux and newlib.
@@ -79,6 +70,18 @@ def why(error):
 def address(host, port):
     """What `bind` and `sendto` take for a numeric IPv4 host: a tuple, on the unix port bytes."""
     return socket.getaddrinfo(host, port, socket.AF_INET)[0][-1]
+
+
+def is_ipv4(text):
+    """True for a numeric IPv4 address."""
+    parts = text.split(".") if isinstance(text, str) else ()
+    return len(parts) == 4 and all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts)
+
+
+def is_uuid(text):
+    """True for 32 hexadecimal digits, with hyphens or without."""
+    digits = text.replace("-", "") if isinstance(text, str) else ""
+    return len(digits) == 32 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
 
 
 def split(sender):
@@ -190,22 +193,3 @@ if MICROPYTHON:
             else:
                 wait_ms = wait_ms // STEP_MS * STEP_MS - 50
         sock.settimeout(wait_ms / 1000)
-
-else:
-    import struct
-
-    def tidy():
-        pass
-
-    def forget(module):
-        pass
-
-    def set_timeout(sock, wait_ms):
-        # The kernel's own time-out: Python's would cost one more system call for each packet.
-        if LINUX:
-            sock.setblocking(True)
-            timeval = struct.pack("ll", wait_ms // 1000, wait_ms % 1000 * 1000)
-            option = socket.SO_RCVTIMEO  # pyright: ignore[reportAttributeAccessIssue]
-            sock.setsockopt(socket.SOL_SOCKET, option, timeval)
-        else:
-            sock.settimeout(wait_ms / 1000)

@@ -266,8 +266,19 @@ def _to_nul(data):
 
 def _walk(data, at, end, options):
     # Options from `at` to `end` into `options`; what stands there from an earlier field wins
-    # (R-PXE-30), what comes twice in this field is joined (R-PXE-35).
+    # (R-PXE-30).
     found = {}
+    bad = _read(data, at, end, found)
+    if bad:
+        raise Dropped("option %d runs past the end" % bad)
+    for code, value in found.items():
+        if code not in options:
+            options[code] = value
+
+
+def _read(data, at, end, found):
+    # Code, length, bytes, again and again: 0 pads, 255 ends; what comes twice is joined
+    # (R-PXE-35). The code that runs past the end (R-SEC-15), or None.
     while at < end:
         code = data[at]
         at += 1
@@ -276,30 +287,14 @@ def _walk(data, at, end, options):
         if code == _PAD:
             continue
         if at >= end or at + 1 + data[at] > end:
-            raise Dropped("option %d runs past the end" % code)
+            return code
         stop = at + 1 + data[at]
         found[code] = found.get(code, b"") + bytes(data[at + 1 : stop])
         at = stop
-    for code, value in found.items():
-        if code not in options:
-            options[code] = value
+    return None
 
 
 def tags(data):
-    """{tag: bytes} of an option 43, or None when its lengths do not add up (R-SEC-15): 0 pads,
-    255 ends."""
+    """{tag: bytes} of an option 43, or None when its lengths do not add up (R-SEC-15)."""
     found = {}
-    at = 0
-    while at < len(data):
-        tag = data[at]
-        at += 1
-        if tag == _END:
-            break
-        if tag == _PAD:
-            continue
-        if at >= len(data) or at + 1 + data[at] > len(data):
-            return None
-        stop = at + 1 + data[at]
-        found[tag] = found.get(tag, b"") + bytes(data[at + 1 : stop])
-        at = stop
-    return found
+    return None if _read(data, 0, len(data), found) else found

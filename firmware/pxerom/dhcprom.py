@@ -9,7 +9,7 @@ only at boot: <type> <server> <address> <uuid> <mac> <item> <arch>.
 2. A ROM whose `dhcp` is null cannot boot: it is refused, never guessed.
 """
 
-from pxerom import profile
+from pxerom import profile, romfile
 
 _SHAPE = """\
 arch 0..65535
@@ -63,20 +63,30 @@ _WORDS = ("<type>", "<server>", "<address>", "<uuid>", "<mac>", "<item>", "<arch
 _INFORM_MS = (1000, 2000, 3000, 4000)
 
 
+def checked(tree):
+    """The checked form of a ROM (a dict as in its file) with all that a boot needs; its `dhcp` is
+    None where that is not known. Raises profile.ProfileError."""
+    flat = profile.checked(tree)
+    boot = profile.value(tree["screen"]).get("boot", {})
+    flat["screen"]["boot"] = profile.check(_SCREEN, boot, "screen.boot")
+    if profile.value(tree.get("dhcp")) is not None:
+        flat["dhcp"] = flatten(tree)
+    return flat
+
+
 def load(rom):
     """(the flat ROM, its flat `dhcp`) of a ROM given by id, path or dict; the former has the
     screen of a boot in it. Raises profile.ProfileError."""
-    tree = rom if isinstance(rom, dict) else profile.read(str(rom))
-    flat = profile.flatten(tree)
-    boot = profile.value(tree["screen"]).get("boot", {})
-    flat["screen"]["boot"] = profile.check(_SCREEN, boot, "screen.boot")
-    return flat, flatten(tree)
+    flat = checked(rom if isinstance(rom, dict) else profile.read(str(rom)))
+    if flat["dhcp"] is None:
+        raise profile.ProfileError("dhcp", romfile.UNKNOWN)
+    return romfile.unfold(flat, True)
 
 
 def flatten(tree):
     """The checked, bare `dhcp` of a ROM (a dict as in its file)."""
     if profile.value(tree.get("dhcp")) is None:
-        raise profile.ProfileError("dhcp", "this ROM's DHCP is not known, so it cannot boot")
+        raise profile.ProfileError("dhcp", romfile.UNKNOWN)
     spec = profile.check(_SHAPE, tree["dhcp"], "dhcp")
     spec["options"] = _options(spec["options"], "dhcp.options")
     if spec["inform"] is None:

@@ -64,7 +64,7 @@ def ended(boot, by):
     timer = boot.timer
     transfer = boot.transfer
     if timer is None or not timer.sends or transfer.done:
-        return {"by": by, "after_ms": after_ms, "next": None}
+        return record(by, after_ms)
     leaves = timer.exhausted() and boot.phase["then"] == "next"
     port = peek(boot.net.ports, leaves)
     by_port = " from UDP port %d" % port if port else ""
@@ -77,6 +77,11 @@ def ended(boot, by):
     else:
         sent = sum(len(record["requests"]) for record in boot.records)
         then = "sent request %d%s" % (sent + 1, by_port)
-    seconds = max(0, timer.left_ms(boot.net.now())) / 1000
-    then = "It would have waited %.1f s more and then %s." % (seconds, then)
-    return {"by": by, "after_ms": after_ms, "next": then}
+    return record(by, after_ms, timer.left_ms(boot.net.now()), then)
+
+
+def record(by, after_ms, left_ms=0, then=""):
+    """The result's `ended`; `then`: what would have come in `left_ms`, if anything."""
+    if then:
+        then = "It would have waited %.1f s more and then %s." % (max(0, left_ms) / 1000, then)
+    return {"by": by, "after_ms": after_ms, "next": then or None}

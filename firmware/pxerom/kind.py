@@ -25,14 +25,7 @@ uimage 0 27051956
 fit 0 d00dfeed
 pxelinux 0 ea247c0000909090acc88329
 ipxe-nbp 0 ea0500c007669c66600fa80fa0061e66684c524554
-ipxe-script 0 23216970786520
-ipxe-script 0 2321697078650a
-ipxe-script 0 2321697078650d
-ipxe-script 0 23216970786509
-ipxe-script 0 23216770786520
-ipxe-script 0 2321677078650a
-ipxe-script 0 2321677078650d
-ipxe-script 0 23216770786509
+SCRIPT 0 2321
 grub-pxe 0 b27fea00820000
 LINUX 514 48647253
 linux-zboot 4 7a696d67
@@ -69,8 +62,8 @@ def identify(head, size, iso_mark=b""):
         if head[at : at + len(mark)] == mark:
             if kind >= "a":
                 return kind
-            head += bytes(HEAD - len(head))  # zeros where the file has ended
-            kind = _look_into(kind, head, size)
+            # zeros where the file has ended
+            kind = _look_into(kind, head + bytes(HEAD - len(head)), size)
             if kind:
                 return kind
     return "nbp" if size <= _NBP_MOST and not _is_text(head[:64]) else "unknown"
@@ -87,6 +80,9 @@ def _look_into(kind, head, size):
         # ljmp 07c0:n past a header of iPXE's new form: arch 32 or 64, magic 0x18ae (R-IMG-2)
         good = head[3:5] == b"\xc0\x07" and head[5] in (32, 64) and head[6:8] == b"\xae\x18"
         return "ipxe-nbp" if good and _le16(head, 1) >= 8 else None
+    if kind == "SCRIPT":  # #!ipxe, or #!gpxe, and a space
+        good = head[2:6] in (b"ipxe", b"gpxe") and head[6] in b" \t\r\n"
+        return "ipxe-script" if good else None
     if kind == "LINUX":  # iPXE's image has a version text and no boot stub (R-IMG-6)
         at = _le16(head, 0x20E) + 0x200
         ipxe = head[at : at + 1].isdigit() and not any(head[:0x1F0])

@@ -12,9 +12,9 @@ event. All of it is loaded for a boot job and forgotten before the file comes.
 """
 
 from pxerom import dhcp, offers
-from pxerom.bootserver import BootServer, Ended
+from pxerom.bootserver import BootServer
 from pxerom.compat import const, random_below, ticks_add, ticks_diff
-from pxerom.status import Failure, Refused
+from pxerom.status import Ended, Failure, Refused
 
 _BROADCAST = "255.255.255.255"
 _SERVER = const(67)
@@ -343,14 +343,10 @@ class Lease:
 
     def ended(self, by):
         """The result's `ended`."""
+        from pxerom.ending import record
+
         left_ms = 0 if self._until is None else ticks_diff(self._until, self.net.now())
-        then = None
-        if self.next:
-            then = "It would have waited %.1f s more and then %s." % (
-                max(0, left_ms) / 1000,
-                self.next,
-            )
-        return {"by": by, "after_ms": self.ms(), "next": then}
+        return record(by, self.ms(), left_ms, self.next)
 
     def warn(self, text):
         """Something that the user should know and that stops nothing."""

@@ -11,7 +11,7 @@ Follows PXE 2.1 §2.2 and its table of priorities as EDK2 cites it, and table 2-
 """
 
 from pxerom import dhcp
-from pxerom.compat import const
+from pxerom.compat import const, is_ipv4
 from pxerom.status import printable
 
 BAD = False  # what a list is that does not add up; one that is not there is None
@@ -92,7 +92,7 @@ class Offer:
         if reply.siaddr:
             return reply.siaddr, "siaddr"
         name = self.server_name()
-        if name and _is_ip(name):
+        if name and is_ipv4(name):
             return name, "option 66"
         if reply.server_id():
             return reply.server_id(), "option 54"
@@ -115,7 +115,7 @@ class Offer:
             )
         address, by = self.next_server()
         other = self.server_name()
-        if by in ("siaddr", "option 43.8") and other and _is_ip(other) and other != address:
+        if by in ("siaddr", "option 43.8") and other and is_ipv4(other) and other != address:
             said.append(
                 "%s names two boot servers: %s says %s, option 66 says %s; the former counts."
                 % (self.server, by, address, other)
@@ -236,38 +236,39 @@ def multicast(tags):
     return dhcp.ip_text(value) if len(value) == 4 and 224 <= value[0] < 240 else None
 
 
-def servers(tags):
-    """43.8, the boot servers: [(type, [addresses])], None or BAD. Without an address any server of
-    that type may answer."""
-    data = tags.get(8)
+def _entries(data, size):
+    # [(type, the bytes that follow)] of a list whose entries count units of `size` bytes; None
+    # when there is none, BAD when it does not add up.
     if data is None:
         return None
     found = []
     at = 0
     while at < len(data):
-        if at + 3 > len(data) or at + 3 + 4 * data[at + 2] > len(data):
+        stop = at + 3 + size * data[at + 2] if at + 3 <= len(data) else len(data) + 1
+        if stop > len(data):
             return BAD
-        stop = at + 3 + 4 * data[at + 2]
-        addresses = [dhcp.ip_text(data, each) for each in range(at + 3, stop, 4)]
-        found.append((data[at] << 8 | data[at + 1], [each for each in addresses if each]))
+        found.append((data[at] << 8 | data[at + 1], data[at + 3 : stop]))
         at = stop
     return found or BAD
+
+
+def servers(tags):
+    """43.8, the boot servers: [(type, [addresses])], None or BAD. Without an address any server of
+    that type may answer."""
+    found = _entries(tags.get(8), 4)
+    if not found:
+        return found
+    listed = []
+    for kind, data in found:
+        addresses = [dhcp.ip_text(data, each) for each in range(0, len(data), 4)]
+        listed.append((kind, [each for each in addresses if each]))
+    return listed
 
 
 def menu(tags):
     """43.9, the boot menu: [(type, text)], None or BAD."""
-    data = tags.get(9)
-    if data is None:
-        return None
-    found = []
-    at = 0
-    while at < len(data):
-        if at + 3 > len(data) or at + 3 + data[at + 2] > len(data):
-            return BAD
-        stop = at + 3 + data[at + 2]
-        found.append((data[at] << 8 | data[at + 1], printable(data[at + 3 : stop])))
-        at = stop
-    return found or BAD
+    found = _entries(tags.get(9), 1)
+    return [(kind, printable(text)) for kind, text in found] if found else found
 
 
 def prompt(tags):
@@ -286,10 +287,5 @@ def item_of(tags):
 
 def unicast(text):
     """True for the address of a machine."""
-    first = int(text.split(".")[0]) if _is_ip(text) else 0
+    first = int(text.split(".")[0]) if is_ipv4(text) else 0
     return 0 < first < 224 and first != 127
-
-
-def _is_ip(text):
-    parts = text.split(".")
-    return len(parts) == 4 and all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts)

@@ -44,11 +44,10 @@ class Port68:
         """Listen at `port` (0: any), of the address `ip` or without one. Raises Refused."""
         self.close()
         spec = {"policy": "fixed", "first": port, "last": port, "per": "boot"}
-        trace = self._trace
         if ip is None:
-            self._raw = self._nic.raw(self._ttl)
-            if self._raw:
-                trace = None  # the socket beside it only keeps the port
+            self._raw = self._nic.raw(self._ttl, self._trace)
+        # A socket beside whole packets only keeps the port.
+        trace = None if self._raw else self._trace
         self._udp = Udp(spec, ip or "0.0.0.0", trace, self.prepare)
         self._udp.open(True)
         self.port = port
@@ -69,30 +68,15 @@ class Port68:
 
     def send(self, packet, host, port):
         """Send one packet. Raises Failure when the stack refuses."""
-        if self._raw:
-            self._raw.send(packet, host, port)
-            self._note("out", packet, address(host, port), "0.0.0.0")
-        else:
-            self._udp.send(packet, address(host, port))
+        (self._raw or self._udp).send(packet, address(host, port))
 
     def receive(self, wait_ms):
         """A packet, or None when `wait_ms` or a slice of it passed without one."""
-        if not self._raw:
-            data = self._udp.receive(_SIZE, wait_ms)
-            if data is not None:
-                self.host, self.peer_port = split(self._udp.sender)
-            return data
-        data = self._raw.receive(wait_ms)
+        door = self._raw or self._udp
+        data = door.receive(_SIZE, wait_ms)
         if data is not None:
-            self.host, self.peer_port = self._raw.host, self._raw.port
-            self._note("in", data, address(self.host, self.peer_port), self._raw.target)
+            self.host, self.peer_port = split(door.sender)
         return data
-
-    def _note(self, direction, packet, peer, local):
-        if self._trace:
-            self._trace.local = local
-            self._trace.packet(direction, packet, peer, self.port)
-            self._trace.local = None
 
     def flush(self):
         if self._trace:

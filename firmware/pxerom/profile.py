@@ -10,7 +10,8 @@ texts for people are dropped on the way in: a board keeps bare values.
 
 import json
 
-from pxerom.compat import ENOENT, tidy, why
+from pxerom import romfile
+from pxerom.compat import forget, tidy
 
 _EVIDENCE = ("observed", "source", "derived", "assumed")
 
@@ -233,13 +234,15 @@ def check(shape, fact, path):
     return _object(_tree(shape), fact, path)
 
 
-def flatten(rom):
-    """The checked, bare form of a ROM (a dict as in the file). Raises ProfileError."""
+def checked(rom):
+    """The checked, bare form of a ROM (a dict as in the file), as `romfile.unfold` takes it; its
+    `dhcp` and the screen of a boot are `dhcprom`'s. Raises ProfileError."""
     flat = _object(_tree(_SHAPE), rom, "")
-    for name in ("name", "about", "sources", "dhcp"):
-        del flat[name]  # for people, or read elsewhere
+    for name in ("name", "about", "sources"):
+        del flat[name]  # for people
+    flat["dhcp"] = None
     del flat["tftp"]["adjustable"]  # for the bench
-    del flat["screen"]["boot"]  # put back for a boot, see `dhcprom`
+    del flat["screen"]["boot"]
     errors = flat["screen"]["errors"]
     if not isinstance(errors, dict) or not all(_is_text(errors[code], "~") for code in errors):
         _wrong("screen.errors", "an object with the ROM's text for a code", errors)
@@ -257,44 +260,53 @@ def flatten(rom):
     if requests[-1]["purpose"] != "data":
         raise ProfileError("tftp.requests", "the last request must have the purpose data")
     reactions = _tree(_ON)
-    common = _object(reactions, flat["tftp"].pop("on"), "tftp.on")
-    common = {name: common[name] for name in common if common[name] is not None}
+    common = _object(reactions, flat["tftp"]["on"], "tftp.on")
+    flat["tftp"]["on"] = {name: common[name] for name in common if common[name] is not None}
     for i, request in enumerate(requests):
         if request["least_blksize"] is None:
             del request["least_blksize"]
         own = _bare(request["on"], "")
         if own:
-            checked = _object(reactions, own, "tftp.requests[%d].on" % i)
-            own = {name: checked[name] for name in own}
-        request["on"] = dict(common, **own) if own else common
+            complete = _object(reactions, own, "tftp.requests[%d].on" % i)
+            own = {name: complete[name] for name in own}
+        request["on"] = own
     return flat
+
+
+def flatten(rom):
+    """The flat form of a ROM (a dict as in the file), for a fetch. Raises ProfileError."""
+    return romfile.unfold(checked(rom), False)[0]
 
 
 def folder():
     """The folder of the ROM files that come with pxerom."""
-    return __file__.rsplit("/", 1)[0] + "/roms"
+    return romfile.folder()
 
 
 def read(rom):
-    """A ROM as it stands in its file, evidence and all. `rom`: an id, or a path with a slash or
-    ending in .json. Raises ProfileError (path "" when the file itself is the trouble)."""
-    path = rom if "/" in rom or rom.endswith(".json") else "%s/%s.json" % (folder(), rom)
+    """A ROM as it stands in its file: `romfile.read`, but what goes wrong is a ProfileError."""
     try:
-        with open(path) as file:
-            return json.load(file)
-    except OSError as error:
-        if path != rom and error.errno == ENOENT:
-            raise ProfileError("", "there is no ROM called %s" % rom)
-        raise ProfileError("", "cannot read %s: %s" % (path, why(error)))
-    except (ValueError, RuntimeError):  # no JSON, no text, or nested beyond all sense
-        raise ProfileError("", "%s is not a JSON file" % path)
+        return romfile.read(rom)
+    except ValueError as error:
+        raise ProfileError("", str(error))
 
 
 def load(rom):
     """The flat form of a ROM, given by id, by path or as a dict."""
-    if not isinstance(rom, dict):
-        rom = read(str(rom))
-        if isinstance(rom, dict):
-            rom["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
-        tidy()
-    return flatten(rom)
+    return flatten(rom if isinstance(rom, dict) else read(str(rom)))
+
+
+def ready(tree, boots, ours):
+    """The checked form of a ROM (a dict as in its file), with what a boot needs where `boots`.
+    `ours`: nobody else uses the dict."""
+    if boots:
+        from pxerom import dhcprom
+
+        try:
+            return dhcprom.checked(tree)
+        finally:
+            forget("dhcprom")
+    if ours and isinstance(tree, dict):
+        tree["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
+    tidy()
+    return checked(tree)

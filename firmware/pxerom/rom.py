@@ -15,15 +15,9 @@ from pxerom import tftp
 from pxerom.compat import address, const, split, ticks_add, ticks_diff, tidy
 from pxerom.image import Image
 from pxerom.retry import Retry
-from pxerom.status import Failure, Refused, of_error, printable
+from pxerom.status import Ended, Failure, Refused, of_error, printable
 
 _TICK_MS = const(100)
-
-
-class Ended(Exception):
-    """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
-
-    by = "bench"
 
 
 class Boot:

@@ -32,6 +32,12 @@ class Failure(Exception):
         }
 
 
+class Ended(Exception):
+    """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
+
+    by = "bench"
+
+
 class Refused(Exception):
     """A job that cannot be run. `exit_code`: 2 for what the user gave, 3 for a bench that is not
     in order (port in use, no permission, target not writable)."""

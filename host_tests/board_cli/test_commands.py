@@ -5,6 +5,7 @@ import json
 import subprocess
 
 import pytest
+from pxebench import places
 
 from host_tests.board_cli.conftest import (
     BOARD,
@@ -195,6 +196,55 @@ def test_board_misbehaves_when_asked(bench, desk, filled):
     ours = json.loads(done.stdout)
     assert (ours["ended"]["by"], ours["faults"]["asked"]) == ("fault", {"abort-at": 2})
     assert ours["transfers"][0]["error"] == {"code": 0, "message": "TFTP Aborted"}
+
+
+@pytest.mark.parametrize("how", [(), ("--no-compile",)])
+def test_what_a_deployment_leaves_on_the_pc_is_lent_to_a_board(bench, desk, board, how):
+    """Sweeps, diagnoses and faults need modules that no boot does."""
+    words = ("board", "deploy", "--port", board.port, "--config", config(bench.folder), *how)
+    assert bench(*words).returncode == 0
+    listed = mpremote(board.port, "fs", "ls", ":/lib/pxerom").stdout
+    assert "agent." in listed
+    assert not [name for name in ("profile", "dhcprom", "ask.", "faults") if name in listed]
+    there = ("--endpoint", f"serial:{board.port}")
+    there += ("--json", "-")
+    asked = ("--server", SERVER, "--file", "small.bin", *there)
+    done = bench("sweep", *asked, "--ports", "2070-2073")
+    assert done.returncode == 0, done.stderr
+    asks = json.loads(done.stdout)["ports"]
+    assert [(ask["port"], ask["answer"]) for ask in asks if 2070 <= ask["port"] <= 2073] == [
+        (port, "oack") for port in range(2070, 2074)
+    ]
+    done = bench("diagnose", *asked, timeout_s=90)
+    verdict = json.loads(done.stdout)["verdict"]
+    assert verdict["cause"] == "wrong-image", "five bytes come whole, and are no program"
+    done = bench("fetch", desk.url("image.bin"), *there, "--fault", "double-ack")
+    assert done.returncode == 0, done.stderr
+    assert repl_works(board.port)
+
+
+def test_rom_that_was_put_there_unchecked_says_what_to_do(bench, desk, board):
+    assert bench("board", "deploy", "--port", board.port).returncode == 0
+    unchecked = places.pxerom() / "roms" / "intel-undi.json"
+    target = ":/lib/pxerom/roms/intel-undi.json"
+    assert mpremote(board.port, "fs", "cp", unchecked, target).returncode == 0
+    words = ("board", "run", desk.url("small.bin"), "--port", board.port)
+    words += ("--config", config(bench.folder))
+    complains(bench(*words), 2, "no checker", "pxebench board deploy --rom")
+    assert _copied(bench("board", "deploy", "--port", board.port)) == [target[1:]]
+    assert bench(*words).returncode == 0
+
+
+def test_rom_in_a_config_is_checked_here_and_flat_there(bench, desk, board):
+    rom = json.loads((places.pxerom() / "roms" / "standard.json").read_text("utf-8"))
+    rom["udp"]["ttl"] = 1000
+    words = ("board", "deploy", "--port", board.port, "--config")
+    done = bench(*words, config(bench.folder, rom=rom))
+    complains(done, 2, "udp.ttl", "1..255")
+    rom["udp"]["ttl"] = 64
+    assert bench(*words, config(bench.folder, rom=rom)).returncode == 0
+    found = mpremote(board.port, "fs", "cat", ":/config.json").stdout
+    assert json.loads(found)["rom"]["flat"] == 1
 
 
 def test_mounted_run_leaves_the_flash_alone(bench, desk, board):

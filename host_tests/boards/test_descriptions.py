@@ -10,11 +10,10 @@ import pytest
 from pxebench import boards
 from pxebench.boards import deploy
 
-from host_tests.footprint import measure
-
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _BOARDS = _ROOT / "boards"
 _FIRMWARE = _ROOT / "firmware"
+_MPY = 6  # the .mpy version of MicroPython 1.19 and later
 _EVIDENCE = {"observed", "source", "derived", "assumed"}
 _PATHS = sorted(_BOARDS.glob("*/board.json"))
 
@@ -152,7 +151,8 @@ def test_mip_packages_are_up_to_date():
 
 
 def test_mip_package_of_a_board_is_what_deploying_copies(board):
-    """Target and source of each file, from mip's words and from the deployment's own."""
+    """Target and source of each file, from mip's words and from the deployment's own. mip has no
+    PC beside it: what a deployment leaves there comes along."""
     if board["id"] == "host":
         assert not (_BOARDS / "host" / "package.json").exists()
         return
@@ -161,13 +161,15 @@ def test_mip_package_of_a_board_is_what_deploying_copies(board):
     installed = {os.path.normpath("/lib/" + to): folder / source for to, source in package["urls"]}
     roms = [path.stem for path in (_FIRMWARE / "pxerom" / "roms").glob("*.json")]
     deployed = deploy.plan(0, boards.kind(board["id"]), roms, compiled=False).files
-    assert sorted(installed) == sorted(deployed)
+    left = {f"/lib/pxerom/{name}.py" for name in deploy.STAYS}
+    assert set(installed) == set(deployed) | left and not left & set(deployed)
     assert list(installed)[-1] == "/main.py", "an interrupted installation must not run"
     for target, source in installed.items():
-        if target.endswith(".py"):  # ROMs are deployed without their evidence
-            assert source.read_bytes() == deployed[target], target
-        else:
+        if target.endswith(".json"):  # ROMs are deployed flat
             assert json.loads(source.read_text("utf-8"))["id"] == Path(target).stem
+            assert json.loads(deployed[target])["id"] == Path(target).stem
+        elif target not in left:
+            assert source.read_bytes() == deployed[target], target
     assert package["deps"] == []
 
 
@@ -179,13 +181,26 @@ def test_stubs_say_that_they_must_not_go_to_a_board():
 
 
 def test_all_but_the_roms_takes_at_most_64_kib_of_flash(board):
-    """As bytes; `test_power_on.py` counts blocks. DHCP, the faults and asking come on top."""
+    """All that `pxebench board deploy` copies, but ROMs and config.json; `test_power_on.py` counts
+    the blocks that it takes."""
     if board["id"] == "host":
         return
-    sizes = {
-        Path(path).stem: len(data)
-        for path, data in deploy.plan(6, boards.kind(board["id"]), ()).files.items()
-    }
-    apart = sum(sizes.pop(Path(name).stem) for name in measure.APART)
-    assert 20000 < sum(sizes.values()) <= 64 << 10, sizes
-    assert apart <= 38 << 10, sizes
+    files = deploy.plan(_MPY, boards.kind(board["id"]), ()).files
+    assert {"/main.py", "/lib/powerup.mpy", "/lib/link.mpy", "/lib/nic.mpy"} < set(files)
+    assert "/lib/pxerom/boot.mpy" in files and "/lib/pxerom/tftp.mpy" in files
+    sizes = {path: len(data) for path, data in files.items()}
+    assert 48 << 10 < sum(sizes.values()) <= 64 << 10, sizes
+
+
+def test_deployed_modules_import_nothing_that_stays_on_the_pc():
+    """But for the places that say what it means when it is not there, or that a bench asks."""
+    stays = deploy.STAYS
+    asked_for = {("romfile", "profile"), ("compat", "cpython"), ("agent", "ask")}
+    asked_for |= {("agent", "faults"), ("agent", "trace"), ("boot", "trace")}
+    found = set()
+    for path in (*_FIRMWARE.glob("pxerom/*.py"), _FIRMWARE / "powerup.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("pxerom"):
+                names = [node.module.partition(".")[2], *(alias.name for alias in node.names)]
+                found.update((path.stem, name) for name in names if name in stays)
+    assert {pair for pair in found if pair[0] not in stays} == asked_for

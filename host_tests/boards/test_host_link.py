@@ -32,7 +32,7 @@ def wire(link):
     """A Wire without its socket; what it sends is in `wire.sent`."""
     made = link.Wire.__new__(link.Wire)
     made.ttl, made.number, made.sent = 20, 0, []
-    made.host = made.port = made.target = None
+    made.sender = made.target = made.trace = None
     made.send_to_all = made.sent.append
     return made
 
@@ -46,7 +46,7 @@ def _ip(payload, sport=67, dport=68, **fields):
 
 @pytest.mark.parametrize("payload", [b"x" * 548, b"odd", b"", bytes(300)])
 def test_datagram_has_right_lengths_and_checksums(wire, payload):
-    wire.send(payload, "255.255.255.255", 67)
+    wire.send(payload, ("255.255.255.255", 67))
     packet = dpkt.ip.IP(wire.sent[0])
     assert (packet.src, packet.dst, packet.ttl, packet.len) == (
         bytes(4),
@@ -64,13 +64,13 @@ def test_datagram_has_right_lengths_and_checksums(wire, payload):
 
 def test_ip_ids_count_up(wire):
     for _ in range(3):
-        wire.send(b"x", "255.255.255.255", 67)
+        wire.send(b"x", ("255.255.255.255", 67))
     assert [dpkt.ip.IP(each).id for each in wire.sent] == [0, 1, 2]
 
 
 def test_answer_is_read_with_its_sender_and_target(wire):
     assert wire.payload(_ip(b"offer")) == b"offer"
-    assert (wire.host, wire.port, wire.target) == ("10.0.0.1", 67, "255.255.255.255")
+    assert (wire.sender, wire.target) == (("10.0.0.1", 67), "255.255.255.255")
     assert wire.payload(_ip(b"offer") + b"\0" * 18) == b"offer", "Ethernet's padding is no payload"
     assert wire.payload(_ip(b"")) == b""
 

@@ -47,7 +47,7 @@ def dhcp_for_file(**more):
 def screen_of(rom, events, live=True):
     """What a ROM's screen shows of these events, as one text."""
     shown = []
-    screen = BootScreen(boot.load_rom(rom)[0], shown.append, live)
+    screen = BootScreen(agent.load_rom(rom, True)[0], shown.append, live)
     for event in events:
         screen.event(event)
     return "".join(shown)

@@ -8,9 +8,9 @@ bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
 """
 
 from pxerom import dhcp, lease
-from pxerom.bootserver import Aborted, Ended
+from pxerom.bootserver import Aborted
 from pxerom.compat import ticks_add
-from pxerom.status import Failure, Refused
+from pxerom.status import Ended, Failure, Refused
 
 MAC = "20:6a:8a:0f:74:75"
 SERVER = "10.0.0.1"

@@ -102,4 +102,4 @@ def test_loaded_rom_leaves_no_checker_behind():
     agent.load_rom("intel-undi")
     if compat.MICROPYTHON:
         assert "pxerom.profile" not in sys.modules
-    same(agent.load_rom("intel-undi")["id"], "intel-undi")
+    same(agent.load_rom("intel-undi")[0]["id"], "intel-undi")

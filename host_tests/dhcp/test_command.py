@@ -271,7 +271,7 @@ def test_firmware_alone_takes_back_what_it_put_there(lan, interpreter):
         before = scenes.remains(client)
         done = client.run(
             sys.executable if interpreter == "CPython" else "micropython-1.26",
-            *("-c", "from pxerom import agent; agent.main()"),
+            *("-c", "from pxerom import stdio; stdio.main()"),
             input=json.dumps(job) + "\n",
             env={**os.environ, "PYTHONPATH": path, "MICROPYPATH": path},
         )

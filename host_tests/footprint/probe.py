@@ -67,7 +67,7 @@ def nothing(event):
     pass
 
 
-rom = agent.load_rom("intel-undi")
+rom = agent.load_rom("intel-undi")[0]
 if _WINDOWSIZE != "1":
     rom["tftp"]["requests"][1]["options"].append(["windowsize", _WINDOWSIZE])
 # Ports that nothing else sends from: the ROM's own may be in use by a test next door.

@@ -19,6 +19,7 @@ import pytest
 from pxerom import sink as sinks
 from pxerom.rom import Boot
 from pxerom.status import Failure
+from pxerom.tftp import oack_options
 from pxerom.udp import SourcePorts
 
 from host_tests.fuzz import roms, tapes
@@ -36,6 +37,7 @@ from host_tests.fuzz.verdicts import check_status, is_printable
 CASES = 6000
 _MOST_STEPS = 6000  # without progress, beside one for each second of the ROM's patience
 _MOST_HEARD = 2000  # beyond it the server is dead
+_MOST_HELD = 4  # blocks that came early
 _SERVER_RETRY_MS = 1000
 _SERVER_RETRIES = 3
 
@@ -322,7 +324,8 @@ class Case:
         anyone = reaction in ("accept", "follow")
         on = self.spec["requests"][len(self.result["transfers"]) - 1]["on"]
         holds = on["future_data"] == "hold" and record["windowsize"] == 1
-        held = None
+        held = {}
+        opened = False  # by an OACK; DATA 1 opens it as well
         blksize = record["blksize"]
         rollover = self.spec["rollover"]
         block = 1
@@ -336,18 +339,20 @@ class Case:
             if datagram[:4] == bytes((0, 3, wire >> 8, wire & 255)):
                 if len(datagram) - 4 > blksize:
                     continue
-                said += datagram[4:]
-                block += 1
-                if len(datagram) - 4 < blksize:
-                    break  # what is held behind the end is no part of the file
-                if held and held[2:4] == wire_number(block, rollover).to_bytes(2, "big"):
-                    datagram, held = held, None
+                while datagram:
                     said += datagram[4:]
+                    if len(datagram) - 4 < blksize:
+                        return said  # what is held behind the end is no part of the file
                     block += 1
-                if len(datagram) - 4 < blksize:
-                    break
-            elif holds and held is None and self.early(datagram, wire, blksize, block):
-                held = datagram
+                    datagram = held.pop(wire_number(block, rollover), None)
+            elif datagram[:2] == b"\x00\x06":
+                opened = opened or (
+                    record["oack"] is not None and oack_options(datagram) is not None
+                )
+            elif not opened and block == 1:
+                continue  # no answer to the request
+            elif holds and len(held) < _MOST_HELD and self.early(datagram, wire, blksize, block):
+                held[datagram[2] << 8 | datagram[3]] = datagram
         return said
 
 

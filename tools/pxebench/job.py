@@ -9,7 +9,7 @@ A **job** (one JSON object, one line):
 
     {"job": "fetch", "rom": "intel-undi" or a whole ROM, "server": "10.254.52.26", "port": 69,
      "file": "undionly.kpxe", "bind": "0.0.0.0", "sink": {"kind": "null"} or
-     {"kind": "memory"} or {"kind": "file", "path": "..."},
+     {"kind": "file", "path": "..."},
      "max_bytes": int or null, "max_time_ms": int or null, "trace": bool,
      "faults": what `faults.parse` makes, or null}
 
@@ -159,6 +159,11 @@ def load_rom(wanted):
             raise Refused(f"{show(wanted)} is no ROM file.")
     try:
         rom = profile.read(wanted)
+        if isinstance(rom, dict) and "flat" in rom:
+            raise Refused(
+                f"{show(wanted)} is a ROM as a board carries it, without its evidence: give the "
+                f"file that it was made from."
+            )
         profile.flatten(rom)
         return rom
     except profile.ProfileError as error:

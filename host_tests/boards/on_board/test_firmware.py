@@ -162,7 +162,7 @@ class _Nic:
 
     device = "st1" if _PORT == "esp32" else None
 
-    def raw(self, ttl):
+    def raw(self, ttl, trace):
         return None
 
 

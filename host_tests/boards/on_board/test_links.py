@@ -104,7 +104,7 @@ def test_own_dhcp_begins_with_a_link_local_address():
         same((got.ip, got.mask, got.gateway), ("169.254.1.1", "255.255.0.0", "0.0.0.0"), name)
         same(got.device, "st1" if sys.platform == "esp32" else None, name)
         assert "169.254.1.1" in got.limits()[0]
-        same((got.raw(20), got.arp("10.0.0.1", None, [1000])), (None, None), name)
+        same((got.raw(20, None), got.arp("10.0.0.1", None, [1000])), (None, None), name)
         for address, expected in (
             (("10.0.0.7", "255.0.0.0", "10.0.0.1"), ("10.0.0.7", "255.0.0.0") + ("10.0.0.1",) * 2),
             (("10.0.0.7", "255.0.0.0", None), ("10.0.0.7", "255.0.0.0", "0.0.0.0", "0.0.0.0")),

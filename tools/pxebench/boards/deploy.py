@@ -1,7 +1,7 @@
 """`pxebench board deploy`: what a board carries, made for it, and only what changed copied.
 
     /lib/pxerom/*.mpy          the firmware, compiled for the board's own MicroPython
-    /lib/pxerom/roms/*.json    the ROMs that were asked for, without their evidence
+    /lib/pxerom/roms/*.json    the ROMs that were asked for, checked and flat
     /lib/link.mpy              the board's link module (boards/<id>/link.py)
     /lib/nic.mpy, ...          what that imports (boards/common)
     /lib/powerup.mpy, main.py  what runs at power-up
@@ -10,6 +10,8 @@
 1. What is on the board is known by its SHA-256, not by what was deployed before.
 2. A file takes its name when it is whole; main.py comes last.
 3. What is ours and is needed no more goes: a stale .py would win over its .mpy.
+4. What only the PC's work needs stays here: ROMs are checked before they go, and what a sweep, a
+   diagnosis, a fault or a capture runs is lent to the board for that job.
 """
 
 import importlib
@@ -20,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 from pxebench import places
-from pxebench.job import EXIT_BENCH, Refused, bare, load_rom, one_sentence, show
+from pxebench.job import EXIT_BENCH, Refused, load_rom, one_sentence, show
 
 # littlefs on every board so far: a file takes whole blocks, but for a tiny one, which its folder
 # holds; a folder takes four, half of them for its next edition.
@@ -29,7 +31,12 @@ _TINY = 128  # bytes; on RP2 it is 512
 _FOLDER = 4 * _BLOCK
 _SLACK = 3 * _BLOCK  # for a file that is replaced
 _MPY_VERSION = 6
-_OURS = ("link", "nic", "wifi", "powerup")
+# Modules of pxerom that stay on the PC: what checks ROM files, and what one job in many needs.
+CHECKERS = ("profile", "dhcprom")
+LENT = ("ask", "faults", "trace")
+_ELSEWHERE = ("cpython", "stdio")  # what no board runs
+STAYS = CHECKERS + LENT + _ELSEWHERE
+_OURS = ("link", "nic", "wifi", "wired", "powerup")
 
 
 class Plan:
@@ -74,23 +81,29 @@ def _is_ours(path):
 
 
 def plan(mpy, kind, roms, config=None, main=True, compiled=True):
-    """The Plan for a board. `mpy`: its `sys.implementation._mpy`; `roms`: ids or files."""
+    """The Plan for a board. `mpy`: its `sys.implementation._mpy`; `roms`: ids or files; `main`:
+    False for all of pxerom and nothing that runs at power-up."""
     translate = compiler(mpy) if compiled else _source
     files = {}
     for path in sorted(places.pxerom().glob("*.py")):
-        name, data = translate(path, f"pxerom/{path.name}")
+        if main and path.stem in STAYS:
+            continue
+        name, data = translate(path, path.stem)
         files[f"/lib/pxerom/{name}"] = data
     for path in sorted(places.pxerom().glob("*")):
         if path.suffix not in (".py", ".pyi") and path.is_file():
             files[f"/lib/pxerom/{path.name}"] = path.read_bytes()
     for wanted in roms:
-        rom = lean(load_rom(wanted))
+        rom = packed(load_rom(wanted))
         files[f"/lib/pxerom/roms/{rom['id']}.json"] = _json(rom)
     powerup = [places.main_py().with_name("powerup.py")] if main else []
     for path in [*(kind.modules if kind else ()), *powerup]:
-        name, data = translate(path, path.name)
+        name, data = translate(path, path.stem)
         files[f"/lib/{name}"] = data
     if config is not None:
+        if isinstance(config.get("rom"), dict):
+            rom = packed(config["rom"], config.get("server") == "dhcp")
+            config = dict(config, rom=rom)
         files["/config.json"] = _json(config)
     if main:
         files["/main.py"] = places.main_py().read_bytes()
@@ -138,11 +151,31 @@ def stage(folder, board, kind):
         target.write_bytes(data)
 
 
-def lean(rom):
-    """A ROM without its evidence and its prose: a board has better uses for its memory."""
-    rom = dict(bare(rom), about="")
-    rom.pop("sources", None)
-    return rom
+def lend(folder, board, wanted):
+    """Put the modules that the job `wanted` needs and a deployment leaves out into a folder that
+    is to be mounted; their names."""
+    names = [name for name in LENT if wanted["job"] == name or wanted.get(name)]
+    for name in names:
+        path = places.pxerom() / f"{name}.py"
+        try:
+            file, data = compiler(board.who["mpy"])(path, path.stem)
+        except Refused:  # deployed with --no-compile, then
+            file, data = _source(path, path.name)
+        Path(folder, file).write_bytes(data)
+    return names
+
+
+def packed(rom, boots=True):
+    """A ROM as a board takes it: checked, flat and sealed (`pxerom.romfile`), without evidence.
+    `boots`: with what a boot by DHCP needs. `Refused` says which field is wrong."""
+    from pxerom import dhcprom, profile, romfile
+
+    try:
+        flat = (dhcprom if boots else profile).checked(rom)
+    except profile.ProfileError as error:
+        raise Refused(one_sentence(f"ROM {show(str(rom.get('id')))}: {error}")) from None
+    flat = dict(json.loads(_json(flat)), flat=romfile.FLAT, seal=0)
+    return dict(flat, seal=romfile.seal(flat))
 
 
 def deploy(board, wanted, dry_run, say):

@@ -78,10 +78,10 @@ def boot_job(rom, interface, **given):
 
 def flat(rom):
     """The checked form of a ROM with the screen of a boot; `Refused` when it cannot boot."""
-    from pxerom import boot, status
+    from pxerom import agent, status
 
     try:
-        return boot.load_rom(rom)[0]
+        return agent.load_rom(rom, True)[0]
     except status.Refused as refusal:
         raise Refused(one_sentence(refusal.message)) from None
 

@@ -101,6 +101,18 @@ def _key():
     return sys.stdin.read(1) if poll.poll(0) else ''
 """
 
+# What the board has not in its flash: for this job, it is as if it had. The folder goes at once:
+# a ROM's keys come on the same line.
+_BORROW = """\
+import os, pxerom, sys
+sys.path.append('/remote')
+for name in %r:
+    setattr(pxerom, name, __import__(name))
+    sys.modules['pxerom.' + name] = sys.modules.pop(name)
+sys.path.pop()
+"""
+_GIVE_BACK = "os.chdir('/')\nos.umount('/remote')\n"
+
 
 def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys=None):
     """Run the job `wanted` on the board; see `endpoints` for the contract.
@@ -124,14 +136,20 @@ def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys
             deploy.stage(folder, board, chosen)
         else:
             _has_pxerom(board)
-        if isinstance(wanted["rom"], str) and (mount or wanted["rom"] not in board.who["roms"]):
-            wanted["rom"] = deploy.lean(job.load_rom(wanted["rom"]))
+        rom = wanted["rom"]
+        if wanted["job"] != "ask" and (mount or rom not in board.who["roms"]):
+            whole = rom if isinstance(rom, dict) else job.load_rom(rom)
+            wanted["rom"] = deploy.packed(whole, wanted["job"] == "boot")
+        lent = [] if mount else deploy.lend(folder, board, wanted)
         board.enter(soft_reset=True)
-        if mount or out:
+        if mount or out or lent:
             board.mount(folder)
+        if mount or out:
             keys = None  # the folder's own traffic comes the same way
             wanted.pop("keys", None)
         program = _program(wanted, config, chosen, mount)
+        if lent:
+            program = _BORROW % (lent,) + ("" if out else _GIVE_BACK) + program
         result = _Job(board, wanted, on_event, keys).run(program)
         if out and result["image"]:
             _store(os.path.join(folder, "image"), out)

@@ -258,6 +258,8 @@ def _gather(boots):
         asked = boot.requests[0][0].time
         between = [p.time for p, _ in boot.discovers if boot.offered < p.time < asked]
         times = [packet.time for packet, _ in boot.discovers if packet.time < asked] + [asked]
+        if len(times) < 2:
+            continue  # a capture whose clock went back
         seen.append((asked - boot.offered, between, (times[-2] - times[0], asked - times[0])))
         gaps = [(b - a) * 1000 for a, b in zip(times, times[1:], strict=False)]
         late.append(Ladder(gaps, None, boot.place(boot.requests[0][0])))

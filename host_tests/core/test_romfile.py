@@ -1,0 +1,113 @@
+"""A ROM in the form that a board carries: checked on the PC, flat, sealed."""
+
+import os
+import sys
+
+import pxerom
+from pxerom import agent, dhcprom, romfile
+from pxerom.status import Refused
+
+from host_tests.core.check import raises, same
+
+# Bound here: on a board, the agent forgets what loads a ROM.
+_checked, _read, _seal = dhcprom.checked, romfile.read, romfile.seal
+_FLAT = romfile.FLAT
+_ROMS = sorted(name[:-5] for name in os.listdir(romfile.folder()) if name.endswith(".json"))
+
+
+class NoChecker:
+    """As on a board that `pxebench board deploy` has filled."""
+
+    def __enter__(self):
+        for name in ("profile", "dhcprom"):
+            if hasattr(pxerom, name):
+                delattr(pxerom, name)
+            sys.modules["pxerom." + name] = None  # pyright: ignore[reportArgumentType]
+
+    def __exit__(self, kind, error, trace):
+        for name in ("profile", "dhcprom"):
+            del sys.modules["pxerom." + name]
+
+
+def sealed(rom):
+    """As `pxebench` makes it."""
+    tree = dict(_checked(_read(rom)), flat=_FLAT, seal=0)
+    tree["seal"] = _seal(tree)
+    return tree
+
+
+def _refusal(rom, boots=False):
+    with NoChecker():
+        return raises(Refused, agent.load_rom, rom, boots).message
+
+
+def test_sealed_rom_is_what_the_checker_makes_of_the_file():
+    for name in _ROMS:
+        with NoChecker():
+            tree = sealed(name)
+            boots = bool(tree["dhcp"])
+            taken = agent.load_rom(tree, boots)
+        same(taken, agent.load_rom(name, boots))
+    with NoChecker():
+        taken = agent.load_rom(sealed("intel-undi"))
+    same(taken, agent.load_rom("intel-undi"))
+    same((taken[1], "boot" in taken[0]["screen"]), (None, False))
+
+
+def test_sealed_rom_can_be_taken_again():
+    """A board that boots every hour has one ROM in its config."""
+    tree = sealed("standard")
+    before = str(tree)
+    same(agent.load_rom(tree, True), agent.load_rom(tree, True))
+    same(str(tree), before)
+
+
+def test_damage_anywhere_is_one_sentence():
+    sealed_rom = sealed("intel-undi")
+    for path in (("id",), ("udp", "ttl"), ("tftp", "requests", 0, "options"), ("dhcp", "arch")):
+        for value in (None, 7, "x", [], {}, {"a": [{}]}):
+            tree = sealed("intel-undi")
+            node = tree
+            for step in path[:-1]:
+                node = node[step]
+            node[path[-1]] = value
+            assert tree != sealed_rom
+            assert "is damaged, or was changed" in _refusal(tree, True), (path, value)
+    for name in sealed_rom:
+        if name != "flat":
+            tree = dict(sealed_rom)
+            del tree[name]
+            assert "is damaged" in _refusal(tree)
+    assert "is damaged" in _refusal(dict(sealed_rom, more=1))
+
+
+def test_seal_tells_apart_what_looks_alike():
+    shapes = ([], {}, [[]], [1], ["1"], 1, "1", None, "None", "", [""], {"": ""}, ["a", "b"])
+    shapes += (["ab"], {"a": "b"}, {"a": ["b"]}, [["a"], "b"], [["a", "b"]], ["a,b"], True, "True")
+    seals = [_seal(shape) for shape in shapes]
+    same(len(set(seals)), len(seals))
+
+
+def test_rom_of_another_version_is_one_sentence():
+    for version in (_FLAT + 1, 0, None, "x", []):
+        assert "of another version of pxerom" in _refusal(dict(sealed("standard"), flat=version))
+
+
+def test_rom_nested_beyond_all_sense_is_one_sentence():
+    deep = []
+    for _ in range(2000):
+        deep = [deep]
+    assert "is damaged" in _refusal(dict(sealed("standard"), udp=deep))
+
+
+def test_unchecked_rom_where_no_checker_is_says_what_to_do():
+    for rom in ("intel-undi", _read("intel-undi"), {}, {"id": "x"}):
+        message = _refusal(rom)
+        assert "no checker" in message and "pxebench board deploy --rom" in message, message
+
+
+def test_rom_whose_dhcp_is_unknown_fetches_and_cannot_boot():
+    tree = sealed("os-client")
+    with NoChecker():
+        same(agent.load_rom(tree)[1], None)
+    assert "cannot boot" in _refusal(tree, True)
