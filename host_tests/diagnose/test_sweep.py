@@ -276,3 +276,20 @@ def test_board_without_a_link_says_nothing_of_the_server(command):
     assert done.returncode == 3, done.stdout + done.stderr
     assert "No RRQ could be sent: PXE-E61." in done.stderr and "password" in done.stderr
     assert "Verdict" not in done.stdout
+
+
+def test_answer_that_is_an_error_is_told_as_one_and_cannot_write_to_the_terminal():
+    path = _Held(lambda port: True)
+    plain = path.ask
+
+    def refused(wanted, *words, **more):
+        found = plain(wanted, *words, **more)
+        for ask in found.asks:
+            ask.update({"answer": "error", "error": {"code": 1, "message": "no\x1b[2J such file"}})
+        return found
+
+    path.ask = refused
+    result = sweep.sweep(path, [2070, 2071], [], wait_ms=300)
+    (text,) = [text for text in result["summary"] if "ERROR" in text]
+    assert text.startswith("To 2 of them it was ERROR 1 ") and "\x1b" not in text
+    assert result["outcome"] == "ok"  # the path let them through

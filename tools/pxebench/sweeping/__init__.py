@@ -11,7 +11,7 @@ pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, dr
 
 import time
 
-from pxebench.job import EXIT_BENCH, SCHEMA, Refused
+from pxebench.job import EXIT_BENCH, SCHEMA, Refused, show
 from pxebench.sweeping import asks
 
 _LEAST_WAIT_MS, _MOST_WAIT_MS = 200, 1000
@@ -229,6 +229,10 @@ def summary(result):
     times = sorted(e["ms"] for e in strip if asks.answered(e) and e["ms"] is not None)
     if times:
         yield f"An answer took {times[len(times) // 2]:g} ms (median), {times[-1]:g} ms at most."
+    errors = [entry["error"] for entry in strip if entry["answer"] == "error" and entry["error"]]
+    if errors:
+        code, message = errors[0]["code"], show(errors[0]["message"])
+        yield f'To {len(errors)} of them it was ERROR {code} "{message}": the path let it through.'
     if result["server_ports"]:
         yield server_words(result["server_ports"], result["server_port"])
     found = result["border"]
