@@ -152,4 +152,4 @@ def _low_words(seen):
     return (
         f"From the ROM's ports {ports.words(seen['low_silent'])} no RRQ was ever answered, before "
         f"and after; from the ports {ports.words(high['ports'])} each of {high['asked']} was."
-    ) + ("" if not low["answered"] else f" ({low['answered']} RRQs from others were.)")
+    ) + ("" if not low["answered"] else f" (From others of its ports {low['answered']} got one.)")
