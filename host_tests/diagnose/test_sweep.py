@@ -332,3 +332,17 @@ def test_board_is_as_good_an_end_as_this_machine(command):
         assert [entry["answered"] for entry in result["ports"]] == [1] * 5
     else:
         assert result["verdict"]["cause"] == "healthy"
+
+
+def test_port_that_was_asked_once_when_the_user_ended_it_is_not_said_to_be_asked_twice():
+    path = _Path(lambda port: False)
+    plain = path.ask
+
+    def ended(wanted, *words, **more):
+        found = plain(wanted, *words, **more)
+        found.ended = {"by": "user", "after_ms": 9, "next": None}
+        return found
+
+    path.ask = ended
+    result = sweep.sweep(path, [2070, 2071], [], wait_ms=300)
+    assert result["summary"][0] == "2 of 2 client ports got none: 2070-2071."

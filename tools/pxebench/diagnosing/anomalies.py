@@ -31,7 +31,7 @@ _LOST = 3  # packets sent again in vain, before loss is a cause
 def among(seen, show):
     """{name: sentence} of what a healthy path and server do not show.  `show`: makes text safe."""
     found = {}
-    if not seen["answers"] and not seen["foreign"]:
+    if seen["requests"] and not seen["answers"] and not seen["foreign"]:
         if seen["unreachable"]:
             found["icmp"] = (
                 f"{_times(seen['unreachable'])} of {seen['requests']} RRQs, ICMP unreachable came "
