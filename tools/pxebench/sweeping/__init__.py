@@ -215,9 +215,11 @@ def summary(result):
     if not count:
         yield "No port was asked."
         return
+    # Not so where the user ended it.
+    twice = all(entry["asked"] > 1 for entry in strip if entry["answer"] == "silent")
     words = {
         "answered": "got an answer",
-        "silent": "got none, asked twice",
+        "silent": "got none, asked twice" if twice else "got none",
         "unreachable": "got ICMP unreachable",
         "foreign": "were answered by another address",
         "busy": "could not be used at this end",
