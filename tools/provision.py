@@ -61,12 +61,15 @@ def main():
         with open(TOOLS / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a second `make` waits for the first
             idle = True
-            for step in wanted:
-                started = time.monotonic()
-                made = STEPS[step]()
-                if made:
-                    idle = False
-                    print(f"{step}: {made} ({time.monotonic() - started:.0f} s)", flush=True)
+            try:
+                for step in wanted:
+                    started = time.monotonic()
+                    made = STEPS[step]()
+                    if made:
+                        idle = False
+                        print(f"{step}: {made} ({time.monotonic() - started:.0f} s)", flush=True)
+            finally:  # before the next one gets the lock
+                shutil.rmtree(TOOLS / "apt", ignore_errors=True)
             if idle and wanted not in (["lint"], ["browser"]):
                 print("setup: everything is in place")
     except Failure as failure:
@@ -74,8 +77,6 @@ def main():
         return 3
     except KeyboardInterrupt:
         return 130
-    finally:
-        shutil.rmtree(TOOLS / "apt", ignore_errors=True)
     return 0
 
 

@@ -298,10 +298,8 @@ class Chooser:
                 key = lease.key(1000)
                 if key == "q":
                     self._abort()
-                if key == "m":
+                if key in ("m", "\r"):  # EDK2: Ctrl-M, which is Enter
                     break
-                if key == "\r":
-                    return 0, "key"
             else:
                 return 0, "timeout"
         marked = 0

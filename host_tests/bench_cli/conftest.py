@@ -174,7 +174,8 @@ def program(tmp_path):
 
     def make(text):
         path = tmp_path / "interpreter"
-        path.write_text(f"#!{sys.executable}\n{text}")
+        # Not as `#!` itself: the folder of the clone may have a space in its name.
+        path.write_text(f'#!/bin/sh\n"exec" "{sys.executable}" "$0" "$@"\n{text}')
         path.chmod(0o755)
         return path
 

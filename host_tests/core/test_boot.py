@@ -435,10 +435,11 @@ def test_tsize_beyond_max_bytes_is_refused_before_the_first_block():
 
 
 def test_max_bytes_holds_without_tsize():
-    """R-SEC-9."""
-    run = Run(rom("os-client"), FileServer(pattern(4000)), max_bytes=3999)
-    same((run.code(), len(run.sink.data)), ("PXE-E3A", 3584))
-    same(run.packets()[-1], error(3, "Disk full or allocation exceeded"))
+    """R-SEC-9: before a byte too many is stored, however many full blocks were to follow."""
+    for size in (4000, 40000):
+        run = Run(rom("os-client"), FileServer(Long(size)), max_bytes=3999)
+        same((run.code(), len(run.sink.data)), ("PXE-E3A", 3584))
+        same(run.packets()[-1], error(3, "Disk full or allocation exceeded"))
 
 
 def test_tsize_beyond_the_free_space_is_refused_before_the_first_block():

@@ -366,6 +366,13 @@ def test_f8_shows_the_menu_and_the_arrows_move_in_it():
     same(run.lease.found, ("10.0.0.10", b"nbp"))
 
 
+def test_enter_at_the_prompt_shows_the_menu_too():
+    """R-PXE-43: EDK2's Ctrl-M is what Enter sends."""
+    run = _pressed(_menu(10), "\r", "d", "\r")
+    same([each["marked"] for each in run.named("menu")], [0, 1])
+    same(run.lease.menu["chosen"]["text"], "Two")
+
+
 def test_digit_takes_an_entry_and_the_marked_line_goes_round():
     run = _pressed(_menu(10), "m", "2")
     same(run.lease.menu["chosen"]["index"], 1)

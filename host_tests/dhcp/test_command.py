@@ -156,7 +156,7 @@ def test_port_68_is_not_needed_by_who_asks_for_no_lease(lan, interpreter, tmp_pa
         (["--arch", "arm64-efi"], "one architecture only"),
         (["--allow", "everybody"], "IPv4"),
         (["--file", ""], "1 to 127"),
-        (["--rom", "os-client"], "DHCP"),
+        (["--rom", "os-client"], "These can: edk2, intel-undi"),
         (["--endpoint", "serial:/dev/null"], "for this machine"),
     ],
 )

@@ -33,7 +33,9 @@ def _play(name):
         tempfile.TemporaryDirectory() as folder,
     ):
         capture, before, after = (Path(folder, n) for n in ("server.pcap", "1.json", "2.json"))
-        command = ("tcpdump", "-ni", "any", "-U", "-Z", "root", "-w", capture, "udp or icmp")
+        # Else the kernel keeps a packet for up to a second, and the last one is what decides.
+        command = ("tcpdump", "--immediate-mode", "-ni", "any", "-U", "-Z", "root")
+        command += ("-w", capture, "udp or icmp")
         with where.server.start(*command) as tcpdump:
             processes.wait_until(lambda: "listening" in tcpdump.output(), "tcpdump", 5, tcpdump)
             time.sleep(0.5)

@@ -205,7 +205,7 @@ def _one_answering_port():
 def _every_rom():
     """ROMs that begin elsewhere at each boot, count otherwise, or draw their ports."""
     seen = {}
-    for rom in ("edk2", "etherboot", "u-boot", "ipxe"):
+    for rom in ("edk2", "etherboot", "u-boot", "ipxe", "slof"):
         image = conditions.for_uefi if rom == "edk2" else None
         with place(conditions.tftpd(), conditions.HIGH_ONLY, image) as where:
             result, *_ = where.diagnose("--quick", "--rom", rom)

@@ -276,3 +276,73 @@ def test_board_without_a_link_says_nothing_of_the_server(command):
     assert done.returncode == 3, done.stdout + done.stderr
     assert "No RRQ could be sent: PXE-E61." in done.stderr and "password" in done.stderr
     assert "Verdict" not in done.stdout
+
+
+def test_answer_that_is_an_error_is_told_as_one_and_cannot_write_to_the_terminal():
+    path = _Held(lambda port: True)
+    plain = path.ask
+
+    def refused(wanted, *words, **more):
+        found = plain(wanted, *words, **more)
+        for ask in found.asks:
+            ask.update({"answer": "error", "error": {"code": 1, "message": "no\x1b[2J such file"}})
+        return found
+
+    path.ask = refused
+    result = sweep.sweep(path, [2070, 2071], [], wait_ms=300)
+    (text,) = [text for text in result["summary"] if "ERROR" in text]
+    assert text.startswith("To 2 of them it was ERROR 1 ") and "\x1b" not in text
+    assert result["outcome"] == "ok"  # the path let them through
+
+
+@pytest.mark.parametrize("command", ["sweep", "diagnose"])
+def test_board_is_as_good_an_end_as_this_machine(command):
+    """Over the pseudo-terminal board: the same ports, the same verdict."""
+    import subprocess
+
+    from host_tests import ptyboard
+    from host_tests.lab import servers
+
+    extra = ["--ports", "12070-12073,50001"] if command == "sweep" else ["--quick"]
+    with (
+        servers.folder({"x": b"x" * 20000}) as served,
+        servers.in_tftpd(served) as server,
+        ptyboard.plugged_in() as board,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        config = Path(folder, "config.json")
+        config.write_text('{"link": {"ssid": "bench", "password": "secret word"}}')
+        words = ("--server", f"{server.host}:{server.port}", "--file", "x", "--mount")
+        # A ROM whose ports nobody else of this machine's tests takes.
+        rom = [] if command == "sweep" else ["--rom", "os-client"]
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pxebench", command, *words, *extra, *rom, "--json", "-"),
+                *("--endpoint", f"serial:{board.port}", "--config", str(config)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr
+    result = json.loads(done.stdout)
+    assert result["endpoint"]["kind"] == "serial"
+    if command == "sweep":
+        assert [entry["answered"] for entry in result["ports"]] == [1] * 5
+    else:
+        assert result["verdict"]["cause"] == "healthy"
+
+
+def test_port_that_was_asked_once_when_the_user_ended_it_is_not_said_to_be_asked_twice():
+    path = _Path(lambda port: False)
+    plain = path.ask
+
+    def ended(wanted, *words, **more):
+        found = plain(wanted, *words, **more)
+        found.ended = {"by": "user", "after_ms": 9, "next": None}
+        return found
+
+    path.ask = ended
+    result = sweep.sweep(path, [2070, 2071], [], wait_ms=300)
+    assert result["summary"][0] == "2 of 2 client ports got none: 2070-2071."

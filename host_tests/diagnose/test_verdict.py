@@ -224,6 +224,10 @@ def test_what_an_end_by_the_user_left_open_is_not_called_alike():
     assert verdict["cause"] is None
     assert not any("look the same" in text for text in verdict["unknown"])
     assert any("what was not run could tell" in text for text in verdict["unknown"])
+    nothing = {**_result(**_NOTHING, requests=0), "ended": {"by": "user", "after_ms": 9}}
+    verdict = diagnose.judge(nothing)["verdict"]
+    assert verdict["also_possible"] == []
+    assert verdict["explains"] == ["No RRQ was waited for to its end."]
 
 
 def _cut_boot(last_ms, blocks=40, outcome="aborted"):

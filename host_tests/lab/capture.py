@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import tempfile
+from pathlib import Path
 
 _ETH_P_IP = 0x0800
 _ETH_P_ALL = 0x0003
@@ -73,11 +74,24 @@ def read(path):
 class Capture:
     """A running capture: `packets()` is what was seen so far, `path` the pcap file."""
 
-    def __init__(self, path):
+    def __init__(self, path, namespace, process):
         self.path = path
+        self._network = Path(f"/proc/{namespace.pid}/net/packet")
+        self._state = Path(f"/proc/{process.pid}/stat")
+        self._inode = process.output().split()[-1]
 
     def packets(self):
+        from host_tests.lab import processes
+
+        # On a busy PC the recorder comes after those who sent and received.
+        processes.wait_until(self._is_idle, "the capture's end")
         return read(self.path)
+
+    def _is_idle(self):
+        # No packet waits for it (columns Inode, Rmem), and it sleeps.
+        rows = [line.split() for line in self._network.read_text().splitlines()]
+        waiting = [row[6] for row in rows if row[-1] == self._inode]
+        return waiting == ["0"] and self._state.read_text().rpartition(")")[2].split()[0] == "S"
 
 
 @contextlib.contextmanager
@@ -91,9 +105,9 @@ def capture(namespace, interface, path=None):
         argv = namespace.argv(sys.executable, "-I", "-S", __file__, interface, path)
         process = stack.enter_context(processes.start(argv))
         processes.wait_until(
-            lambda: "recording" in process.output(), "the capture's start", process=process
+            lambda: process.output().endswith("\n"), "the capture's start", process=process
         )
-        yield Capture(path)
+        yield Capture(path, namespace, process)
 
 
 def _record(interface, path):
@@ -104,7 +118,7 @@ def _record(interface, path):
     sniffer.bind((interface, _ETH_P_ALL))
     with open(path, "wb", buffering=0) as file:
         file.write(struct.pack("<IHHiIII", _MAGIC_NS, 2, 4, 0, 0, _SNAPLEN, _LINKTYPE_ETHERNET))
-        print("recording", flush=True)
+        print("recording", os.fstat(sniffer.fileno()).st_ino, flush=True)
         while True:
             frame, control, _flags, where = sniffer.recvmsg(_SNAPLEN, 64)
             # On `lo` a packet is handed over twice, when it leaves and when it arrives.

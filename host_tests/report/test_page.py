@@ -245,3 +245,16 @@ def test_history_says_how_to_repeat_it(tmp_path):
     page = Reader(_page(tmp_path, history)).words
     last = history[-1]
     assert f"pxebench watch --server {last['server']} --file {last['file']}" in page
+
+
+def test_history_with_a_damaged_line_is_shown_without_it(tmp_path):
+    lines = [json.dumps(one).encode() for one in results.all_kinds()["watch"]]
+    damaged = b'\n\xff\xfe\x00garbage\n[1]\n{"kind": "watch", "schema": 1, "when": 5}\n{"sch'
+    (tmp_path / "h.jsonl").write_bytes(b"\n".join(lines) + damaged)
+    section = report.section(tmp_path / "h.jsonl")
+    assert len(section["raw"][0]["lines"]) == len(lines)
+
+
+def test_device_that_never_ends_is_no_result():
+    with pytest.raises(Refused, match="larger than any result"):
+        report.read("/dev/zero")

@@ -165,6 +165,8 @@ def test_check_speaks_as_a_plugin_does(bench, served, script):
         ("--endpoint", "nowhere"),
         ("--every", "soon"),
         ("--history", "/dev/null/h"),
+        ("--history", "/dev/full"),
+        ("--history", "."),
         ("--no-such-option",),
         ("--endpoint", "micropython", "--interpreter", "/none"),
         ("--warning", "-1"),

@@ -5,8 +5,10 @@ may be too old for it. One with 32-bit words comes along where the processor run
 words have 32 bits, and what takes how much heap is measured with it.
 """
 
+import os
 import re
 import shutil
+from pathlib import Path
 
 from provisioning.apt import (
     Apt,
@@ -47,7 +49,9 @@ def provide_micropython():
     if is_done("micropython", digest, BIN / "micropython"):
         return None
     if not has_apt():
-        path = shutil.which("micropython")
+        # Not the wrapper made here: it would then start itself, for ever.
+        places = os.environ.get("PATH", "").split(":")
+        path = shutil.which("micropython", path=":".join(p for p in places if Path(p) != BIN))
         if not path:
             raise Failure("no apt here and no micropython on PATH: build or install its unix port")
         version = micropython_version([path])

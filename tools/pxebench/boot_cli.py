@@ -51,8 +51,8 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
     the file over TFTP, with the ROM's own packets, times and screen.
 
     It needs root, sends what the ROM would send and no more, and leaves the interface as it was.
-    On a terminal, keys answer the menu: F8, arrows, Enter, ESC. Options marked * change a ROM that
-    allows it.
+    On a terminal, keys answer the menu: F8 or Enter shows it, arrows and Enter choose, ESC ends
+    the boot. Options marked * change a ROM that allows it.
 
     \b
     sudo pxebench boot -i eth0

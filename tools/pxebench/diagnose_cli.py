@@ -176,6 +176,8 @@ def words(result, all_rules=False, quiet=False):
     yield ""
     also = verdict["also_possible"]
     same = f" (or {', or '.join(also)}: the same from this end)" if also else ""
+    if also and result["ended"]:
+        same = ""  # what fits so far stands below
     yield from _wrapped(f"Verdict: {verdict['cause'] or 'undecided'}{same}. {verdict['text']}", "")
     if quiet:
         return

@@ -17,6 +17,7 @@ page (`report`). A history is a file of JSON lines, one **entry** for each boot:
    is what a power failure leaves.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -198,6 +199,9 @@ class History:
         self.keep = keep
         try:
             os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+            if os.path.exists(path) and not os.path.isfile(path):
+                # A device may never end, and a folder holds no lines.
+                raise OSError(errno.EINVAL, "it is no ordinary file")
             with open(path, "a", encoding="utf-8"):
                 pass  # said before the first boot, not after it
             self.entries = self._read()
@@ -244,15 +248,25 @@ def _last_byte(file):
 def _entry(line):
     try:
         one = json.loads(line)
-        if one["kind"] != "watch" or one["schema"] != SCHEMA:
-            return None
+    except (ValueError, RecursionError):
+        return None
+    return one if is_entry(one) else None
+
+
+def is_entry(one):
+    """Whether it is an entry of a history, with all that is asked of one."""
+    try:
+        whole = all(name in one for name in (*_SAME, "address", "oack", "code", "text", *_EMPTY))
+        if not whole or one["kind"] != "watch" or one["schema"] != SCHEMA:
+            return False
         times = one["elapsed_ms"] is None or one["elapsed_ms"] >= 0
         known = one["outcome"] in ("ok", "failed", "bench") and isinstance(one["when"], str)
-        whole = all(name in one for name in (*_SAME, "address", "oack", "code", *_EMPTY))
-        ok = one["outcome"] != "ok" or one["elapsed_ms"] is not None
-        return one if known and times and whole and ok else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+        timed = one["outcome"] == "bench" or one["elapsed_ms"] is not None
+        lists = isinstance(one["ports"], list) and isinstance(one["changes"], list)
+        told = all(isinstance(change["text"], str) for change in one["changes"])
+        return bool(known and times and timed and lists and told)
+    except (KeyError, TypeError):
+        return False
 
 
 # ---- the line of a monitoring system

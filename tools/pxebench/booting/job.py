@@ -28,7 +28,7 @@ A **job**:
 A **result** has, beside a fetch's fields:
 
     "lease": {"by": "dhcp|static|stack", "ip", "mask", "gateway", "server", "relay", "seconds",
-        "dns", "released"} or null,
+        "dns", "proxy": the proxyDHCP server that goes with it or null, "released"} or null,
     "boot": {"server", "server_by", "file", "file_hex", "file_by", "packet", "size_blocks"}
         or null,
     "offers": [{"at_ms", "kind", "purpose", "server", "from", "relay", "ip", "class", "proxy",
@@ -44,7 +44,8 @@ import copy
 import ipaddress
 import re
 
-from pxebench.job import FILE_NAME_MAX, Refused, bare, one_sentence, show, value
+from pxebench.job import FILE_NAME_MAX, Refused, bare, load_rom, one_sentence, show, value
+from pxebench.roms import ids
 
 # The names that a hand would type, and the numbers of RFC 4578 and of IANA's list after it.
 ARCHITECTURES = {
@@ -80,6 +81,12 @@ def flat(rom):
     """The checked form of a ROM with the screen of a boot; `Refused` when it cannot boot."""
     from pxerom import agent, status
 
+    if value(rom.get("dhcp")) is None:
+        can = ", ".join(name for name in ids() if value(load_rom(name).get("dhcp")))
+        raise Refused(
+            f"ROM {show(str(rom.get('id')))} cannot boot by DHCP: how it does so is not known. "
+            f"These can: {can}."
+        )
     try:
         return agent.load_rom(rom, True)[0]
     except status.Refused as refusal:

@@ -113,6 +113,8 @@ def _with_nat(result, on_path):
 
 
 def _healthy_marks(seen):
+    if not seen["requests"]:
+        return ["No RRQ was waited for to its end."]
     return [
         f"{seen['answers']} of {seen['requests']} RRQs were answered, "
         f"{seen['answer_ms'] or 0:g} ms after they were sent (median)."

@@ -31,7 +31,7 @@ _LOST = 3  # packets sent again in vain, before loss is a cause
 def among(seen, show):
     """{name: sentence} of what a healthy path and server do not show.  `show`: makes text safe."""
     found = {}
-    if not seen["answers"] and not seen["foreign"]:
+    if seen["requests"] and not seen["answers"] and not seen["foreign"]:
         if seen["unreachable"]:
             found["icmp"] = (
                 f"{_times(seen['unreachable'])} of {seen['requests']} RRQs, ICMP unreachable came "
@@ -152,4 +152,4 @@ def _low_words(seen):
     return (
         f"From the ROM's ports {ports.words(seen['low_silent'])} no RRQ was ever answered, before "
         f"and after; from the ports {ports.words(high['ports'])} each of {high['asked']} was."
-    ) + ("" if not low["answered"] else f" ({low['answered']} RRQs from others were.)")
+    ) + ("" if not low["answered"] else f" (From others of its ports {low['answered']} got one.)")

@@ -33,17 +33,16 @@ _LONGEST = 2000  # characters of one text on the page
 def read(path):
     """The result in a JSON file, or the list of them in one of JSON lines; `Refused` if none."""
     try:
-        if os.path.getsize(path) > _MOST_BYTES:
-            raise Refused(f"{show(path)} is larger than any result.")
-        text = Path(path).read_text(encoding="utf-8")
+        with open(path, "rb") as file:  # a pipe, perhaps, or a device that never ends
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise Refused(f"Cannot read {show(path)}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise Refused(f"{show(path)} is no JSON.") from None
+    if len(content) > _MOST_BYTES:
+        raise Refused(f"{show(path)} is larger than any result.")
     try:
-        found = json.loads(text)
+        found = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):
-        found = _lines(text)
+        found = _lines(content.decode("utf-8", "replace"))
     if not found or not isinstance(found, (dict, list)):
         raise Refused(f"{show(path)} is no result of pxebench: it is not the JSON of --json.")
     if isinstance(found, dict) and found.get("kind") == "watch":
@@ -52,7 +51,7 @@ def read(path):
 
 
 def _lines(text):
-    # A history grows line by line; its last one may be cut.
+    # A history grows line by line; its last one may be cut, others damaged.
     found = []
     for line in text.splitlines():
         try:

@@ -7,7 +7,7 @@ The shapes are those of `job`; experiments stand in `experiments`, tables alone 
 
 import time
 
-from pxebench import view
+from pxebench import view, watch
 from pxebench.hops import tcpdump
 from pxebench.reporting import curve, experiments, tables
 from pxebench.reporting.parts import (
@@ -25,8 +25,7 @@ from pxebench.reporting.parts import (
 def kind_of(found):
     """The name of a result's kind, or None."""
     if isinstance(found, list):
-        entries = [one for one in found if isinstance(one, dict) and one.get("kind") == "watch"]
-        return "watch" if entries else None
+        return "watch" if any(map(watch.is_entry, found)) else None
     kind = found.get("kind")
     if isinstance(kind, str) and kind in KINDS:
         return kind

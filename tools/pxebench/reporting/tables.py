@@ -2,6 +2,7 @@
 
 from markupsafe import Markup
 
+from pxebench import watch as history
 from pxebench.reporting.parts import blank, facts, finish, raw, table
 
 _MOST_BOOTS = 200  # of a history, in the table and in the picture
@@ -73,7 +74,7 @@ def watch(found, captures):
     """The history of `watch`: a list of its entries."""
     import json
 
-    entries = [one for one in found if isinstance(one, dict) and one.get("kind") == "watch"]
+    entries = [one for one in found if history.is_entry(one)]
     boots = [one for one in entries if one["outcome"] in ("ok", "failed")]
     last = entries[-1]
     good = [one for one in boots if one["outcome"] == "ok"]

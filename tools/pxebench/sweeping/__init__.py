@@ -11,7 +11,7 @@ pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, dr
 
 import time
 
-from pxebench.job import EXIT_BENCH, SCHEMA, Refused
+from pxebench.job import EXIT_BENCH, SCHEMA, Refused, show
 from pxebench.sweeping import asks
 
 _LEAST_WAIT_MS, _MOST_WAIT_MS = 200, 1000
@@ -215,9 +215,11 @@ def summary(result):
     if not count:
         yield "No port was asked."
         return
+    # Not so where the user ended it.
+    twice = all(entry["asked"] > 1 for entry in strip if entry["answer"] == "silent")
     words = {
         "answered": "got an answer",
-        "silent": "got none, asked twice",
+        "silent": "got none, asked twice" if twice else "got none",
         "unreachable": "got ICMP unreachable",
         "foreign": "were answered by another address",
         "busy": "could not be used at this end",
@@ -229,6 +231,10 @@ def summary(result):
     times = sorted(e["ms"] for e in strip if asks.answered(e) and e["ms"] is not None)
     if times:
         yield f"An answer took {times[len(times) // 2]:g} ms (median), {times[-1]:g} ms at most."
+    errors = [entry["error"] for entry in strip if entry["answer"] == "error" and entry["error"]]
+    if errors:
+        code, message = errors[0]["code"], show(errors[0]["message"])
+        yield f'To {len(errors)} of them it was ERROR {code} "{message}": the path let it through.'
     if result["server_ports"]:
         yield server_words(result["server_ports"], result["server_port"])
     found = result["border"]
