@@ -1,4 +1,4 @@
-"""Where the bytes of a file go: nowhere, or into a file.
+"""Where the bytes of a file go: nowhere, into memory, or into a file.
 
 A sink has `room()`, `open()`, `write(view)`, `commit()` and `abort()`. It knows nothing of TFTP,
 and never sees a name from the network (R-SEC-23).
@@ -26,6 +26,26 @@ class Null:
         return None
 
     room = open = write = commit = abort = _nothing
+
+
+class Memory:
+    """Keeps the bytes; they are in `data` when the file is whole."""
+
+    data = None
+
+    def room(self):
+        return None
+
+    def open(self):
+        self._part = bytearray()
+
+    abort = open
+
+    def write(self, view):
+        self._part += view
+
+    def commit(self):
+        self.data = self._part
 
 
 class File:
@@ -83,10 +103,12 @@ class File:
 
 
 def make(spec):
-    """The sink of a job: {"kind": "null" | "file", "path": ...}."""
+    """The sink of a job: {"kind": "null" | "memory" | "file", "path": ...}."""
     kind = spec.get("kind")
     if kind == "null":
         return Null()
+    if kind == "memory":
+        return Memory()
     if kind == "file" and spec.get("path"):
         return File(spec["path"])
-    raise Refused(2, "The job's sink must be null, or a file with a path.")
+    raise Refused(2, "The job's sink must be null, memory, or a file with a path.")

@@ -162,6 +162,19 @@ def test_interrupt_inside_the_commit_leaves_no_part():
             same((folder.names(), folder.read("image")), (["image"], b"old"))
 
 
+def test_memory_sink_keeps_what_is_whole_and_nothing_else():
+    target = sink.Memory()
+    target.open()
+    target.write(memoryview(b"half"))
+    same(target.data, None)
+    target.abort()
+    same(target.data, None)
+    target.write(memoryview(b"whole"))
+    target.commit()
+    target.abort()
+    same(bytes(target.data), b"whole")
+
+
 def test_free_space_is_known_for_any_way_to_write_a_path():
     """R-TFTP-27: a bare name, an absolute one, a folder."""
     with Folder() as folder:
@@ -172,10 +185,11 @@ def test_free_space_is_known_for_any_way_to_write_a_path():
         assert room is None or compat.MICROPYTHON, room  # littlefs does not look at the folder
 
 
-def test_sink_of_a_job_is_null_or_a_file_with_a_path():
+def test_sink_of_a_job_is_null_memory_or_a_file_with_a_path():
     """R-SEC-23: the path comes from the job, never from the network."""
     same(sink.make({"kind": "file", "path": "/a/b"}).path, "/a/b")
     same(sink.make({"kind": "null"}).room(), None)
+    same(sink.make({"kind": "memory"}).room(), None)
     for spec in (
         {},
         {"kind": "file"},
