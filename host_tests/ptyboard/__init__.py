@@ -156,6 +156,7 @@ class Board:
         os.set_blocking(self._take, False)
         self._told = b""
         self._running = None
+        self._number = 0
         self._kbd = True
         self._await_ready()
 
@@ -183,8 +184,9 @@ class Board:
     def _run(self, kind, code, then):
         """Give a piece of code to the interpreter; `then(traceback)` when it has ended."""
         self._running = then
+        self._number += 1
         os.set_blocking(self._give, True)
-        os.write(self._give, f"{kind} {len(code)}\n".encode() + code)
+        os.write(self._give, f"{kind} {len(code)} {self._number}\n".encode() + code)
 
     # ---- the loop
 
@@ -257,7 +259,7 @@ class Board:
             if "kbd" in message:
                 self._kbd = message["kbd"] == 3
                 os.write(self._give, b"\n")
-            elif self._running:
+            elif self._running and message["number"] == self._number:
                 self._done(message)
         self._hear_stdout()
 

@@ -192,20 +192,26 @@ def main():
     mount()
     space = {"__name__": "__main__"}
     tell({"ready": 1})
+    answer = None
     while True:
+        # A Ctrl-C may come when the code has just ended. Whoever gave it has to hear so all the
+        # same; heard twice, its number tells.
         try:
-            kind, length = take.readline().split()
-            code = str(take.read(int(length)), "utf-8")
-            kind = str(kind, "utf-8")
-            if kind == "file":
-                trouble, end = run_file(code, space)
-            else:
-                trouble, end = run(kind, code, space)
-            tell({"done": trouble, "exit": end})
-        except KeyboardInterrupt:  # it came when the code had just ended
+            if answer is None:
+                kind, length, number = str(take.readline(), "utf-8").split()
+                code = take.read(int(length))
+                answer = {"done": "KeyboardInterrupt: \n", "exit": None, "number": int(number)}
+                if kind == "file":
+                    trouble, end = run_file(code, space)
+                else:
+                    trouble, end = run(kind, str(code, "utf-8"), space)
+                answer = {"done": trouble, "exit": end, "number": int(number)}
+            tell(answer)
+            answer = None
+        except KeyboardInterrupt:
             pass
         except UnicodeError:
-            tell({"done": "UnicodeError: \n", "exit": None})
+            answer["done"] = "UnicodeError: \n"
 
 
 main()
