@@ -1,6 +1,6 @@
 """Power-up of a board: config.json in, the boots it asks for, result.json out.
 
-Left to others: the link (`link` and `nic` of the board's folder), the boot (`pxerom.rom`), the
+Left to others: the link (`link` and `nic` of the board's folder), the boot (`pxerom.fetch`), the
 ROM's screen (`pxerom.console`). The fields of config.json are the table `FIELDS`, those of its
 `link` are `link.FIELDS`; boards/README.md explains both.
 

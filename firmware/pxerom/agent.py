@@ -10,7 +10,7 @@ told apart. The shapes of jobs and events are the bench's to document (`pxebench
 
 from pxerom import compat, sink
 from pxerom.compat import const
-from pxerom.rom import Boot
+from pxerom.fetch import Boot
 from pxerom.status import Refused
 from pxerom.udp import Udp
 

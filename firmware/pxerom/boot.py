@@ -11,7 +11,7 @@ import sys
 from pxerom import compat, sink
 from pxerom.agent import load_rom, start, unicast
 from pxerom.compat import ticks_diff
-from pxerom.rom import Boot
+from pxerom.fetch import Boot
 from pxerom.status import Ended, Failure, Refused
 from pxerom.udp import Udp
 

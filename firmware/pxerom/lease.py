@@ -343,7 +343,7 @@ class Lease:
 
     def ended(self, by):
         """The result's `ended`."""
-        from pxerom.ending import record
+        from pxerom.fetch_end import record
 
         left_ms = 0 if self._until is None else ticks_diff(self._until, self.net.now())
         return record(by, self.ms(), left_ms, self.next)

@@ -55,7 +55,7 @@ def test_list_tells_why_a_port_does_not_answer(bench, tmp_path):
 def test_deploy_copies_what_changed_and_nothing_else(bench, board):
     first = bench("board", "deploy", "--port", board.port, "--config", config(bench.folder))
     assert first.returncode == 0, first.stderr
-    assert "/lib/pxerom/rom.mpy" in _copied(first) and "/main.py" in _copied(first)
+    assert "/lib/pxerom/fetch.mpy" in _copied(first) and "/main.py" in _copied(first)
     assert _copied(first)[-1] == "/main.py"
     assert "/lib/wifi.mpy" in _copied(first) and "/lib/pxerom/roms/intel-undi.json" in _copied(
         first

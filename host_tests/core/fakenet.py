@@ -9,7 +9,7 @@ bytes, UNREACHABLE for an ICMP error, or a function that is called then and retu
 """
 
 from pxerom.compat import address, split, ticks_add
-from pxerom.rom import Boot
+from pxerom.fetch import Boot
 from pxerom.udp import SourcePorts
 
 HOST = "10.254.52.26"

@@ -1,7 +1,7 @@
 """Misbehaving on purpose: what a fault puts on the wire, and that nothing else changes."""
 
 from pxerom.faults import Faults
-from pxerom.rom import Boot
+from pxerom.fetch import Boot
 from pxerom.status import Refused
 
 from host_tests.core.check import raises, rom, same

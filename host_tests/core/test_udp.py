@@ -3,7 +3,7 @@
 import socket
 
 from pxerom import compat, udp
-from pxerom.ending import peek
+from pxerom.fetch_end import peek
 from pxerom.status import Failure, Refused
 from pxerom.udp import SourcePorts, Udp
 

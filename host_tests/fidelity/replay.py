@@ -1,7 +1,7 @@
 """A captured server plays against our ROM: the same packets, at the same times, in virtual time.
 
 `play(talks, rom)` takes the conversations that one program of a captured client had (a ROM, or
-what it loaded), makes a script of what the server sent, and lets `pxerom.rom.Boot` be the client.
+what it loaded), makes a script of what the server sent, and lets `pxerom.fetch.Boot` be the client.
 What passes is kept as packets of a capture of our own, so that `pxebench.compare` can judge it as
 it judges any other. Which captures are replayed, and what may differ, stands in `table`.
 
@@ -23,7 +23,7 @@ it judges any other. Which captures are replayed, and what may differ, stands in
 import collections
 
 from pxebench.captures import conversations, packets
-from pxerom.rom import Boot
+from pxerom.fetch import Boot
 
 from host_tests.core.fakenet import HOST, UNREACHABLE, FakeNet, Tape
 

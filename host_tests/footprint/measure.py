@@ -24,7 +24,7 @@ APART = {
     "bootwords.py": 4 << 10,
     "dhcp.py": 6 << 10,
     "dhcprom.py": 4 << 10,
-    "ending.py": 2 << 10,
+    "fetch_end.py": 2 << 10,
     "inform.py": 2 << 10,
     "lease.py": 7 << 10,
     "offers.py": 6 << 10,

@@ -10,7 +10,7 @@ import gc
 import sys
 
 from pxerom import agent
-from pxerom.rom import Boot
+from pxerom.fetch import Boot
 from pxerom.sink import Null
 from pxerom.udp import Udp
 

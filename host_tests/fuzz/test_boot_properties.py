@@ -17,7 +17,7 @@ import json
 
 import pytest
 from pxerom import sink as sinks
-from pxerom.rom import Boot
+from pxerom.fetch import Boot
 from pxerom.status import Failure
 from pxerom.tftp import oack_options
 from pxerom.udp import SourcePorts

@@ -68,17 +68,17 @@ class Boot:
             image = self._image.result()
             self._event("image", image)
             if self.rom["tftp"]["dally_ms"]:
-                from pxerom.ending import dally
+                from pxerom.fetch_end import dally
 
                 dally(self)
         except Failure as failure:
             status = failure.status(self._uefi)
         except (KeyboardInterrupt, Ended) as end:
-            from pxerom import ending
+            from pxerom import fetch_end
 
-            ended = ending.ended(self, getattr(end, "by", "user"))
+            ended = fetch_end.ended(self, getattr(end, "by", "user"))
             if not image and ended["by"] == "bench":
-                failure = ending.timed_out(self, "the bench's time was up")
+                failure = fetch_end.timed_out(self, "the bench's time was up")
                 status = failure.status(self._uefi)
         except MemoryError:
             failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours")
@@ -368,7 +368,7 @@ class Boot:
                 return False
             transfer.reply = transfer.give_up() if transfer.peer else None
             transfer.reply_to = transfer.peer
-            from pxerom.ending import timed_out
+            from pxerom.fetch_end import timed_out
 
             raise timed_out(self, "the ROM gave up")
         self._record["retransmits"] += 1
