@@ -107,9 +107,9 @@ class Boot:
         tsize = None
         transfer = None
         if "slash" in spec:
-            from pxerom import rare
+            from pxerom import tftp_quirks
 
-            filename = rare.named(filename, spec["slash"])
+            filename = tftp_quirks.named(filename, spec["slash"])
         for request in spec["requests"]:
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
@@ -184,7 +184,7 @@ class Boot:
         self.phase = retry["size"] if transfer.probe and retry["size"] else retry["open"]
         self._smoothed = self.rom["tftp"].get("timer") == "round_trips"
         if self._smoothed:
-            from pxerom.smoothed import Smoothed as Timer
+            from pxerom.retry_rtt import Smoothed as Timer
         else:
             Timer = Retry
         self.timer = Timer(self.phase["waits_ms"])
@@ -305,7 +305,7 @@ class Boot:
                 self.tick(now)
             if net.unreachable != self._icmp:
                 self._icmp = net.unreachable
-                from pxerom.rare import unreachable
+                from pxerom.tftp_quirks import unreachable
 
                 unreachable(self.transfer)
             wait_ms = self._wait_ms(now)

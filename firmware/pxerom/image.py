@@ -34,7 +34,7 @@ class Image:
 
     def result(self):
         """The result's `image`: {kind, bytes, sha256}."""
-        from pxerom.kind import identify
+        from pxerom.image_kind import identify
 
         return {
             "kind": identify(self._head, self.bytes, bytes(self._mark)),

@@ -231,9 +231,9 @@ class Transfer:
         (R-TFTP-71, 63)."""
         self._reacked = False
         if self.in_window and "time_out" in self.on:
-            from pxerom import rare
+            from pxerom import tftp_quirks
 
-            return rare.last_sent(self)
+            return tftp_quirks.last_sent(self)
         self.in_window = 0
         return self.ack if self.opened else self.request
 
@@ -268,9 +268,9 @@ class Transfer:
             return True
         if len(data) < 2 or data[1] == _ERROR:
             return False  # an ERROR is never answered (R-TFTP-10)
-        from pxerom import rare
+        from pxerom import tftp_quirks
 
-        self.reply = rare.to_stranger(self, reaction, now)
+        self.reply = tftp_quirks.to_stranger(self, reaction, now)
         return False
 
     # --- packets of the peer -------------------------------------------------------------------
@@ -385,9 +385,9 @@ class Transfer:
         if asked is None and self._react("unrequested_option", detail) == DROP:
             return self.on["unrequested_option"] != "drop"
         if "odd_number" in self.on:
-            from pxerom import rare
+            from pxerom import tftp_quirks
 
-            text = rare.digits(text)
+            text = tftp_quirks.digits(text)
         value = number(text, 20 if name == "tsize" else 10)
         # Can it be right? No ROM takes what is not (R-TFTP-25, 33).
         most = {"blksize": 65464, "windowsize": 65535, "timeout": 255}.get(name, (1 << 64) - 1)
@@ -437,9 +437,9 @@ class Transfer:
                 return END  # only these codes can mean the options (R-TFTP-36)
         answer = self.on.get("error_reply")
         if answer and (self.opened or answer == "ack_due"):
-            from pxerom import rare
+            from pxerom import tftp_quirks
 
-            rare.react(self, answer, data)
+            tftp_quirks.react(self, answer, data)
         raise of_error(code, message)
 
     # --- reactions -----------------------------------------------------------------------------
@@ -461,9 +461,9 @@ class Transfer:
             return DROP  # there is no peer yet
         self.in_window = 0  # the server goes on after any ACK
         if reaction not in ("ack", "ack_once"):
-            from pxerom import rare
+            from pxerom import tftp_quirks
 
-            return rare.react(self, reaction, data)
+            return tftp_quirks.react(self, reaction, data)
         self._reacked = True
         self.reply = self.ack
         return ANSWER

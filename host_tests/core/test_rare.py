@@ -7,7 +7,7 @@ file for right, the wire is the same here, and the result says that it failed.
 from pxerom import tftp
 from pxerom.compat import address, ticks_add
 from pxerom.profile import ProfileError
-from pxerom.smoothed import Smoothed
+from pxerom.retry_rtt import Smoothed
 from pxerom.status import Failure
 
 from host_tests.core.check import raises, rom, same

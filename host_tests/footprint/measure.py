@@ -29,8 +29,8 @@ APART = {
     "lease.py": 7 << 10,
     "offers.py": 6 << 10,
     "port68.py": 2 << 10,
-    "rare.py": 2 << 10,
-    "smoothed.py": 2 << 10,
+    "tftp_quirks.py": 2 << 10,
+    "retry_rtt.py": 2 << 10,
 }
 _FIRMWARE = ROOT / "firmware"
 _PROBE = Path(__file__).with_name("probe.py")

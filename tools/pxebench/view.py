@@ -19,7 +19,7 @@ _SIDES = {
     "path": "the path between ROM and server",
 }
 _ENDERS = {"user": "Ctrl-C", "fault": "The fault that was asked for"}
-# The kinds of `pxerom.kind`, in words; "efi-*" are put together.
+# The kinds of `pxerom.image_kind`, in words; "efi-*" are put together.
 _IMAGES = {
     "ipxe-nbp": "iPXE network boot program, BIOS",
     "ipxe-lkrn": "iPXE as a Linux kernel image, BIOS",
