@@ -88,12 +88,12 @@ def start(job, rom):
 
 def load_rom(rom, boots=False):
     """What `romfile.load` makes of a ROM; a board gets the memory of that file back."""
-    from pxerom import romfile
+    from pxerom import rom_file
 
     try:
-        return romfile.load(rom, boots)
+        return rom_file.load(rom, boots)
     finally:
-        compat.forget("romfile")
+        compat.forget("rom_file")
 
 
 def unicast(host):

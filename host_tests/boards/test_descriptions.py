@@ -10,7 +10,7 @@ import mip_packages
 import pytest
 from pxebench import boards
 from pxebench.boards import deploy
-from pxerom import dhcprom, profile, romfile
+from pxerom import rom_check, rom_check_dhcp, rom_file
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _BOARDS = _ROOT / "boards"
@@ -211,6 +211,6 @@ def test_deployed_modules_import_nothing_that_stays_on_the_pc():
 def test_flat_form_has_another_number_when_its_shape_has():
     """A board keeps a ROM of the user's own over a new deployment: with an old shape it must be
     refused. Where this fails, count `romfile.FLAT` up and note the new digest here."""
-    shapes = (profile._SHAPE, profile._ON, dhcprom._SHAPE, dhcprom._SCREEN)
+    shapes = (rom_check._SHAPE, rom_check._ON, rom_check_dhcp._SHAPE, rom_check_dhcp._SCREEN)
     digest = hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16]
-    assert (romfile.FLAT, digest) == (1, "8025ef0391772a61")
+    assert (rom_file.FLAT, digest) == (1, "8025ef0391772a61")

@@ -72,13 +72,13 @@ class Patch:
 
 def rom(name, **changes):
     """A flat ROM with other values at some paths: rom("standard", tftp__rollover=1)."""
-    from pxerom import profile  # not at the top: the agent forgets that module
+    from pxerom import rom_check  # not at the top: the agent forgets that module
 
-    tree = profile.read(name)
+    tree = rom_check.read(name)
     for path, value in changes.items():
         node = tree
         steps = path.split("__")
         for step in steps[:-1]:
             node = node[int(step) if step.isdigit() else step]
         node[int(steps[-1]) if steps[-1].isdigit() else steps[-1]] = value
-    return profile.flatten(tree)
+    return rom_check.flatten(tree)

@@ -246,10 +246,10 @@ class FakeLan:
 
 def dhcp_of(rom, **changes):
     """The flat `dhcp` of a ROM, with other values at some paths: dhcp_of("ipxe", flags=0)."""
-    from pxerom import dhcprom, profile
+    from pxerom import rom_check, rom_check_dhcp
 
-    tree = profile.read(rom)
-    spec = dhcprom.flatten(tree)
+    tree = rom_check.read(rom)
+    spec = rom_check_dhcp.flatten(tree)
     for path, value in changes.items():
         node = spec
         steps = path.split("__")

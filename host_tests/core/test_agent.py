@@ -101,5 +101,5 @@ def test_loaded_rom_leaves_no_checker_behind():
 
     agent.load_rom("intel-undi")
     if compat.MICROPYTHON:
-        assert "pxerom.profile" not in sys.modules
+        assert "pxerom.rom_check" not in sys.modules
     same(agent.load_rom("intel-undi")[0]["id"], "intel-undi")

@@ -143,13 +143,15 @@ def test_local_boot_shows_the_exit_line_alone():
 
 
 def test_screen_of_a_broken_rom_file_is_refused():
-    from pxerom import dhcprom, profile
+    from pxerom import rom_check, rom_check_dhcp
 
     for field, value in (
         ("boot", {"lease": "no list"}),
         ("boot", {"typo": []}),
         ("errors", ["x"]),
     ):
-        tree = profile.read("standard")
+        tree = rom_check.read("standard")
         tree["screen"][field] = value
-        assert raises(profile.ProfileError, dhcprom.load, tree).path.startswith("screen." + field)
+        assert raises(rom_check.ProfileError, rom_check_dhcp.load, tree).path.startswith(
+            "screen." + field
+        )

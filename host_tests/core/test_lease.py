@@ -442,13 +442,15 @@ def test_release_is_made_only_when_asked_for():
 
 
 def test_shape_of_dhcp_is_checked_for_a_boot():
-    from pxerom import dhcprom, profile
+    from pxerom import rom_check, rom_check_dhcp
 
     from host_tests.core.check import raises
 
-    tree = profile.read("standard")
+    tree = rom_check.read("standard")
     del tree["dhcp"]["discover"]["waits_ms"]
-    same(raises(profile.ProfileError, dhcprom.flatten, tree).path, "dhcp.discover.waits_ms")
+    same(
+        raises(rom_check.ProfileError, rom_check_dhcp.flatten, tree).path, "dhcp.discover.waits_ms"
+    )
     for bad in (
         [[53]],
         [[0, 1]],
@@ -458,7 +460,9 @@ def test_shape_of_dhcp_is_checked_for_a_boot():
         [[53, 65536]],
         [],
     ):
-        tree = profile.read("standard")
+        tree = rom_check.read("standard")
         tree["dhcp"]["options"] = bad
-        assert raises(profile.ProfileError, dhcprom.flatten, tree).path.startswith("dhcp.options")
-    same(raises(profile.ProfileError, dhcp_of, "os-client").path, "dhcp")
+        assert raises(rom_check.ProfileError, rom_check_dhcp.flatten, tree).path.startswith(
+            "dhcp.options"
+        )
+    same(raises(rom_check.ProfileError, dhcp_of, "os-client").path, "dhcp")

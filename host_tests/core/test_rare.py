@@ -6,8 +6,8 @@ file for right, the wire is the same here, and the result says that it failed.
 
 from pxerom import tftp
 from pxerom.compat import address, ticks_add
-from pxerom.profile import ProfileError
 from pxerom.retry_rtt import Smoothed
+from pxerom.rom_check import ProfileError
 from pxerom.status import Failure
 
 from host_tests.core.check import raises, rom, same

@@ -4,15 +4,15 @@ import os
 import sys
 
 import pxerom
-from pxerom import agent, dhcprom, romfile
+from pxerom import agent, rom_check_dhcp, rom_file
 from pxerom.status import Refused
 
 from host_tests.core.check import raises, same
 
 # Bound here: on a board, the agent forgets what loads a ROM.
-_checked, _read, _seal = dhcprom.checked, romfile.read, romfile.seal
-_FLAT = romfile.FLAT
-_ROMS = sorted(name[:-5] for name in os.listdir(romfile.folder()) if name.endswith(".json"))
+_checked, _read, _seal = rom_check_dhcp.checked, rom_file.read, rom_file.seal
+_FLAT = rom_file.FLAT
+_ROMS = sorted(name[:-5] for name in os.listdir(rom_file.folder()) if name.endswith(".json"))
 
 
 class NoChecker:

@@ -7,7 +7,7 @@ is our ROM's. `differences` compares what both clients sent, by `pxebench.compar
 from pxebench.captures import messages, packets
 from pxebench.comparing import Comparison
 from pxebench.comparing.dhcp import compare_dhcp
-from pxerom import dhcprom
+from pxerom import rom_check_dhcp
 
 from host_tests.core.fakelan import FakeLan, Run
 
@@ -49,7 +49,7 @@ def play(boot, rom):
         ]
 
     mac = boot.dhcp[0][1].mac
-    run = Run(dhcprom.flatten(rom), lan=FakeLan(serve, mac), uuid=_uuid(boot))
+    run = Run(rom_check_dhcp.flatten(rom), lan=FakeLan(serve, mac), uuid=_uuid(boot))
     ttl = rom["udp"]["ttl"]
     ours = []
     for number, sent in enumerate(run.lan.sent, 1):

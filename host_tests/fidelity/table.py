@@ -19,7 +19,7 @@ from pxebench import comparing as compare
 from pxebench import settings
 from pxebench.captures import conversations
 from pxebench.captures.messages import tftp
-from pxerom import profile
+from pxerom import rom_check
 
 from host_tests.fidelity import replay
 
@@ -102,10 +102,10 @@ def programs(name):
 
 def rom(name, rom_id):
     """The flat ROM that plays in a capture."""
-    wanted = profile.read(rom_id)
+    wanted = rom_check.read(rom_id)
     if rom_id == PROGRAMS[name.split("-")[0]][-1]:
         wanted = settings.adjust(wanted, SETTINGS.get(name, {}))
-    return profile.flatten(wanted)
+    return rom_check.flatten(wanted)
 
 
 def judge(name, rom_id, talks, flat):

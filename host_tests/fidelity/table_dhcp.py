@@ -9,7 +9,7 @@ import functools
 
 from pxebench import comparing as compare
 from pxebench import job
-from pxerom import profile
+from pxerom import rom_check
 
 from host_tests.fidelity import replay_dhcp, table
 
@@ -37,7 +37,7 @@ def _tolerance(name):
 def rom(name):
     """The ROM that plays in a capture, as in its file, with the network card of that machine."""
     client = name.split("-")[0]
-    wanted = profile.read(table.PROGRAMS[client][0])
+    wanted = rom_check.read(table.PROGRAMS[client][0])
     if client in CARDS:
         for pair in job.value(job.value(wanted["dhcp"])["options"]):
             code, content = job.value(pair)

@@ -9,7 +9,7 @@ import functools
 
 import pytest
 from pxebench import learning
-from pxerom import profile
+from pxerom import rom_check
 
 from host_tests.fidelity import table
 
@@ -67,7 +67,7 @@ def _sample(name):
 
 
 def _learned(names):
-    return profile.flatten(learning.learn([_sample(name) for name in names], "mine").rom)
+    return rom_check.flatten(learning.learn([_sample(name) for name in names], "mine").rom)
 
 
 def _verdicts(name, flat):

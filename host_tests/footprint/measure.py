@@ -23,7 +23,7 @@ APART = {
     "bootserver.py": 7 << 10,
     "bootwords.py": 4 << 10,
     "dhcp.py": 6 << 10,
-    "dhcprom.py": 4 << 10,
+    "rom_check_dhcp.py": 4 << 10,
     "fetch_end.py": 2 << 10,
     "inform.py": 2 << 10,
     "lease.py": 7 << 10,

@@ -10,14 +10,14 @@ from collections import Counter
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pxerom import profile
+from pxerom import rom_check
 from pxerom.status import Refused
 
 from host_tests.fuzz.test_boot_properties import Case
 from host_tests.fuzz.verdicts import check_status
 
 CASES = 3000
-_ROMS = [profile.read(name) for name in ("intel-undi", "standard", "os-client")]
+_ROMS = [rom_check.read(name) for name in ("intel-undi", "standard", "os-client")]
 
 _values = st.one_of(
     st.sampled_from(
@@ -91,8 +91,8 @@ def test_broken_rom_file_is_refused_with_the_field_or_boots():
     @given(_broken())
     def load(rom):
         try:
-            flat = profile.flatten(rom)
-        except profile.ProfileError as error:
+            flat = rom_check.flatten(rom)
+        except rom_check.ProfileError as error:
             assert str(error)
             seen["refused"] += 1
             return

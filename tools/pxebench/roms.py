@@ -1,6 +1,6 @@
 """`pxebench roms`: the ROMs that there are, and what each fact in them rests on.
 
-A ROM file is data with its evidence (`pxerom.profile`); here it is read as it stands, and shown.
+A ROM file is data with its evidence (`pxerom.rom_check`); here it is read as it stands, and shown.
 
 1. A bare value is `observed`; whatever stands inside a marked value has that mark.
 2. An assumption is always shown as one: nothing here sums it up as if it were known.
@@ -29,9 +29,9 @@ _COLOURS = {"observed": "green", "source": "green", "derived": "yellow", "assume
 
 def ids():
     """The ids of the ROMs that come with pxerom, sorted."""
-    from pxerom import profile
+    from pxerom import rom_check
 
-    names = os.listdir(profile.folder())
+    names = os.listdir(rom_check.folder())
     return sorted(name[:-5] for name in names if name.endswith(".json"))
 
 

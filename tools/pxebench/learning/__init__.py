@@ -175,15 +175,15 @@ def _machines(samples):
 
 def _trim(rom, sightings):
     # Options that no ROM file may have (a blksize of 70000, a name twice) are left out, and told.
-    from pxerom import dhcprom, profile
+    from pxerom import rom_check, rom_check_dhcp
 
     for _ in range(_OPTIONS_MAX):
         try:
-            profile.flatten(rom)
+            rom_check.flatten(rom)
             if "dhcp" in rom:
-                dhcprom.flatten(rom)
+                rom_check_dhcp.flatten(rom)
             return
-        except profile.ProfileError as error:
+        except rom_check.ProfileError as error:
             if error.path.startswith("dhcp"):
                 sightings.cannot(f"Its DHCP is none of a ROM file: {one_sentence(error)}")
                 del rom["dhcp"]

@@ -1,6 +1,6 @@
 """What a client did at each oddity: one walk through a conversation, a sighting for each.
 
-The names and words are those of `tftp.on` (`pxerom.profile`).  A reaction is what the client
+The names and words are those of `tftp.on` (`pxerom.rom_check`).  A reaction is what the client
 sends at once (before the next packet that comes); silence is "ignore", unless the client is
 never heard of again, though its time-outs would have come: then it has failed.
 

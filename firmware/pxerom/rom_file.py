@@ -43,15 +43,15 @@ def load(rom, boots=False):
     """(the flat ROM, its flat `dhcp`) of a ROM given by id, path or dict; the latter, and the
     screen of a boot, are there with `boots` only. Raises Refused: it says what is wrong."""
     try:
-        from pxerom import profile  # first: where it is compiled here, it needs much memory
+        from pxerom import rom_check  # first: where it is compiled here, it needs much memory
     except ImportError:
-        profile = None
+        rom_check = None
     try:
         tree = rom if isinstance(rom, dict) else read(str(rom))
         if not isinstance(tree, dict) or "flat" not in tree:
-            if not profile:
+            if not rom_check:
                 raise _unfit("was not checked yet, and this board has no checker")
-            tree = profile.ready(tree, boots, tree is not rom)
+            tree = rom_check.ready(tree, boots, tree is not rom)
         elif tree["flat"] != FLAT:
             raise _unfit("is of another version of pxerom")
         elif not _is_whole(tree):
@@ -60,8 +60,8 @@ def load(rom, boots=False):
     except ValueError as error:
         raise Refused(2, "The ROM file is not right: %s." % error)
     finally:
-        if profile:
-            forget("profile")
+        if rom_check:
+            forget("rom_check")
 
 
 def _unfit(what):

@@ -10,7 +10,7 @@ texts for people are dropped on the way in: a board keeps bare values.
 
 import json
 
-from pxerom import romfile
+from pxerom import rom_file
 from pxerom.compat import forget, tidy
 
 _EVIDENCE = ("observed", "source", "derived", "assumed")
@@ -275,18 +275,18 @@ def checked(rom):
 
 def flatten(rom):
     """The flat form of a ROM (a dict as in the file), for a fetch. Raises ProfileError."""
-    return romfile.unfold(checked(rom), False)[0]
+    return rom_file.unfold(checked(rom), False)[0]
 
 
 def folder():
     """The folder of the ROM files that come with pxerom."""
-    return romfile.folder()
+    return rom_file.folder()
 
 
 def read(rom):
     """A ROM as it stands in its file: `romfile.read`, but what goes wrong is a ProfileError."""
     try:
-        return romfile.read(rom)
+        return rom_file.read(rom)
     except ValueError as error:
         raise ProfileError("", str(error))
 
@@ -300,12 +300,12 @@ def ready(tree, boots, ours):
     """The checked form of a ROM (a dict as in its file), with what a boot needs where `boots`.
     `ours`: nobody else uses the dict."""
     if boots:
-        from pxerom import dhcprom
+        from pxerom import rom_check_dhcp
 
         try:
-            return dhcprom.checked(tree)
+            return rom_check_dhcp.checked(tree)
         finally:
-            forget("dhcprom")
+            forget("rom_check_dhcp")
     if ours and isinstance(tree, dict):
         tree["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
     tidy()
