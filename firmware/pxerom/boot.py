@@ -99,7 +99,7 @@ class _Job:
         if down:
             self._failed(down, 0)
             return self.result
-        from pxerom.port68 import Port68
+        from pxerom.dhcp_socket import Port68
 
         nic.life_s = job["max_time_ms"] // 1000 + 60  # pyright: ignore
         if job.get("trace"):

@@ -11,7 +11,7 @@ reads the option, `lease` sends and waits.
 
 from binascii import unhexlify
 
-from pxerom import dhcp, offers
+from pxerom import dhcp_offer, dhcp_packet
 from pxerom.compat import const
 from pxerom.status import Failure, printable
 
@@ -52,7 +52,7 @@ class BootServer:
         best = self._best() if self.spec["proxy"] else self.answers[0]
         tags = best.tags
         name, by = best.file(self.tail)
-        at_once = offers.control(tags) & offers.FILE_AT_ONCE and name  # R-PXE-41
+        at_once = dhcp_offer.control(tags) & dhcp_offer.FILE_AT_ONCE and name  # R-PXE-41
         if best.kind == "pxe10" and self.spec["discovery"] and not at_once:
             item = self._item(tags, bool(name))
             if item is not None:
@@ -69,7 +69,7 @@ class BootServer:
             server, server_by = job["server"], "job"
         if job.get("file"):
             name, by = job["file"].encode(), "job"
-        if not offers.unicast(server):
+        if not dhcp_offer.unicast(server):
             raise Failure("PXE-E53", "The boot server's address %s is none" % server, "server")
         if min(name) < 32 or len(name) > _NAME_MAX:
             raise Failure(
@@ -138,15 +138,18 @@ class BootServer:
         lease.open(spec["source_port"])
         got = []
         for host in hosts:
-            if not offers.unicast(host):
+            if not dhcp_offer.unicast(host):
                 continue
 
             def take(offer, host=host):
-                if lease.net.peer_port != _BINL or offer.reply.type not in (dhcp.OFFER, dhcp.ACK):
+                if lease.net.peer_port != _BINL or offer.reply.type not in (
+                    dhcp_packet.OFFER,
+                    dhcp_packet.ACK,
+                ):
                     lease.drop("not an answer of port 4011", offer)
                 elif offer.host != host and offer.server != host:
                     lease.drop("an answer of another server than the one asked", offer)
-                elif offers.allowed(offer, self.job.get("allow")):
+                elif dhcp_offer.allowed(offer, self.job.get("allow")):
                     got.append(offer)
                 lease.note(offer)
                 return bool(got)
@@ -177,12 +180,12 @@ class BootServer:
 
     def _item(self, tags, has_file):
         # The type of boot server that is wanted; None where the offer itself says all.
-        items = offers.menu(tags)
-        said = offers.prompt(tags)
-        if items is offers.BAD or said is offers.BAD:
+        items = dhcp_offer.menu(tags)
+        said = dhcp_offer.prompt(tags)
+        if items is dhcp_offer.BAD or said is dhcp_offer.BAD:
             raise Failure("PXE-E74", "The lengths in the boot menu or its prompt do not add up")
         if items is None:
-            listed = offers.servers(tags)
+            listed = dhcp_offer.servers(tags)
             if has_file:
                 return None
             if listed and said is None:
@@ -203,38 +206,40 @@ class BootServer:
         # R-PXE-42, 45, 46
         lease = self.lease
         spec = self.spec["discovery"]
-        bits = offers.control(tags)
-        listed = offers.servers(tags)
-        group = offers.multicast(tags)
+        bits = dhcp_offer.control(tags)
+        listed = dhcp_offer.servers(tags)
+        group = dhcp_offer.multicast(tags)
         no_list = not listed
-        if no_list and (listed is offers.BAD or bits & offers.LISTED_ONLY or bits & 3 == 3):
+        if no_list and (
+            listed is dhcp_offer.BAD or bits & dhcp_offer.LISTED_ONLY or bits & 3 == 3
+        ):
             raise Failure("PXE-E77", "Discovery needs a list of boot servers (43.8)", "server")
         mine = [addresses for kind, addresses in listed or () if kind == item]
         known = [each for addresses in mine for each in addresses]
         ways = []
-        if not bits & offers.NO_MULTICAST:
+        if not bits & dhcp_offer.NO_MULTICAST:
             if group:
                 ways.append((group, _BINL))
             elif spec["strict"] == "yes":
                 raise Failure("PXE-E76", "Discovery by multicast needs a group (43.7)", "server")
-        if not bits & offers.NO_BROADCAST:
+        if not bits & dhcp_offer.NO_BROADCAST:
             ways.append((_BROADCAST, _SERVER))
         if spec["each"] == "first":
             del ways[1:]
         if not ways or spec["each"] == "all":
-            ways += [(each, _BINL) for each in known if offers.unicast(each)]
+            ways += [(each, _BINL) for each in known if dhcp_offer.unicast(each)]
         got = []
 
         def take(offer):
             # An entry of the list without an address lets any server of that type answer.
-            strict = bits & offers.LISTED_ONLY and [] not in mine
-            if offer.reply.type != dhcp.ACK or lease.net.peer_port not in (_SERVER, _BINL):
+            strict = bits & dhcp_offer.LISTED_ONLY and [] not in mine
+            if offer.reply.type != dhcp_packet.ACK or lease.net.peer_port not in (_SERVER, _BINL):
                 lease.drop("not the answer of a boot server", offer)
-            elif offers.item_of(offer.tags) not in (item, None):
+            elif dhcp_offer.item_of(offer.tags) not in (item, None):
                 lease.drop("another boot server type than the one asked for", offer)
             elif strict and offer.host not in known and offer.server not in known:
                 lease.drop("a boot server that is not in the list", offer)
-            elif offers.allowed(offer, self.job.get("allow")):
+            elif dhcp_offer.allowed(offer, self.job.get("allow")):
                 got.append(offer)
                 offer.chosen = True
                 offer.reason = "the boot server that was discovered"
@@ -333,5 +338,5 @@ class Chooser:
 
 
 def _same_net(one, other, mask):
-    pairs = zip(dhcp.ip_bytes(one), dhcp.ip_bytes(other), dhcp.ip_bytes(mask))
+    pairs = zip(dhcp_packet.ip_bytes(one), dhcp_packet.ip_bytes(other), dhcp_packet.ip_bytes(mask))
     return all(a & m == b & m for a, b, m in pairs)

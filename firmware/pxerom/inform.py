@@ -7,7 +7,7 @@ client. Sending and gathering are `lease`'s, what follows from an answer is `boo
 2. The best answer of the first window that had one counts: PXE options, PXEClient, a file's name.
 """
 
-from pxerom import dhcp
+from pxerom import dhcp_packet
 from pxerom.compat import const
 from pxerom.status import Failure, Refused
 
@@ -27,7 +27,7 @@ def answers(lease, by):
     seen = []
 
     def take(offer):
-        if offer.reply.type == dhcp.ACK:
+        if offer.reply.type == dhcp_packet.ACK:
             lease.note(offer, seen)
         else:
             lease.drop("not the answer to an INFORM")

@@ -11,7 +11,7 @@ event. All of it is loaded for a boot job and forgotten before the file comes.
 4. Without DHCP (`lease` static or stack) nothing but INFORM and requests to port 4011 go out.
 """
 
-from pxerom import dhcp, offers
+from pxerom import dhcp_offer, dhcp_packet
 from pxerom.bootserver import BootServer
 from pxerom.compat import const, random_below, ticks_add, ticks_diff
 from pxerom.status import Ended, Failure, Refused
@@ -55,7 +55,9 @@ class Lease:
         uuid = job.get("uuid")
         seed = random_below(1 << 32)
         mac = bytes([int(part, 16) for part in nic.mac.split(":")])
-        self.client = dhcp.Client(spec, mac, dhcp.uuid_bytes(uuid) if uuid else bytes(16), seed)
+        self.client = dhcp_packet.Client(
+            spec, mac, dhcp_packet.uuid_bytes(uuid) if uuid else bytes(16), seed
+        )
 
     def run(self):
         """Find out what to boot: `found` is set. Raises Failure, Ended, Aborted, Refused."""
@@ -102,13 +104,13 @@ class Lease:
         needs_file = spec["needs_file"] == "yes" and not self.job.get("file")
 
         def take(offer):
-            if offer.reply.type not in (0, dhcp.OFFER):
+            if offer.reply.type not in (0, dhcp_packet.OFFER):
                 self.drop("not an OFFER")
                 return False
             self.note(offer, seen)
             if spec["gather"] == "complete":
-                return offers.complete(seen)
-            return spec["gather"] == "first" and offers.choose(seen, needs_file)[0] is not None
+                return dhcp_offer.complete(seen)
+            return spec["gather"] == "first" and dhcp_offer.choose(seen, needs_file)[0] is not None
 
         for number, wait_ms in enumerate(spec["waits_ms"]):
             jitter_ms = spec["jitter_ms"]  # R-PXE-15
@@ -119,11 +121,11 @@ class Lease:
                 self.next = "given up"
             self.send("DISCOVER", "lease", packet, _BROADCAST, _SERVER, number + 1)
             early = self.gather(wait_ms, take, self.client.asked)
-            chosen, proxies = offers.choose(seen, needs_file)
-            enough = early or offers.complete(seen) or self.ms() >= spec["proxy_wait_ms"]
+            chosen, proxies = dhcp_offer.choose(seen, needs_file)
+            enough = early or dhcp_offer.complete(seen) or self.ms() >= spec["proxy_wait_ms"]
             if chosen and enough:
                 break
-        offers.explain(seen, chosen, proxies)
+        dhcp_offer.explain(seen, chosen, proxies)
         if chosen is None:
             raise self._nothing(seen)
         return chosen, proxies
@@ -155,10 +157,10 @@ class Lease:
             reply = offer.reply
             if reply.server_id() != lease.reply.server_id():
                 self.drop("an answer of another server than the one asked")
-            elif reply.type == dhcp.NAK:
+            elif reply.type == dhcp_packet.NAK:
                 self.event("nak", {"server": offer.server, "message": offer.message()})
                 return True
-            elif reply.type == dhcp.ACK and reply.yiaddr == lease.reply.yiaddr:
+            elif reply.type == dhcp_packet.ACK and reply.yiaddr == lease.reply.yiaddr:
                 self.note(offer, None)
                 got.append(offer)
                 return True
@@ -187,7 +189,7 @@ class Lease:
         if not probes_ms or not self.nic.arp(ip, None, probes_ms, self.on_wait):
             return True
         self.warn("Another machine answers for the address %s that %s gave." % (ip, ack.server))
-        packet = self.client.give_up(dhcp.DECLINE, ip, ack.server)
+        packet = self.client.give_up(dhcp_packet.DECLINE, ip, ack.server)
         self.send("DECLINE", "lease", packet, _BROADCAST, _SERVER, 1)
         return False
 
@@ -195,7 +197,7 @@ class Lease:
         reply = ack.reply
         ip = reply.yiaddr
         routers = reply.addresses(3)
-        mask = dhcp.ip_text(reply.options[1]) if 1 in reply.options else None
+        mask = dhcp_packet.ip_text(reply.options[1]) if 1 in reply.options else None
         self.ack = ack
         self.leased(
             "dhcp", ip, mask or _class_mask(ip), routers[0] if routers else None, ack, proxies
@@ -271,11 +273,11 @@ class Lease:
             if data is None:
                 continue
             try:
-                reply = dhcp.parse(data, xids, self.client.mac)
-            except dhcp.Dropped as dropped:
+                reply = dhcp_packet.parse(data, xids, self.client.mac)
+            except dhcp_packet.Dropped as dropped:
                 self.drop(str(dropped))
                 continue
-            if take(offers.Offer(reply, net.host, self.ms(), purpose)):
+            if take(dhcp_offer.Offer(reply, net.host, self.ms(), purpose)):
                 return True
 
     def tick(self):
@@ -311,7 +313,7 @@ class Lease:
             self.drop("too many offers")
             return
         if seen is not None:
-            if offers.allowed(offer, self.job.get("allow")):
+            if dhcp_offer.allowed(offer, self.job.get("allow")):
                 for warning in offer.contradictions():
                     self.warn(warning)
             seen.append(offer)
@@ -339,7 +341,7 @@ class Lease:
         lease = self.lease
         if not lease or lease["by"] != "dhcp" or not self.ack or not self.job.get("release"):
             return None
-        return self.client.give_up(dhcp.RELEASE, lease["ip"], lease["server"])
+        return self.client.give_up(dhcp_packet.RELEASE, lease["ip"], lease["server"])
 
     def ended(self, by):
         """The result's `ended`."""

@@ -1,6 +1,6 @@
 """A whole boot job in virtual time: DHCP on a `fakelan`, the file on a `fakenet`; its screen."""
 
-from pxerom import agent, boot, port68
+from pxerom import agent, boot, dhcp_socket
 from pxerom.bootscreen import BootScreen
 
 from host_tests.core.check import Patch
@@ -25,7 +25,7 @@ class Job:
             self.net.interrupt_at = interrupt_at
             return self.net
 
-        with Patch(port68, "Port68", lambda nic, ttl, trace: self.lan):
+        with Patch(dhcp_socket, "Port68", lambda nic, ttl, trace: self.lan):
             with Patch(boot, "Udp", make_udp):
                 self.result = agent.run(job, self.events.append, None, self.lan, keys)
 

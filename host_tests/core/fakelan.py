@@ -7,7 +7,7 @@ bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
-from pxerom import dhcp, lease
+from pxerom import dhcp_packet, lease
 from pxerom.bootserver import Aborted
 from pxerom.compat import ticks_add
 from pxerom.status import Ended, Failure, Refused
@@ -32,7 +32,7 @@ def option(code, *data):
 
 
 def ip(text):
-    return dhcp.ip_bytes(text)
+    return dhcp_packet.ip_bytes(text)
 
 
 def answer(
@@ -94,16 +94,20 @@ def dhcpd(server=SERVER, yiaddr=CLIENT, options=LEASE, delay_ms=1, nak=0, **more
     def serve(sent):
         if sent.port != 67:
             return ()
-        if sent.kind == dhcp.DISCOVER:
-            data = answer(sent.data, dhcp.OFFER, yiaddr, server=server, options=options, **more)
-        elif sent.kind == dhcp.REQUEST and sent.options.get(54) == ip(server):
+        if sent.kind == dhcp_packet.DISCOVER:
+            data = answer(
+                sent.data, dhcp_packet.OFFER, yiaddr, server=server, options=options, **more
+            )
+        elif sent.kind == dhcp_packet.REQUEST and sent.options.get(54) == ip(server):
             if len(refused) < nak:
                 refused.append(1)
-                data = answer(sent.data, dhcp.NAK, server=server, options=option(56, "no"))
+                data = answer(sent.data, dhcp_packet.NAK, server=server, options=option(56, "no"))
             else:
-                data = answer(sent.data, dhcp.ACK, yiaddr, server=server, options=options, **more)
-        elif sent.kind == dhcp.INFORM:
-            data = answer(sent.data, dhcp.ACK, server=server, options=options, **more)
+                data = answer(
+                    sent.data, dhcp_packet.ACK, yiaddr, server=server, options=options, **more
+                )
+        elif sent.kind == dhcp_packet.INFORM:
+            data = answer(sent.data, dhcp_packet.ACK, server=server, options=options, **more)
         else:
             return ()
         return ((delay_ms, server, 67, data),)
@@ -115,8 +119,8 @@ def proxy(options=PXECLIENT, server=PROXY, delay_ms=1, reply=None, **more):
     """A proxyDHCP: an OFFER without an address; `reply`: what a request to port 4011 gets."""
 
     def serve(sent):
-        if sent.kind == dhcp.DISCOVER:
-            data = answer(sent.data, dhcp.OFFER, server=server, options=options, **more)
+        if sent.kind == dhcp_packet.DISCOVER:
+            data = answer(sent.data, dhcp_packet.OFFER, server=server, options=options, **more)
             return ((delay_ms, server, 67, data),)
         if sent.port == 4011 and sent.host == server and reply:
             return ((delay_ms, server, 4011, reply(sent.data)),)
@@ -285,7 +289,7 @@ class Run:
     def code(self):
         return self.failure and self.failure.code
 
-    def ladder(self, kind=dhcp.DISCOVER):
+    def ladder(self, kind=dhcp_packet.DISCOVER):
         """When the packets of a kind went out, in ms."""
         return [sent.at_ms for sent in self.lan.sent if sent.kind == kind]
 

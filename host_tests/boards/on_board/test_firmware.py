@@ -3,7 +3,7 @@
 import time
 
 from pxerom import agent, compat
-from pxerom.port68 import Port68
+from pxerom.dhcp_socket import Port68
 from pxerom.status import Refused
 from pxerom.udp import Udp
 

@@ -8,7 +8,7 @@ import machine
 import network
 import nic
 import powerup
-from pxerom import boot, compat, port68
+from pxerom import boot, compat, dhcp_socket
 
 from host_tests.boards.on_board.tftp_server import HOST, Server
 from host_tests.core.check import Folder, Patch, same
@@ -117,7 +117,7 @@ def _by_dhcp(network_of, tftp, **changes):
     del config["file"]
     make_udp = lambda spec, bind, trace, prepare: FakeNet({"udp": {"source_port": spec}}, tftp)  # noqa: E731
     with Folder() as folder:
-        with Patch(port68, "Port68", port68_of), Patch(boot, "Udp", make_udp):
+        with Patch(dhcp_socket, "Port68", port68_of), Patch(boot, "Udp", make_udp):
             board = _Board(folder, config)
             last = board.run()
         same(board.result(), json.loads(json.dumps(last)))

@@ -194,7 +194,7 @@ def _elapsed(row, request):
 
 
 def _counted(row, rule):
-    # What a ROM with this rule would send, as `pxerom.dhcp.Client` counts.
+    # What a ROM with this rule would send, as `pxerom.dhcp_packet.Client` counts.
     first, step, offer, skip, request = rule
     sends = 0
     requested = False

@@ -10,7 +10,7 @@ Follows PXE 2.1 §2.2 and its table of priorities as EDK2 cites it, and table 2-
    does not add up is BAD as a whole, never half a list.
 """
 
-from pxerom import dhcp
+from pxerom import dhcp_packet
 from pxerom.compat import const, is_ipv4
 from pxerom.status import printable
 
@@ -54,7 +54,7 @@ class Offer:
         self.chosen = False
         self.proxy = reply.yiaddr is None
         self.server = reply.server_id() or reply.siaddr or host
-        found = dhcp.tags(reply.options.get(43, b""))
+        found = dhcp_packet.tags(reply.options.get(43, b""))
         if found is None:
             reply.flaws.append("a sub-option of option 43 runs past its end")
         self.tags = found or {}
@@ -134,7 +134,7 @@ class Offer:
         name = self.file()[0]
         return {
             "at_ms": self.at_ms,
-            "kind": dhcp.NAMES[reply.type],
+            "kind": dhcp_packet.NAMES[reply.type],
             "purpose": self.purpose,
             "server": self.server,
             "from": self.host,
@@ -233,7 +233,7 @@ def control(tags):
 def multicast(tags):
     """43.7, the group that is asked, or None."""
     value = tags.get(7, b"")
-    return dhcp.ip_text(value) if len(value) == 4 and 224 <= value[0] < 240 else None
+    return dhcp_packet.ip_text(value) if len(value) == 4 and 224 <= value[0] < 240 else None
 
 
 def _entries(data, size):
@@ -260,7 +260,7 @@ def servers(tags):
         return found
     listed = []
     for kind, data in found:
-        addresses = [dhcp.ip_text(data, each) for each in range(0, len(data), 4)]
+        addresses = [dhcp_packet.ip_text(data, each) for each in range(0, len(data), 4)]
         listed.append((kind, [each for each in addresses if each]))
     return listed
 
