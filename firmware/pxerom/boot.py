@@ -139,8 +139,8 @@ class _Job:
         self.emit({"event": "failed", "at_ms": at_ms, "status": status})
 
     def _lease(self, nic, net):
-        from pxerom.bootserver import Aborted
-        from pxerom.lease import Lease
+        from pxerom.dhcp_client import Lease
+        from pxerom.pxe_discovery import Aborted
 
         compat.tidy()
         lease = Lease(self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi)

@@ -7,9 +7,9 @@ bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
-from pxerom import dhcp_packet, lease
-from pxerom.bootserver import Aborted
+from pxerom import dhcp_client, dhcp_packet
 from pxerom.compat import ticks_add
+from pxerom.pxe_discovery import Aborted
 from pxerom.status import Ended, Failure, Refused
 
 MAC = "20:6a:8a:0f:74:75"
@@ -272,7 +272,7 @@ class Run:
         self.events = []
         spec = rom if isinstance(rom, dict) else dhcp_of(rom)
         net = self.lan
-        self.lease = lease.Lease(spec, job, net, net, self.events.append, None, keys, uefi)
+        self.lease = dhcp_client.Lease(spec, job, net, net, self.events.append, None, keys, uefi)
         self.failure = None
         self.ended = None
         try:

@@ -1,7 +1,7 @@
 """The boot job: DHCP first, then the file.  Its shapes, and how the command line becomes one.
 
 What `job` says of jobs, events and results holds here too; this is what a boot adds.  The
-firmware's side is `pxerom.lease` and `pxerom.dhcp_offer`; PXE 2.1 §2, RFC 2131, RFC 4578.
+firmware's side is `pxerom.dhcp_client` and `pxerom.dhcp_offer`; PXE 2.1 §2, RFC 2131, RFC 4578.
 
 A **job**:
 
