@@ -1,7 +1,7 @@
 """Power-up of a board: config.json in, the boots it asks for, result.json out.
 
 Left to others: the link (`link` and `nic` of the board's folder), the boot (`pxerom.fetch`), the
-ROM's screen (`pxerom.console`). The fields of config.json are the table `FIELDS`, those of its
+ROM's screen (`pxerom.screen`). The fields of config.json are the table `FIELDS`, those of its
 `link` are `link.FIELDS`; boards/README.md explains both.
 
 1. A config that cannot be used ends in one sentence: the field, and what was expected there; never
@@ -193,11 +193,11 @@ def _run_job(settings, boots, write, feed, nic):
         job["job"] = "boot"
         del job["server"]  # it is the word dhcp
         from pxerom.boot import pressed as keys
-        from pxerom.bootscreen import BootScreen as Screen
+        from pxerom.screen_boot import BootScreen as Screen
     else:
         job["job"] = "fetch"
         keys = None
-        from pxerom.console import Screen
+        from pxerom.screen import Screen
     job["sink"] = _sink(settings)
     job["max_time_ms"] = settings["max_time_s"] and settings["max_time_s"] * 1000
     screen = Screen(rom, write)

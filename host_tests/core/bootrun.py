@@ -1,7 +1,7 @@
 """A whole boot job in virtual time: DHCP on a `fakelan`, the file on a `fakenet`; its screen."""
 
 from pxerom import agent, boot, dhcp_socket
-from pxerom.bootscreen import BootScreen
+from pxerom.screen_boot import BootScreen
 
 from host_tests.core.check import Patch
 from host_tests.core.fakelan import LEASE, FakeLan, dhcpd

@@ -1,6 +1,6 @@
 """What people read: screen, status, trace; and nothing raw from the network in any of them."""
 
-from pxerom.console import Screen
+from pxerom.screen import Screen
 from pxerom.status import Failure, of_error, printable
 from pxerom.trace import Trace
 

@@ -19,7 +19,7 @@ APART = {
     "ask.py": 4 << 10,
     "faults.py": 4 << 10,
     "boot.py": 4 << 10,
-    "bootscreen.py": 3 << 10,
+    "screen_boot.py": 3 << 10,
     "pxe_discovery.py": 7 << 10,
     "bootwords.py": 4 << 10,
     "dhcp_packet.py": 6 << 10,

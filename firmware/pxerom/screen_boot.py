@@ -9,7 +9,7 @@ with + goes on where the last one ended.
 2. A count-down is drawn again only where it can be drawn over (`live`).
 """
 
-from pxerom.console import Screen
+from pxerom.screen import Screen
 
 
 class BootScreen(Screen):
