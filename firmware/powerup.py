@@ -17,7 +17,7 @@ import sys
 from nic import MISSING, LinkDown, SettingError, check, text, whole
 from pxerom import agent, compat
 from pxerom.compat import is_ipv4, is_uuid, sleep_ms, ticks_add, ticks_diff, ticks_ms
-from pxerom.status import Refused
+from pxerom.failure import Refused
 
 # The RP2040's watchdog cannot wait any longer; a boot feeds it about once a second, erasing flash
 # may take half of one.

@@ -10,7 +10,7 @@ settings; with `dhcp` there is none yet but a link-local one, and UDP port 68 is
 """
 
 from pxerom.compat import is_ipv4, sleep_ms, ticks_add, ticks_diff, ticks_ms
-from pxerom.status import Failure
+from pxerom.failure import Failure
 
 _POLL_MS = 50
 

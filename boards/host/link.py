@@ -27,7 +27,7 @@ from pxerom.compat import (
     ticks_ms,
     why,
 )
-from pxerom.status import Refused
+from pxerom.failure import Refused
 
 _AF_PACKET = 17
 _SOCK_DGRAM = 2  # the kernel makes the Ethernet header

@@ -10,8 +10,8 @@ told apart. The shapes of jobs and events are the bench's to document (`pxebench
 
 from pxerom import compat, sink
 from pxerom.compat import const
+from pxerom.failure import Refused
 from pxerom.fetch import Boot
-from pxerom.status import Refused
 from pxerom.udp import Udp
 
 # No boot lasts longer than this, however slowly a server drips (R-TFTP-74).

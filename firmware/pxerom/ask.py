@@ -18,7 +18,7 @@ from pxerom.compat import (
     ticks_diff,
     ticks_ms,
 )
-from pxerom.status import Ended, Failure, Refused, printable
+from pxerom.failure import Ended, Failure, Refused, printable
 from pxerom.udp import Udp
 
 _KINDS = {3: "data", 5: "error", 6: "oack"}

@@ -11,8 +11,8 @@ import sys
 from pxerom import compat, sink
 from pxerom.agent import load_rom, start, unicast
 from pxerom.compat import ticks_diff
+from pxerom.failure import Ended, Failure, Refused
 from pxerom.fetch import Boot
-from pxerom.status import Ended, Failure, Refused
 from pxerom.udp import Udp
 
 _MODULES = ("lease", "inform", "bootserver", "offers", "dhcp")

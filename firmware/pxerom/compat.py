@@ -62,7 +62,7 @@ _MSG_ERRQUEUE_DONTWAIT = const(0x2040)
 
 def why(error):
     """The reason of an OSError in words: the same on every interpreter."""
-    from pxerom.words import of_errno
+    from pxerom.pxe_codes import of_errno
 
     return of_errno(error.errno)
 

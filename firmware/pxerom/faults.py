@@ -14,7 +14,7 @@ stays itself in everything but the fault. Which faults a user may ask for is the
 """
 
 from pxerom.compat import const, ticks_add, ticks_diff
-from pxerom.status import Ended, Refused
+from pxerom.failure import Ended, Refused
 from pxerom.tftp import number, oack_options
 from pxerom.udp import Udp
 

@@ -2,7 +2,7 @@
 
 from pxerom import tftp
 from pxerom.compat import const, ticks_add, ticks_diff
-from pxerom.status import Failure
+from pxerom.failure import Failure
 
 _STEP_MS = const(100)
 

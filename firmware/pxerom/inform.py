@@ -9,7 +9,7 @@ client. Sending and gathering are `lease`'s, what follows from an answer is `boo
 
 from pxerom import dhcp_packet
 from pxerom.compat import const
-from pxerom.status import Failure, Refused
+from pxerom.failure import Failure, Refused
 
 _BROADCAST = "255.255.255.255"
 _SERVER = const(67)

@@ -13,7 +13,7 @@ from binascii import unhexlify
 
 from pxerom import dhcp_offer, dhcp_packet
 from pxerom.compat import const
-from pxerom.status import Failure, printable
+from pxerom.failure import Failure, printable
 
 _BROADCAST = "255.255.255.255"
 _SERVER = const(67)

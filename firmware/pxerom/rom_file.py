@@ -12,7 +12,7 @@ import json
 from binascii import crc32
 
 from pxerom.compat import ENOENT, const, forget, why
-from pxerom.status import Refused
+from pxerom.failure import Refused
 
 # Of the flat form: another number is another shape.
 FLAT = const(1)

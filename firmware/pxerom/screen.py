@@ -30,7 +30,7 @@ class Screen:
         elif name == "error":
             self._error = event["error"]  # shown only if the boot fails for it, as ROMs do
         elif name == "failed":
-            from pxerom.words import lines_of
+            from pxerom.pxe_codes import lines_of
 
             for line in lines_of(self._screen, event["status"], self._error):
                 self._line(line)

@@ -12,7 +12,7 @@ and never sees a name from the network (R-SEC-23).
 import os
 
 from pxerom import compat
-from pxerom.status import Failure, Refused
+from pxerom.failure import Failure, Refused
 
 
 class Full(Failure):

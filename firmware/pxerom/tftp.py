@@ -21,7 +21,7 @@ Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (w
 """
 
 from pxerom.compat import const, split
-from pxerom.status import Failure, of_error, printable
+from pxerom.failure import Failure, of_error, printable
 
 _DATA = const(3)
 _ACK = const(4)

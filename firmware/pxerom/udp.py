@@ -31,7 +31,7 @@ from pxerom.compat import (
     watch_icmp,
     why,
 )
-from pxerom.status import Failure, Refused
+from pxerom.failure import Failure, Refused
 
 # A receive never sleeps longer than this, so that a watchdog can be fed (rp2: 8.3 s at most).
 _SLICE_MS = 1000

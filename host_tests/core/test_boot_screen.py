@@ -1,6 +1,6 @@
 """The ROM's screen of a boot: client, lease, menu and boot server, as each family shows them."""
 
-from pxerom.status import Failure
+from pxerom.failure import Failure
 
 from host_tests.core.bootrun import Job, dhcp_for_file, screen_of
 from host_tests.core.check import raises, same

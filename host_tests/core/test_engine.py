@@ -2,7 +2,7 @@
 
 from pxerom import tftp
 from pxerom.compat import address
-from pxerom.status import Failure
+from pxerom.failure import Failure
 
 from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import HOST, ack, data, error, oack

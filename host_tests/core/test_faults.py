@@ -1,8 +1,8 @@
 """Misbehaving on purpose: what a fault puts on the wire, and that nothing else changes."""
 
+from pxerom.failure import Refused
 from pxerom.faults import Faults
 from pxerom.fetch import Boot
-from pxerom.status import Refused
 
 from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import (

@@ -5,7 +5,7 @@ import sys
 
 import pxerom
 from pxerom import agent, rom_check_dhcp, rom_file
-from pxerom.status import Refused
+from pxerom.failure import Refused
 
 from host_tests.core.check import raises, same
 

@@ -8,7 +8,7 @@ import os
 
 from pxerom import rom_check
 from pxerom.compat import address
-from pxerom.status import Failure
+from pxerom.failure import Failure
 from pxerom.tftp import DROP, Transfer
 from pxerom.udp import SourcePorts
 

@@ -1,7 +1,7 @@
 """Files on disk: the old one or the new one, whole, and never anything between."""
 
 from pxerom import compat, sink
-from pxerom.status import Refused
+from pxerom.failure import Refused
 
 from host_tests.core.check import Folder, Patch, raises, rom, same
 from host_tests.core.fakenet import FakeNet, FileServer, Run, Tape, ack, error, pattern, silence

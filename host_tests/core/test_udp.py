@@ -3,8 +3,8 @@
 import socket
 
 from pxerom import compat, udp
+from pxerom.failure import Failure, Refused
 from pxerom.fetch_end import peek
-from pxerom.status import Failure, Refused
 from pxerom.udp import SourcePorts, Udp
 
 from host_tests.core.check import Patch, raises, rom, same

@@ -1,7 +1,7 @@
 """What people read: screen, status, trace; and nothing raw from the network in any of them."""
 
+from pxerom.failure import Failure, of_error, printable
 from pxerom.screen import Screen
-from pxerom.status import Failure, of_error, printable
 from pxerom.trace import Trace
 
 from host_tests.core.check import raises, rom, same

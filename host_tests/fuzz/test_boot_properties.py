@@ -17,8 +17,8 @@ import json
 
 import pytest
 from pxerom import sink as sinks
+from pxerom.failure import Failure
 from pxerom.fetch import Boot
-from pxerom.status import Failure
 from pxerom.tftp import oack_options
 from pxerom.udp import SourcePorts
 

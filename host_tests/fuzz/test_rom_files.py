@@ -11,7 +11,7 @@ from collections import Counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pxerom import rom_check
-from pxerom.status import Refused
+from pxerom.failure import Refused
 
 from host_tests.fuzz.test_boot_properties import Case
 from host_tests.fuzz.verdicts import check_status

@@ -4,7 +4,7 @@ import time
 
 from pxerom import agent, compat
 from pxerom.dhcp_socket import Port68
-from pxerom.status import Refused
+from pxerom.failure import Refused
 from pxerom.udp import Udp
 
 from host_tests.boards.on_board.tftp_server import HOST, Server

@@ -65,7 +65,7 @@ def _module(name):
             if not self.steps & 2047:
                 _say('alive')
         net.FakeNet.step = step
-    from pxerom.status import Failure
+    from pxerom.failure import Failure
     made = Failure.__init__
     lacking = []
     def init(self, code, detail, side=None):

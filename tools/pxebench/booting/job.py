@@ -79,7 +79,7 @@ def boot_job(rom, interface, **given):
 
 def flat(rom):
     """The checked form of a ROM with the screen of a boot; `Refused` when it cannot boot."""
-    from pxerom import agent, status
+    from pxerom import agent, failure
 
     if value(rom.get("dhcp")) is None:
         can = ", ".join(name for name in ids() if value(load_rom(name).get("dhcp")))
@@ -89,7 +89,7 @@ def flat(rom):
         )
     try:
         return agent.load_rom(rom, True)[0]
-    except status.Refused as refusal:
+    except failure.Refused as refusal:
         raise Refused(one_sentence(refusal.message)) from None
 
 

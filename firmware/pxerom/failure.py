@@ -20,7 +20,7 @@ class Failure(Exception):
     def status(self, uefi=False):
         """The result's `status`: {code, text, side, detail, advice}. `uefi`: True for the codes
         and texts of UEFI (R-PXE-61)."""
-        from pxerom.words import of_code
+        from pxerom.pxe_codes import of_code
 
         code, side, text, advice = of_code(self.code, uefi)
         return {
