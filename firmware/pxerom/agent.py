@@ -28,9 +28,9 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 
             last = boot.run(job, emit, on_wait, nic, keys, loaded)
         elif job.get("job") == "ask":
-            from pxerom import ask
+            from pxerom import port_probe
 
-            last = ask.run(job, emit, on_wait)
+            last = port_probe.run(job, emit, on_wait)
         else:
             last = _fetch(job, emit, on_wait, loaded)
         last["event"] = "result"

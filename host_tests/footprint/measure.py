@@ -16,7 +16,7 @@ BLKSIZE = 1456
 MIB = 1 << 20
 # What a plain fetch never loads (a boot by DHCP, faults), and the most that each may take.
 APART = {
-    "ask.py": 4 << 10,
+    "port_probe.py": 4 << 10,
     "faults.py": 4 << 10,
     "boot.py": 4 << 10,
     "screen_boot.py": 3 << 10,
