@@ -15,9 +15,9 @@ import json
 import sys
 
 from nic import MISSING, LinkDown, SettingError, check, text, whole
-from pxerom import agent, compat
-from pxerom.compat import is_ipv4, is_uuid, sleep_ms, ticks_add, ticks_diff, ticks_ms
+from pxerom import agent, runtime
 from pxerom.failure import Refused
+from pxerom.runtime import is_ipv4, is_uuid, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 # The RP2040's watchdog cannot wait any longer; a boot feeds it about once a second, erasing flash
 # may take half of one.
@@ -103,7 +103,7 @@ def read(path):
         raise SettingError("is not valid JSON, look for a missing comma, quote or brace")
 
 
-def run(folder="", write=compat.write_out):
+def run(folder="", write=runtime.write_out):
     """Boot as the config file in `folder` says; returns the last result, or None without one."""
     try:
         return _run(folder, write)
@@ -150,7 +150,7 @@ def _boot(settings, link, write, feed):
     mac = None
     boots = settings["server"] == "dhcp"
     try:
-        compat.tidy()
+        runtime.tidy()
         write("Bringing the link up.\n")
         nic = link.connect(settings["link"], feed, boots and settings["lease"] == "dhcp")
         mac = nic.mac
@@ -171,7 +171,7 @@ def _boot(settings, link, write, feed):
         }
     result["endpoint"] = {
         "kind": "board",
-        "runtime": compat.runtime(),
+        "runtime": runtime.runtime(),
         "board": settings["board"],
         "mac": mac,
     }
@@ -221,7 +221,7 @@ def _tell_room(settings, rom, write):
         for name, _ in request["options"]:
             if name.lower() == "tsize":
                 return
-    free = compat.free_bytes(settings["image"]) if settings["image"] else None
+    free = runtime.free_bytes(settings["image"]) if settings["image"] else None
     if free is not None:
         write(
             "%s may have %d bytes. This ROM does not ask the server for the size of the file: a "
@@ -257,9 +257,9 @@ def _keep(result, path, write):
     try:
         with open(path + ".part", "w") as file:
             json.dump(result, file)
-        compat.replace(path + ".part", path)
+        runtime.replace(path + ".part", path)
     except OSError as error:
-        write("Cannot write %s: %s.\n" % (path, compat.why(error)))
+        write("Cannot write %s: %s.\n" % (path, runtime.why(error)))
 
 
 # --- waiting and the watchdog --------------------------------------------------------------------

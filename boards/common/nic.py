@@ -9,8 +9,8 @@ settings; with `dhcp` there is none yet but a link-local one, and UDP port 68 is
 2. A link that does not come up ends in one `LinkDown`, at its deadline at the latest.
 """
 
-from pxerom.compat import is_ipv4, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from pxerom.failure import Failure
+from pxerom.runtime import is_ipv4, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 _POLL_MS = 50
 

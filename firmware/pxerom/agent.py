@@ -8,10 +8,10 @@ told apart. The shapes of jobs and events are the bench's to document (`pxebench
 2. Only numeric unicast addresses are accepted as a server (R-TFTP-78): names are the host's work.
 """
 
-from pxerom import compat, sink
-from pxerom.compat import const
+from pxerom import runtime, sink
 from pxerom.failure import Refused
 from pxerom.fetch import Boot
+from pxerom.runtime import const
 from pxerom.udp import Udp
 
 # No boot lasts longer than this, however slowly a server drips (R-TFTP-74).
@@ -81,8 +81,8 @@ def start(job, rom):
         "schema": 1,
         "job": job["job"],
         "rom": rom,
-        "runtime": compat.runtime(),
-        "epoch_us": compat.epoch_us(),
+        "runtime": runtime.runtime(),
+        "epoch_us": runtime.epoch_us(),
     }
 
 
@@ -93,12 +93,12 @@ def load_rom(rom, boots=False):
     try:
         return rom_file.load(rom, boots)
     finally:
-        compat.forget("rom_file")
+        runtime.forget("rom_file")
 
 
 def unicast(host):
     """Refuse a host that is no numeric unicast address."""
-    if not compat.is_ipv4(host):
+    if not runtime.is_ipv4(host):
         raise Refused(2, "The server must be a numeric IPv4 address, not %s." % host)
     if not 0 < int(host.split(".")[0]) < 224:
         raise Refused(2, "The server %s is no unicast address." % host)

@@ -6,14 +6,14 @@ A board is driven over its REPL instead, and does not carry this. What a job is:
 import json
 import sys
 
-from pxerom import agent, compat
+from pxerom import agent, runtime
 
 
 def main():
     """Read one job (a line of JSON) from standard input, write its events to standard output."""
 
     def emit(event):
-        compat.write_out("\x1e" + json.dumps(event) + "\n")
+        runtime.write_out("\x1e" + json.dumps(event) + "\n")
 
     try:
         job = json.loads(sys.stdin.readline())

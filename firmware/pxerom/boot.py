@@ -8,11 +8,11 @@
 
 import sys
 
-from pxerom import compat, sink
+from pxerom import runtime, sink
 from pxerom.agent import load_rom, start, unicast
-from pxerom.compat import ticks_diff
 from pxerom.failure import Ended, Failure, Refused
 from pxerom.fetch import Boot
+from pxerom.runtime import ticks_diff
 from pxerom.udp import Udp
 
 _MODULES = ("lease", "inform", "bootserver", "offers", "dhcp")
@@ -45,7 +45,7 @@ def _check(job):
     if menu is not None and menu != "first" and (type(menu) is not int or menu < 1):
         raise Refused(2, "The job's menu must be a number from 1, or first.")
     uuid = job.get("uuid")
-    if uuid is not None and not compat.is_uuid(uuid):
+    if uuid is not None and not runtime.is_uuid(uuid):
         raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
     for name in ("server", "proxy"):
         if job.get(name) is not None:
@@ -142,7 +142,7 @@ class _Job:
         from pxerom.dhcp_client import Lease
         from pxerom.pxe_discovery import Aborted
 
-        compat.tidy()
+        runtime.tidy()
         lease = Lease(self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi)
         self.spec = None
         failure = None
@@ -167,7 +167,7 @@ class _Job:
             self.result.update(lease.result())
             for module in _MODULES:
                 if "pxerom." + module in sys.modules:
-                    compat.forget(module)
+                    runtime.forget(module)
         if failure:
             self._failed(failure, lease.ms())
 

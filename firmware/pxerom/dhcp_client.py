@@ -12,9 +12,9 @@ event. All of it is loaded for a boot job and forgotten before the file comes.
 """
 
 from pxerom import dhcp_offer, dhcp_packet
-from pxerom.compat import const, random_below, ticks_add, ticks_diff
 from pxerom.failure import Ended, Failure, Refused
 from pxerom.pxe_discovery import BootServer
+from pxerom.runtime import const, random_below, ticks_add, ticks_diff
 
 _BROADCAST = "255.255.255.255"
 _SERVER = const(67)

@@ -11,8 +11,8 @@ Follows PXE 2.1 §2.2 and its table of priorities as EDK2 cites it, and table 2-
 """
 
 from pxerom import dhcp_packet
-from pxerom.compat import const, is_ipv4
 from pxerom.failure import printable
+from pxerom.runtime import const, is_ipv4
 
 BAD = False  # what a list is that does not add up; one that is not there is None
 

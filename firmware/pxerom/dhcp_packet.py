@@ -13,7 +13,7 @@ of `lease`. Follows RFC 951, 2131, 2132, 3396 (options that come twice), 4578 (9
 
 from binascii import unhexlify
 
-from pxerom.compat import const
+from pxerom.runtime import const
 
 DISCOVER = const(1)
 OFFER = const(2)

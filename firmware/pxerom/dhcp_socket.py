@@ -12,7 +12,7 @@ do, with whatever address the interface has.
 
 import socket
 
-from pxerom.compat import LINUX, address, const, sleep_ms, split, ticks_ms
+from pxerom.runtime import LINUX, address, const, sleep_ms, split, ticks_ms
 from pxerom.udp import Udp
 
 _IPPROTO_IP = const(0)

@@ -13,8 +13,8 @@ stays itself in everything but the fault. Which faults a user may ask for is the
 4. A request or an ERROR of the ROM takes back the late ACKs that have not gone out yet.
 """
 
-from pxerom.compat import const, ticks_add, ticks_diff
 from pxerom.failure import Ended, Refused
+from pxerom.runtime import const, ticks_add, ticks_diff
 from pxerom.tftp import number, oack_options
 from pxerom.udp import Udp
 

@@ -12,10 +12,10 @@ file. Here they are put together, and each thing that happens becomes an event.
 
 from pxerom import sink as sinks
 from pxerom import tftp
-from pxerom.compat import address, const, split, ticks_add, ticks_diff, tidy
 from pxerom.failure import Ended, Failure, Refused, of_error, printable
 from pxerom.image import Image
 from pxerom.retry import Retry
+from pxerom.runtime import address, const, split, ticks_add, ticks_diff, tidy
 
 _TICK_MS = const(100)
 

@@ -1,8 +1,8 @@
 """The end of a boot that is not simply over: a last wait, a time-out, an interrupt."""
 
 from pxerom import tftp
-from pxerom.compat import const, ticks_add, ticks_diff
 from pxerom.failure import Failure
+from pxerom.runtime import const, ticks_add, ticks_diff
 
 _STEP_MS = const(100)
 

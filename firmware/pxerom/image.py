@@ -7,7 +7,7 @@ needs to tell its kind, and is loaded for only when the file is whole.
 import hashlib
 from binascii import hexlify
 
-from pxerom.compat import const
+from pxerom.runtime import const
 
 HEAD = const(1024)  # bytes of the head that tell a kind
 _ISO_MARK = const(0x8001)  # "CD001" of an ISO 9660; nothing else needs bytes so far in

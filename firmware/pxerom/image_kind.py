@@ -10,8 +10,8 @@ replaces no check and decides nothing.
 
 from binascii import unhexlify
 
-from pxerom.compat import const
 from pxerom.image import HEAD
+from pxerom.runtime import const
 
 _NBP_MOST = const(623616)  # 0xa0000 - 0x7c00: base memory above the load address (R-IMG-3)
 

@@ -8,8 +8,8 @@ client. Sending and gathering are `lease`'s, what follows from an answer is `boo
 """
 
 from pxerom import dhcp_packet
-from pxerom.compat import const
 from pxerom.failure import Failure, Refused
+from pxerom.runtime import const
 
 _BROADCAST = "255.255.255.255"
 _SERVER = const(67)

@@ -10,7 +10,8 @@ answer. Loaded for a job of the kind "ask" and for no other: a board that boots 
 """
 
 from pxerom import tftp
-from pxerom.compat import (
+from pxerom.failure import Ended, Failure, Refused, printable
+from pxerom.runtime import (
     address,
     sleep_ms,
     split,
@@ -18,7 +19,6 @@ from pxerom.compat import (
     ticks_diff,
     ticks_ms,
 )
-from pxerom.failure import Ended, Failure, Refused, printable
 from pxerom.udp import Udp
 
 _KINDS = {3: "data", 5: "error", 6: "oack"}

@@ -12,8 +12,8 @@ reads the option, `lease` sends and waits.
 from binascii import unhexlify
 
 from pxerom import dhcp_offer, dhcp_packet
-from pxerom.compat import const
 from pxerom.failure import Failure, printable
+from pxerom.runtime import const
 
 _BROADCAST = "255.255.255.255"
 _SERVER = const(67)

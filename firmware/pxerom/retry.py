@@ -10,7 +10,7 @@ What a timer needs that follows the round trips stands in `smoothed`.
 2. Only progress starts the table again (R-TFTP-72); noise changes nothing here.
 """
 
-from pxerom.compat import ticks_add, ticks_diff
+from pxerom.runtime import ticks_add, ticks_diff
 
 
 class Retry:

@@ -11,8 +11,8 @@ a fresh timer; what it has more or less than the exact double (a clock's tick) i
    its limit of 10 s; t itself never grows beyond that.
 """
 
-from pxerom.compat import ticks_add, ticks_diff
 from pxerom.retry import Retry
+from pxerom.runtime import ticks_add, ticks_diff
 
 
 class Smoothed(Retry):

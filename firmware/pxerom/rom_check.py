@@ -11,7 +11,7 @@ texts for people are dropped on the way in: a board keeps bare values.
 import json
 
 from pxerom import rom_file
-from pxerom.compat import forget, tidy
+from pxerom.runtime import forget, tidy
 
 _EVIDENCE = ("observed", "source", "derived", "assumed")
 

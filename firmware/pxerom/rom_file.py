@@ -11,8 +11,8 @@ ROM goes to a board, and marks what comes of it with `flat`, the version of that
 import json
 from binascii import crc32
 
-from pxerom.compat import ENOENT, const, forget, why
 from pxerom.failure import Refused
+from pxerom.runtime import ENOENT, const, forget, why
 
 # Of the flat form: another number is another shape.
 FLAT = const(1)

@@ -20,8 +20,8 @@ Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (w
    a file is never reported as right. What only few ROMs do stands in `rare`.
 """
 
-from pxerom.compat import const, split
 from pxerom.failure import Failure, of_error, printable
+from pxerom.runtime import const, split
 
 _DATA = const(3)
 _ACK = const(4)

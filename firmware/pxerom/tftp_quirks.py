@@ -14,7 +14,7 @@ wrongly is taken into `doubt`, or never taken.
 """
 
 from pxerom import tftp
-from pxerom.compat import const, ticks_diff
+from pxerom.runtime import const, ticks_diff
 
 _MAX_STRANGER_ERRORS = const(10)
 _MAX_HELD = const(4)

@@ -2,7 +2,7 @@
 
 import os
 
-from pxerom import compat
+from pxerom import runtime
 
 
 def raises(kind, function, *arguments):
@@ -23,7 +23,7 @@ class Folder:
     """An empty folder to write in, gone with all it holds when the `with` is left."""
 
     def __enter__(self):
-        name = "pxerom-%x" % compat.random_below(1 << 30)
+        name = "pxerom-%x" % runtime.random_below(1 << 30)
         # A board has no environment and no /tmp: there it is a folder of its flash.
         place = (os.getenv("TMPDIR") or "/tmp") if hasattr(os, "getenv") else ""
         self.path = place + "/" + name

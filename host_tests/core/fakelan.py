@@ -8,9 +8,9 @@ bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
 """
 
 from pxerom import dhcp_client, dhcp_packet
-from pxerom.compat import ticks_add
 from pxerom.failure import Ended, Failure, Refused
 from pxerom.pxe_discovery import Aborted
+from pxerom.runtime import ticks_add
 
 MAC = "20:6a:8a:0f:74:75"
 SERVER = "10.0.0.1"

@@ -8,8 +8,8 @@ bytes, UNREACHABLE for an ICMP error, or a function that is called then and retu
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
-from pxerom.compat import address, split, ticks_add
 from pxerom.fetch import Boot
+from pxerom.runtime import address, split, ticks_add
 from pxerom.udp import SourcePorts
 
 HOST = "10.254.52.26"

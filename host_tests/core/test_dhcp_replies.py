@@ -1,7 +1,7 @@
 """What we read: replies that are not for us, lengths that lie, and what comes of the rest."""
 
 from pxerom import dhcp_offer, dhcp_packet
-from pxerom.compat import random_below
+from pxerom.runtime import random_below
 
 from host_tests.core.check import raises, same
 from host_tests.core.fakelan import CLIENT, LEASE, SERVER, answer, ip, option

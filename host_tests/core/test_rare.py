@@ -5,10 +5,10 @@ file for right, the wire is the same here, and the result says that it failed.
 """
 
 from pxerom import tftp
-from pxerom.compat import address, ticks_add
 from pxerom.failure import Failure
 from pxerom.retry_rtt import Smoothed
 from pxerom.rom_check import ProfileError
+from pxerom.runtime import address, ticks_add
 
 from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import (

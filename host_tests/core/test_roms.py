@@ -7,8 +7,8 @@ purpose: a slip in a ROM file must not pass because a test reads that very file.
 import os
 
 from pxerom import rom_check
-from pxerom.compat import address
 from pxerom.failure import Failure
+from pxerom.runtime import address
 from pxerom.tftp import DROP, Transfer
 from pxerom.udp import SourcePorts
 

@@ -25,7 +25,7 @@ if MICROPYTHON:
 
     from micropython import const
 else:
-    from pxerom.cpython import (
+    from pxerom.runtime_cpython import (
         const,
         forget,
         set_timeout,
