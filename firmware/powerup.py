@@ -171,7 +171,7 @@ def _boot(settings, link, write, feed):
         }
     result["endpoint"] = {
         "kind": "board",
-        "runtime": runtime.runtime(),
+        "runtime": runtime.version(),
         "board": settings["board"],
         "mac": mac,
     }

@@ -81,7 +81,7 @@ def start(job, rom):
         "schema": 1,
         "job": job["job"],
         "rom": rom,
-        "runtime": runtime.runtime(),
+        "runtime": runtime.version(),
         "epoch_us": runtime.epoch_us(),
     }
 

@@ -2,7 +2,7 @@
 
 The rest of pxerom imports names from this file and never asks which interpreter it runs on. Why
 each difference exists is said where it is bridged. What CPython needs and no board has stands in
-`cpython`, and comes to the others by way of this file.
+`runtime_cpython`, and comes to the others by way of this file.
 
 1. A time is a tick count; two of them are only ever compared with `ticks_diff`.
 2. A socket address is opaque (a tuple here, packed bytes there): `address` makes one, `split`
@@ -133,7 +133,7 @@ def free_bytes(path):
 replace = getattr(os, "replace", os.rename)
 
 
-def runtime():
+def version():
     """Name and version of the interpreter, for the result."""
     name = "MicroPython" if MICROPYTHON else "CPython"
     version = ".".join(str(part) for part in sys.implementation.version[:3])

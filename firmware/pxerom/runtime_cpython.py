@@ -1,6 +1,6 @@
-"""CPython's half of `compat`: MicroPython's clock, and what a PC has no need of.
+"""CPython's half of `runtime`: MicroPython's clock, and what a PC has no need of.
 
-Only `compat` imports it; a board does not carry it.
+Only `runtime` imports it; a board does not carry it.
 """
 
 import socket

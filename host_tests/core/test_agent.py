@@ -67,7 +67,7 @@ def test_job_that_ran_ends_in_its_result():
     same((last["event"], last["outcome"], last["rom"]), ("result", "failed", "os-client"))
     same((last["ended"]["by"], last["status"]["code"]), ("bench", "PXE-E32"))
     start = events[0]
-    same((start["event"], start["schema"], start["runtime"]), ("start", 1, runtime.runtime()))
+    same((start["event"], start["schema"], start["runtime"]), ("start", 1, runtime.version()))
     assert start["epoch_us"] is None or start["epoch_us"] > 1600000000000000
     same(events[1]["event"], "request")
 
