@@ -17,6 +17,7 @@ import sys
 from nic import MISSING, LinkDown, SettingError, check, text, whole
 from pxerom import agent, runtime
 from pxerom.failure import Refused
+from pxerom.job import load_rom
 from pxerom.runtime import is_ipv4, is_uuid, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 # The RP2040's watchdog cannot wait any longer; a boot feeds it about once a second, erasing flash
@@ -183,7 +184,7 @@ def _boot(settings, link, write, feed):
 def _run_job(settings, boots, write, feed, nic):
     # The settings as a job, with nobody to send its events to but the screen.
     try:
-        loaded = agent.load_rom(settings["rom"], boots)
+        loaded = load_rom(settings["rom"], boots)
     except Refused as refusal:
         return _refused(refusal.message)
     rom = loaded[0]

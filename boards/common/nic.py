@@ -20,7 +20,8 @@ MISSING = object()
 class Nic:
     """A link that is up: `mac`, `ip`, `mask`, `gateway`, `name` of the network chip; all text.
 
-    The rest is for a boot with DHCP of our own (`pxerom.dhcp_client`). `interface`: the driver's object,
+    The rest is for a boot with DHCP of our own (`pxerom.dhcp_client`). `interface`: the driver's
+    object,
     which takes the lease; `device`: what SO_BINDTODEVICE takes, where there is such a thing."""
 
     def __init__(self, mac, ip, mask, gateway, name, interface=None, device=None):

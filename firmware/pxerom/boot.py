@@ -9,13 +9,13 @@
 import sys
 
 from pxerom import runtime, sink
-from pxerom.agent import load_rom, start, unicast
 from pxerom.failure import Ended, Failure, Refused
-from pxerom.fetch import Boot
+from pxerom.fetch import Fetch
+from pxerom.job import load_rom, max_time_ms, start, unicast
 from pxerom.runtime import ticks_diff
 from pxerom.udp import Udp
 
-_MODULES = ("lease", "inform", "bootserver", "offers", "dhcp")
+_MODULES = ("dhcp_client", "pxe_discovery", "dhcp_offer", "dhcp_packet")
 
 
 def pressed():
@@ -33,8 +33,7 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
     Raises Refused."""
     _check(job)
-    # No boot lasts longer than an hour, however slowly a server drips (R-TFTP-74).
-    job = dict(job, max_time_ms=job.get("max_time_ms") or 3600000)
+    job = dict(job, max_time_ms=max_time_ms(job))
     return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom"), True))).run(nic)
 
 
@@ -99,14 +98,14 @@ class _Job:
         if down:
             self._failed(down, 0)
             return self.result
-        from pxerom.dhcp_socket import Port68
+        from pxerom.dhcp_socket import DhcpSocket
 
         nic.life_s = job["max_time_ms"] // 1000 + 60  # pyright: ignore
         if job.get("trace"):
             from pxerom.trace import Trace
 
             self.trace = Trace(self.emit)
-        net = Port68(nic, self.rom["udp"]["ttl"], self.trace)
+        net = DhcpSocket(nic, self.rom["udp"]["ttl"], self.trace)
         try:
             self._lease(nic, net)
             net.close()
@@ -139,11 +138,13 @@ class _Job:
         self.emit({"event": "failed", "at_ms": at_ms, "status": status})
 
     def _lease(self, nic, net):
-        from pxerom.dhcp_client import Lease
+        from pxerom.dhcp_client import DhcpClient
         from pxerom.pxe_discovery import Aborted
 
         runtime.tidy()
-        lease = Lease(self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi)
+        lease = DhcpClient(
+            self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi
+        )
         self.spec = None
         failure = None
         try:
@@ -181,7 +182,7 @@ class _Job:
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
-        fetched = Boot(self.rom, udp, self._fetched, self.on_wait).fetch(
+        fetched = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch(
             self.found[0],
             69,
             self.found[1],

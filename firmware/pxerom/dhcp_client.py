@@ -1,14 +1,17 @@
 """A boot from nothing: link, DHCP, then who boots this machine, then the file.
 
-The packets are `dhcp`'s, the choice is that of `offers`, what follows a lease (4011, discovery,
-menu) is `bootserver`'s, the file `rom`'s. Here they are put together, and what happens becomes an
-event. All of it is loaded for a boot job and forgotten before the file comes.
+The packets are `dhcp_packet`'s, the choice is that of `dhcp_offer`, what follows a lease (4011,
+discovery, menu) is `pxe_discovery`'s, the file `fetch`'s. Here they are put together, and what
+happens becomes an event. All of it is loaded for a boot job and forgotten before the file comes.
 
 1. Waits, windows and the number of packets are the ROM file's; whatever else arrives neither
    prolongs a wait nor brings forth a packet.
 2. Nothing is sent but what a client sends: never an OFFER, never an answer to another client.
 3. However it ends, the interface gets back what it had, and the lease goes back when asked for.
-4. Without DHCP (`lease` static or stack) nothing but INFORM and requests to port 4011 go out.
+4. Without DHCP (`lease` static or stack) nothing but INFORM (RFC 2131 §4.4.3) and requests to port
+   4011 go out, and no INFORM where the job names whom to ask.
+5. The best answer to an INFORM counts, of the first window that had one: PXE options, PXEClient, a
+   file's name.
 """
 
 from pxerom import dhcp_offer, dhcp_packet
@@ -25,10 +28,10 @@ _MAX_OFFERS = const(32)
 _RESTARTS = const(3)  # after a NAK, or an address that is in use
 
 
-class Lease:
+class DhcpClient:
     """DHCP of one boot. `spec`: the ROM file's `dhcp`; `job`: of the kind boot; `nic`: the link;
-    `net`: a `port68.Port68`; `emit`: takes events; `keys`: gives a key or ""; `uefi`: True for a
-    ROM with the codes of UEFI."""
+    `net`: a `dhcp_socket.DhcpSocket`; `emit`: takes events; `keys`: gives a key or ""; `uefi`:
+    True for a ROM with the codes of UEFI."""
 
     def __init__(self, spec, job, nic, net, emit, on_wait=None, keys=None, uefi=False):
         self.spec = spec
@@ -70,9 +73,7 @@ class Lease:
         if by == "dhcp":
             answers = self._dora()
         else:
-            from pxerom import inform
-
-            answers = inform.answers(self, by)
+            answers = inform_answers(self, by)
         self._warn_of_servers()
         server = BootServer(self, answers)
         server.find()
@@ -377,3 +378,66 @@ class Lease:
 def _class_mask(ip):
     first = int(ip.split(".")[0])
     return "255.0.0.0" if first < 128 else "255.255.0.0" if first < 192 else "255.255.255.0"
+
+
+# --- INFORM, where there is an address already ---------------------------------------------------
+
+
+def inform_answers(lease, by):
+    """[the answer that counts] for a `DhcpClient`, or [] when the job names whom to ask. `by`:
+    "static" or "stack". Raises Failure, Refused."""
+    job = lease.job
+    _use_address(lease, by)
+    if job.get("proxy") or job.get("server") and job.get("file"):
+        return []
+    lease.open(_CLIENT)
+    seen = []
+
+    def take(offer):
+        if offer.reply.type == dhcp_packet.ACK:
+            lease.note(offer, seen)
+        else:
+            lease.drop("not the answer to an INFORM")
+        return False
+
+    waits_ms = lease.spec["inform"]["waits_ms"]
+    for number, wait_ms in enumerate(waits_ms):
+        packet = lease.client.ask("inform", lease.lease["ip"], None, lease.ms())
+        lease.next = "sent INFORM %d" % (number + 2)
+        if number + 1 == len(waits_ms):
+            lease.next = "given up"
+        lease.send("INFORM", "inform", packet, _BROADCAST, _SERVER, number + 1)
+        lease.gather(wait_ms, take, (lease.client.xid,), "inform")
+        good = [offer for offer in seen if not offer.reason]
+        if good:
+            return [_best(good)]
+    raise Failure("PXE-E53", "No server answered an INFORM with a boot file's name")
+
+
+def _use_address(lease, by):
+    nic = lease.nic
+    address = lease.job.get("address")
+    if by == "static" and address:
+        nic.take(address["ip"], address["mask"], address.get("gateway"))
+        lease.leased(by, address["ip"], address["mask"], address.get("gateway"))
+        return
+    if not nic.ip:
+        nic.find_address()
+    if not nic.ip or nic.ip == "0.0.0.0":
+        raise Refused(3, "The interface %s has no IPv4 address to boot with." % nic.name)
+    lease.leased(by, nic.ip, nic.mask, nic.gateway)
+
+
+def _best(good):
+    ranks = {"pxe10": 0, "binl": 1}
+    best = good[0]
+    for offer in good:
+        rank = ranks.get(offer.kind, 2 if offer.file()[0] else 3)
+        if rank < ranks.get(best.kind, 2 if best.file()[0] else 3):
+            best = offer
+    for offer in good:
+        offer.chosen = offer is best
+        offer.reason = "the answer to the INFORM"
+        if offer is not best:
+            offer.reason = "the answer of %s says more, or came first" % best.server
+    return best

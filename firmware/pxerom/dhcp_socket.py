@@ -23,7 +23,7 @@ _SO_BINDTODEVICE = getattr(socket, "SO_BINDTODEVICE", 25)
 _SIZE = const(1500)
 
 
-class Port68:
+class DhcpSocket:
     """DHCP's door of one boot. After a receive, `host` and `peer_port` are the sender's; `port`
     is ours. `nic`: the link; `ttl`: the ROM's; `trace`: a `trace.Trace`, or None."""
 

@@ -20,7 +20,7 @@ from pxerom.runtime import address, const, split, ticks_add, ticks_diff, tidy
 _TICK_MS = const(100)
 
 
-class Boot:
+class Fetch:
     """One boot as one ROM. `rom`: from `profile.load`; `net`: a `udp.Udp`; `emit`: takes each
     event (a dict); `on_wait`: called at least once a second, for a watchdog."""
 
@@ -184,7 +184,7 @@ class Boot:
         self.phase = retry["size"] if transfer.probe and retry["size"] else retry["open"]
         self._smoothed = self.rom["tftp"].get("timer") == "round_trips"
         if self._smoothed:
-            from pxerom.retry_rtt import Smoothed as Timer
+            from pxerom.retry_rtt import RttRetry as Timer
         else:
             Timer = Retry
         self.timer = Timer(self.phase["waits_ms"])

@@ -9,8 +9,9 @@ answer. Loaded for a job of the kind "ask" and for no other: a board that boots 
 3. An answer of another host ends nothing: the server's own may still come.
 """
 
-from pxerom import tftp
+from pxerom import tftp_packet
 from pxerom.failure import Ended, Failure, Refused, printable
+from pxerom.job import start, unicast
 from pxerom.runtime import (
     address,
     sleep_ms,
@@ -29,11 +30,9 @@ def run(job, emit, on_wait=None):
 
     Further fields: server, port, file, options, wait_ms, gap_ms (least time between two RRQs),
     hold, bind, trace, max_time_ms. Returns the result; raises Refused for what cannot be asked."""
-    from pxerom import agent
-
-    agent.unicast(job.get("server"))
+    unicast(job.get("server"))
     try:
-        request = tftp.rrq(job.get("file") or "", "octet", job.get("options") or [])
+        request = tftp_packet.rrq(job.get("file") or "", "octet", job.get("options") or [])
     except ValueError as error:
         raise Refused(2, "Cannot ask for %s: %s." % (job.get("file"), error))
     trace = None
@@ -41,7 +40,7 @@ def run(job, emit, on_wait=None):
         from pxerom.trace import Trace
 
         trace = Trace(emit)
-    emit(agent.start(job, "ask"))
+    emit(start(job, "ask"))
     asker = _Run(job, request, emit, trace, on_wait)
     ended = None
     try:
@@ -143,7 +142,7 @@ class _Run:
             event["error"] = {"code": data[2] << 8 | data[3], "message": message}
             return None  # an ERROR is never answered (R-TFTP-10)
         if kind == "oack":
-            event["options"] = tftp.oack_options(data)
+            event["options"] = tftp_packet.oack_options(data)
         return peer
 
     def _pause(self):
@@ -170,7 +169,7 @@ class _Run:
 def _leave(net, peer):
     if peer is not None:
         try:
-            net.send(tftp.error(0, "TFTP Aborted"), peer)
+            net.send(tftp_packet.error(0, "TFTP Aborted"), peer)
         except Failure:
             pass
     net.close()

@@ -32,7 +32,7 @@ class Aborted(Exception):
 
 
 class BootServer:
-    """`lease`: a `lease.Lease` that has an address; `answers`: [the ACK, the chosen offer, the
+    """`lease`: a `DhcpClient` that has an address; `answers`: [the ACK, the chosen offer, the
     chosen proxies ...] as Offers, or none with a job that names a proxy or a server."""
 
     def __init__(self, lease, answers):

@@ -15,7 +15,7 @@ from pxerom.retry import Retry
 from pxerom.runtime import ticks_add, ticks_diff
 
 
-class Smoothed(Retry):
+class RttRetry(Retry):
     """As `Retry`, for one whole transfer."""
 
     def __init__(self, waits_ms):

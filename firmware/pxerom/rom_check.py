@@ -92,7 +92,7 @@ give_up silent|ERROR "silent\""""
 _RANGES = {"blksize": (8, 65464), "windowsize": (1, 65535), "timeout": (1, 255)}
 
 
-class ProfileError(ValueError):
+class RomFileError(ValueError):
     """A ROM file that breaks the shape. `path`: the field, as "tftp.retry.open.waits_ms[2]"."""
 
     def __init__(self, path, message):
@@ -104,7 +104,7 @@ def _wrong(path, expected, value):
     text = json.dumps(value)
     if len(text) > 40:
         text = text[:37] + "..."
-    raise ProfileError(path, "expected %s, got %s" % (expected, text))
+    raise RomFileError(path, "expected %s, got %s" % (expected, text))
 
 
 def _bare(value, path):
@@ -165,7 +165,7 @@ def _pairs(value, path):
                 _wrong(at, "two texts", pair)
         name = pair[0].lower()
         if name in names:
-            raise ProfileError(at, "the option %s stands there twice" % name)
+            raise RomFileError(at, "the option %s stands there twice" % name)
         names.append(name)
         low, high = _RANGES.get(name, (0, 0))
         if high and (not pair[1].isdigit() or not low <= int(pair[1]) <= high):
@@ -195,7 +195,7 @@ def _object(tree, value, path):
     for name in value:
         if name not in known:
             known.sort()
-            raise ProfileError(_at(path, name), "no such field; there are " + ", ".join(known))
+            raise RomFileError(_at(path, name), "no such field; there are " + ", ".join(known))
     flat = {}
     for mark, rule in tree.items():
         name = mark.rstrip("[]?")
@@ -204,7 +204,7 @@ def _object(tree, value, path):
         kind, _, default = rule.partition(" ") if leaf else ("", "", "null" * (mark[-1] == "?"))
         if name not in value:
             if not default:
-                raise ProfileError(at, "is missing")
+                raise RomFileError(at, "is missing")
             flat[name] = json.loads(default)
         elif leaf:
             flat[name] = _field(kind, value[name], at)
@@ -236,7 +236,7 @@ def check(shape, fact, path):
 
 def checked(rom):
     """The checked, bare form of a ROM (a dict as in the file), as `romfile.unfold` takes it; its
-    `dhcp` and the screen of a boot are `dhcprom`'s. Raises ProfileError."""
+    `dhcp` and the screen of a boot are `dhcprom`'s. Raises RomFileError."""
     flat = _object(_tree(_SHAPE), rom, "")
     for name in ("name", "about", "sources"):
         del flat[name]  # for people
@@ -248,17 +248,17 @@ def checked(rom):
         _wrong("screen.errors", "an object with the ROM's text for a code", errors)
     ports = flat["udp"]["source_port"]
     if ports["last"] < ports["first"]:
-        raise ProfileError("udp.source_port.last", "expected %d or more" % ports["first"])
+        raise RomFileError("udp.source_port.last", "expected %d or more" % ports["first"])
     if ports["first_max"] is None:
         del ports["first_max"]
     elif not ports["first"] <= ports["first_max"] <= ports["last"]:
-        raise ProfileError("udp.source_port.first_max", "expected a port from first to last")
+        raise RomFileError("udp.source_port.first_max", "expected a port from first to last")
     for name in ("timer", "slash"):
         if flat["tftp"][name] is None:
             del flat["tftp"][name]
     requests = flat["tftp"]["requests"]
     if requests[-1]["purpose"] != "data":
-        raise ProfileError("tftp.requests", "the last request must have the purpose data")
+        raise RomFileError("tftp.requests", "the last request must have the purpose data")
     reactions = _tree(_ON)
     common = _object(reactions, flat["tftp"]["on"], "tftp.on")
     flat["tftp"]["on"] = {name: common[name] for name in common if common[name] is not None}
@@ -274,7 +274,7 @@ def checked(rom):
 
 
 def flatten(rom):
-    """The flat form of a ROM (a dict as in the file), for a fetch. Raises ProfileError."""
+    """The flat form of a ROM (a dict as in the file), for a fetch. Raises RomFileError."""
     return rom_file.unfold(checked(rom), False)[0]
 
 
@@ -284,11 +284,11 @@ def folder():
 
 
 def read(rom):
-    """A ROM as it stands in its file: `romfile.read`, but what goes wrong is a ProfileError."""
+    """A ROM as it stands in its file: `romfile.read`, but what goes wrong is a RomFileError."""
     try:
         return rom_file.read(rom)
     except ValueError as error:
-        raise ProfileError("", str(error))
+        raise RomFileError("", str(error))
 
 
 def load(rom):

@@ -65,7 +65,7 @@ _INFORM_MS = (1000, 2000, 3000, 4000)
 
 def checked(tree):
     """The checked form of a ROM (a dict as in its file) with all that a boot needs; its `dhcp` is
-    None where that is not known. Raises profile.ProfileError."""
+    None where that is not known. Raises profile.RomFileError."""
     flat = rom_check.checked(tree)
     boot = rom_check.value(tree["screen"]).get("boot", {})
     flat["screen"]["boot"] = rom_check.check(_SCREEN, boot, "screen.boot")
@@ -76,17 +76,17 @@ def checked(tree):
 
 def load(rom):
     """(the flat ROM, its flat `dhcp`) of a ROM given by id, path or dict; the former has the
-    screen of a boot in it. Raises profile.ProfileError."""
+    screen of a boot in it. Raises profile.RomFileError."""
     flat = checked(rom if isinstance(rom, dict) else rom_check.read(str(rom)))
     if flat["dhcp"] is None:
-        raise rom_check.ProfileError("dhcp", rom_file.UNKNOWN)
+        raise rom_check.RomFileError("dhcp", rom_file.UNKNOWN)
     return rom_file.unfold(flat, True)
 
 
 def flatten(tree):
     """The checked, bare `dhcp` of a ROM (a dict as in its file)."""
     if rom_check.value(tree.get("dhcp")) is None:
-        raise rom_check.ProfileError("dhcp", rom_file.UNKNOWN)
+        raise rom_check.RomFileError("dhcp", rom_file.UNKNOWN)
     spec = rom_check.check(_SHAPE, tree["dhcp"], "dhcp")
     spec["options"] = _options(spec["options"], "dhcp.options")
     if spec["inform"] is None:
@@ -102,7 +102,7 @@ def flatten(tree):
         ("dhcp.xid.fixed", spec["xid"]["fixed"]),
     ):
         if len(text) % 2 or not all(digit in "0123456789abcdef" for digit in text):
-            raise rom_check.ProfileError(path, "expected bytes in hexadecimal, got %s" % text)
+            raise rom_check.RomFileError(path, "expected bytes in hexadecimal, got %s" % text)
     return spec
 
 
@@ -110,22 +110,22 @@ def _options(value, path):
     # [[code, value], ...]: each code once, each value one that can be sent.
     value = rom_check.value(value)
     if not isinstance(value, list) or not value:
-        raise rom_check.ProfileError(path, "expected a list of options")
+        raise rom_check.RomFileError(path, "expected a list of options")
     checked = []
     codes = []
     for number, pair in enumerate(value):
         at = "%s[%d]" % (path, number)
         pair = rom_check.value(pair)
         if not isinstance(pair, list) or len(pair) != 2 or type(pair[0]) is not int:
-            raise rom_check.ProfileError(at, "expected [code, value]")
+            raise rom_check.RomFileError(at, "expected [code, value]")
         code, content = pair[0], rom_check.value(pair[1])
         if not 0 < code < 255 or code in codes:
-            raise rom_check.ProfileError(
+            raise rom_check.RomFileError(
                 at, "expected a code 1..254 that does not stand there yet"
             )
         codes.append(code)
         if not _sendable(content):
-            raise rom_check.ProfileError(
+            raise rom_check.RomFileError(
                 at, "expected a number 0..65535, a list of bytes, text, or one of %s" % (_WORDS,)
             )
         checked.append([code, content])

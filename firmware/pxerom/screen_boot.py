@@ -13,7 +13,7 @@ from pxerom.screen import Screen
 
 
 class BootScreen(Screen):
-    """Screen of one boot. `rom`: flat, of `agent.load_rom`; `write`: takes text; `live`: False
+    """Screen of one boot. `rom`: flat, of `job.load_rom`; `write`: takes text; `live`: False
     where that is no terminal."""
 
     def __init__(self, rom, write, live=True):

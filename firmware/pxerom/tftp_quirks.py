@@ -13,7 +13,7 @@ wrongly is taken into `doubt`, or never taken.
 5. error_block: an ERROR of four bytes, with the last block in the place of a code.
 """
 
-from pxerom import tftp
+from pxerom import tftp, tftp_packet
 from pxerom.runtime import const, ticks_diff
 
 _MAX_STRANGER_ERRORS = const(10)
@@ -50,8 +50,8 @@ def to_stranger(transfer, reaction, now):
         return None
     told[1] += 1
     if reaction == "error":
-        return tftp.error(5, "Unknown transfer ID")
-    return tftp.error(reaction["error"], reaction["message"])
+        return tftp_packet.error(5, "Unknown transfer ID")
+    return tftp_packet.error(reaction["error"], reaction["message"])
 
 
 def _swallow(transfer, data):

@@ -205,7 +205,7 @@ def test_what_a_deployment_leaves_on_the_pc_is_lent_to_a_board(bench, desk, boar
     assert bench(*words).returncode == 0
     listed = mpremote(board.port, "fs", "ls", ":/lib/pxerom").stdout
     assert "agent." in listed
-    assert not [name for name in ("profile", "dhcprom", "ask.", "faults") if name in listed]
+    assert not [name for name in ("rom_check", "port_probe", "faults") if name in listed]
     there = ("--endpoint", f"serial:{board.port}")
     there += ("--json", "-")
     asked = ("--server", SERVER, "--file", "small.bin", *there)

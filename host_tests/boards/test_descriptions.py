@@ -197,7 +197,11 @@ def test_all_but_the_roms_takes_at_most_64_kib_of_flash(board):
 def test_deployed_modules_import_nothing_that_stays_on_the_pc():
     """But for the places that say what it means when it is not there, or that a bench asks."""
     stays = deploy.STAYS
-    asked_for = {("romfile", "profile"), ("compat", "cpython"), ("agent", "ask")}
+    asked_for = {
+        ("rom_file", "rom_check"),
+        ("runtime", "runtime_cpython"),
+        ("agent", "port_probe"),
+    }
     asked_for |= {("agent", "faults"), ("agent", "trace"), ("boot", "trace")}
     found = set()
     for path in (*_FIRMWARE.glob("pxerom/*.py"), _FIRMWARE / "powerup.py"):
@@ -210,7 +214,7 @@ def test_deployed_modules_import_nothing_that_stays_on_the_pc():
 
 def test_flat_form_has_another_number_when_its_shape_has():
     """A board keeps a ROM of the user's own over a new deployment: with an old shape it must be
-    refused. Where this fails, count `romfile.FLAT` up and note the new digest here."""
+    refused. Where this fails, count `rom_file.FLAT` up and note the new digest here."""
     shapes = (rom_check._SHAPE, rom_check._ON, rom_check_dhcp._SHAPE, rom_check_dhcp._SCREEN)
     digest = hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16]
     assert (rom_file.FLAT, digest) == (1, "8025ef0391772a61")

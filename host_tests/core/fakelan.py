@@ -1,4 +1,4 @@
-"""A network with DHCP servers in virtual time, in the place of `port68.Port68` and of a link.
+"""A network with DHCP servers in virtual time, in the place of `port68.DhcpSocket` and of a link.
 
 A server is a function `(sent) -> replies`; `sent` is a `Sent`, a reply `(delay_ms, host, port,
 bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
@@ -142,8 +142,8 @@ def together(*servers):
 
 
 class FakeLan:
-    """The surface of `port68.Port68` and of a link's Nic, with servers at the other end. `sent`:
-    every packet; `log`: what was done to the interface."""
+    """The surface of `port68.DhcpSocket` and of a link's Nic, with servers at the other end.
+    `sent`: every packet; `log`: what was done to the interface."""
 
     mac = MAC
     mask = gateway = device = None
@@ -272,7 +272,9 @@ class Run:
         self.events = []
         spec = rom if isinstance(rom, dict) else dhcp_of(rom)
         net = self.lan
-        self.lease = dhcp_client.Lease(spec, job, net, net, self.events.append, None, keys, uefi)
+        self.lease = dhcp_client.DhcpClient(
+            spec, job, net, net, self.events.append, None, keys, uefi
+        )
         self.failure = None
         self.ended = None
         try:

@@ -3,6 +3,7 @@
 import socket
 
 from pxerom import agent, runtime
+from pxerom.job import load_rom
 
 from host_tests.core.check import Folder, same
 
@@ -99,7 +100,7 @@ def test_loaded_rom_leaves_no_checker_behind():
     """A board gets the memory of the checker back once the ROM is loaded."""
     import sys
 
-    agent.load_rom("intel-undi")
+    load_rom("intel-undi")
     if runtime.MICROPYTHON:
         assert "pxerom.rom_check" not in sys.modules
-    same(agent.load_rom("intel-undi")[0]["id"], "intel-undi")
+    same(load_rom("intel-undi")[0]["id"], "intel-undi")

@@ -152,6 +152,6 @@ def test_screen_of_a_broken_rom_file_is_refused():
     ):
         tree = rom_check.read("standard")
         tree["screen"][field] = value
-        assert raises(rom_check.ProfileError, rom_check_dhcp.load, tree).path.startswith(
+        assert raises(rom_check.RomFileError, rom_check_dhcp.load, tree).path.startswith(
             "screen." + field
         )

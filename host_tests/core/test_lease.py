@@ -90,7 +90,7 @@ def test_standard_draws_each_of_its_waits_from_two_seconds():
     thing, and is kept to the millisecond."""
     for drawn, expected in ((0, [0, 3000, 10000, 25000]), (2000, [0, 5000, 14000, 31000])):
         draw = lambda below, drawn=drawn: min(drawn, below - 1)  # noqa: E731
-        with Patch(fakelan.lease, "random_below", draw):
+        with Patch(fakelan.dhcp_client, "random_below", draw):
             same(Run("standard").ladder(), expected)
             # However short the windows are, two of them pass for a proxy (R-PXE-11).
             run = Run("standard", dhcpd(file=b"x"))
@@ -453,7 +453,7 @@ def test_shape_of_dhcp_is_checked_for_a_boot():
     tree = rom_check.read("standard")
     del tree["dhcp"]["discover"]["waits_ms"]
     same(
-        raises(rom_check.ProfileError, rom_check_dhcp.flatten, tree).path, "dhcp.discover.waits_ms"
+        raises(rom_check.RomFileError, rom_check_dhcp.flatten, tree).path, "dhcp.discover.waits_ms"
     )
     for bad in (
         [[53]],
@@ -466,7 +466,7 @@ def test_shape_of_dhcp_is_checked_for_a_boot():
     ):
         tree = rom_check.read("standard")
         tree["dhcp"]["options"] = bad
-        assert raises(rom_check.ProfileError, rom_check_dhcp.flatten, tree).path.startswith(
+        assert raises(rom_check.RomFileError, rom_check_dhcp.flatten, tree).path.startswith(
             "dhcp.options"
         )
-    same(raises(rom_check.ProfileError, dhcp_of, "os-client").path, "dhcp")
+    same(raises(rom_check.RomFileError, dhcp_of, "os-client").path, "dhcp")

@@ -3,7 +3,7 @@
 import os
 
 from pxerom import rom_check
-from pxerom.rom_check import ProfileError
+from pxerom.rom_check import RomFileError
 
 from host_tests.core.check import Folder, raises, rom, same
 
@@ -12,7 +12,7 @@ _ROMS = sorted(name[:-5] for name in os.listdir(rom_check.folder()) if name.ends
 
 def _wrong(path, value):
     """The message of the intel-undi ROM with `value` at `path` ("a__b__0")."""
-    return str(raises(ProfileError, _changed, path, value))
+    return str(raises(RomFileError, _changed, path, value))
 
 
 def _changed(path, value):
@@ -155,16 +155,16 @@ def test_unknown_field_is_named_with_those_that_there_are():
 def test_missing_field_is_named():
     tree = rom_check.read("intel-undi")
     del tree["tftp"]["retry"]["read"]
-    same(str(raises(ProfileError, rom_check.flatten, tree)), "tftp.retry.read: is missing")
-    same(str(raises(ProfileError, rom_check.flatten, {})), "id: is missing")
-    same(str(raises(ProfileError, rom_check.flatten, [])), ": expected an object, got []"[2:])
+    same(str(raises(RomFileError, rom_check.flatten, tree)), "tftp.retry.read: is missing")
+    same(str(raises(RomFileError, rom_check.flatten, {})), "id: is missing")
+    same(str(raises(RomFileError, rom_check.flatten, [])), ": expected an object, got []"[2:])
 
 
 def test_last_request_is_for_data():
     """A ROM that only probes would have nothing to boot."""
     tree = rom_check.read("intel-undi")
     del tree["tftp"]["requests"][1]
-    message = str(raises(ProfileError, rom_check.flatten, tree))
+    message = str(raises(RomFileError, rom_check.flatten, tree))
     same(message, "tftp.requests: the last request must have the purpose data")
 
 
@@ -188,7 +188,7 @@ def test_rom_file_that_cannot_be_read_gets_a_sentence():
     with Folder() as folder:
         for text in (b"", b"{", b"[1,", b"\xff\xfe\x00", b'{"id": }', b"[" * 1200):
             path = folder.put("rom.json", text)
-            message = str(raises(ProfileError, rom_check.load, path))
+            message = str(raises(RomFileError, rom_check.load, path))
             # MicroPython takes `{` for `{}`, and `[1,` for `[1]`: the shape catches those.
             assert message in (
                 path + " is not a JSON file",
@@ -196,10 +196,10 @@ def test_rom_file_that_cannot_be_read_gets_a_sentence():
                 "expected an object, got [1]",
             ), (text, message)
         missing = folder.at("no.json")
-        message = str(raises(ProfileError, rom_check.load, missing))
+        message = str(raises(RomFileError, rom_check.load, missing))
         same(message, "cannot read %s: no such file or folder" % missing)
-    same(str(raises(ProfileError, rom_check.load, "amiga")), "there is no ROM called amiga")
-    same(str(raises(ProfileError, rom_check.load, None)), "there is no ROM called None")
+    same(str(raises(RomFileError, rom_check.load, "amiga")), "there is no ROM called amiga")
+    same(str(raises(RomFileError, rom_check.load, None)), "there is no ROM called None")
 
 
 def test_rom_is_loaded_by_id_by_path_and_as_a_whole():

@@ -1,7 +1,7 @@
 """A captured DHCP server plays against our ROM's DHCP, as `replay` does with TFTP.
 
-Its packets are given to `pxerom.dhcp_client.Lease` as they stood in the capture, but for the xid, which
-is our ROM's. `differences` compares what both clients sent, by `pxebench.compare_dhcp`.
+Its packets are given to `pxerom.dhcp_client.DhcpClient` as they stood in the capture, but for the
+xid, which is our ROM's. `differences` compares what both clients sent, by `pxebench.compare_dhcp`.
 """
 
 from pxebench.captures import messages, packets

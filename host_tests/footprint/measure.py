@@ -21,11 +21,9 @@ APART = {
     "boot.py": 4 << 10,
     "screen_boot.py": 3 << 10,
     "pxe_discovery.py": 7 << 10,
-    "bootwords.py": 4 << 10,
     "dhcp_packet.py": 6 << 10,
     "rom_check_dhcp.py": 4 << 10,
     "fetch_end.py": 2 << 10,
-    "inform.py": 2 << 10,
     "dhcp_client.py": 7 << 10,
     "dhcp_offer.py": 6 << 10,
     "dhcp_socket.py": 2 << 10,
@@ -40,8 +38,8 @@ _IMPORT = """
 import gc
 gc.collect()
 before = gc.mem_alloc()
-from pxerom import agent, console
-rom = agent.load_rom("intel-undi")
+from pxerom import agent, job, screen
+rom = job.load_rom("intel-undi")
 gc.collect()
 print(gc.mem_alloc() - before)
 """

@@ -1,7 +1,7 @@
 """ROM files that somebody has broken: each is refused with the field's path, or it boots.
 
 1. A ROM file is changed in one to three places: a value replaced, a field dropped or added.
-2. `ProfileError` with one printable sentence is the only exception; a file that is accepted is
+2. `RomFileError` with one printable sentence is the only exception; a file that is accepted is
    played against an honest server, and no result but "ok" or a PXE code comes of it.
 """
 
@@ -92,7 +92,7 @@ def test_broken_rom_file_is_refused_with_the_field_or_boots():
     def load(rom):
         try:
             flat = rom_check.flatten(rom)
-        except rom_check.ProfileError as error:
+        except rom_check.RomFileError as error:
             assert str(error)
             seen["refused"] += 1
             return

@@ -15,7 +15,7 @@ server that never serves a ROM from one that serves it sometimes. `endpoints` ru
 import copy
 import time
 
-from pxerom import tftp
+from pxerom import tftp_packet
 
 from pxebench import job
 from pxebench.job import Refused, show, value
@@ -110,7 +110,7 @@ class Wire:
         if event["port"] not in self.ports:
             self.ports.append(event["port"])
         if kind == "OACK":
-            self.granted += tftp.oack_options(bytes.fromhex(event["data"])) or ()
+            self.granted += tftp_packet.oack_options(bytes.fromhex(event["data"])) or ()
 
 
 def run(roms, run_job, server, port, file, options, on_start):

@@ -166,7 +166,7 @@ def load_rom(wanted):
             )
         rom_check.flatten(rom)
         return rom
-    except rom_check.ProfileError as error:
+    except rom_check.RomFileError as error:
         if not error.path:  # the file as a whole: the message names it
             message = str(error)
             if message.startswith("there is no ROM"):
@@ -185,7 +185,7 @@ def flat(rom):
 
     try:
         return rom_check.flatten(rom)
-    except rom_check.ProfileError as error:
+    except rom_check.RomFileError as error:
         raise Refused(one_sentence(f"ROM {show(str(rom.get('id')))}: {error}")) from None
 
 

@@ -3,7 +3,7 @@
 import time
 
 from pxerom import agent, runtime
-from pxerom.dhcp_socket import Port68
+from pxerom.dhcp_socket import DhcpSocket
 from pxerom.failure import Refused
 from pxerom.udp import Udp
 
@@ -169,7 +169,7 @@ class _Nic:
 def test_port_68_is_had_only_while_the_stacks_own_client_is_off():
     if _PORT == "unix":
         return  # no DHCP client of its own
-    net = Port68(_Nic(), 20)
+    net = DhcpSocket(_Nic(), 20)
     shim.stack.dhcp = True
     try:
         raises(Refused, net.open, 68)
@@ -184,7 +184,7 @@ def test_port_68_is_had_only_while_the_stacks_own_client_is_off():
 
 
 def test_dhcps_sockets_send_and_hear_on_every_port():
-    one, other = Port68(_Nic(), 20), Port68(_Nic(), 20)
+    one, other = DhcpSocket(_Nic(), 20), DhcpSocket(_Nic(), 20)
     first, second = 20000 + runtime.random_below(9000), 30000 + runtime.random_below(2000)
     one.open(first, HOST)
     other.open(second, HOST)

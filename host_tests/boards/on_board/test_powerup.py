@@ -117,7 +117,7 @@ def _by_dhcp(network_of, tftp, **changes):
     del config["file"]
     make_udp = lambda spec, bind, trace, prepare: FakeNet({"udp": {"source_port": spec}}, tftp)  # noqa: E731
     with Folder() as folder:
-        with Patch(dhcp_socket, "Port68", port68_of), Patch(boot, "Udp", make_udp):
+        with Patch(dhcp_socket, "DhcpSocket", port68_of), Patch(boot, "Udp", make_udp):
             board = _Board(folder, config)
             last = board.run()
         same(board.result(), json.loads(json.dumps(last)))

@@ -32,10 +32,10 @@ _FOLDER = 4 * _BLOCK
 _SLACK = 3 * _BLOCK  # for a file that is replaced
 _MPY_VERSION = 6
 # Modules of pxerom that stay on the PC: what checks ROM files, and what one job in many needs.
-CHECKERS = ("profile", "dhcprom")
-LENT = ("ask", "faults", "trace")
-_ELSEWHERE = ("cpython", "stdio")  # what no board runs
-STAYS = CHECKERS + LENT + _ELSEWHERE
+CHECKERS = ("rom_check", "rom_check_dhcp")
+LENT = {"ask": "port_probe", "faults": "faults", "trace": "trace"}  # by what a job asks for
+_ELSEWHERE = ("runtime_cpython", "agent_stdio")  # what no board runs
+STAYS = CHECKERS + tuple(LENT.values()) + _ELSEWHERE
 _OURS = ("link", "nic", "wifi", "wired", "powerup")
 
 
@@ -154,7 +154,7 @@ def stage(folder, board, kind):
 def lend(folder, board, wanted):
     """Put the modules that the job `wanted` needs and a deployment leaves out into a folder that
     is to be mounted; their names."""
-    names = [name for name in LENT if wanted["job"] == name or wanted.get(name)]
+    names = [LENT[asked] for asked in LENT if wanted["job"] == asked or wanted.get(asked)]
     for name in names:
         path = places.pxerom() / f"{name}.py"
         try:
@@ -172,7 +172,7 @@ def packed(rom, boots=True):
 
     try:
         flat = (rom_check_dhcp if boots else rom_check).checked(rom)
-    except rom_check.ProfileError as error:
+    except rom_check.RomFileError as error:
         raise Refused(one_sentence(f"ROM {show(str(rom.get('id')))}: {error}")) from None
     flat = dict(json.loads(_json(flat)), flat=rom_file.FLAT, seal=0)
     return dict(flat, seal=rom_file.seal(flat))

@@ -183,7 +183,7 @@ def _trim(rom, sightings):
             if "dhcp" in rom:
                 rom_check_dhcp.flatten(rom)
             return
-        except rom_check.ProfileError as error:
+        except rom_check.RomFileError as error:
             if error.path.startswith("dhcp"):
                 sightings.cannot(f"Its DHCP is none of a ROM file: {one_sentence(error)}")
                 del rom["dhcp"]

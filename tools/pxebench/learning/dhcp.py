@@ -1,7 +1,7 @@
 """The DHCP of a client: its packets, its waits, its xid and secs, as a ROM file has them.
 
-The shape is that of `pxerom.rom_check_dhcp`.  Option bytes that are the machine's or the lease's own
-become the words that stand for them there (<uuid>, <mac>, <server> ...).
+The shape is that of `pxerom.rom_check_dhcp`.  Option bytes that are the machine's or the lease's
+own become the words that stand for them there (<uuid>, <mac>, <server> ...).
 
 1. Waits come from boots in which nobody answered, and from those whose REQUEST came late.
 2. The rule of `secs` is found by trying: the simplest that gives every number that was seen.

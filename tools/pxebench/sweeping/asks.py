@@ -1,7 +1,8 @@
 """Small jobs for a path ("ask" from many ports, "fetch" with a made-up ROM), and their answers.
 
 `sweep` and `diagnose` are made of these.  A job runs wherever an endpoint runs it; its shape on
-the firmware's side is `pxerom.port_probe`.  Every job is traced: each answer can be timed and shown.
+the firmware's side is `pxerom.port_probe`.  Every job is traced: each answer can be timed and
+shown.
 
 An **ask** is one RRQ from one client port and what came of it, as a dict:
 
