@@ -1,4 +1,4 @@
-"""The boot job: what `lease` finds out, then the file as `rom` fetches it, as one result.
+"""The boot job: what `dhcp_client` finds out, then the file as `fetch` gets it, as one result.
 
 1. The interface gets back what it had, and the lease goes back when the job says so, however the
    boot ends.

@@ -42,8 +42,8 @@ _PRIORITIES = (
 
 
 class Offer:
-    """A reply that counts, with what it says about booting. `reply`: a `dhcp.Reply`; `host`: its
-    sender; `at_ms`: when it came; `purpose`: what it answers."""
+    """A reply that counts, with what it says about booting. `reply`: a `dhcp_packet.Reply`;
+    `host`: its sender; `at_ms`: when it came; `purpose`: what it answers."""
 
     def __init__(self, reply, host, at_ms, purpose="lease"):
         self.reply = reply

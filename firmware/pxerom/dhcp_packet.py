@@ -1,7 +1,8 @@
 """DHCP packets as a PXE ROM sends and reads them. No socket, no clock.
 
-What the offers are worth and which of them wins is the business of `offers`, when to send is that
-of `lease`. Follows RFC 951, 2131, 2132, 3396 (options that come twice), 4578 (93, 94, 97).
+What the offers are worth and which of them wins is the business of `dhcp_offer`, when to send is
+that
+of `dhcp_client`. Follows RFC 951, 2131, 2132, 3396 (options that come twice), 4578 (93, 94, 97).
 
 1. What a packet looks like stands in the ROM file's `dhcp`: options, order, lengths, flags, xid,
    secs, padding. An option whose value is not known at that point is left out.

@@ -1,6 +1,6 @@
 """How a boot can fail: the PXE code, the ROM's words, whose side it is on, what to do next.
 
-Which event gets which code is decided where it happens; what a code means stands in `words`.
+Which event gets which code is decided where it happens; what a code means stands in `pxe_codes`.
 
 1. A failure is on one of three sides: `ours` (this client or its target), `server`, `path`.
 2. Text from the network is made harmless before anybody sees it (`printable`, R-SEC-22).

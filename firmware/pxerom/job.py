@@ -32,7 +32,7 @@ def start(job, rom):
 
 
 def load_rom(rom, boots=False):
-    """What `romfile.load` makes of a ROM; a board gets the memory of that file back."""
+    """What `rom_file.load` makes of a ROM; a board gets the memory of that file back."""
     from pxerom import rom_file
 
     try:

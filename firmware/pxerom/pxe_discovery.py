@@ -1,7 +1,7 @@
 """Who has the file: the answers to DHCP, a proxy on port 4011, boot-server discovery, the menu.
 
-Begins where there is an address. Follows PXE 2.1 §2.2 and its table 2-1 (option 43); `offers`
-reads the option, `lease` sends and waits.
+Begins where there is an address. Follows PXE 2.1 §2.2 and its table 2-1 (option 43); `dhcp_offer`
+reads the option, `dhcp_client` sends and waits.
 
 1. What boots is said by the last of: the DHCP server, a proxy's offer, the answer on port 4011,
    the boot server that was discovered (R-PXE-33).

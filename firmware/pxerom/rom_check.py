@@ -62,7 +62,8 @@ screen.errors any {}
 screen.boot any {}"""
 
 # What the ROM does when ...; the default is what the RFCs and good sense ask for. `null`: the
-# engine's own way, and no place in the flat form; what the rarer words mean stands in `rare`.
+# engine's own way, and no place in the flat form; what the rarer words mean stands in
+# `tftp_quirks`.
 _ON = """\
 duplicate_data ack|ack_once|ack_due|ignore|ERROR "ack_once"
 future_data ignore|ack|ack_once|hold|error|fail|ERROR "ignore"
@@ -235,8 +236,8 @@ def check(shape, fact, path):
 
 
 def checked(rom):
-    """The checked, bare form of a ROM (a dict as in the file), as `romfile.unfold` takes it; its
-    `dhcp` and the screen of a boot are `dhcprom`'s. Raises RomFileError."""
+    """The checked, bare form of a ROM (a dict as in the file), as `rom_file.unfold` takes it; its
+    `dhcp` and the screen of a boot are `rom_check_dhcp`'s. Raises RomFileError."""
     flat = _object(_tree(_SHAPE), rom, "")
     for name in ("name", "about", "sources"):
         del flat[name]  # for people
@@ -284,7 +285,7 @@ def folder():
 
 
 def read(rom):
-    """A ROM as it stands in its file: `romfile.read`, but what goes wrong is a RomFileError."""
+    """A ROM as it stands in its file: `rom_file.read`, but what goes wrong is a RomFileError."""
     try:
         return rom_file.read(rom)
     except ValueError as error:

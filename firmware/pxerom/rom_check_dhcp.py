@@ -1,6 +1,7 @@
 """The `dhcp` of a ROM file: its shape, checked for a boot and for nothing else.
 
-The rest of a ROM file is `profile`'s, whose way of saying what a field takes is used here, too. An
+The rest of a ROM file is `rom_check`'s, whose way of saying what a field takes is used here, too.
+An
 option is [code, value]; a value is a whole number (two bytes), a list of bytes, or text in ASCII
 with {arch} for the five digits of `dhcp.arch`. One of these words alone stands for what is known
 only at boot: <type> <server> <address> <uuid> <mac> <item> <arch>.
@@ -50,7 +51,7 @@ name_tail ascii ""
 size_probe always|no_size "always"
 memory 1..16777216 null"""
 
-# The words of `bootscreen`.
+# The words of `screen_boot`.
 _SCREEN = """\
 start [text] []
 discover any ""

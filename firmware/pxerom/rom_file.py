@@ -1,6 +1,7 @@
 """A ROM for a job: read from its file, and made ready to boot with.
 
-A ROM file is checked and flattened by `profile` and `dhcprom`, once. The bench does that before a
+A ROM file is checked and flattened by `rom_check` and `rom_check_dhcp`, once. The bench does that
+before a
 ROM goes to a board, and marks what comes of it with `flat`, the version of that form, and a
 `seal`: so a board need not carry the two. Where they are, both forms are taken.
 

@@ -1,8 +1,8 @@
 """The ROM's screen: events in, the lines that such a ROM prints out. A view, nothing more.
 
-Which lines stand in the ROM file's `screen`; those of a failure are made by `words`.
+Which lines stand in the ROM file's `screen`; those of a failure are made by `pxe_codes`.
 
-1. Text from the network was made harmless before it came here (`status.printable`).
+1. Text from the network was made harmless before it came here (`failure.printable`).
 """
 
 

@@ -1,11 +1,11 @@
-"""The ROM's screen of a boot: client, lease, prompt and menu, then all that `console` shows.
+"""The ROM's screen of a boot: client, lease, prompt and menu, then all that `screen` shows.
 
 Which words stand there is the ROM file's `screen.boot`: lines in which {mac}, {ip} and so on stand
 for what the events bring, {text} for a menu's entry that was not chosen by hand, {menu} for
 nothing, where there was a menu. A line of which nothing is known is left out; one that begins
 with + goes on where the last one ended.
 
-1. Text from the network was made harmless before it came here (`status.printable`).
+1. Text from the network was made harmless before it came here (`failure.printable`).
 2. A count-down is drawn again only where it can be drawn over (`live`).
 """
 

@@ -5,8 +5,8 @@ datagram to send, or None. It meets the code in the order of this file: `feed`, 
 speaks?), then `_data`, `_oack` or `_error` (what is it?), then `_accept` or `_react` (what now?).
 
 What a ROM does at an oddity is not decided here: `on` of its ROM file names a reaction for each
-(the words stand in `profile`, what they mean in `roms/README.md`), this file carries it out. Left
-to others: when to send again (`retry`), from which port (`udp`), where the bytes go (`sink`).
+(the words stand in `rom_check`, what they mean in `roms/README.md`), this file carries it out.
+Left to others: when to send again (`retry`), from which port (`udp`), where the bytes go (`sink`).
 
 Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (windowsize).
 
@@ -17,7 +17,7 @@ Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (w
 3. The end is a block shorter than blksize, never a byte count (R-TFTP-43, 44).
 4. This is a read: nothing that arrives can turn it round (R-TFTP-52).
 5. A ROM that takes what may make a wrong file is imitated on the wire, and `doubt` says so: such
-   a file is never reported as right. What only few ROMs do stands in `rare`.
+   a file is never reported as right. What only few ROMs do stands in `tftp_quirks`.
 """
 
 from pxerom import tftp_packet

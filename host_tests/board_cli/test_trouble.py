@@ -105,13 +105,13 @@ def test_noise_is_passed_over(bench, desk, filled):
 @pytest.fixture
 def impatient(monkeypatch):
     """The waits for an answer, shortened: what is asked here never answers."""
-    from pxebench.boards import line
+    from pxebench.board import line
 
     monkeypatch.setattr(line, "_ANSWER_S", 0.5)
 
 
 def _refusal(port):
-    from pxebench.boards.connection import Board
+    from pxebench.board.connection import Board
     from pxebench.job import Refused
 
     with pytest.raises(Refused) as refused:

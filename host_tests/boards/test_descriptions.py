@@ -8,8 +8,7 @@ from pathlib import Path
 
 import mip_packages
 import pytest
-from pxebench import boards
-from pxebench.boards import deploy
+from pxebench.board import deploy, kinds
 from pxerom import rom_check, rom_check_dhcp, rom_file
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -162,7 +161,7 @@ def test_mip_package_of_a_board_is_what_deploying_copies(board):
     package = json.loads((folder / "package.json").read_text("utf-8"))
     installed = {os.path.normpath("/lib/" + to): folder / source for to, source in package["urls"]}
     roms = [path.stem for path in (_FIRMWARE / "pxerom" / "roms").glob("*.json")]
-    deployed = deploy.plan(0, boards.kind(board["id"]), roms, compiled=False).files
+    deployed = deploy.plan(0, kinds.kind(board["id"]), roms, compiled=False).files
     left = {f"/lib/pxerom/{name}.py" for name in deploy.STAYS}
     assert set(installed) == set(deployed) | left and not left & set(deployed)
     assert list(installed)[-1] == "/main.py", "an interrupted installation must not run"
@@ -187,7 +186,7 @@ def test_all_but_the_roms_takes_at_most_64_kib_of_flash(board):
     the blocks that it takes."""
     if board["id"] == "host":
         return
-    files = deploy.plan(_MPY, boards.kind(board["id"]), ()).files
+    files = deploy.plan(_MPY, kinds.kind(board["id"]), ()).files
     assert {"/main.py", "/lib/powerup.mpy", "/lib/link.mpy", "/lib/nic.mpy"} < set(files)
     assert "/lib/pxerom/boot.mpy" in files and "/lib/pxerom/tftp.mpy" in files
     sizes = {path: len(data) for path, data in files.items()}

@@ -7,11 +7,11 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pxebench import learning
 from pxebench.captures import conversations, packets
-from pxebench.comparing import Comparison, Tolerance
-from pxebench.comparing.dhcp import compare_dhcp
+from pxebench.compare.dhcp import compare_dhcp
+from pxebench.compare.differences import Comparison, Tolerance
 from pxebench.job import Refused, bare, flat
+from pxebench.learn import learner
 from pxerom import rom_check_dhcp
 
 from host_tests.captures_cli.frames import ack, back, data, dhcp, ethernet, out, pcap, rrq
@@ -23,7 +23,7 @@ _LATE = Tolerance(10, 250)
 
 
 def _learn(*names):
-    return learning.learn([learning.sample(CAPTURES / f"{n}.pcap.gz") for n in names], "mine")
+    return learner.learn([learner.sample(CAPTURES / f"{n}.pcap.gz") for n in names], "mine")
 
 
 def _replayed(boot, spec):
@@ -101,8 +101,8 @@ def learn(tmp_path):
             path = tmp_path / f"{number}.pcap"
             talk = [(60, out(rrq())), (60.01, back(data(1, 3))), (60.02, out(ack(1), to=4000))]
             path.write_bytes(pcap([(at, ethernet(step)) for at, step in [*steps, *talk]]))
-            samples.append(learning.sample(path, "02:00:00:00:00:02"))
-        return learning.learn(samples, "mine")
+            samples.append(learner.sample(path, "02:00:00:00:00:02"))
+        return learner.learn(samples, "mine")
 
     return go
 
@@ -161,7 +161,7 @@ def test_whatever_dhcp_a_capture_holds_the_learned_rom_loads(tmp_path_factory, s
     path = tmp_path_factory.getbasetemp() / "learn-dhcp.pcap"
     path.write_bytes(pcap(sorted(steps)))
     try:
-        learned = learning.learn([learning.sample(path, "10.0.0.2")], "mine")
+        learned = learner.learn([learner.sample(path, "10.0.0.2")], "mine")
     except Refused:
         return
     flat(learned.rom)

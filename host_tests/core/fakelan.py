@@ -1,4 +1,5 @@
-"""A network with DHCP servers in virtual time, in the place of `port68.DhcpSocket` and of a link.
+"""A network with DHCP servers in virtual time, in the place of `dhcp_socket.DhcpSocket` and of a
+link.
 
 A server is a function `(sent) -> replies`; `sent` is a `Sent`, a reply `(delay_ms, host, port,
 bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
@@ -142,7 +143,7 @@ def together(*servers):
 
 
 class FakeLan:
-    """The surface of `port68.DhcpSocket` and of a link's Nic, with servers at the other end.
+    """The surface of `dhcp_socket.DhcpSocket` and of a link's Nic, with servers at the other end.
     `sent`: every packet; `log`: what was done to the interface."""
 
     mac = MAC

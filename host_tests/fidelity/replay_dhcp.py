@@ -1,12 +1,12 @@
 """A captured DHCP server plays against our ROM's DHCP, as `replay` does with TFTP.
 
 Its packets are given to `pxerom.dhcp_client.DhcpClient` as they stood in the capture, but for the
-xid, which is our ROM's. `differences` compares what both clients sent, by `pxebench.compare_dhcp`.
+xid, which is our ROM's. `differences` compares what both clients sent, by `pxebench.compare.dhcp`.
 """
 
 from pxebench.captures import messages, packets
-from pxebench.comparing import Comparison
-from pxebench.comparing.dhcp import compare_dhcp
+from pxebench.compare.dhcp import compare_dhcp
+from pxebench.compare.differences import Comparison
 from pxerom import rom_check_dhcp
 
 from host_tests.core.fakelan import FakeLan, Run

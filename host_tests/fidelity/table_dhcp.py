@@ -7,8 +7,8 @@ Only the first program of a boot has DHCP of its own: PXELINUX and GRUB use what
 import collections
 import functools
 
-from pxebench import comparing as compare
 from pxebench import job
+from pxebench.compare import differences
 from pxerom import rom_check
 
 from host_tests.fidelity import replay_dhcp, table
@@ -31,7 +31,7 @@ def boots(name):
 
 
 def _tolerance(name):
-    return compare.Tolerance(ms=table.LATE_MS.get(name.split("-")[0], 60))
+    return differences.Tolerance(ms=table.LATE_MS.get(name.split("-")[0], 60))
 
 
 def rom(name):

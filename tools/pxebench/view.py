@@ -172,7 +172,7 @@ def summary(result, out=None):
     """What came of a job, as lines of text: short, plain, and what to do next."""
     lines = list(_success(result, out) if result["outcome"] == "ok" else _failure(result))
     if "offers" in result:
-        from pxebench.booting import view as boot_view
+        from pxebench.boot import boot_view
 
         lines += [_row(name, text) for name, text in boot_view.rows(result)]
     if result.get("faults"):

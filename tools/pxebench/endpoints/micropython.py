@@ -31,7 +31,7 @@ _TICK_S = 0.1  # a signal handler cannot shorten a select that runs (PEP 475)
 _STDERR_TAIL = 4000
 # Not `-m pxerom.agent_stdio`: with -m the unix port lets SIGINT kill it, with -c it raises
 # KeyboardInterrupt, as the REPL of a board does.
-_PROGRAM = "from pxerom import stdio; stdio.main()"
+_PROGRAM = "from pxerom import agent_stdio; agent_stdio.main()"
 
 
 def find(wanted=None):
