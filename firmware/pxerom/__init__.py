@@ -3,4 +3,4 @@
 `agent.run(job, emit)` is the door for a bench, `fetch.Fetch` the one for a program of its own.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
