@@ -1,4 +1,4 @@
-"""The index of requirements is true: no number missing, each with its source, its tests as they are."""
+"""The index of requirements is true: each number, its source, and its tests as they are."""
 
 from host_tests import requirements
 
