@@ -10,18 +10,18 @@ Which event gets which code is decided where it happens; what a code means stand
 class Failure(Exception):
     """A boot that failed. `code`: "PXE-Enn"; `detail`: one sentence of what happened;
     `side`: "ours", "server" or "path" when the code's usual one is not it; `reason`: the id of
-    what happened, for programs: the hazard where it was one (`tftp`), else a name of its own."""
+    what happened: the hazard where it was one (`tftp`), the code where that says it all."""
 
     def __init__(self, code, detail, side=None, reason=None):
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.side = side
-        self.reason = reason
+        self.reason = reason or code
 
     def status(self, uefi=False):
-        """The result's `status`: {code, text, side, detail, reason, advice}. `uefi`: True for the codes
-        and texts of UEFI (R-PXE-61)."""
+        """The result's `status`: {code, text, side, detail, reason, advice}. `uefi`: True for
+        the codes and texts of UEFI (R-PXE-61)."""
         from pxerom.pxe_codes import of_code
 
         code, side, text, advice = of_code(self.code, uefi)
