@@ -32,7 +32,7 @@ def timed_out(boot, why):
     """The Failure of a time-out: PXE-E32 until the first reply, PXE-E35 after it (R-TFTP-73)."""
     transfer = boot.transfer
     seconds = boot.at_ms() / 1000
-    if transfer is None or not transfer.opened:
+    if transfer is None or transfer.state < tftp.RECEIVING:
         asked = [r["source_port"] for record in boot.records for r in record["requests"]]
         ports = "UDP port %d" % asked[0] if asked else "no port yet"
         if asked and asked[-1] != asked[0]:
@@ -67,7 +67,7 @@ def ended(boot, by):
     after_ms = boot.at_ms()
     timer = boot.timer
     transfer = boot.transfer
-    if timer is None or not timer.sends or transfer.done:
+    if timer is None or not timer.sends or transfer.state == tftp.COMPLETE:
         return record(by, after_ms)
     leaves = timer.exhausted() and boot.phase["then"] == "next"
     port = peek(boot.net.ports, leaves)
@@ -75,8 +75,8 @@ def ended(boot, by):
     if leaves:
         then = "gone on to its next request" + by_port
     elif timer.exhausted():
-        then = "given up with %s" % ("PXE-E35" if transfer.opened else "PXE-E32")
-    elif transfer.opened:
+        then = "given up with %s" % ("PXE-E32" if transfer.state < tftp.RECEIVING else "PXE-E35")
+    elif transfer.state >= tftp.RECEIVING:
         then = "sent the ACK of block %d again" % transfer.blocks
     else:
         sent = sum(len(record["requests"]) for record in boot.records)
