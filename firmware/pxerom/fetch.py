@@ -10,7 +10,6 @@ file. Here they are put together, and each thing that happens becomes an event.
 4. Whatever happens, the sockets are closed and the sink is whole or untouched.
 """
 
-from pxerom import sink as sinks
 from pxerom import tftp
 from pxerom.failure import Ended, Failure, Refused, of_error, printable
 from pxerom.image import Image
@@ -72,18 +71,12 @@ class Fetch:
                 from pxerom.fetch_end import dally
 
                 dally(self)
-        except Failure as failure:
-            status = failure.status(self._uefi)
-        except (KeyboardInterrupt, Ended) as end:
+        except (Failure, MemoryError, KeyboardInterrupt, Ended) as end:
             from pxerom import fetch_end
 
-            ended = fetch_end.ended(self, getattr(end, "by", "user"))
-            if not image and ended["by"] == "bench":
-                failure = fetch_end.timed_out(self, "the bench's time was up")
+            failure, ended = fetch_end.why(self, end, image)
+            if failure:
                 status = failure.status(self._uefi)
-        except MemoryError:
-            failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours", "no_memory")
-            status = failure.status(self._uefi)
         finally:
             sink.abort()
             self.net.close()
@@ -149,23 +142,13 @@ class Fetch:
         began = self.net.now()
         try:
             self._run()
-        except (sinks.Full, MemoryError):
-            record["outcome"] = "refused"
-            self._tell(transfer.abort(3, "Disk full or allocation exceeded"), transfer.peer)
-            raise
-        except Failure as failure:
+        except (Failure, MemoryError, KeyboardInterrupt, Ended) as end:
+            from pxerom.tftp_hazards import last_packet
+
+            record["outcome"], packet, peer = last_packet(transfer, end)
             if transfer.error:
-                record["outcome"] = "error"
                 self._refused_by_server()
-            elif failure.code not in ("PXE-E32", "PXE-E35"):
-                record["outcome"] = "refused"
-            # Else `reply` is an ACK that has gone out.
-            if transfer.sent_error or transfer.error:
-                self._tell(transfer.reply, transfer.reply_to)
-            raise
-        except (KeyboardInterrupt, Ended):
-            record["outcome"] = "aborted"
-            self._tell(transfer.abort(0, "TFTP Aborted"), transfer.peer)
+            self._tell(packet, peer)
             raise
         finally:
             record.update(transfer.figures())

@@ -28,6 +28,19 @@ def dally(boot):
             return
 
 
+def why(boot, end, image):
+    """(Failure or None, the result's `ended` or None) of a boot that `end`, an exception, ended.
+    `image`: what was fetched, or None."""
+    if isinstance(end, Failure):
+        return end, None
+    if isinstance(end, MemoryError):
+        text = "Not enough memory for such blocks"
+        return Failure("PXE-E3A", text, "ours", "no_memory"), None
+    told = ended(boot, getattr(end, "by", "user"))
+    late = not image and told["by"] == "bench"
+    return timed_out(boot, "the bench's time was up") if late else None, told
+
+
 def timed_out(boot, why):
     """The Failure of a time-out: PXE-E32 until the first reply, PXE-E35 after it (R-TFTP-73)."""
     transfer = boot.transfer

@@ -1,4 +1,4 @@
-"""How a hazard fails a transfer: its PXE code, the ERROR that an RFC client sends, what is said.
+"""How a transfer fails: each hazard's PXE code, the ERROR that an RFC client sends, the words.
 
 Loaded when a transfer has failed, and not before. What a hazard is, and when it is one: `tftp`.
 """
@@ -41,3 +41,19 @@ def failure(hazard, values):
     detail %= values
     message = _ERRORS.get(int(number), detail)
     return Failure("PXE-" + code, detail, None, hazard), {"error": int(number), "message": message}
+
+
+def last_packet(transfer, end):
+    """(outcome, packet, peer) of a transfer that `end`, an exception, has ended: what the record
+    says, and what the peer is owed, or None."""
+    if isinstance(end, MemoryError) or getattr(end, "reason", "") == "cannot_write":
+        packet = transfer.abort(3, "Disk full or allocation exceeded")
+        return "refused", packet, transfer.peer
+    if not isinstance(end, Failure):
+        return "aborted", transfer.abort(0, "TFTP Aborted"), transfer.peer
+    outcome = "timeout" if end.reason in ("no_reply", "stopped") else "refused"
+    if transfer.error:
+        outcome = "error"
+    elif not transfer.sent_error:
+        return outcome, None, None  # `reply` is an ACK that has gone out
+    return outcome, transfer.reply, transfer.reply_to
