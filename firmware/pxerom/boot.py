@@ -39,13 +39,13 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 
 def _check(job):
     if job.get("lease") not in (None, "dhcp", "static", "stack"):
-        raise Refused(2, "The job's lease must be dhcp, static or stack.")
+        raise Refused("The job's lease must be dhcp, static or stack.")
     menu = job.get("menu")
     if menu is not None and menu != "first" and (type(menu) is not int or menu < 1):
-        raise Refused(2, "The job's menu must be a number from 1, or first.")
+        raise Refused("The job's menu must be a number from 1, or first.")
     uuid = job.get("uuid")
     if uuid is not None and not runtime.is_uuid(uuid):
-        raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
+        raise Refused("The job's uuid must have 32 hexadecimal digits.")
     for name in ("server", "proxy"):
         if job.get(name) is not None:
             unicast(job[name])
@@ -116,7 +116,7 @@ class _Job:
         finally:
             net.close()
             net.flush()
-            nic.give_back()
+            nic.restore()
         return self.result
 
     def _connect(self):
@@ -128,7 +128,7 @@ class _Job:
         try:
             return link.connect({"interface": self.job.get("interface")}, self.on_wait, True), None
         except ValueError as error:
-            raise Refused(2, "%s." % error)
+            raise Refused("%s." % error)
         except LinkDown as down:
             return None, down
 
@@ -221,7 +221,7 @@ class _Job:
             return
         lease["released"] = True
         net.close()
-        nic.let_go()
+        nic.lease_released()
         sent = dict(
             self.result["dhcp"][-1],
             message="RELEASE",

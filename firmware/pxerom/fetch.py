@@ -114,7 +114,7 @@ class Fetch:
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:
-                raise Refused(2, "Cannot ask for %s: %s." % (filename, error))
+                raise Refused("Cannot ask for %s: %s." % (filename, error))
             self.transfer = transfer
             self._request = request
             self._record = {

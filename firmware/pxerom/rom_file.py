@@ -59,7 +59,7 @@ def load(rom, boots=False):
             raise _unfit("is damaged, or was changed after it was checked")
         return unfold(tree, boots)
     except ValueError as error:
-        raise Refused(2, "The ROM file is not right: %s." % error)
+        raise Refused("The ROM file is not right: %s." % error)
     finally:
         if rom_check:
             forget("rom_check")

@@ -174,7 +174,7 @@ class FakeLan:
 
     def open(self, port, address=None):
         if port in self.taken:
-            raise Refused(3, "UDP port %d is in use" % port)
+            raise Refused("UDP port %d is in use" % port, 3)
         self.port = port
         self.bound = address
 
@@ -222,7 +222,7 @@ class FakeLan:
     def limits(self):
         return []
 
-    def let_go(self):
+    def lease_released(self):
         self.log.append(("let go",))
 
     def find_address(self):
@@ -245,7 +245,7 @@ class FakeLan:
     def route(self, host, gateway):
         self.log.append(("route", host, gateway))
 
-    def give_back(self):
+    def restore(self):
         self.log.append(("give back",))
 
 
