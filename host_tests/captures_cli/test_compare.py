@@ -243,7 +243,7 @@ def test_command_lists_differences_with_exit_code_1_and_as_json():
     (("ipxe-boot1.pcap.gz", "ipxe-boot2.pcap.gz", "--boot", "2"), "has 1 boot, no boot 2"),
     (("ipxe-boot1.pcap.gz", "ipxe-boot1.pcap.gz", "--file", "x"), "no request for x"),
     (("ipxe-boot1.pcap.gz", "ipxe-boot1.pcap.gz", "--rom", "none"), "no ROM called none"),
-    (("ipxe-boot1.pcap.gz", "ipxe-boot1.pcap.gz", "--ms", "-1"), "--ms 0 to"),
+    (("ipxe-boot1.pcap.gz", "ipxe-boot1.pcap.gz", "--ms", "-1"), "0<=x<=3600000"),
 ])  # fmt: skip
 def test_command_refuses_in_one_sentence_with_exit_code_2(words, reason):
     done = _run(*words)

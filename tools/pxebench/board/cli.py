@@ -11,7 +11,7 @@ import click
 
 from pxebench import outputs
 from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, show
-from pxebench.options import CONFIG, KIND, milliseconds, read_config
+from pxebench.options import CONFIG, KIND, Seconds, read_config
 
 _PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
 
@@ -158,7 +158,7 @@ def deploy(port, kind, config, roms, no_compile, dry_run):
 @click.option("--rom", default="intel-undi", show_default=True, metavar="ID|FILE.json")
 @click.option("--mount", is_flag=True, help="Take pxerom from this PC; leave the flash alone.")
 @click.option("-o", "--out", metavar="FILE", help="Store the file, on this PC.")
-@click.option("--max-time", type=float, metavar="SECONDS", help="End the boot after so long.")
+@click.option("--max-time", type=Seconds(), help="End the boot after so long.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
 @click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
 @click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
@@ -171,7 +171,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
     from pxebench.endpoints import open_endpoint
     from pxebench.running import run_job
 
-    max_time_ms = milliseconds("--max-time", max_time)
+    max_time_ms = max_time
     outputs.check({"--out": out, "--json": json_path, "--pcap": pcap})
     settings = read_config(config)
     if wanted.endswith(".json") and "://" not in wanted:
@@ -199,7 +199,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
             trace=pcap is not None,
         )
     endpoint = open_endpoint("serial:" + port, config=settings, mount=mount, kind=kind)
-    return run_job(endpoint, "serial", todo, flat, json_path, pcap, quiet)
+    return run_job(endpoint, todo, flat, json_path, pcap, quiet)
 
 
 def _read_job(path):

@@ -17,10 +17,10 @@ import time
 from pxebench import job
 from pxebench.board import kinds
 from pxebench.board.connection import Board, last_line
-from pxebench.endpoints import Listener, Menu, completed
+from pxebench.endpoints import Listener, Menu, completed, ended_by
 from pxebench.endpoints.signals import Signals
 from pxebench.endpoints.stream import Sequence
-from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, show
+from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, show
 
 _LINK_S = 120.0  # from the start of a job to its first event: Wi-Fi, and a slow DHCP server
 _SILENCE_S = 12.0  # the longest pause of a board that runs a job
@@ -237,9 +237,7 @@ class _Job:
         if result is None:
             if not self.ended_by:
                 raise self._died(f"stopped with {last_line(trouble)}" if trouble else "just ended")
-            ended = {"by": self.ended_by, "after_ms": self.witness.at_ms, "next": None}
-            result = self.witness.result(ended)
-            result["rom"] = result["rom"] or rom_id(self.wanted)
+            return ended_by(self.ended_by, self.witness, self.wanted, "serial")
         return completed(result, "serial", listener.start)
 
     def _interrupted(self):

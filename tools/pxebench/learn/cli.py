@@ -27,7 +27,7 @@ _WIDTH = 99
 @click.option("--client", metavar="MAC|IP", help="The client, where there are several.")
 @click.option(
     "--stage",
-    type=int,
+    type=click.IntRange(1),
     default=1,
     show_default=True,
     metavar="N",
@@ -50,8 +50,6 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
     """
     from pxebench.learn import learner
 
-    if stage < 1:
-        raise Refused(f"--stage takes 1 or more, not {stage}.")
     outputs.check({"-o": out, "--json": json_path})
     for path in captures:
         if os.path.exists(out) and os.path.exists(path) and os.path.samefile(path, out):
