@@ -9,7 +9,7 @@
 import sys
 
 from pxerom import runtime, sink
-from pxerom.failure import Ended, Failure, Refused
+from pxerom.failure import Ended, Failure, NoMemory, Refused
 from pxerom.fetch import Fetch
 from pxerom.job import load_rom, max_time_ms, start, unicast
 from pxerom.runtime import ticks_diff
@@ -155,7 +155,7 @@ class _Job:
         except Failure as error:
             failure = error
         except MemoryError:
-            failure = Failure("PXE-E3A", "Not enough memory for all that servers offered", "ours")
+            failure = NoMemory("Not enough memory for all that servers offered")
         except Ended:
             self.result["ended"] = lease.ended("bench")
             failure = Failure("PXE-E51", "The bench's time was up before the file", "ours")

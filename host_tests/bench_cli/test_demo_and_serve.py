@@ -123,11 +123,13 @@ def test_serve_that_cannot_is_one_sentence(bench, tmp_path):
 @pytest.fixture
 def desk():
     """(a client's socket, the address of `pxebench serve`) for a folder with small.bin."""
-    with servers.folder({"small.bin": FILES["small.bin"]}) as folder:
-        with servers.pxebench(folder) as server:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-                client.settimeout(5)
-                yield client, (server.host, server.port)
+    with (
+        servers.folder({"small.bin": FILES["small.bin"]}) as folder,
+        servers.pxebench(folder) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(5)
+        yield client, (server.host, server.port)
 
 
 def _no_answer(client):

@@ -153,10 +153,14 @@ def load_rom(wanted):
     """
     from pxerom import rom_check
 
-    if ("/" in wanted or wanted.endswith(".json")) and os.path.exists(wanted):
+    if "/" in wanted or wanted.endswith(".json"):
+        if not os.path.exists(wanted):
+            raise Refused(f"Cannot read {show(wanted)}: there is no such file.")
         # A device or a huge file never gets to the parser.
         if not os.path.isfile(wanted) or os.path.getsize(wanted) > _MAX_ROM_BYTES:
             raise Refused(f"{show(wanted)} is no ROM file.")
+    elif not os.path.isfile(os.path.join(rom_check.folder(), wanted + ".json")):
+        raise Refused(f"There is no ROM called {show(wanted)}; `pxebench roms` lists them.")
     try:
         rom = rom_check.read(wanted)
         if isinstance(rom, dict) and "flat" in rom:
@@ -167,15 +171,6 @@ def load_rom(wanted):
         rom_check.flatten(rom)
         return rom
     except rom_check.RomFileError as error:
-        if not error.path:  # the file as a whole: the message names it
-            message = str(error)
-            if message.startswith("there is no ROM"):
-                message += "; `pxebench roms` lists them"
-            if message.startswith("expected"):
-                message = f"{wanted} is no ROM: {message}"
-            if not message.startswith(wanted):  # a path begins as it is written
-                message = message[:1].upper() + message[1:]
-            raise Refused(one_sentence(message)) from None
         raise Refused(one_sentence(f"ROM {wanted}: {error}")) from None
 
 

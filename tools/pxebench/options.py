@@ -130,7 +130,7 @@ ENDPOINT = [
     KIND,
 ]
 OUTPUT = [
-    click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed)."),
+    click.option("-o", "--out", metavar="FILE|-", help="Store the file (else it is only hashed)."),
     click.option("--max-bytes", type=Size(), help="Refuse a file that is larger."),
     click.option(
         "--max-time",

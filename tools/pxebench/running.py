@@ -19,7 +19,7 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=Non
     from pxebench.record import Record, client_address, command
     from pxebench.view import View
 
-    to_stdout = json_path == "-"
+    to_stdout = "-" in (json_path, todo["sink"].get("path"))
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
@@ -37,12 +37,9 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=Non
 
         capture = Capture(client or "0.0.0.0", rom)
         listeners.append(capture.event)
-    stored = (
-        todo["sink"].get("path") if not endpoint.elsewhere else None
-    )  # on a board, it is there
     try:
-        with outputs.claimed(stored):
-            result = _run(run or endpoint, endpoint.kind, todo, known, listeners)
+        with outputs.to_stdout(todo) as wanted, outputs.claimed(wanted["sink"].get("path")):
+            result = _run(run or endpoint, endpoint.kind, wanted, known, listeners)
     finally:
         view.close()
 

@@ -57,7 +57,7 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
     samples = [learner.sample(path, client, stage) for path in captures]
     learned = learner.learn(samples, rom_id or _id(out), name)
     flat(learned.rom)  # what does not load is not written
-    outputs.store("-o", out, lambda: _write(out, learned.rom))
+    outputs.store_text("-o", out, json.dumps(learned.rom, indent=1) + "\n")
     if json_path:
         result = {
             "schema": 1,
@@ -71,7 +71,7 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
         }
         outputs.store_json(json_path, result)
     if json_path != "-":
-        _tell(learned, out)
+        _tell(learned, out, sys.stderr if out == "-" else sys.stdout)
     return EXIT_OK
 
 
@@ -79,22 +79,17 @@ def _id(path):
     # An id that a hand can type, from a file's name.
     name = os.path.basename(path)
     plain = re.sub(r"[^a-z0-9]+", "-", name.removesuffix(".json").lower()).strip("-")
-    return plain or "learned"
+    return plain if plain and path != "-" else "learned"
 
 
-def _write(path, rom):
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(rom, file, indent=1)
-        file.write("\n")
-
-
-def _tell(learned, out):
+def _tell(learned, out, stream):
     from pxebench.roms.known import evidence_words, facts, option_words, port_words
     from pxebench.view import Writer
 
-    say = Writer(sys.stdout)
+    say = Writer(stream)
     rom = learned.rom
-    say.line(f"Learned {rom['id']} and wrote it to {show(out)}: {evidence_words(rom)}.")
+    place = outputs.STDOUT_NAME if out == "-" else show(out)
+    say.line(f"Learned {rom['id']} and wrote it to {place}: {evidence_words(rom)}.")
     for source in rom["sources"]:
         say.line(f"  from    {show(source)}")
     for note in learned.notes:
