@@ -48,6 +48,7 @@ What a user typed wrong is a `Refused` with exit code 2, what the bench lacks on
 carry one sentence.
 """
 
+import copy
 import os
 
 EXIT_OK = 0  # booted
@@ -57,6 +58,39 @@ EXIT_BENCH = 3  # the bench itself is not in order
 EXIT_INTERRUPTED = 130  # Ctrl-C
 
 SCHEMA = 1  # of events and results; another number is another shape
+
+# A result and a transfer of it, as nobody has said anything of them yet: the shapes' one owner on
+# the host.  The firmware's is `pxerom.fetch`; a test holds the two equal.
+RESULT = {
+    "schema": SCHEMA,
+    "outcome": "failed",
+    "status": None,
+    "ended": None,
+    "rom": None,
+    "transfers": [],
+    "image": None,
+    "faults": None,
+}
+TRANSFER = {
+    "purpose": None,
+    "file": None,
+    "server": None,
+    "server_port": None,
+    "server_tid": None,
+    "requests": [],
+    "oack": None,
+    "outcome": "ended",
+    "error": None,
+    "blocks": 0,
+    "bytes": 0,
+    "retransmits": 0,
+    "duplicates": 0,
+    "foreign": 0,
+    "unreachable": 0,
+    "blksize": None,
+    "windowsize": None,
+    "elapsed_ms": 0,
+}
 
 # A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
 FILE_NAME_MAX = 127
@@ -321,13 +355,10 @@ class Witness:
     def result(self, ended):
         """The result of a job that was ended before it could give one."""
         return {
-            "schema": SCHEMA,
-            "outcome": "failed",
-            "status": None,
+            **RESULT,
             "rom": self.start.get("rom"),
             "transfers": [self.transfers[index] for index in sorted(self.transfers)],
             "lease": self.lease,
-            "image": None,
             "ended": ended,
         }
 
@@ -340,34 +371,13 @@ def whole(result):
             f"not {SCHEMA}: it is another version of pxerom.",
             EXIT_BENCH,
         )
-    empty = {"status": None, "rom": None, "transfers": [], "image": None, "ended": None}
-    empty["faults"] = None
-    result = {**empty, **result}
+    result = {**copy.deepcopy(RESULT), **result}
     result["transfers"] = [{**_empty_transfer(), **transfer} for transfer in result["transfers"]]
     return result
 
 
 def _empty_transfer():
-    return {
-        "purpose": None,
-        "file": None,
-        "server": None,
-        "server_port": None,
-        "server_tid": None,
-        "requests": [],
-        "oack": None,
-        "outcome": "ended",
-        "error": None,
-        "blocks": 0,
-        "bytes": 0,
-        "retransmits": 0,
-        "duplicates": 0,
-        "foreign": 0,
-        "unreachable": 0,
-        "blksize": None,
-        "windowsize": None,
-        "elapsed_ms": 0,
-    }
+    return copy.deepcopy(TRANSFER)
 
 
 # ---- words

@@ -60,7 +60,9 @@ ARCHITECTURES = {
     "riscv64-efi": 27,
 }
 LEASES = ("dhcp", "static", "stack")
-_EMPTY = {"lease": None, "boot": None, "offers": [], "dhcp": [], "menu": None, "warnings": []}
+# What a boot adds to `job.RESULT`.
+RESULT = {"lease": None, "boot": None, "offers": [], "dropped": {"count": 0, "reasons": {}},
+          "dhcp": [], "menu": None, "warnings": []}  # fmt: skip
 
 
 def boot_job(rom, interface, **given):
@@ -163,6 +165,4 @@ def mask_bits(mask):
 
 def whole(result):
     """A boot's result with every field of it there, whatever the firmware left out."""
-    empty = copy.deepcopy(_EMPTY)
-    empty["dropped"] = {"count": 0, "reasons": {}}
-    return {**empty, **result}
+    return {**copy.deepcopy(RESULT), **result}
