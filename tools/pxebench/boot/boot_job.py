@@ -79,8 +79,8 @@ def boot_job(rom, interface, **given):
 
 def flat(rom):
     """The checked form of a ROM with the screen of a boot; `Refused` when it cannot boot."""
+    import pxerom.job
     from pxerom import failure
-    from pxerom.job import load_rom as load_rom_of_board
 
     if value(rom.get("dhcp")) is None:
         can = ", ".join(name for name in ids() if value(load_rom(name).get("dhcp")))
@@ -89,7 +89,7 @@ def flat(rom):
             f"These can: {can}."
         )
     try:
-        return load_rom_of_board(rom, True)[0]
+        return pxerom.job.load_rom(rom, True)[0]
     except failure.Refused as refusal:
         raise Refused(one_sentence(refusal.message)) from None
 

@@ -15,8 +15,8 @@ _CLIENT_KINDS = ("ACK", "ERROR")  # what answers a server
 class Conversation:
     """One transfer, from its first RRQ.  `client`, `server`: IPv4 as text; `server_port`: where
     the RRQ went; `requests`: its RRQ Packets; `packets`: all Packets of it in order, RRQs, ICMP
-    and strangers' included (`packet.out`: the client sent it); `tid`: the server's port that the
-    client settled on, or None."""
+    and those of unknown TIDs included (`packet.out`: the client sent it); `tid`: the server's port
+    that the client settled on, or None."""
 
     def __init__(self, packet):
         self.client = packet.src

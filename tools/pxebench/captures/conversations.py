@@ -18,7 +18,7 @@ Files are read by `packets`, payloads by `messages`; comparing, learning and rep
    knows its TID, else to the latest.
 """
 
-from pxebench.captures import packets as files
+from pxebench.captures import packets
 from pxebench.captures.conversation import Conversation
 from pxebench.captures.messages import dhcp, is_request
 from pxebench.job import Refused, show
@@ -147,8 +147,8 @@ class Capture:
     @property
     def notes(self):
         """What a reader must know of the file, as sentences."""
-        packets = "packet belongs" if self.strays == 1 else "packets belong"
-        strays = f"{self.strays} {packets} to a transfer whose request is not in the file."
+        belong = "packet belongs" if self.strays == 1 else "packets belong"
+        strays = f"{self.strays} {belong} to a transfer whose request is not in the file."
         return self.file.notes + ([strays] if self.strays else [])
 
     def client(self, wanted=None):
@@ -180,7 +180,7 @@ def _merged(clients):
 
 def read(path):
     """The `Capture` in a pcap or pcapng file; raises Refused when it cannot be read."""
-    return group(files.read(path))
+    return group(packets.read(path))
 
 
 def group(file):

@@ -7,7 +7,7 @@ The captures are read by `conversations`; the command and its picture are `cli`.
 
 1. What the client does is compared; what the server does (its TIDs, its times, a DATA that it
    sends once more) is not the client's, and at most a note.  So is the answer to such a packet.
-2. Packets that cross on the wire are put in the order of question and answer before.
+2. Packets that cross on the wire are put in the order of packet and reply first.
 3. A time is that since the client's last packet, or since the server's: one of them must agree,
    within `Tolerance`.  What a person or a program types between two files is no time of a ROM.
 4. What a ROM file calls random is compared by its rule: does the port change, and is it in range.

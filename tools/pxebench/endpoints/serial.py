@@ -1,7 +1,7 @@
 """The endpoint on a board: a job goes over the serial line, its events come back on it.
 
 The board runs `pxerom` from its flash or, mounted, from this PC; its link comes up by its own
-`link` module. The line itself is `boards.connection`.
+`link` module. The line itself is `board.connection`.
 
 1. Ctrl-C goes to the board, which ends in good order; a second one does not wait for it.
 2. A board says that it lives every two seconds while a job runs: silence has an end.
@@ -119,7 +119,7 @@ def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys
     """Run the job `wanted` on the board; see `endpoints` for the contract.
 
     `config`: what would stand in the board's config.json, or None for the one that does;
-    `mount`: take pxerom from the PC, over the line; `kind`: the id of a `boards.Kind`. A file
+    `mount`: take pxerom from the PC, over the line; `kind`: the id of a `board.kinds.Kind`. A file
     that the job stores goes to the PC, by way of the line.
     """
     from pxebench.board import deploy

@@ -2,9 +2,7 @@
 
 import click
 
-from pxebench import job, outputs
-from pxebench.faults import fault_options
-from pxebench.faults import parse as parse_faults
+from pxebench import faults, job, outputs
 from pxebench.options import (
     ENDPOINT,
     OUTPUT,
@@ -36,7 +34,7 @@ from pxebench.settings import adjust
     "--retries", type=click.IntRange(0, 1000), metavar="N", help="How often to send again. *"
 )
 @click.option("--no-tsize", is_flag=True, help="Do not ask for the size. *")
-@fault_options
+@faults.fault_options
 def fetch(
     url, rom, endpoint, interpreter, mount, config, kind, out, json_path, pcap, quiet, **given
 ):
@@ -61,7 +59,7 @@ def fetch(
         "max_bytes": given["max_bytes"],
         "max_time_ms": given["max_time"],
         "trace": bool(pcap or given["server_pcap"]),
-        "faults": parse_faults(given["faults"], given["seed"]),
+        "faults": faults.parse(given["faults"], given["seed"]),
     }
     outputs.check({"--out": out, "--json": json_path, "--pcap": pcap})
 

@@ -129,10 +129,10 @@ def learn(samples, rom_id, name=None):
     tftp, retry = {}, {}
     tftp["requests"] = _requests(known, talks, rows, sightings)
     _look(samples, known, tftp["requests"], sightings)
-    ladders = _ladders(samples, known)
+    retries = _retries(samples, known)
     if len(known) > 1:
-        retry["size"] = _phase("size", ladders, known, sightings, ("next", "fail"))
-    retry["open"] = _phase("open", ladders, known, sightings, ("fail",), retry.get("size"))
+        retry["size"] = _phase("size", retries, known, sightings, ("next", "fail"))
+    retry["open"] = _phase("open", retries, known, sightings, ("fail",), retry.get("size"))
     retry["read"] = _read(samples, retry["open"], sightings)
     tftp["retry"] = retry
     tftp["on"] = _on(known, sightings)
@@ -282,8 +282,8 @@ def _probe_on(known, entries, sightings):
             entries[index]["on"] = on
 
 
-def _ladders(samples, known):
-    # {"size": [Ladder], "open": [Ladder]}
+def _retries(samples, known):
+    # {"size": [RetryRow], "open": [RetryRow]}
     found = {"size": [], "open": []}
     for taken in samples:
         for boot in taken.boots:
@@ -291,16 +291,16 @@ def _ladders(samples, known):
                 after = boot[number + 1] if number + 1 < len(boot) else None
                 place = taken.place(talk.packets[0])
                 phase = "size" if _index(talk, known) < len(known) - 1 else "open"
-                found[phase] += waits.request_ladders(talk, after, taken.until, place)
+                found[phase] += waits.request_retries(talk, after, taken.until, place)
     return found
 
 
-def _phase(phase, ladders, known, sightings, words, like=None):
+def _phase(phase, retries, known, sightings, words, like=None):
     field = f"tftp.retry.{phase}"
-    own = ladders[phase]
+    own = retries[phase]
     usual = _bare_waits(like) if like else _told(known)
     spec = {"waits_ms": waits.table(f"{field}.waits_ms", own, sightings, _BLACKHOLE, usual)}
-    endings = {ladder.ending: ladder.place for ladder in own if ladder.ending}
+    endings = {row.ending: row.place for row in own if row.ending}
     if "next" in endings and "next" in words:
         spec["then"] = observed("next", f"the next request followed: {endings['next']}")
     elif endings:
@@ -332,14 +332,14 @@ def _read(samples, like, sightings):
     for taken in samples:
         for boot in taken.boots:
             for talk in boot:
-                least_ms = max(least_ms, waits.patience_ms(talk))
+                least_ms = max(least_ms, waits.longest_wait_ms(talk))
                 place = taken.place(talk.packets[0])
-                ladders, gave_up = waits.read_ladders(talk, taken.until, place)
-                found += ladders
+                retries, gave_up = waits.read_retries(talk, taken.until, place)
+                found += retries
                 if gave_up:
                     word = reactions.error_words(gave_up)
                     sightings.see("tftp.on.give_up", word, place)
-                elif any(ladder.ending == "quiet" for ladder in ladders):
+                elif any(row.ending == "quiet" for row in retries):
                     sightings.see("tftp.on.give_up", "silent", place)
     field = "tftp.retry.read.waits_ms"
     usual = _bare_waits(like)

@@ -1,4 +1,4 @@
-"""`pxebench serve`: what the bench's TFTP server takes; the server itself is `serve`."""
+"""`pxebench serve`: what the bench's TFTP server takes; the server itself is `server`."""
 
 import click
 
