@@ -3,7 +3,8 @@
 The shapes stand here and nowhere else on the host; the firmware's side of them is `pxerom.agent`.
 This module opens no socket but the resolver's and runs nothing: `settings` adjusts a ROM,
 `endpoints` runs a job, `view` and `captures.pcap` show its events.  URLs follow RFC 3617, ROM
-files `firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in `boot/boot_job.py`.
+files `firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in
+`boot/boot_job.py`.
 
 A **job** (one JSON object, one line):
 
