@@ -10,7 +10,8 @@ from pxebench.boot import boot_job
 
 from host_tests.core import bootrun
 from host_tests.core.check import rom
-from host_tests.core.fakenet import HOST, FileServer, Run, Tape, error, pattern, silence
+from host_tests.core.fakenet import HOST, FileServer, Run, Tape, pattern, silence
+from host_tests.core.packets import error
 
 
 def _run(server, **more):

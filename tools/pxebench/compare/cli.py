@@ -90,7 +90,7 @@ def _side(path, client_name, boot_number, stage, file_name, notes):
     known = [client for client in capture.clients if client_name and client.is_(client_name)]
     one = len([client for client in capture.clients if client.conversations]) == 1
     client = capture.client(None if one and not known else client_name)
-    notes += [f"{place}: {note}" for note in capture.notes if _matters(note, client)]
+    notes += [f"{place}: {note}" for note in capture.notes_on(client)]
     boots = [programs for programs in client.power_ons() if any(talks for _, talks in programs)]
     boots = boots or client.power_ons()
     number = boot_number or 1
@@ -121,16 +121,6 @@ def _side(path, client_name, boot_number, stage, file_name, notes):
         if not talks:
             raise Refused(f"{place} has no request for {show(file_name)}.")
     return Side(dhcp, talks, client, count)
-
-
-def _matters(note, client):
-    # IPv6 is not the client's, and of DATA the header is enough.
-    from pxebench.captures.messages import tftp
-
-    if "cut short" in note:
-        packets = [packet for talk in client.conversations for packet in talk.packets]
-        return any(packet.cut and tftp(packet).kind != "DATA" for packet in packets)
-    return "IPv6" not in note
 
 
 def _as_json(found, paths, sides, tolerance):

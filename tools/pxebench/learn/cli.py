@@ -16,7 +16,7 @@ import sys
 import click
 
 from pxebench import outputs
-from pxebench.job import EXIT_OK, Refused, flat, show
+from pxebench.job import EXIT_OK, Refused, flat, show, value
 
 _WIDTH = 99
 
@@ -83,7 +83,7 @@ def _id(path):
 
 
 def _tell(learned, out, stream):
-    from pxebench.roms.known import evidence_words, facts, option_words, port_words
+    from pxebench.roms.known import evidence_words, facts
     from pxebench.view import Writer
 
     say = Writer(stream)
@@ -94,8 +94,8 @@ def _tell(learned, out, stream):
         say.line(f"  from    {show(source)}")
     for note in learned.notes:
         say.line(f"  note    {show(note)}")
-    say.line(f"  ports   {port_words(rom)}")
-    say.line(f"  asks    {show(option_words(rom))}")
+    say.line(f"  ports   {_ports(rom)}")
+    say.line(f"  asks    {show(_asks(rom))}")
     for fact in facts(rom):
         if ".on." not in fact.path or fact.mark == "assumed":
             continue
@@ -115,6 +115,25 @@ def _tell(learned, out, stream):
             say.line(title)
             for sentence in sentences:
                 say.line(f"- {show(sentence)}")
+
+
+def _ports(rom):
+    # One RRQ shows one port: what is assumed of the rule is no finding.
+    from pxebench.roms.known import is_assumed, port_words
+
+    rule = rom["udp"]["source_port"]
+    if not is_assumed(rule["policy"]):
+        return port_words(rom)
+    seen = f"from {value(rule['first'])} on; how they go on is not known"
+    known = "not known" if is_assumed(rule["first"]) else seen
+    return f"{known} (assumed: {port_words(rom)})"
+
+
+def _asks(rom):
+    from pxebench.roms.known import is_assumed, option_words
+
+    unknown = any(is_assumed(request["options"]) for request in rom["tftp"]["requests"])
+    return f"not known (assumed: {option_words(rom)})" if unknown else option_words(rom)
 
 
 def _advice(assumed):

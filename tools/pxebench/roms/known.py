@@ -101,6 +101,11 @@ def option_words(rom):
     return "; then ".join(requests)
 
 
+def is_assumed(fact):
+    """True for a fact that nobody has seen."""
+    return isinstance(fact, dict) and fact.get("evidence") == "assumed"
+
+
 def evidence_words(rom):
     """`31 of 35 facts learned, 4 assumed`; `roms show` tells the other marks apart."""
     found = counts(rom)
