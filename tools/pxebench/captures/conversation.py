@@ -16,9 +16,9 @@ _WRITER_KINDS = ("DATA", "ERROR")
 
 class Conversation:
     """One transfer, from its first RRQ or WRQ.  `client`, `server`: IPv4 as text; `server_port`:
-    where the RRQ went; `requests`: its RRQ Packets; `packets`: all Packets of it in order, RRQs, ICMP
-    and those of unknown TIDs included (`packet.out`: the client sent it); `tid`: the server's port
-    that the client settled on, or None."""
+    where the RRQ went; `requests`: its RRQ Packets; `packets`: all Packets of it in order,
+    RRQs, ICMP and those of unknown TIDs included (`packet.out`: the client sent it); `tid`: the
+    server's port that the client settled on, or None."""
 
     def __init__(self, packet):
         self.client = packet.src

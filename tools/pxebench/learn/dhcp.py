@@ -14,6 +14,7 @@ from pxebench.learn.sightings import derived, observed
 from pxebench.learn.waits import RetryRow, table
 
 _OWN = {50: "<address>", 54: "<server>", 53: "<type>"}
+_TEXTS = (12, 15, 17, 43, 60, 66, 67, 77)  # texts, where they are no bytes
 _NUMBERS = (57,)  # two bytes that a reader would write as a number
 _AT_ONCE_S = 0.15
 _XID_MS = 24 * 3600 * 1000
@@ -102,7 +103,7 @@ def _value(code, content, message):
         return "<arch>"
     if code in _NUMBERS and len(content) == 2:
         return int.from_bytes(content, "big")
-    if code in (12, 60, 77) and content and all(32 <= byte < 127 for byte in content):
+    if code in _TEXTS and content and all(32 <= byte < 127 for byte in content):
         text = content.decode("ascii")
         arch = message.option(93)
         if arch is not None and len(arch) == 2:
