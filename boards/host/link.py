@@ -103,7 +103,7 @@ class Interface(Nic):
         return Wire(self, ttl, trace)
 
     def take(self, ip, mask, gateway):
-        """Put an address on the interface, until `give_back`; after `life_s` the kernel takes it
+        """Put an address on the interface, until `restore`; after `life_s` the kernel takes it
         off by itself, whatever became of us."""
         self.ip, self.mask, self.gateway = ip, mask, gateway
         bits = sum(bin(int(part)).count("1") for part in mask.split("."))
@@ -125,10 +125,10 @@ class Interface(Nic):
             if _ip("-4 route add %s onlink" % route):
                 self._undo.append("-4 route del %s" % route)
 
-    def let_go(self):
-        """`give_back` comes next."""
+    def released(self):
+        """`restore` comes next."""
 
-    def give_back(self):
+    def restore(self):
         while self._undo:
             _ip(self._undo.pop())
 
