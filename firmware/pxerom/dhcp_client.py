@@ -248,13 +248,17 @@ class DhcpClient:
         # R-PXE-28, for the ROMs that ask; and EDK2 declines what is no host's address.
         ip = ack.reply.yiaddr
         own = self.spec["decline"]
-        kind = dhcp_remarks.not_a_host(ip, mask)
-        what = "%s is the %s address of its network (mask %s)" % (ip, kind, mask)
-        if kind and own and own["not_a_host"] == "yes":
-            self._decline(ack)
-            raise Failure(own["code"], "%s, so the ROM declined it" % what, "server")
-        if kind:
-            self.warn("%s, and no host's: this ROM takes it all the same." % what)
+        by_class = _class_mask(ip)
+        for by in (mask, by_class):
+            kind = dhcp_remarks.not_a_host(ip, by)
+            what = "%s is the %s address of a network with the mask %s" % (ip, kind, by)
+            if kind and own and own["not_a_host"] == "yes":
+                if by != mask:
+                    what += ", which is that of its class"
+                self._decline(ack)
+                raise Failure(own["code"], "%s: the ROM declined it" % what, "server")
+            if kind and by == mask:
+                self.warn("%s, and no host's: this ROM takes it all the same." % what)
         probes_ms = self.spec["arp"]["probes_ms"]
         if probes_ms and self.nic.arp(ip, None, probes_ms, self.on_wait):
             self.warn(

@@ -278,8 +278,9 @@ class BootServer:
             client.note(offer)
             return bool(got)
 
-        client.open(_CLIENT)
         for host, port in ways:
+            # To everybody it is DHCP's port, whatever the ROM has for one server.
+            client.open(spec["source_port"] if port == _BINL else _CLIENT)
             if self._ask("discovery", host, port, None, item, take):
                 self.packet = "discovery"
                 return got[0]

@@ -65,6 +65,7 @@ discovery?.waits_ms [1..3600000]
 discovery?.secs [0..65535] null
 discovery?.flags 0|32768 0
 discovery?.xid same|new|zero "same"
+discovery?.source_port 68|4011 68
 discovery?.each first|all "first"
 discovery?.strict yes|no "no"
 discovery?.no_menu first|cancel "first"

@@ -38,6 +38,22 @@ PROGRAMS = {
     "atftp": ("atftp",),
     "curl": ("curl",),
     "busybox": ("busybox",),
+    "ipxe200": ("ipxe-2",),
+    "ovmf26": ("edk2",),
+    "edk2": ("edk2",),
+    "grub214efi": ("edk2", "grub"),
+    "slof": ("slof",),
+    "s390": ("s390x",),
+    "ub25arm64": ("u-boot-2025",),
+    "ublwip": ("u-boot-lwip-2025",),
+    "ubnlwip": ("u-boot-lwip",),
+    "tftphpa73": ("tftp-hpa-7",),
+    "tftphpa73N": ("tftp-hpa-7",),
+    "atftp081": ("atftp",),
+    "atftp081opt": ("atftp",),
+    "curl823": ("curl-8",),
+    "busybox138": ("busybox",),
+    "busybox138blk": ("busybox",),
 }
 # What a guest under emulation may be late by, where it is more than compare's own 60 ms.
 LATE_MS = {"ovmf": 500}
