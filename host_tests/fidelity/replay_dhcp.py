@@ -95,7 +95,7 @@ def rrq_wait(boot):
 
 
 def differences(boot, rom, tolerance, cut=False):
-    """What `compare_dhcp` finds between a captured boot and ours: [(kind, text)]; and ("rrq", text)
+    """What `compare_dhcp` finds between a captured boot and ours, [(kind, text)]; ("rrq", text)
     where the file is asked for at another time after the last answer. `cut`: what ours sends after
     the captured client's last packet is not compared."""
     found = Comparison()
