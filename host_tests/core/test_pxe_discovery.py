@@ -203,6 +203,7 @@ def test_offer_with_option_60_and_no_43_goes_to_4011_though_it_names_a_file():
     network = dhcpd(options=LEASE + PXECLIENT, file=b"x")
     same(Run("intel-undi", network).code(), "PXE-E55")
     same(Run("edk2", network).code(), "PXE-E55")
+    network = dhcpd(options=LEASE + PXECLIENT, siaddr=SERVER, file=b"x")
     same(Run("ipxe", network).client.found, (SERVER, b"x"))
     at_once = dhcpd(options=LEASE + PXECLIENT + _43((6, b"\x08")), file=b"x")
     same(Run("intel-undi", at_once).client.found, (SERVER, b"x"))
