@@ -35,6 +35,13 @@ class Failure(Exception):
         }
 
 
+class NoMemory(Failure):
+    """What servers sent does not fit into this board's memory."""
+
+    def __init__(self, detail):
+        super().__init__("PXE-E3A", detail, "ours", "no_memory")
+
+
 class Ended(Exception):
     """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
 
@@ -42,10 +49,11 @@ class Ended(Exception):
 
 
 class Refused(Exception):
-    """A job that cannot be run. `exit_code`: 2 for what the user gave, 3 for a bench that is not
-    in order (port in use, no permission, target not writable). `reason`: its id, or None."""
+    """A job that cannot be run: one sentence, and the bench's exit code. `exit_code`: 2 for what
+    the user gave, 3 for a bench that is not in order (port in use, no permission). `reason`: its
+    id, or None."""
 
-    def __init__(self, exit_code, message, reason=None):
+    def __init__(self, message, exit_code=2, reason=None):
         super().__init__(message)
         self.exit_code = exit_code
         self.message = message

@@ -21,7 +21,7 @@ _SLICE_MS = const(1000)  # the longest that one receive may last: a watchdog is 
 
 
 class Fetch:
-    """One boot as one ROM. `rom`: from `rom_file.load`; `net`: a `udp.Udp`; `emit`: takes each
+    """One boot as one ROM. `rom`: from `rom_load.load`; `net`: a `udp.Udp`; `emit`: takes each
     event (a dict); `on_wait`: called at least once a second, for a watchdog."""
 
     def __init__(self, rom, net, emit, on_wait=None):
@@ -108,7 +108,7 @@ class Fetch:
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:
-                raise Refused(2, "Cannot ask for %s: %s." % (filename, error))
+                raise Refused("Cannot ask for %s: %s." % (filename, error))
             self.transfer = transfer
             self._request = request
             self._record = {
@@ -127,12 +127,9 @@ class Fetch:
             tsize = transfer.tsize
         if transfer.error:
             raise of_error(transfer.error["code"], transfer.error["message"])
-        raise Failure(
-            "PXE-E38",
-            "The server ignores the options, and the ROM has no other request",
-            None,
-            "no_oack",
-        )
+        from pxerom.fetch_end import no_request
+
+        raise no_request()
 
     def _transact(self):
         # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
@@ -258,7 +255,9 @@ class Fetch:
                 self.tick(now)
             if net.unreachable != self._icmp:
                 self._icmp = net.unreachable
-                self.transfer.unreachable()
+                from pxerom.tftp_quirks import unreachable
+
+                unreachable(self.transfer, self.transfer.state >= tftp.RECEIVING)
             wait_ms = self._wait_ms(now)
             if wait_ms > 0:
                 data = net.receive(self.transfer.recv_size, wait_ms)

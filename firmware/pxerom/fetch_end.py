@@ -1,7 +1,7 @@
 """The end of a boot that is not simply over: a last wait, a time-out, an interrupt."""
 
 from pxerom import tftp
-from pxerom.failure import Failure
+from pxerom.failure import Failure, NoMemory
 from pxerom.runtime import const, ticks_add, ticks_diff
 
 _STEP_MS = const(100)
@@ -34,11 +34,16 @@ def why(boot, end, image):
     if isinstance(end, Failure):
         return end, None
     if isinstance(end, MemoryError):
-        text = "Not enough memory for such blocks"
-        return Failure("PXE-E3A", text, "ours", "no_memory"), None
+        return NoMemory("Not enough memory for such blocks"), None
     told = ended(boot, getattr(end, "by", "user"))
     late = not image and told["by"] == "bench"
     return timed_out(boot, "the bench's time was up") if late else None, told
+
+
+def no_request():
+    """The Failure of a ROM that has no other request for a server that ignores the options."""
+    detail = "The server ignores the options, and the ROM has no other request"
+    return Failure("PXE-E38", detail, None, "no_oack")
 
 
 def timed_out(boot, why):

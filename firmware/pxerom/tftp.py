@@ -167,7 +167,7 @@ class Transfer:
             return DROP
         self._strays += 1
         if self._strays == _MAX_STRAY:
-            self._fail("error", "stray_opcode")
+            self.fail("error", "stray_opcode")
         return self._answer("stray_opcode", data)
 
     def streams(self):
@@ -264,14 +264,6 @@ class Transfer:
         if reaction != "silent" and self.state >= RECEIVING:
             self.reply = self._make_error(reaction)
 
-    def unreachable(self):
-        """An ICMP error came: Failure where the ROM believes it, else nothing (R-SEC-18)."""
-        hazard = "rrq_unreachable" if self.state < RECEIVING else "ack_unreachable"
-        if self.on.get(hazard):
-            self.reply = None
-            self.reply_to = self.peer
-            self._fail(self.on[hazard], hazard)
-
     def abort(self, code, message):
         """The ERROR that tells the peer of a local end (R-TFTP-58); None without a peer."""
         return self._make_error({"error": code, "message": message}) if self.peer else None
@@ -356,7 +348,7 @@ class Transfer:
 
     def _accept(self, data, size):
         # The expected block. Nothing here allocates.
-        self.reply_to = self.peer  # not the last unknown TID: what follows may fail, and say so
+        self.reply_to = self.peer  # an unknown TID may have been the last
         total = self.bytes + size
         if self._most is not None and total > self._most:
             self._too_long(total)
@@ -366,7 +358,7 @@ class Transfer:
                 self._doubt("wrong_size", self.tsize, total)
             self.state = COMPLETE
         elif self.expected == 65535 and self._rollover == "fail":
-            self._fail("error", "rollover")
+            self.fail("error", "rollover")
         if self._sender != self._tid:
             ports = split(self._sender)[1], split(self._tid)[1]
             self._doubt("unknown_tid", self.expected, *ports)
@@ -530,14 +522,17 @@ class Transfer:
         if self.state == LOST and hazard[-5:] in ("_data", "_zero"):
             reaction = "fail" if self.on["late_oack"] == "ack_and_lose" else "ignore"
         if reaction in ("fail", "error") or isinstance(reaction, dict):
-            self._fail(reaction, hazard, *values)
+            self.fail(reaction, hazard, *values)
         return reaction
 
-    def _fail(self, reaction, hazard, *values):
-        # "fail" says nothing to the server, "error" sends the RFC's ERROR, or it is the ROM's own.
+    def fail(self, reaction, hazard, *values):
+        """The hazard ends the transfer: Failure, with the ERROR to send in `reply`: none
+        ("fail"), the RFC's ("error"), or the ROM's own."""
         from pxerom import tftp_hazards
 
         failure, error = tftp_hazards.failure(hazard, values)
+        self.reply = None
+        self.reply_to = self.peer or self.reply_to  # not the last unknown TID
         if reaction != "fail":
             self.reply = self._make_error(error if reaction == "error" else reaction)
         raise failure
@@ -556,7 +551,7 @@ class Transfer:
     def _too_long(self, size):
         if self._most == self.tsize and size > self.tsize:
             self._accepts("longer_than_tsize", self.tsize)
-        self._fail("error", "too_long", size, self._limit)
+        self.fail("error", "too_long", size, self._limit)
 
     def _make_error(self, error):
         code = error["error"]

@@ -91,6 +91,14 @@ def digits(text):
     return text[:end]
 
 
+def unreachable(transfer, opened):
+    """An ICMP error came: Failure where the ROM believes it, else nothing (R-SEC-18). `opened`:
+    the server has replied before."""
+    hazard = "ack_unreachable" if opened else "rrq_unreachable"
+    if transfer.on.get(hazard):
+        transfer.fail(transfer.on[hazard], hazard)
+
+
 def named(filename, slash):
     """The name with (`add`) or without (`drop`) the slash at its begin; text, or bytes of DHCP."""
     mark = filename[:0] + ("/" if isinstance(filename, str) else b"/")

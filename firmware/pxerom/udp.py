@@ -120,19 +120,16 @@ class Udp:
                 if error.errno in NO_ROOM and self._left:
                     self._left.pop(0).close()
                     continue
-                if error.errno not in IN_USE:
-                    raise Refused(
-                        3, "Cannot use UDP port %d on %s: %s." % (port, self.bind, why(error))
-                    )
-            if not self.ports.random:
-                break
+                if error.errno not in IN_USE or not self.ports.random:
+                    self._refused(port, error.errno)
             port = self.ports.redraw()
-        raise Refused(
-            3,
-            "UDP port %d is in use by another program, and this ROM sends from that port: "
-            "end the program or wait for it (`ss -uanp` shows which)." % port,
-            "port_in_use",
-        )
+        self._refused(port, IN_USE[0])
+
+    def _refused(self, port, number):
+        from pxerom.pxe_codes import of_port
+
+        message, reason = of_port(port, self.bind, number, number in IN_USE)
+        raise Refused(message, 3, reason)
 
     def _bound(self, port):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,6 +1,5 @@
 """A whole boot in virtual time: what is on the wire, in the sink, on the screen, in the result."""
 
-from pxerom import sink as sinks
 from pxerom.failure import Failure, Refused
 from pxerom.screen import Screen
 
