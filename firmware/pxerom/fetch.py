@@ -29,7 +29,6 @@ class Fetch:
         self.net = net
         self.emit = emit
         self.on_wait = on_wait
-        self._uefi = rom["screen"]["codes"] == "uefi"
         self.records = []  # the result's `transfers`
         self._sink = None
         self._image = None
@@ -76,7 +75,7 @@ class Fetch:
 
             failure, ended = fetch_end.why(self, end, image)
             if failure:
-                status = failure.status(self._uefi)
+                status = failure.status(self.rom["screen"]["codes"] == "uefi")
         finally:
             sink.abort()
             self.net.close()
@@ -143,11 +142,12 @@ class Fetch:
             from pxerom.tftp_hazards import last_packet
 
             record["outcome"], packet, peer = last_packet(transfer, end)
-            if transfer.error:
-                self._refused_by_server()
             self._tell(packet, peer)
             raise
         finally:
+            if transfer.error:
+                tid = split(transfer.peer)[1]
+                self._event("error", {"server_tid": tid, "error": transfer.error})
             record.update(transfer.figures())
             record["unreachable"] = self.net.unreachable - icmp
             record["elapsed_ms"] = ticks_diff(self.net.now(), began)
@@ -181,7 +181,7 @@ class Fetch:
             if verdict == tftp.DROP:
                 continue
             if verdict == tftp.LAST:
-                self._store(data)
+                self._stored(transfer.payload(data))
                 if transfer.doubt:
                     self._tell(transfer.reply, transfer.reply_to)
                     raise transfer.doubt
@@ -192,7 +192,13 @@ class Fetch:
             if verdict == tftp.ANSWER:
                 continue
             if verdict == tftp.END:
-                self._left()
+                # The ROM itself ends the transfer and goes on.
+                self._record["outcome"] = "error"
+                if not transfer.error:
+                    self._record["outcome"] = "aborted"
+                    if transfer.state >= tftp.RECEIVING:
+                        self._opened()
+                    self._event("aborted", {"error": transfer.sent_error})
                 return
             if opening:
                 opening = False
@@ -202,7 +208,7 @@ class Fetch:
                 self._opened()
             self.timer.restart(self._now)
             if verdict == tftp.BLOCK:
-                self._store(data)
+                self._stored(transfer.payload(data))
             elif verdict == tftp.LAST:
                 self._record["outcome"] = "ok"
                 self._progress()
@@ -238,13 +244,6 @@ class Fetch:
             net.came(data, sender)
         return data, sender
 
-    def _wait_ms(self, now):
-        # How long to wait for a packet; zero or less when the timer has expired.
-        wait_ms = self.timer.left_ms(now)
-        if self._end is not None and wait_ms > 0:
-            wait_ms = max(1, min(wait_ms, ticks_diff(self._end, now)))
-        return wait_ms
-
     def _receive(self):
         # The next datagram; None when the ROM goes on to its next request.
         net = self.net
@@ -258,17 +257,16 @@ class Fetch:
                 from pxerom.tftp_quirks import unreachable
 
                 unreachable(self.transfer, self.transfer.state >= tftp.RECEIVING)
-            wait_ms = self._wait_ms(now)
+            wait_ms = self.timer.left_ms(now)
             if wait_ms > 0:
+                if self._end is not None:
+                    wait_ms = max(1, min(wait_ms, ticks_diff(self._end, now)))
                 data = net.receive(self.transfer.recv_size, wait_ms)
                 if data is not None:
                     self._now = net.now()
                     return data
             elif not self._expired():
                 return None
-
-    def _store(self, data):
-        self._stored(self.transfer.payload(data))
 
     def _stored(self, view):
         self._image.feed(view)
@@ -287,23 +285,21 @@ class Fetch:
         timer.sent(now)
         if self._first is None:
             self._first = now
-        requests = self._record["requests"]
-        asked = {
-            "source_port": port,
-            "at_ms": self.at_ms(now),
-            "options": self._request["options"],
-        }
-        requests.append(asked)
+        record = self._record
+        options = self._request["options"]
+        record["requests"].append(
+            {"source_port": port, "at_ms": self.at_ms(now), "options": options}
+        )
         self._event(
             "request",
             {
-                "purpose": self._request["purpose"],
-                "attempt": len(requests),
+                "purpose": record["purpose"],
+                "attempt": len(record["requests"]),
                 "source_port": port,
-                "server": self._record["server"],
-                "server_port": self._record["server_port"],
-                "file": self._record["file"],
-                "options": asked["options"],
+                "server": record["server"],
+                "server_port": record["server_port"],
+                "file": record["file"],
+                "options": options,
             },
         )
 
@@ -321,7 +317,6 @@ class Fetch:
         if timer.exhausted():
             if self.phase["then"] == "next":
                 return False
-            transfer.give_up()
             from pxerom.fetch_end import timed_out
 
             raise timed_out(self, "the ROM gave up")
@@ -357,34 +352,14 @@ class Fetch:
             return 0
         return ticks_diff(self.net.now() if now is None else now, self._first)
 
-    def _tid(self, peer):
-        return split(peer)[1] if peer else None
-
     def _opened(self):
         transfer = self.transfer
-        tid = self._tid(transfer.peer)
+        tid = split(transfer.peer)[1]
         granted = transfer.oack is not None
         if granted:
             self._event("oack", {"server_tid": tid, "options": transfer.oack})
         if not transfer.probe:
             self._event("data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted})
-
-    def _left(self):
-        # The ROM itself ended the transfer and goes on.
-        transfer = self.transfer
-        self._record["outcome"] = "aborted"
-        if transfer.error:
-            self._record["outcome"] = "error"
-            self._refused_by_server()
-        else:
-            if transfer.state >= tftp.RECEIVING:
-                self._opened()
-            self._event("aborted", {"error": transfer.sent_error})
-
-    def _refused_by_server(self):
-        transfer = self.transfer
-        fields = {"server_tid": self._tid(transfer.peer), "error": transfer.error}
-        self._event("error", fields)
 
     def _progress(self):
         transfer = self.transfer

@@ -73,6 +73,8 @@ _OPTIONS = {
 }
 _ANY = (0, (1 << 64) - 1, 0)
 
+_FIGURES = ("oack", "blksize", "windowsize", "blocks", "bytes", "duplicates", "foreign")
+
 # After such a reaction the transfer is in another state, unless it is complete.
 _NEXT_STATE = {"swallow": SWALLOWING, "ack_zero": LOST, "ack_and_lose": LOST}
 
@@ -123,7 +125,6 @@ class Transfer:
         self._full = 0  # length of a full DATA
         self._in_window = 0  # blocks since the last ACK
         self._told = None  # how many unknown TIDs were told so in this second
-        self._last = 0  # number of the block that was accepted last
         self._reacked = False
         self._strays = 0
         self._bound()
@@ -226,10 +227,10 @@ class Transfer:
                 self.blocks += block - first
                 self.bytes += (block - first) * self.blksize
                 self.expected = block
-                self._last = block - 1
                 self._reacked = False
-            ack[2] = self._last >> 8
-            ack[3] = self._last & 255
+            block -= 1  # one that was not acknowledged may stand in `ack`
+            ack[2] = block >> 8
+            ack[3] = block & 255
         return None, None, error
 
     def payload(self, data):
@@ -256,31 +257,19 @@ class Transfer:
         self._in_window = 0
         return self.request if self.state < RECEIVING else self.ack
 
-    def give_up(self):
-        """The retry timer has run out for good: `reply` is what the ROM sends then, or None."""
-        reaction = self.on["give_up"]
-        self.reply = None
-        self.reply_to = self.peer
-        if reaction != "silent" and self.state >= RECEIVING:
-            self.reply = self._make_error(reaction)
-
-    def abort(self, code, message):
-        """The ERROR that tells the peer of a local end (R-TFTP-58); None without a peer."""
-        return self._make_error({"error": code, "message": message}) if self.peer else None
+    def make_error(self, error):
+        """The packet of `error` ({"error": code, "message": text}): it is in the figures then."""
+        code = error["error"]
+        self.sent_error = {"code": code, "message": error["message"]}
+        return tftp_packet.error(code, error["message"])
 
     def figures(self):
         """What the result's entry in `transfers` says of this transfer."""
-        return {
-            "server_tid": self.peer and split(self.peer)[1],
-            "oack": self.oack,
-            "error": self.error or self.sent_error,
-            "blksize": self.blksize,
-            "windowsize": self.windowsize,
-            "blocks": self.blocks,
-            "bytes": self.bytes,
-            "duplicates": self.duplicates,
-            "foreign": self.foreign,
-        }
+        figures = {"error": self.error or self.sent_error}
+        for name in _FIGURES:
+            figures[name] = getattr(self, name)
+        figures["server_tid"] = self.peer and split(self.peer)[1]
+        return figures
 
     # --- who may speak -------------------------------------------------------------------------
 
@@ -329,7 +318,7 @@ class Transfer:
             return self._accept(data, size)
         # Not the expected one: which hazard is it?
         ahead = (block - self.expected) % (65535 if self._rollover == 1 else 65536) < 0x8000
-        if self.blocks and block == self._last:
+        if self.blocks and data[2:4] == self.ack[2:]:
             self.duplicates += 1
             hazard = "duplicate_data"
         elif self.state == COMPLETE:
@@ -364,7 +353,6 @@ class Transfer:
             self._doubt("unknown_tid", self.expected, *ports)
         self.bytes = total
         self.blocks += 1
-        self._last = self.expected
         self.ack[2] = data[2]
         self.ack[3] = data[3]
         self._reacked = False
@@ -452,7 +440,7 @@ class Transfer:
     def _leave(self):
         # The ROM knows enough (size probe): its last ERROR, and on to the next request.
         if self._finish:
-            self.reply = self._make_error(self._finish)
+            self.reply = self.make_error(self._finish)
         return END
 
     def _error(self, data):
@@ -534,7 +522,7 @@ class Transfer:
         self.reply = None
         self.reply_to = self.peer or self.reply_to  # not the last unknown TID
         if reaction != "fail":
-            self.reply = self._make_error(error if reaction == "error" else reaction)
+            self.reply = self.make_error(error if reaction == "error" else reaction)
         raise failure
 
     def _doubt(self, hazard, *values):
@@ -552,8 +540,3 @@ class Transfer:
         if self._most == self.tsize and size > self.tsize:
             self._accepts("longer_than_tsize", self.tsize)
         self.fail("error", "too_long", size, self._limit)
-
-    def _make_error(self, error):
-        code = error["error"]
-        self.sent_error = {"code": code, "message": error["message"]}
-        return tftp_packet.error(code, error["message"])

@@ -45,15 +45,18 @@ def failure(hazard, values):
 
 def last_packet(transfer, end):
     """(outcome, packet, peer) of a transfer that `end`, an exception, has ended: what the record
-    says, and what the peer is owed, or None."""
+    says, and what the peer is owed, or None. A local end is told to a peer (R-TFTP-58)."""
     if isinstance(end, MemoryError) or getattr(end, "reason", "") == "cannot_write":
-        packet = transfer.abort(3, "Disk full or allocation exceeded")
-        return "refused", packet, transfer.peer
-    if not isinstance(end, Failure):
-        return "aborted", transfer.abort(0, "TFTP Aborted"), transfer.peer
-    outcome = "timeout" if end.reason in ("no_reply", "stopped") else "refused"
-    if transfer.error:
-        outcome = "error"
-    elif not transfer.sent_error:
-        return outcome, None, None  # `reply` is an ACK that has gone out
-    return outcome, transfer.reply, transfer.reply_to
+        outcome, error = "refused", {"error": 3, "message": _ERRORS[3]}
+    elif not isinstance(end, Failure):
+        outcome, error = "aborted", {"error": 0, "message": "TFTP Aborted"}
+    elif end.reason == "stopped":
+        outcome, error = "timeout", transfer.on["give_up"]
+    elif end.reason == "no_reply":
+        return "timeout", None, None
+    else:
+        outcome = "error" if transfer.error else "refused"
+        told = transfer.sent_error or transfer.error  # else `reply` is an ACK that has gone out
+        return outcome, transfer.reply if told else None, transfer.reply_to
+    tell = transfer.peer and error != "silent"
+    return outcome, transfer.make_error(error) if tell else None, transfer.peer

@@ -16,7 +16,6 @@ import heapq
 import json
 
 import pytest
-from pxerom import sink as sinks
 from pxerom.failure import Failure
 from pxerom.fetch import Fetch
 from pxerom.tftp_packet import oack_options
@@ -178,13 +177,13 @@ class Sink:
         assert self.opened and not self.committed and not self.aborted
         self.case.net.progress()
         if self.case.full_at == "write" and len(self.data) > 1000:
-            raise sinks.Full("PXE-E3A", "Cannot write x: no space left", "ours")
+            raise Failure("PXE-E3A", "Cannot write x: no space left", "ours", "cannot_write")
         self.data += view
 
     def commit(self):
         assert not self.committed and not self.aborted
         if self.case.full_at == "commit":
-            raise sinks.Full("PXE-E3A", "Cannot write x: no space left", "ours")
+            raise Failure("PXE-E3A", "Cannot write x: no space left", "ours", "cannot_write")
         self.committed += 1
 
     def abort(self):
