@@ -35,13 +35,6 @@ class Failure(Exception):
         }
 
 
-class NoMemory(Failure):
-    """What servers sent does not fit into this board's memory."""
-
-    def __init__(self, detail):
-        super().__init__("PXE-E3A", detail, "ours", "no_memory")
-
-
 class Ended(Exception):
     """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
 

@@ -1,7 +1,7 @@
 """The end of a boot that is not simply over: a last wait, a time-out, an interrupt."""
 
 from pxerom import tftp
-from pxerom.failure import Failure, NoMemory
+from pxerom.failure import Failure
 from pxerom.runtime import const, ticks_add, ticks_diff
 
 _STEP_MS = const(100)
@@ -34,7 +34,7 @@ def why(boot, end, image):
     if isinstance(end, Failure):
         return end, None
     if isinstance(end, MemoryError):
-        return NoMemory("Not enough memory for such blocks"), None
+        return Failure("PXE-E3A", "Not enough memory for such blocks", "ours", "no_memory"), None
     told = ended(boot, getattr(end, "by", "user"))
     late = not image and told["by"] == "bench"
     return timed_out(boot, "the bench's time was up") if late else None, told

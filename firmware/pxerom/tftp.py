@@ -138,27 +138,17 @@ class Transfer:
     def feed(self, data, sender, now):
         """Verdict on one datagram; `reply` and `reply_to` go with it. `now`: ticks in ms.
         Raises Failure when the transfer is over; `reply` is then the ERROR to send, or None."""
-        size = len(data)
         self._sender = sender
-        # The peer's full block that is expected, as in `stream`: no detour for it.
-        if (
-            size == self._full
-            and self.state == RECEIVING
-            and data[2] << 8 | data[3] == self.expected
-            and data[1] == DATA
-            and data[0] == 0
-            and sender == self.peer
-        ):
-            return self._accept(data, size - HEADER)
         self.reply = None
         self.reply_to = sender
         if sender != self.peer and not self._admit(data, sender, now):
             return DROP if self.reply is None else ANSWER
-        if size < HEADER:
+        size = len(data) - HEADER
+        if size < 0:
             return DROP  # too short for any packet of a read (R-TFTP-37, 51)
         opcode = data[0] << 8 | data[1]
         if opcode == DATA:
-            return self._data(data, size - HEADER)
+            return self._data(data, size)
         if opcode == OACK:
             return self._oack(data)
         if opcode == ERROR:
@@ -314,7 +304,7 @@ class Transfer:
             if self.probe:
                 return self._leave()  # a probe takes no data, whatever the server knows
             self._open()
-        if block == self.expected and self.state == RECEIVING:
+        if block == self.expected and self.state == RECEIVING:  # as in `stream`
             return self._accept(data, size)
         # Not the expected one: which hazard is it?
         ahead = (block - self.expected) % (65535 if self._rollover == 1 else 65536) < 0x8000
@@ -337,7 +327,6 @@ class Transfer:
 
     def _accept(self, data, size):
         # The expected block. Nothing here allocates.
-        self.reply_to = self.peer  # an unknown TID may have been the last
         total = self.bytes + size
         if self._most is not None and total > self._most:
             self._too_long(total)

@@ -21,6 +21,7 @@ from pxerom.fetch import Fetch
 from pxerom.tftp_packet import oack_options
 from pxerom.udp import SourcePorts
 
+from host_tests.core.fakenet import Functions
 from host_tests.fuzz import roms, tapes
 from host_tests.fuzz.adversary import (
     CONTENT,
@@ -41,7 +42,7 @@ _SERVER_RETRY_MS = 1000
 _SERVER_RETRIES = 3
 
 
-class Net:
+class Net(Functions):
     """`udp.Udp` in virtual time; `heard` and `sent` are what passed."""
 
     def __init__(self, case, tape, trace):
@@ -147,6 +148,9 @@ class Net:
             return data
         self.clock_us = until
         return None
+
+    def functions(self, wait_ms):
+        return None if self.trace else super().functions(wait_ms)
 
     def close(self):
         self.closed = True
