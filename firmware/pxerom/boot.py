@@ -155,10 +155,14 @@ class _Job:
         except Failure as error:
             failure = error
         except MemoryError:
-            failure = Failure("PXE-E3A", "Not enough memory for all that servers offered", "ours")
+            failure = Failure(
+                "PXE-E3A", "Not enough memory for all that servers offered", "ours", "no_memory"
+            )
         except Ended:
             self.result["ended"] = lease.ended("bench")
-            failure = Failure("PXE-E51", "The bench's time was up before the file", "ours")
+            failure = Failure(
+                "PXE-E51", "The bench's time was up before the file", "ours", "time_up"
+            )
         except KeyboardInterrupt:
             self.result["ended"] = lease.ended("user")
         finally:
@@ -205,7 +209,7 @@ class _Job:
     def _too_big(self, status):
         # What does not fit in that machine is told apart from what we have no room for.
         if self.small and status and status["code"] == "PXE-E3A":
-            if "Cannot write" not in status["detail"]:
+            if status["reason"] != "cannot_write":
                 return Failure("PXE-E79", status["detail"], "server").status()
         return status
 

@@ -80,7 +80,7 @@ class Fetch:
                 failure = fetch_end.timed_out(self, "the bench's time was up")
                 status = failure.status(self._uefi)
         except MemoryError:
-            failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours")
+            failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours", "no_memory")
             status = failure.status(self._uefi)
         finally:
             sink.abort()
@@ -135,7 +135,10 @@ class Fetch:
         if transfer.error:
             raise of_error(transfer.error["code"], transfer.error["message"])
         raise Failure(
-            "PXE-E38", "The server ignores the options, and the ROM has no other request"
+            "PXE-E38",
+            "The server ignores the options, and the ROM has no other request",
+            None,
+            "no_oack",
         )
 
     def _transact(self):

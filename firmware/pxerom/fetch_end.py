@@ -41,11 +41,15 @@ def timed_out(boot, why):
             "PXE-E32",
             "%d requests from %s got no answer that counts in %.1f s; %s"
             % (len(asked), ports, seconds, why),
+            None,
+            "no_reply",
         )
     return Failure(
         "PXE-E35",
         "The file was not complete after block %d, %.1f s from the first request; %s"
         % (transfer.blocks, seconds, why),
+        None,
+        "stopped",
     )
 
 

@@ -99,7 +99,12 @@ class File:
         os.remove(self._part)
 
     def _broken(self, error):
-        raise Full("PXE-E3A", "Cannot write %s: %s" % (self.path, runtime.why(error)), "ours")
+        raise Full(
+            "PXE-E3A",
+            "Cannot write %s: %s" % (self.path, runtime.why(error)),
+            "ours",
+            "cannot_write",
+        )
 
 
 def make(spec):

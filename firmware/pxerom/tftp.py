@@ -132,7 +132,7 @@ class Transfer:
         self._strays += 1
         detail = "Packets that are no part of a read came"
         if self._strays == _MAX_STRAY:
-            self.fail("error", detail, "PXE-E33", 4)
+            self.fail("error", detail, "PXE-E33", 4, "stray_opcode")
         return self._react("stray_opcode", detail, "PXE-E33", 4)
 
     def run(self):
@@ -224,7 +224,8 @@ class Transfer:
             verdict = self._react("oversize_data", detail, "PXE-E3F", 4)
             if verdict != OPENED:
                 return verdict
-            self.doubt = Failure("PXE-E3F", detail + ", and this ROM cut it")
+            text = detail + ", and this ROM cut it"
+            self.doubt = Failure("PXE-E3F", text, None, "oversize_data")
             size = self.blksize
         if not self.opened:
             if self.asked:
@@ -267,11 +268,11 @@ class Transfer:
             if self.tsize is not None and total != self.tsize:
                 detail = "%d bytes were announced, %d came" % (self.tsize, total)
                 self._react("wrong_size", detail, "PXE-E39", 0)
-                self.doubt = Failure("PXE-E39", detail)
+                self.doubt = Failure("PXE-E39", detail, None, "wrong_size")
             self.done = True
             self.full = -1
         elif self.next == 65535 and self._rollover == "fail":
-            self.fail("error", "The file has more than 65535 blocks", "PXE-E3A", 3)
+            self.fail("error", "The file has more than 65535 blocks", "PXE-E3A", 3, "rollover")
         self.bytes = total
         self.blocks += 1
         self._last = self.next
@@ -396,7 +397,7 @@ class Transfer:
         if reaction in ("ignore", "drop") or (reaction == "ack_once" and self._reacked):
             return DROP
         if reaction in ("fail", "error") or isinstance(reaction, dict):
-            self.fail(reaction, detail, code, error_code)
+            self.fail(reaction, detail, code, error_code, hazard)
         if reaction == "ack" and not self.opened:
             return DROP  # there is no peer yet
         self.in_window = 0  # the server goes on after any ACK
@@ -408,13 +409,13 @@ class Transfer:
         self.reply = self.ack
         return ANSWER
 
-    def fail(self, reaction, detail, code, error_code):
+    def fail(self, reaction, detail, code, error_code, reason):
         # "fail" says nothing to the server, "error" sends the RFC's ERROR, or it is the ROM's own.
         if reaction == "error":
             self.reply = self._make_error(error_code, _ERRORS.get(error_code, detail))
         elif reaction != "fail":
             self.reply = self._make_error(reaction["error"], reaction["message"])
-        raise Failure(code, detail)
+        raise Failure(code, detail, None, reason)
 
     def _bound(self):
         # The most bytes that are taken: tsize, where the ROM minds it, or the limit.
@@ -426,7 +427,7 @@ class Transfer:
             detail = "More than the announced %d bytes came" % self.tsize
             self._react("longer_than_tsize", detail, "PXE-E39", 3)
         detail = "The file has %d bytes or more, at most %d can be taken" % (size, self.limit)
-        self.fail("error", detail, "PXE-E3A", 3)
+        self.fail("error", detail, "PXE-E3A", 3, "too_long")
 
     def _make_error(self, code, message):
         self.sent_error = {"code": code, "message": message}

@@ -99,7 +99,8 @@ def unreachable(transfer):
     if reaction:
         transfer.reply = None
         transfer.reply_to = transfer.peer
-        transfer.fail(reaction, "ICMP says that nothing listens there", "PXE-E38", 0)
+        text = "ICMP says that nothing listens there"
+        transfer.fail(reaction, text, "PXE-E38", 0, "unreachable")
 
 
 def named(filename, slash):

@@ -154,6 +154,7 @@ class Udp:
             3,
             "UDP port %d is in use by another program, and this ROM sends from that port: "
             "end the program or wait for it (`ss -uanp` shows which)." % port,
+            "port_in_use",
         )
 
     def _bound(self, port):
@@ -183,7 +184,7 @@ class Udp:
                     # The echo of an earlier packet's ICMP; this one has not gone out yet.
                     self._unreachable(error.errno)
                 else:
-                    raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours")
+                    raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours", "no_send")
         # What has not gone out by now is lost, as packets are: the timer sends it again.
         if self.trace:
             self.trace.packet("out", packet, to, self.port)
@@ -207,7 +208,7 @@ class Udp:
             if error.errno in TIMED_OUT:
                 return None
             if error.errno not in UNREACHABLE:
-                raise Failure("PXE-E39", "Receiving failed: %s" % why(error), "ours")
+                raise Failure("PXE-E39", "Receiving failed: %s" % why(error), "ours", "no_receive")
             self._unreachable(error.errno)
             return None
         if self.trace:

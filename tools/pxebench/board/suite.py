@@ -68,10 +68,10 @@ def _module(name):
     from pxerom.failure import Failure
     made = Failure.__init__
     lacking = []
-    def init(self, code, detail, side=None):
-        if detail.startswith('Not enough memory'):
+    def init(self, code, detail, side=None, reason=None):
+        if reason == 'no_memory':
             lacking.append(code)
-        made(self, code, detail, side)
+        made(self, code, detail, side, reason)
     Failure.__init__ = init
     for test in NAMES:
         lacking.clear()
