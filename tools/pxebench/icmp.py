@@ -54,6 +54,11 @@ def total(rows):
     return found
 
 
+def of_result(result):
+    """The ICMP errors of all transfers of a result, as rows."""
+    return total([row for one in result["transfers"] for row in one.get("icmp") or ()])
+
+
 def meaning(row, server):
     """Which situation a row stands for: PORT, REJECTED, HOST or OTHER."""
     kind, code, sender = row["type"], row["code"], row["from"]
@@ -101,11 +106,16 @@ def _sender(row, server, client):
     return f" from the server {sender}" if sender == server else f" from {sender}"
 
 
+def most(rows):
+    """The row that speaks for all: the most frequent."""
+    return max(rows, key=lambda row: row["count"]) if rows else None
+
+
 def sentence(rows, server, client=None):
     """What the ICMP errors of a boot mean, as one sentence; the most frequent kind speaks."""
-    if not rows:
+    row = most(rows)
+    if row is None:
         return None
-    row = max(rows, key=lambda one: one["count"])
     what, sender = meaning(row, server), row["from"]
     if what == PORT and sender:
         return (
@@ -128,3 +138,24 @@ def sentence(rows, server, client=None):
     if row["code"] in _NO_ROUTE:
         return f"The router {sender} has no route to {server}."
     return f"The router {sender} says that there is no host {server}."
+
+
+def advice(rows, server):
+    """What to do about the ICMP errors of a boot, as one sentence; None where they say nothing."""
+    row = most(rows)
+    if row is None or server is None:
+        return None
+    what, sender = meaning(row, server), row["from"]
+    if what == PORT:
+        return (
+            f"Start the TFTP server on {server}, and see that it listens on this address: "
+            "`ss -uln` there shows UDP port 69."
+        )
+    if what == REJECTED:
+        where = (
+            f"the firewall {sender}" if sender and sender != server else "the server's firewall"
+        )
+        return f"Let the requests pass {where}: UDP port 69. `pxebench diagnose` has its rule."
+    if what == HOST:
+        return f"Check the address {server}, that the host is up, and the route to it."
+    return None
