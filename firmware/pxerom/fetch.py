@@ -46,7 +46,6 @@ class Fetch:
         self.timer = None
         self._now = 0  # ticks at which the last datagram came
         self._smoothed = False
-        self._icmp = 0  # ICMP errors that the ROM has been told of
 
     def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
         """Fetch one file from `host` (numeric IPv4) into `sink`; returns the result, a dict.
@@ -119,6 +118,8 @@ class Fetch:
                 "requests": [],
                 "outcome": "timeout",
                 "retransmits": 0,
+                "unreachable": 0,
+                "icmp": [],
             }
             self.records.append(self._record)
             self._transact()
@@ -135,7 +136,6 @@ class Fetch:
         # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
         transfer = self.transfer
         record = self._record
-        icmp = self.net.unreachable
         began = self.net.now()
         try:
             self._run()
@@ -149,7 +149,7 @@ class Fetch:
             raise
         finally:
             record.update(transfer.figures())
-            record["unreachable"] = self.net.unreachable - icmp
+            self._icmp()
             record["elapsed_ms"] = ticks_diff(self.net.now(), began)
 
     def _run(self):
@@ -164,7 +164,6 @@ class Fetch:
         else:
             Timer = Retry
         self.timer = Timer(self.phase["waits_ms"])
-        self._icmp = net.unreachable
         self._ask(True)
         opening = True
         verdict = tftp.DROP
@@ -238,6 +237,20 @@ class Fetch:
             net.came(data, sender)
         return data, sender
 
+    def _icmp(self):
+        # Keep the ICMP errors that came for packets of this transfer; False when none did.
+        errors = self.net.errors
+        if not errors:
+            return False
+        from pxerom.udp import tally
+
+        record = self._record
+        new = tally(errors, (self._server, self.transfer.peer), record["icmp"])
+        record["unreachable"] += len(new)
+        for one in new:
+            self._event("unreachable", one)
+        return bool(new)
+
     def _wait_ms(self, now):
         # How long to wait for a packet; zero or less when the timer has expired.
         wait_ms = self.timer.left_ms(now)
@@ -253,8 +266,7 @@ class Fetch:
             now = net.now()
             if ticks_diff(now, self.due) >= 0:
                 self.tick(now)
-            if net.unreachable != self._icmp:
-                self._icmp = net.unreachable
+            if net.errors and self._icmp():
                 from pxerom.tftp_quirks import unreachable
 
                 unreachable(self.transfer, self.transfer.state >= tftp.RECEIVING)

@@ -5,7 +5,7 @@ import socket
 from pxerom import runtime, udp
 from pxerom.failure import Failure, Refused
 from pxerom.fetch_end import peek
-from pxerom.udp import SourcePorts, Udp
+from pxerom.udp import SourcePorts, Udp, tally
 
 from host_tests.core.check import Patch, raises, rom, same
 
@@ -231,6 +231,31 @@ def test_icmp_unreachable_is_counted_and_ends_nothing():
             same(net.receive(100, 60), None)
             same(net.unreachable, count)
             assert runtime.ticks_diff(net.now(), began) >= 50, "it did not wait"
+    finally:
+        net.close()
+
+
+def test_icmp_error_says_who_sent_it_and_to_whom_the_packet_went():
+    """Of another conversation's packet none is counted; MicroPython has the errno alone."""
+    if not runtime.LINUX:
+        return
+    net = Udp(_spec("fixed", "boot", _free_port()), _HOST)
+    try:
+        net.open(True)
+        nobody = runtime.address(_HOST, _free_port())
+        other = runtime.address(_HOST, _free_port())
+        for to in (other, nobody, nobody):
+            net.send(b"x", to)
+            same(net.receive(100, 60), None)
+        rows = []
+        taken = tally(net.errors, (nobody, None), rows)
+        same(net.errors, [])
+        if runtime.MICROPYTHON:
+            same(rows, [{"errno": 111, "type": None, "code": None, "from": None, "count": 3}])
+            same(len(taken), 3)
+        else:
+            same(rows, [{"errno": 111, "type": 3, "code": 3, "from": _HOST, "count": 2}])
+            same(taken[0], {"errno": 111, "type": 3, "code": 3, "from": _HOST})
     finally:
         net.close()
 
