@@ -255,9 +255,10 @@ class _Reader:
         elif linktype == files.SLL2:
             at = start
         elif linktype in files.RAW:
-            return start if buffer[start : start + 1] and buffer[start] >> 4 == 4 else None
+            return start if start + 20 <= stop and buffer[start] >> 4 == 4 else None
         else:  # BSD loopback: an address family of four bytes
-            return start + 4 if 2 in (*buffer[start : start + 1], *buffer[start + 3 : start + 4]) else None
+            inet = start + 24 <= stop and 2 in (buffer[start], buffer[start + 3])
+            return start + 4 if inet else None
         kind = buffer[at : at + 2]
         at += 20 if linktype == files.SLL2 else 2
         while kind in files.VLAN_BYTES:

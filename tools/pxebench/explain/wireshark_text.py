@@ -170,6 +170,9 @@ class Wireshark:
         if re.match(r"^\s*Internet Control Message Protocol", text) and self._icmp is None:
             self._icmp = [None, 0, None, 0, None, 0]
             return
+        if text.startswith("Trivial File Transfer Protocol"):
+            self._fields = {"udp": self._fields.get("udp", 8)}  # "Type" was Ethernet's until here
+            return
         if self._dhcp is not None and self._dhcp_detail(text):
             return
         field = _FIELD.match(text)
