@@ -210,7 +210,7 @@ def _of_logs(found, source, known):
 
 
 def _of_marks(found, source):
-    local = _is_server(source)
+    local = is_server(source)
     for seen in source.observations:
         if seen.what == SOCKET:
             _socket(found, seen, local)
@@ -233,8 +233,9 @@ def _lone(found):
     return found.all[0] if len(found.all) == 1 else None
 
 
-def _is_server(source):
-    # True when these sockets are of a TFTP server's machine, False of a client's, None unknown.
+def is_server(source):
+    """True when the sockets of a source are a TFTP server's machine's, False for a client's, None
+    where nothing tells."""
     sockets = [seen for seen in source.observations if seen.what == SOCKET]
     for seen in sockets:
         program = (seen.get("program") or "").lower()

@@ -1,0 +1,284 @@
+"""How far a boot came: its steps, in the order of their times, and what it reached.
+
+    {"reached": "nothing" | "asked for an address" | ..., "outcome": "ok" | "failed" | "unknown",
+     "steps": [{"at_ms", "what", "text", "port", "source", "line"}], "requests", "ports"}
+
+`reached` is one of `REACHED`, in their order.
+"""
+
+from pxebench.captures.messages import tftp
+from pxebench.explain.observation import (
+    ASKED,
+    DHCP,
+    DROPPED,
+    FAILED,
+    HEARD,
+    PASSED,
+    REFUSED,
+    SENT,
+    SOCKET,
+)
+from pxebench.explain.who_ports import nth
+from pxebench.sweeping.ports import named
+
+REACHED = ("nothing", "dhcp", "offer", "lease", "request", "answer", "transfer", "file")
+WORDS = {
+    "nothing": "nothing of a boot",
+    "dhcp": "it asks for an address",
+    "offer": "it was offered an address",
+    "lease": "it has its address",
+    "request": "it asks for its file",
+    "answer": "the server answers",
+    "transfer": "blocks of the file come",
+    "file": "it has the file",
+}
+_MOST = 60  # steps
+_RUN = 6  # blocks in a row that are one step
+
+
+def story(program):
+    """The dict above for a `machines.Program`."""
+    steps = _dhcp(program)
+    reached = _reached_dhcp(program)
+    boot = program.talks[-1] if program.talks else []
+    view = program.view
+    timed = view.timed if view else False
+    for number, talk in enumerate(boot, 1):
+        steps += _talk(talk, number, timed, view)
+        reached = _later(reached, _reached(talk))
+    steps += _marks(program)
+    if not program.talks and program.ports:
+        reached = _later(reached, "request")
+    if timed:
+        # A step without a time stays where it was.
+        steps.sort(key=lambda step: (step["at_ms"] is None, step["at_ms"] or 0))
+    zero = next((step["at_ms"] for step in steps if step["at_ms"] is not None), 0)
+    for step in steps:
+        if step["at_ms"] is not None:
+            step["at_ms"] = round(step["at_ms"] - zero, 3)
+    return {
+        "reached": reached,
+        "outcome": outcome(program),
+        "boots": max(len(program.talks), len(program.boots), 1),
+        "requests": sum(len(talk.requests) for talk in boot),
+        "ports": [port for talk in boot for port in talk.source_ports if port]
+        or [port for port, _, _ in program.ports if port],
+        "steps": steps[:_MOST],
+        "left_out": max(0, len(steps) - _MOST),
+    }
+
+
+def outcome(program):
+    """ "ok", "failed" or "unknown": what became of the program's last boot."""
+    if program.number < program.of and program.talks and any(
+        talk.outcome == "done" for talk in program.talks[-1]
+    ):
+        return "ok"  # it started what came
+    if not program.talks:
+        sent = [mark for mark in program.machine.marks if mark.what == SENT]
+        failed = [mark for mark in program.machine.marks if mark.what in (FAILED, REFUSED)]
+        if sent and not failed:
+            return "ok"
+        if program.boots or failed:
+            return "failed"
+        children = {port for port, _, _ in program.ports}
+        return "failed" if len(children) > 1 else "unknown"
+    last = program.talks[-1][-1]
+    if last.outcome == "done":
+        asks_on = any(packet.dport in last.tids for packet in last.requests[1:])
+        return "failed" if asks_on else "ok"
+    if last.requests[0].cut:  # a log's, a firewall's
+        marks = [mark.what for mark in program.machine.marks if mark.what in (SENT, FAILED, REFUSED)]
+        if marks:
+            return "ok" if marks[-1] == SENT else "failed"
+        return "failed" if len(last.requests) > 1 or len(program.talks[-1]) > 1 else "unknown"
+    return "failed"
+
+
+def _later(one, other):
+    return max(one, other, key=REACHED.index)
+
+
+def _reached_dhcp(program):
+    kinds = {m.kind for boot in program.boots for _, m in boot.dhcp}
+    kinds |= {mark.get("kind") for mark in program.machine.marks if mark.what == DHCP}
+    if "ACK" in kinds:
+        return "lease"
+    if "OFFER" in kinds:
+        return "offer"
+    return "dhcp" if kinds - {None} else "nothing"
+
+
+def _reached(talk):
+    if talk.outcome == "done":
+        return "file"
+    if talk.blocks:
+        return "transfer"
+    return "answer" if talk.tids else "request"
+
+
+def _step(at, what, text, port=None, packet=None, source=None, line=None):
+    return {
+        "at_ms": None if at is None else at * 1000,
+        "what": what,
+        "text": text,
+        "port": port or None,
+        "source": source,
+        "line": packet.number if packet is not None else line,
+    }
+
+
+# ---- DHCP
+
+
+def _dhcp(program):
+    steps = []
+    view = program.view
+    name = view.source.name if view else None
+    for boot in program.boots[-1:]:
+        for packet, message in boot.dhcp:
+            at = packet.time if view and view.timed else None
+            steps.append(_step(at, "dhcp", _dhcp_words(packet, message), None, packet, name))
+    for mark in program.machine.marks:
+        if mark.what == DHCP and mark.get("kind") and not program.boots and program.number == 1:
+            words = f"DHCP {mark.get('kind')}" + (f" {mark.get('ip')}" if mark.get("ip") else "")
+            for fact in ("vendor", "file", "trouble"):
+                words += f", {fact} {mark.get(fact)}" if mark.get(fact) else ""
+            steps.append(_step(mark.time, "dhcp", words, None, None, mark.source, mark.line))
+    return steps
+
+
+def _dhcp_words(packet, message):
+    words = f"DHCP {message.kind}"
+    if not message.reply:
+        place = " to port 4011" if packet.dport == 4011 else ""
+        vendor = message.option(60)
+        return words + place + (f", {vendor.decode('ascii', 'replace')[:48]}" if vendor else "")
+    words += f" from {packet.src}"
+    if message.yiaddr != "0.0.0.0":
+        words += f": {message.yiaddr}"
+    if message.siaddr != "0.0.0.0":
+        words += f", next server {message.siaddr}"
+    file = message.file or (message.option(67) or b"").rstrip(b"\0").decode("utf-8", "backslashreplace")
+    return words + (f", file {file}" if file else "")
+
+
+# ---- TFTP
+
+
+def _talk(talk, number, timed, view):
+    steps = []
+    name = view.source.name
+    asked = talk.asked
+    sent = 0
+    blocks = None  # (first, last, at, packet)
+    for packet in talk.packets:
+        at = packet.time if timed else None
+        port = packet.sport if packet.out else packet.dport
+        if packet.icmp:
+            steps += _run(blocks, name)
+            blocks = None
+            kind, code, _ = packet.icmp
+            steps.append(_step(at, "icmp", f"ICMP {_icmp(kind, code)} from {packet.src}", None, packet, name))
+            continue
+        message = tftp(packet)
+        if packet in talk.requests:
+            steps += _run(blocks, name)
+            blocks = None
+            sent += 1
+            words = asked.file if asked.file is not None else "a file that is not told"
+            options = " ".join(map(" ".join, asked.options or ()))
+            if packet.cut:
+                options = "options not told"
+            again = "" if sent == 1 else f", {nth(sent)} time"
+            place = f" from port {named(port)}" if port else ""
+            if packet.dport in talk.tids:
+                place += ", to the TID"
+            steps.append(_step(at, "rrq", f"RRQ {words} {options}{place}{again}".replace("  ", " "), port, packet, name))
+            continue
+        if message.kind in ("DATA", "ACK") and message.block is not None:
+            if message.kind == "DATA":
+                blocks = (blocks[0] if blocks else message.block, message.block,
+                          blocks[2] if blocks else at, packet)  # fmt: skip
+            elif message.block == 0 or blocks is None:
+                steps.append(_step(at, "ack", f"ACK {message.block}", port, packet, name))
+            continue
+        steps += _run(blocks, name)
+        blocks = None
+        steps.append(_step(at, message.kind.lower(), _words(talk, packet, message), port, packet, name))
+    steps += _run(blocks, name)
+    end = {"done": "the file is whole", "unanswered": "nothing answers", "broken": "it stops here"}
+    if talk.outcome in end:
+        at = talk.packets[-1].time if timed else None
+        steps.append(_step(at, "end", end[talk.outcome], None, None, name))
+    return steps
+
+
+def _run(blocks, name):
+    if blocks is None:
+        return []
+    first, last, at, packet = blocks
+    words = f"DATA {first}" if first == last else f"DATA {first} to {last}"
+    return [_step(at, "data", words, packet.dport if not packet.out else None, packet, name)]
+
+
+def _words(talk, packet, message):
+    who = "" if packet.src in (talk.client, talk.server) else f" from {packet.src}, which was not asked"
+    if message.kind == "OACK":
+        options = " ".join(map(" ".join, message.options or ()))
+        return f"OACK {options}{who}".rstrip()
+    if message.kind == "ERROR":
+        if message.code is None:
+            return f"ERROR of {packet.size} bytes{' by the client' if packet.out else who}"
+        text = f' "{message.text}"' if message.text is not None else ""
+        return f"ERROR {message.code}{text}" + (" by the client" if packet.out else who)
+    return f"{message.kind}, {packet.size} bytes{who}"
+
+
+def _icmp(kind, code):
+    if kind != 3:
+        return f"type {kind} code {code}"
+    return {0: "net unreachable", 1: "host unreachable", 2: "protocol unreachable", 3: "port unreachable",
+            4: "fragmentation needed", 9: "net prohibited", 10: "host prohibited",
+            13: "administratively prohibited"}.get(code, f"unreachable, code {code}")  # fmt: skip
+
+
+# ---- what is no packet
+
+
+def _marks(program):
+    steps = []
+    for port, at, seen in program.ports:
+        if seen.what == SOCKET:
+            who = seen.get("program") or "a socket"
+            end = f"{seen.src}:{seen.sport}"
+            words = f"{who} at {end} talks to port {named(port)}"
+            steps.append(_step(None, "socket", words, port, None, seen.source, seen.line))
+    if program.number != 1 and program.talks:
+        return steps
+    for mark in program.machine.marks:
+        words = _mark(mark)
+        if words:
+            steps.append(_step(mark.time, mark.what, words, None, None, mark.source, mark.line))
+    return steps
+
+
+def _mark(mark):
+    file = mark.get("file") or "the file"
+    if mark.what == ASKED:
+        return None  # it is among the requests
+    if mark.what == SENT:
+        return f"the server has sent {file}"
+    if mark.what == FAILED:
+        return f"the server gave up sending {file}"
+    if mark.what == HEARD:
+        return f'the server received ERROR {mark.get("code") or 0} "{mark.get("text") or ""}"'
+    if mark.what == REFUSED:
+        text = mark.get("text")
+        return f"the server has no {file} for it" if not text else f'the server refuses {file}: "{text}"'
+    if mark.what == "trouble":
+        return f'the server says "{mark.get("text")}"'
+    if mark.what in (DROPPED, PASSED):
+        verb = "rejects" if mark.get("rejected") else "drops" if mark.what == DROPPED else "sees"
+        return f"a firewall {verb} {mark.src}:{mark.sport} > {mark.dst}:{mark.dport}"
+    return None
