@@ -9,7 +9,7 @@ things, and whether both agree, is `who`.
 """
 
 from pxebench.captures.messages import tftp
-from pxebench.learning import reactions, requests, waits
+from pxebench.learn import reactions, requests, waits
 
 _PROBE = ("no_oack", "error", "malformed_oack", "unrequested_option", "larger_blksize", "other_timeout")
 _BIG = 8000  # packets of a talk beyond which its middle may be missing

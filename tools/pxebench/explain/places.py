@@ -111,6 +111,6 @@ def _foreign_mac(views):
 
 def tcpdump(client, where="server"):
     """The one line for who can capture there."""
-    from pxebench.hops import tcpdump as line
+    from pxebench.hops.path import tcpdump as line
 
     return line(client, f"{where}.pcap")

@@ -19,7 +19,7 @@ from pxebench.explain.observation import (
     SOCKET,
 )
 from pxebench.explain.who_ports import nth
-from pxebench.sweeping.ports import named
+from pxebench.sweep.port_names import named
 
 REACHED = ("nothing", "dhcp", "offer", "lease", "request", "answer", "transfer", "file")
 WORDS = {
@@ -80,6 +80,8 @@ def outcome(program):
         if sent and not failed:
             return "ok"
         if program.boots or failed:
+            return "failed"
+        if program.number == 1 and program.of == 1 and any(mark.what == DROPPED for mark in program.machine.marks):
             return "failed"
         children = {port for port, _, _ in program.ports}
         return "failed" if len(children) > 1 else "unknown"

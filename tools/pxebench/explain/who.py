@@ -15,11 +15,11 @@ or its file does not say.
 import functools
 import re
 
-from pxebench import roms
 from pxebench.explain import features as shown
 from pxebench.explain.who_dhcp import dhcp_facts
 from pxebench.explain.who_ports import port_facts
 from pxebench.job import bare, flat, load_rom
+from pxebench.roms import known as roms
 
 FOR, AGAINST, UNKNOWN, OUT = "for", "against", "unknown", "out"
 _TOLERANCE_MS, _TOLERANCE = 150, 0.12

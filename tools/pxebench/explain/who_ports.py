@@ -7,8 +7,8 @@
    again at every boot, do not look drawn.
 """
 
-from pxebench.sweeping import ports as port_names
-from pxebench.sweeping.rom_ports import request_count
+from pxebench.sweep import port_names
+from pxebench.sweep.rom_ports import request_count
 
 FOR, AGAINST, UNKNOWN, OUT = "for", "against", "unknown", "out"
 _EACH_RRQ = ("request", "until_data")
