@@ -9,7 +9,7 @@ _LINES = {
     "high": "Whether answers to high ports pass. From a machine beside the client:",
     "words": "The server's own words: its log (journalctl -u tftpd-hpa), or a capture with the packets whole:",
     "process": "Whether a server listens there, and on which address. On the server:",
-    "screen": "The client's own screen says why: `pxebench explain \"WHAT IT SAYS\"`; and on the server, while it boots:",
+    "screen": 'The client\'s own screen says why: `pxebench explain "WHAT IT SAYS"`; and on the server, while it boots:',
     "longer": "What comes after. On the server, until the client has given up:",
     "dhcp": "What DHCP says. In the client's network, while it boots:",
 }
@@ -44,4 +44,6 @@ def _safe(text):
 
 def diagnose(result):
     """The `diagnose` command with the user's own addresses."""
-    return f"pxebench diagnose --server {result['server']} --file {_safe(result['file'] or 'FILE')}"
+    return (
+        f"pxebench diagnose --server {result['server']} --file {_safe(result['file'] or 'FILE')}"
+    )

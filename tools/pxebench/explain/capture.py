@@ -317,7 +317,9 @@ class _Reader:
         word = buffer[ip + 6] << 8 | buffer[ip + 7]
         head = (buffer[ip] & 15) << 2
         length = (buffer[ip + 2] << 8 | buffer[ip + 3]) - head
-        if first.add((word & 0x1FFF) << 3, length, buffer[ip + head : min(stop, ip + head + length)]):
+        if first.add(
+            (word & 0x1FFF) << 3, length, buffer[ip + head : min(stop, ip + head + length)]
+        ):
             del self.pending[key]
         return False
 
@@ -359,7 +361,10 @@ class _Reader:
         if not (data or packet.payload[:2] == b"\0\4") or packet.sport in (67, 68):
             self._keep(packet)
             return
-        for key in (source + frame[udp : udp + 2], frame[ip + 16 : ip + 20] + frame[udp + 2 : udp + 4]):
+        for key in (
+            source + frame[udp : udp + 2],
+            frame[ip + 16 : ip + 20] + frame[udp + 2 : udp + 4],
+        ):
             if key in self.flows:
                 self.flows[key] += 1
                 if self.flows[key] > _FLOW:

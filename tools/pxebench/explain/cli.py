@@ -79,10 +79,19 @@ class _Bar:
 
     def more(self, count):
         self.done += count
-        if not self.on or self.done < _LARGE and self.total < _LARGE or self.done - self.shown < _STEP:
+        if (
+            not self.on
+            or self.done < _LARGE
+            and self.total < _LARGE
+            or self.done - self.shown < _STEP
+        ):
             return
         self.shown = self.done
-        share = f" of {self.total >> 20} MiB, {min(100, self.done * 100 // self.total)} %" if self.total else " MiB"
+        share = (
+            f" of {self.total >> 20} MiB, {min(100, self.done * 100 // self.total)} %"
+            if self.total
+            else " MiB"
+        )
         self.stream.write(f"\rread {self.done >> 20}{share}\x1b[K")
         self.stream.flush()
 

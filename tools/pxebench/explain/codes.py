@@ -18,9 +18,13 @@ from pathlib import Path
 from pxebench.explain.observation import CODE, Observation
 
 _CODE = re.compile(r"\bPXE[- ]?([ETM])[- ]?([0-9A-Fa-f]{2})\b", re.IGNORECASE)
-_IPXE = re.compile(r"\bipxe\.org/(?:err/)?([0-9a-f]{6,8})\b|\b(?:error|Error) (?:code )?(?:0x)([0-9a-f]{8})\b")
+_IPXE = re.compile(
+    r"\bipxe\.org/(?:err/)?([0-9a-f]{6,8})\b|\b(?:error|Error) (?:code )?(?:0x)([0-9a-f]{8})\b"
+)
 _UEFI_SIGNS = re.compile(r"over IPv4|NBP file|\bUEFI\b|\bEFI\b|Station IP address", re.IGNORECASE)
-_ROM_SIGNS = re.compile(r"CLIENT MAC ADDR|CLIENT IP:|PXE-M0F|PXE-2\.\d|Boot Agent|\bUNDI\b", re.IGNORECASE)
+_ROM_SIGNS = re.compile(
+    r"CLIENT MAC ADDR|CLIENT IP:|PXE-M0F|PXE-2\.\d|Boot Agent|\bUNDI\b", re.IGNORECASE
+)
 _SHORTEST = 12  # characters of a text that is known by itself
 
 # iPXE's numbers for errors: bits 24 to 30.
@@ -128,7 +132,9 @@ class Screens:
             number = (groups[0] or groups[1]).zfill(8)
             known.append(Observation(CODE, code=f"iPXE {number}"))
         known += [
-            Observation(CODE, code=entry["code"]) for pattern, entry in _screens() if pattern.search(text)
+            Observation(CODE, code=entry["code"])
+            for pattern, entry in _screens()
+            if pattern.search(text)
         ]
         if not known and len(text) < 200:
             plain = f" {_plain(text)} "

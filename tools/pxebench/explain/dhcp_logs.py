@@ -18,7 +18,9 @@ _DNSMASQ = re.compile(
     rf"\bDHCP(?P<kind>DISCOVER|OFFER|REQUEST|ACK|NAK|DECLINE|RELEASE|INFORM)\((?P<interface>[\w.:@-]{{1,32}})\)"
     rf"\s+(?:(?P<ip>{IPV4})\s+)?(?P<mac>{_MAC[1:-1]})(?P<rest>.*)$"
 )
-_PXE = re.compile(rf"\bPXE\([\w.:@-]{{1,32}}\)\s+(?:(?P<ip>{IPV4})\s+)?(?P<mac>{_MAC[1:-1]})\s*(?P<rest>.*)$")
+_PXE = re.compile(
+    rf"\bPXE\([\w.:@-]{{1,32}}\)\s+(?:(?P<ip>{IPV4})\s+)?(?P<mac>{_MAC[1:-1]})\s*(?P<rest>.*)$"
+)
 _ISC = re.compile(
     rf"\bDHCP(?P<kind>DISCOVER|OFFER|REQUEST|ACK|NAK|DECLINE|RELEASE|INFORM)\s+"
     rf"(?:(?:on|for|of)\s+(?P<ip>{IPV4})(?:\s+\((?P<server>{IPV4})\))?\s+)?(?:from|to)\s+"
@@ -29,8 +31,9 @@ _KEA = re.compile(
 )
 _KEA_KIND = re.compile(r"\bDHCP(DISCOVER|OFFER|REQUEST|ACK|NAK|DECLINE|RELEASE|INFORM)\b")
 _TFTPD64 = re.compile(
-    rf"Rcvd DHCP (?P<kind>Discover|Rqst|Request|Inform)\w* Msg for IP (?P<ip>{IPV4}), Mac (?P<mac>{_MAC[1:-1]})"
-    , re.IGNORECASE)
+    rf"Rcvd DHCP (?P<kind>Discover|Rqst|Request|Inform)\w* Msg for IP (?P<ip>{IPV4}), Mac (?P<mac>{_MAC[1:-1]})",
+    re.IGNORECASE,
+)
 _FACTS = (
     ("vendor", re.compile(r"dnsmasq-dhcp\S* \d+ vendor class: (.*)$")),
     ("user_class", re.compile(r"dnsmasq-dhcp\S* \d+ user class: (.*)$")),
@@ -80,10 +83,17 @@ class DhcpLogs:
 
     def _made(self, at, found, kind):
         address = mac(found["mac"])
-        ip = found["ip"] if found["ip"] and is_ipv4(found["ip"]) and found["ip"] != "0.0.0.0" else None
+        ip = (
+            found["ip"]
+            if found["ip"] and is_ipv4(found["ip"]) and found["ip"] != "0.0.0.0"
+            else None
+        )
         made = Observation(DHCP, at, None, None, None, None, kind=kind, mac=address, ip=ip)
         rest = found.groupdict().get("rest") or ""
-        trouble = re.search(r"no (?:address|free lease|address range)[\w ]*|network .*?: no .*|ignored|unknown .*", rest)
+        trouble = re.search(
+            r"no (?:address|free lease|address range)[\w ]*|network .*?: no .*|ignored|unknown .*",
+            rest,
+        )
         if trouble:
             made.facts["trouble"] = trouble[0]
         self._last = made

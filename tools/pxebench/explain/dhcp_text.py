@@ -1,8 +1,8 @@
 """A DHCP message out of the lines that tcpdump -v prints of it.
 
     0.0.0.0.68 > 255.255.255.255.67: BOOTP/DHCP, Request from 52:54:00:12:34:56, length 347, xid 0x10cde2a1
-	  Client-Ethernet-Address 52:54:00:12:34:56
-	    DHCP-Message (53), length 1: Discover
+          Client-Ethernet-Address 52:54:00:12:34:56
+            DHCP-Message (53), length 1: Discover
 
 1. The bytes of an option are made where its words say them; else it is zeros of the right length.
 """
@@ -12,7 +12,9 @@ import struct
 
 from pxebench.explain.names import is_ipv4, mac
 
-_OPTION = re.compile(r"^\s+[\w./-]+ (?:\((\d{1,3})\)|Option (\d{1,3})), length (\d{1,3})(?:, occurs \d+)?:? ?(.*)")
+_OPTION = re.compile(
+    r"^\s+[\w./-]+ (?:\((\d{1,3})\)|Option (\d{1,3})), length (\d{1,3})(?:, occurs \d+)?:? ?(.*)"
+)
 _TYPES = {"discover": 1, "offer": 2, "request": 3, "decline": 4, "ack": 5, "nack": 6, "nak": 6,
           "release": 7, "inform": 8}  # fmt: skip
 _TEXT = (12, 15, 17, 60, 66, 67, 77)
@@ -50,7 +52,10 @@ class DhcpLines:
 
     def _words(self, text):
         for name, pattern in (
-            ("mac", r"(?:Request from|Client-Ethernet-Address) ((?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2})"),
+            (
+                "mac",
+                r"(?:Request from|Client-Ethernet-Address) ((?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2})",
+            ),
             ("xid", r"xid 0x([0-9a-f]{1,8})"),
             ("secs", r"secs (\d+)"),
             ("flags", r"Flags \[(\w+)\]"),
@@ -95,7 +100,9 @@ def _content(code, length, text):
     if code == 53:
         content = bytes((_TYPES.get(text.split()[0].lower() if text else "", 0),))
     elif code == 55:
-        content = bytes(int(number) & 0xFF for number in re.findall(r"(?:\(|Option )(\d{1,3})\)?", text))
+        content = bytes(
+            int(number) & 0xFF for number in re.findall(r"(?:\(|Option )(\d{1,3})\)?", text)
+        )
     elif code in _TEXT:
         found = re.search(r'"(.*)"', text)
         content = found[1].replace("^@", "\0").encode("utf-8", "replace") if found else b""

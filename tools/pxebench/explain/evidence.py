@@ -13,14 +13,12 @@ answer left; a firewall, that it or its answer was dropped.
 from pxebench.captures.messages import tftp
 from pxebench.explain.observation import ASKED, DROPPED, FAILED, PASSED, REFUSED, SENT, SOCKET
 
-_HIGH = 32768  # where systems take their own ports from, and what rules for "high ports" let pass
-_FULL = 1024  # bytes of a datagram that a small link may not carry
-
 
 class Asked:
     """One request, with its repetitions from that port.  `port`; `file`; `options`; `times`: how
     often; `heard`: the client reacted to an answer; `answers`: {place: how many}, place being
-    "client", "server", "between" or None; `arrived`: at which places it was seen; `talks`."""
+    "client", "server", "between" or None; `seen`: at which places it was; `talks`: [(place,
+    conversation)]."""
 
     def __init__(self, port, file, options):
         self.port = port
@@ -34,9 +32,14 @@ class Asked:
         self.talks = []
 
     @property
-    def high(self):
-        """True for a port that a rule for high ports lets pass."""
-        return self.port >= _HIGH
+    def began(self):
+        """The time of its first packet, in nanoseconds since 1970 or in its source's own clock."""
+        return min(talk.packets[0].epoch_ns for _, talk in self.talks)
+
+    @property
+    def ended(self):
+        """The time of its last packet."""
+        return max(talk.packets[-1].epoch_ns for _, talk in self.talks)
 
 
 class Evidence:
@@ -71,7 +74,9 @@ class Evidence:
         self.asked = list(rows.values())
         for mark in self.machine.marks:
             self._mark(mark)
-        self.children = [(port, seen) for port, _, seen in self.machine.ports if seen.what == SOCKET]
+        self.children = [
+            (port, seen) for port, _, seen in self.machine.ports if seen.what == SOCKET
+        ]
 
     def _talk(self, rows, talk, place):
         for port in dict.fromkeys(talk.source_ports):
@@ -89,12 +94,18 @@ class Evidence:
                 asked.answers[place] = asked.answers.get(place, 0) + len(came)
             reacted = [p for p in talk.packets if p.out and not p.icmp and p.sport == port
                        and p.dport in talk.tids and tftp(p).kind in ("ACK", "ERROR")]  # fmt: skip
-            asked.heard = asked.heard or bool(reacted) or (bool(came) and place == "client" and talk.error is not None)
+            asked.heard = (
+                asked.heard
+                or bool(reacted)
+                or (bool(came) and place == "client" and talk.error is not None)
+            )
             asked.done = asked.done or talk.outcome == "done"
             for packet in talk.packets:
                 if packet.icmp:
                     self._icmp(packet, talk)
-                elif not packet.out and packet.src != talk.server and packet.src not in self.foreign:
+                elif (
+                    not packet.out and packet.src != talk.server and packet.src not in self.foreign
+                ):
                     if tftp(packet).kind in ("OACK", "DATA", "ERROR") and not came:
                         self.foreign.append(packet.src)
 
@@ -142,7 +153,12 @@ class Evidence:
         """True when some answer to a request that was not heard was seen, or must have been sent:
         a server's child waits for the client, or its log says that it gave up."""
         seen = any(asked.answers for asked in self.deaf)
-        return seen or bool(self.children) or bool(self.logs.get(FAILED)) or bool(self.dropped["answer"])
+        return (
+            seen
+            or bool(self.children)
+            or bool(self.logs.get(FAILED))
+            or bool(self.dropped["answer"])
+        )
 
     @property
     def arrived(self):

@@ -86,7 +86,9 @@ def _clients(machine, given):
     for program in chain:
         entries.append(_client(program, evidence, mine))
     for entry in entries:
-        entry["programs"] = [one["candidates"][0]["rom"] if one["candidates"] else None for one in entries]
+        entry["programs"] = [
+            one["candidates"][0]["rom"] if one["candidates"] else None for one in entries
+        ]
     return entries
 
 
@@ -94,8 +96,10 @@ def _client(program, evidence, given):
     machine = program.machine
     features, inside, outside = who.rank(program)
     top = who.best(inside)
-    known = bool(top) and not any(
-        fact.verdict == who.AGAINST and fact.kind in _STRONG for fact in top[0].facts
+    known = (
+        bool(top)
+        and bool(top[0].of(who.FOR))
+        and not any(fact.verdict == who.AGAINST and fact.kind in _STRONG for fact in top[0].facts)
     )
     boot = story(program)
     nearest = (top or outside)[:1]
@@ -107,7 +111,9 @@ def _client(program, evidence, given):
         "seen": list(_seen(program)),
         "known": known,
         "nearest": nearest[0].rom if nearest and not known else None,
-        "differs": nearest[0].of(who.AGAINST) + nearest[0].of(who.OUT) if nearest and not known else [],
+        "differs": nearest[0].of(who.AGAINST) + nearest[0].of(who.OUT)
+        if nearest and not known
+        else [],
         "candidates": [candidate.as_json() for candidate in inside],
         "boot": boot,
         "verdict": verdict.judge(program, evidence, top, boot, given),
@@ -126,7 +132,13 @@ def _seen(program):
 def _codes(given):
     told = []
     for source in given:
-        uefi = True if source.uefi and not source.legacy else False if source.legacy and not source.uefi else None
+        uefi = (
+            True
+            if source.uefi and not source.legacy
+            else False
+            if source.legacy and not source.uefi
+            else None
+        )
         for seen in source.observations:
             if seen.what != CODE:
                 continue

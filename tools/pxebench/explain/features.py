@@ -11,7 +11,14 @@ things, and whether both agree, is `who`.
 from pxebench.captures.messages import tftp
 from pxebench.learn import reactions, requests, waits
 
-_PROBE = ("no_oack", "error", "malformed_oack", "unrequested_option", "larger_blksize", "other_timeout")
+_PROBE = (
+    "no_oack",
+    "error",
+    "malformed_oack",
+    "unrequested_option",
+    "larger_blksize",
+    "other_timeout",
+)
 _BIG = 8000  # packets of a talk beyond which its middle may be missing
 _SAME = 1024  # ports that a quick look compares
 

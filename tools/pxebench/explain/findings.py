@@ -52,7 +52,10 @@ def finding(program, evidence, boot):
                 return found
     if program.boots or boot["reached"] in ("dhcp", "offer", "lease"):
         return _address(program, evidence, boot)
-    found = Finding(ask="server", text="Nothing has failed in what was given: it ends before it shows how the boot goes on.")
+    found = Finding(
+        ask="server",
+        text="Nothing has failed in what was given: it ends before it shows how the boot goes on.",
+    )
     return found
 
 
@@ -78,7 +81,10 @@ def _one_port(program, evidence):
     # A table of sockets with one port of it: a transfer under way looks like one that is lost.
     port = next(port for port, _, _ in program.ports)
     number = len({(seen.src, seen.sport, seen.dport) for _, _, seen in program.ports})
-    found = Finding(ask="both", text="Nothing in this says that it failed: a transfer under way looks the same.")
+    found = Finding(
+        ask="both",
+        text="Nothing in this says that it failed: a transfer under way looks the same.",
+    )
     found.ports = [port]
     if number > 1:
         found.text = (
@@ -93,12 +99,21 @@ def _one_port(program, evidence):
 
 def _well(program, evidence):
     found = Finding("healthy", True)
+    if evidence.foreign and program.every and not program.every[-1].tids:
+        found.facts.append((
+            "other-address",
+            f"The answers come from {', '.join(evidence.foreign)}, which was not asked: this client takes them, others and "
+            "firewalls do not.",
+        ))  # fmt: skip
+        return found.saw("The client acknowledges what comes from there, to the end.")
     talks = program.talks[-1] if program.talks else []
     done = [talk for talk in talks if talk.outcome == "done"]
     for talk in done[-1:]:
         found.saw(f"{talk.file or 'The file'} came whole: {talk.blocks} blocks were acknowledged.")
     if not done and evidence.logs.get(SENT):
-        found.saw(f"The server's log says that it sent {evidence.logs[SENT][-1].get('file')} to the end.")
+        found.saw(
+            f"The server's log says that it sent {evidence.logs[SENT][-1].get('file')} to the end."
+        )
     again = sum(len(talk.requests) - 1 for talk in done)
     if again:
         times = f"{again} request{'s were' if again > 1 else ' was'} sent again"
@@ -124,12 +139,16 @@ def _dropped(program, evidence):
             f"{drops[0].dst}, ports {port_names.words(ports)} ({drops[0].source}, line {drops[0].line})."
         )
         if passed:
-            found.saw(f"Answers to port{'s' * (len(passed) > 1)} {port_names.words(passed)} arrive.")
+            found.saw(
+                f"Answers to port{'s' * (len(passed) > 1)} {port_names.words(passed)} arrive."
+            )
         if high and not passed:
             found.cause = "no-tftp-helper"
         elif not passed:
             found.also = ["no-tftp-helper"]
-            found.unknown.append("Whether answers to high ports pass that firewall is not in this.")
+            found.unknown.append(
+                "Whether answers to high ports pass that firewall is not in this."
+            )
             found.ask = "high"
         return found
     if rows["request"]:
@@ -154,9 +173,15 @@ def _refused(program, evidence):
     last = talks[-1] if talks else None
     error = last.error if last is not None else None
     logged = evidence.logs.get(REFUSED) or []
-    if error is None and not (logged and (last is None or last.outcome in ("unanswered", "refused"))):
+    if error is None and not (
+        logged and (last is None or last.outcome in ("unanswered", "refused"))
+    ):
         return None
-    if error is not None and last.blocks:
+    if (
+        error is not None
+        and last.blocks
+        and any(tftp(p).kind == "DATA" for p in last.packets if not p.out and not p.icmp)
+    ):
         return Finding("server-error", True).saw(
             f'In mid-transfer, behind block {last.blocks}, the server sends ERROR {error.code} "{error.text or ""}".'
         )
@@ -167,11 +192,21 @@ def _refused(program, evidence):
     known = error is not None and error.code is not None
     found = Finding(cause, known or error is None)
     if error is not None and error.code is None:
-        found = Finding("server-error", False, ["file-missing", "file-denied", "options-refused"], ask="words")
-        return found.saw("The server answers at once with a packet that can only be an ERROR; its words are not in this.")
+        found = Finding(
+            "server-error", False, ["file-missing", "file-denied", "options-refused"], ask="words"
+        )
+        return found.saw(
+            "The server answers at once with a packet that can only be an ERROR; its words are not in this."
+        )
     who = "The server answers" if error is not None else "The server's log says"
     name = f"{(last.file if last else None) or (logged[-1].get('file') if logged else None) or 'the file'}"
-    what = f'ERROR {code} "{text}"' if code is not None else f'"{text}"' if text else "that it is not there"
+    what = (
+        f'ERROR {code} "{text}"'
+        if code is not None
+        else f'"{text}"'
+        if text
+        else "that it is not there"
+    )
     return found.saw(f"{who} {what} for {name}.")
 
 
@@ -179,7 +214,11 @@ def _of_error(code, text, options, logged):
     words = text.lower()
     if code == 8 or (options and any(word in words for word in _OPTIONS)):
         return "options-refused"
-    if code == 1 or any(word in words for word in _MISSING) or (code is None and logged and not text):
+    if (
+        code == 1
+        or any(word in words for word in _MISSING)
+        or (code is None and logged and not text)
+    ):
         return "file-missing"
     if code == 2 or any(word in words for word in _DENIED):
         return "file-denied"
@@ -192,7 +231,8 @@ def _icmp(program, evidence):
     if not rows and not acks:
         return None
     if any(one.heard for one in _mine(program, evidence.deaf)) or not rows:
-        if acks and program.talks and program.talks[-1][-1].outcome == "broken":
+        last = program.talks[-1][-1] if program.talks else None
+        if acks and last is not None and last.outcome == "broken" and not last.blocks:
             return Finding("nat-port", False, ["server-error"], ask="server").saw(
                 f"ICMP from {acks[0][2]} refuses what the client sends to the port that answered it: the "
                 "server's transfer has ended, or a translator changed the ports."
@@ -200,16 +240,24 @@ def _icmp(program, evidence):
         return None
     kind, code, sender, _ = rows[-1]
     servers = {talk.server for talk in program.every}
-    words = f"ICMP from {sender} comes back to {len(rows)} packet{'s' * (len(rows) > 1)} of the client"
+    words = (
+        f"ICMP from {sender} comes back to {len(rows)} packet{'s' * (len(rows) > 1)} of the client"
+    )
     if kind == 3 and code == 3 and (sender in servers or not servers):
         found = Finding("port-unreachable", True)
-        return found.saw(f"{words}: port unreachable. Nobody listens there, or a firewall says so in its name.")
+        return found.saw(
+            f"{words}: port unreachable. Nobody listens there, or a firewall says so in its name."
+        )
     if kind == 3 and code in (9, 10, 13):
         cause = "rejected" if "rejected" in causes.IDS else "port-unreachable"
-        return Finding(cause, True).saw(f"{words}: prohibited. {sender} is a firewall, or runs one.")
+        return Finding(cause, True).saw(
+            f"{words}: prohibited. {sender} is a firewall, or runs one."
+        )
     if kind == 3 and code in (0, 1):
         if "host-unreachable" in causes.IDS:
-            return Finding("host-unreachable", True).saw(f"{words}: no such host, or no route to it.")
+            return Finding("host-unreachable", True).saw(
+                f"{words}: no such host, or no route to it."
+            )
         text = f"{sender} says by ICMP that it knows no way to the server, or that the server does not answer ARP."
         return Finding(None, True, text=text).saw(f"{words}: host or network unreachable.")
     if kind == 3 and code == 4:
@@ -221,7 +269,7 @@ def _icmp(program, evidence):
 
 
 def _foreign(program, evidence):
-    if not evidence.foreign or any(one.heard for one in _mine(program, evidence.asked)):
+    if not evidence.foreign or not program.every or program.every[-1].tids:
         return None
     asked = program.every[-1].server if program.every else "the server"
     return Finding("other-address", True).saw(
@@ -244,7 +292,7 @@ def _own_error(program, evidence):
         return None
     if last.oack is None and last.tids:
         return Finding("options-refused", False).saw(
-            f'The server answers with DATA, without an OACK, and the client ends it with ERROR {error.code} '
+            f"The server answers with DATA, without an OACK, and the client ends it with ERROR {error.code} "
             f'"{error.text or ""}": it insists on its options.'
         )
     asked = {name.lower() for name, _ in last.asked.options or ()}
@@ -254,12 +302,20 @@ def _own_error(program, evidence):
     words = f'The client ends it with ERROR {error.code} "{error.text or ""}"'
     if odd:
         cause = "unasked-option" if "unasked-option" in causes.IDS else None
-        return Finding(cause, True, text=None if cause else "The server grants an option that was not asked for, and this client refuses that.").saw(
-            f"{words}: the OACK has {', '.join(odd)}, which it did not ask for."
-        )
+        return Finding(
+            cause,
+            True,
+            text=None
+            if cause
+            else "The server grants an option that was not asked for, and this client refuses that.",
+        ).saw(f"{words}: the OACK has {', '.join(odd)}, which it did not ask for.")
     if larger:
-        text = "The server grants a larger blksize than was asked for, and this client refuses that."
-        return Finding(None, True, text=text).saw(f"{words}: the OACK grants blksize {last.granted('blksize', 0)}.")
+        text = (
+            "The server grants a larger blksize than was asked for, and this client refuses that."
+        )
+        return Finding(None, True, text=text).saw(
+            f"{words}: the OACK grants blksize {last.granted('blksize', 0)}."
+        )
     if len(program.talks[-1]) == 1 or error.code not in (0, 8):
         text = "The client itself ends the transfer, after the server's answer; its own screen says why."
         return Finding(None, False, text=text, ask="screen").saw(words + ".")
@@ -273,9 +329,7 @@ def _own_error(program, evidence):
 def _silence(program, evidence):
     mine = _mine(program, evidence.asked)
     last = program.talks[-1][-1] if program.talks else None
-    if last is not None and last.outcome not in ("unanswered", "broken", "aborted"):
-        return None
-    if last is not None and last.tid is not None and last.outcome == "broken" and _same_port_heard(mine, last):
+    if last is not None and (last.outcome not in ("unanswered", "broken") or last.tid is not None):
         return None  # it began: that is no silence from the start
     if last is None and not program.ports:
         return None
@@ -288,17 +342,11 @@ def _silence(program, evidence):
     _say_requests(found, program, evidence, mine, ports)
     if evidence.never_arrived:
         found.cause, found.proved = "request-blocked", True
-        return found.saw("The capture at the server has packets of this client, and none of these requests.")
-    apart = high_heard and ports and (max(ports) < min(high_heard) or min(ports) > max(high_heard))
-    if apart and evidence.answered:
-        found.cause, found.proved = "client-port-filter", True
-        return found.saw(f"From port{'s' * (len(high_heard) > 1)} {port_names.words(high_heard)} the same machine was heard.")
-    if apart:
-        found.cause, found.proved = "client-port-filter", True
-        found.ask = "server"
         return found.saw(
-            f"From port{'s' * (len(high_heard) > 1)} {port_names.words(high_heard)} the same machine gets answers from the same server."
+            "The capture at the server has packets of this client, and none of these requests."
         )
+    if high_heard and ports:
+        return _some_ports(found, evidence, mine, others, ports, high_heard)
     if evidence.answered:
         return _answers_lost(found, evidence, mine, ports, low)
     if evidence.arrived:
@@ -315,8 +363,31 @@ def _silence(program, evidence):
     return found
 
 
-def _same_port_heard(mine, last):
-    return any(one.heard and one.port in last.source_ports for one in mine)
+def _some_ports(found, evidence, mine, others, ports, heard):
+    # The same machine is heard from other ports: by what do they differ, but for the time?
+    found.saw(
+        f"From port{'s' * (len(heard) > 1)} {port_names.words(heard)} the same machine gets answers."
+    )
+    found.out = {
+        "no-tftp-helper": "A transfer from other ports goes through the same way.",
+        "nat-port": "A transfer from other ports goes through the same way.",
+    }
+    below = max(ports) < min(heard)
+    before = min(one.began for one in mine if not one.heard)
+    again = any(one.ended > before for one in others)
+    if below and (evidence.answered or again):
+        found.cause, found.proved = "client-port-filter", True
+        return found
+    # What was heard came first: since then the server may have died, or a rule be loaded.
+    found.cause, found.also = (
+        ("client-port-filter", ["request-blocked"])
+        if below
+        else ("request-blocked", ["client-port-filter"])
+    )
+    if evidence.answered:
+        found.cause, found.also = "client-port-filter", []
+    found.ask = "server"
+    return found
 
 
 def _answers_lost(found, evidence, mine, ports, low):
@@ -360,8 +431,14 @@ def _say_requests(found, program, evidence, mine, ports):
         for place, number in one.answers.items():
             answers[place] = answers.get(place, 0) + number
     for place, number in answers.items():
-        where = {"server": "at the server", "client": "at the client", "between": "on the way"}.get(place, "in the capture")
-        found.saw(f"{number} answer{'s' * (number > 1)} of the server to these ports {'were' if number > 1 else 'was'} seen {where}.")
+        where = {
+            "server": "at the server",
+            "client": "at the client",
+            "between": "on the way",
+        }.get(place, "in the capture")
+        found.saw(
+            f"{number} answer{'s' * (number > 1)} of the server to these ports {'were' if number > 1 else 'was'} seen {where}."
+        )
     children = [(port, seen) for port, seen in evidence.children if port in ports]
     if children:
         who = children[0][1].get("program") or "a server's sockets"
@@ -385,7 +462,11 @@ def _midway(program, evidence):
     if last.outcome not in ("broken", "aborted"):
         return None
     place = program.view.source.where if program.view else None
-    halves = getattr(program.view.source.file, "halves", 0) if program.view and program.view.source.file else 0
+    halves = (
+        getattr(program.view.source.file, "halves", 0)
+        if program.view and program.view.source.file
+        else 0
+    )
     server = [tftp(p) for p in last.packets if not p.out and not p.icmp and p.src == last.server]
     client = [tftp(p) for p in last.packets if p.out and not p.icmp and p.dport in last.tids]
     data = [m for m in server if m.kind == "DATA"]
@@ -401,7 +482,9 @@ def _midway(program, evidence):
                 "client sends to the server's new port does not arrive."
             )
         found = Finding("mtu", False, ["no-tftp-helper"], ask="both")
-        return found.saw("The client acknowledges the OACK, and no block of the file arrives after it.")
+        return found.saw(
+            "The client acknowledges the OACK, and no block of the file arrives after it."
+        )
     if not last.blocks and data and (data[0].length or 0) >= _FULL:
         found = Finding("mtu", halves > 0, [] if halves else ["no-tftp-helper"], ask="both")
         found.saw(
@@ -413,18 +496,30 @@ def _midway(program, evidence):
         return found
     tsize = last.granted("tsize", 0)
     got = sum(m.length or 0 for m in {m.block: m for m in data}.values())
-    if tsize and got == tsize and data and data[-1].length == last.blksize and "no-final-block" in causes.IDS:
+    if (
+        tsize
+        and got == tsize
+        and data
+        and data[-1].length == last.blksize
+        and "no-final-block" in causes.IDS
+    ):
         return Finding("no-final-block", True).saw(
             f"All {tsize} bytes came in full blocks, and the empty block that ends such a file never did."
         )
     if last.blocks in (65535, 65536) and "no-rollover" in causes.IDS:
-        return Finding("no-rollover", True).saw(f"It ends behind block {last.blocks}, where the block number begins anew.")
-    found = Finding("loss", False, ["slow-server"] if "slow-server" in causes.IDS else [], ask="both")
+        return Finding("no-rollover", True).saw(
+            f"It ends behind block {last.blocks}, where the block number begins anew."
+        )
+    found = Finding(
+        "loss", False, ["slow-server"] if "slow-server" in causes.IDS else [], ask="both"
+    )
     found.saw(f"After {last.blocks} block{'s' * (last.blocks != 1)} it stops.")
     if again:
         found.saw(f"The server sent {again} block{'s' * (again > 1)} again.")
     if repeated:
-        found.saw(f"The client acknowledged {repeated} time{'s' * (repeated > 1)} what it had acknowledged before.")
+        found.saw(
+            f"The client acknowledged {repeated} time{'s' * (repeated > 1)} what it had acknowledged before."
+        )
     if not again and repeated and place != "server":
         found.cause, found.also = None, ["loss", "slow-server"]
         found.text = (
@@ -441,7 +536,9 @@ def _logs(program, evidence):
     if evidence.logs.get(FAILED):
         mark = evidence.logs[FAILED][-1]
         found = Finding("no-tftp-helper", False, ["client-port-filter", "loss"], ask="both")
-        return found.saw(f"The server gave up sending {mark.get('file') or 'the file'}: no ACK came back.")
+        return found.saw(
+            f"The server gave up sending {mark.get('file') or 'the file'}: no ACK came back."
+        )
     return None
 
 
@@ -450,13 +547,25 @@ def _logs(program, evidence):
 
 def _address(program, evidence, boot):
     reached = boot["reached"]
+    asked = [p for b in program.boots for p, m in b.dhcp if not m.reply and p.dport == 4011]
+    told = [p for b in program.boots for p, m in b.dhcp if m.reply and p.sport == 4011]
+    if asked and not told:
+        text = (
+            "The client asks a proxyDHCP or boot server on UDP port 4011 and nobody answers there (PXE-E55): let UDP 4011 "
+            "through, start the service, or take option 60 (PXEClient) out of an offer where none runs."
+        )
+        return Finding(None, False, text=text, ask="dhcp").saw(
+            f"{len(asked)} request{'s' * (len(asked) > 1)} to {asked[0].dst}, port 4011, and no reply."
+        )
     if reached == "dhcp":
         text = (
             "No DHCP server answers in this: the DISCOVERs do not reach one, it has no address for this client, or its "
             "answers do not come back."
         )
         sent = sum(1 for b in program.boots for _, m in b.dhcp if m.kind == "DISCOVER")
-        return Finding(None, False, text=text, ask="dhcp").saw(f"{sent or 'Some'} DISCOVER{'s' * (sent != 1)} and no OFFER.")
+        return Finding(None, False, text=text, ask="dhcp").saw(
+            f"{sent or 'Some'} DISCOVER{'s' * (sent != 1)} and no OFFER."
+        )
     if reached == "offer":
         named = any(m.file or m.option(67) for b in program.boots for _, m in b.dhcp if m.reply)
         nak = any(m.kind == "NAK" for b in program.boots for _, m in b.dhcp)
@@ -475,7 +584,12 @@ def _address(program, evidence, boot):
     if reached == "lease":
         acks = [m for b in program.boots for _, m in b.dhcp if m.kind == "ACK"]
         last = acks[-1] if acks else None
-        if last is not None and last.siaddr == "0.0.0.0" and not last.option(66) and not last.sname:
+        if (
+            last is not None
+            and last.siaddr == "0.0.0.0"
+            and not last.option(66)
+            and not last.sname
+        ):
             text = "The lease names no boot server: siaddr is 0.0.0.0, and there is no option 66. Set next-server."
         elif last is not None and not last.file and not last.option(67):
             text = "The lease names no boot file, so nothing is asked for."
@@ -489,5 +603,7 @@ def _address(program, evidence, boot):
                 "The client has its lease and sends no request: it finds no way to the boot server (ARP, gateway), or the "
                 "evidence ends here."
             )
-        return Finding(None, False, text=text, ask="dhcp").saw("The lease is there (ACK), and no RRQ follows.")
+        return Finding(None, False, text=text, ask="dhcp").saw(
+            "The lease is there (ACK), and no RRQ follows."
+        )
     return Finding(text="Nothing of a boot has failed in what was given.")

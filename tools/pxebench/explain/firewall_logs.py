@@ -22,8 +22,12 @@ _BLOCKED = re.compile(r"drop|reject|den(?:y|ied)|block|discard|\bufw\b", re.IGNO
 _REJECTED = re.compile(r"reject", re.IGNORECASE)
 _ALLOWED = re.compile(r"accept|allow|permit|pass", re.IGNORECASE)
 _TRACE = re.compile(r"^\s*trace id (?P<id>[0-9a-f]{1,8}) (?P<rest>.*)$")
-_TRACE_PACKET = re.compile(rf"ip saddr (?P<src>{IPV4}).*?ip daddr (?P<dst>{IPV4})(?:.*?ip ttl (?P<ttl>\d+))?(?:.*?ip length (?P<len>\d+))?.*?udp sport (?P<sport>[\w-]+) udp dport (?P<dport>[\w-]+)")
-_TRACE_END = re.compile(r"\(verdict (?P<verdict>drop|accept|reject)\)|(?:policy|verdict) (?P<policy>drop|accept)")
+_TRACE_PACKET = re.compile(
+    rf"ip saddr (?P<src>{IPV4}).*?ip daddr (?P<dst>{IPV4})(?:.*?ip ttl (?P<ttl>\d+))?(?:.*?ip length (?P<len>\d+))?.*?udp sport (?P<sport>[\w-]+) udp dport (?P<dport>[\w-]+)"
+)
+_TRACE_END = re.compile(
+    r"\(verdict (?P<verdict>drop|accept|reject)\)|(?:policy|verdict) (?P<policy>drop|accept)"
+)
 _ASA = re.compile(
     rf"%(?:ASA|FTD|PIX)-\d-(?P<id>\d{{6}}): (?P<words>.*?)[ :](?P<src>{IPV4})/(?P<sport>\w+)"
     rf"(?: \([^)]*\))*.*?[ :](?P<dst>{IPV4})/(?P<dport>\w+)"
@@ -49,7 +53,9 @@ _SRX = re.compile(
     rf"(?P<dst>{IPV4})/(?P<dport>\d+)"
 )
 _OTHERS = (_ASA, _PF, _FILTERLOG, _WINDOWS, _FORTI, _SRX)
-_WORTH = re.compile(r"SRC=|trace id|%(?:ASA|FTD|PIX)-|\(match\)|filterlog|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:DROP|ALLOW)|srcip=|RT_FLOW")
+_WORTH = re.compile(
+    r"SRC=|trace id|%(?:ASA|FTD|PIX)-|\(match\)|filterlog|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:DROP|ALLOW)|srcip=|RT_FLOW"
+)
 _HEADERS = 28
 _MOST_TRACES = 256
 
@@ -107,7 +113,9 @@ def _made(found, text, words):
     sport, dport = port(fields["sport"] or ""), port(fields["dport"] or "")
     if sport is None or dport is None or not (is_ipv4(fields["src"]) and is_ipv4(fields["dst"])):
         return []
-    blocked = _BLOCKED.search(words) and not (_ALLOWED.search(words) and not _REJECTED.search(words))
+    blocked = _BLOCKED.search(words) and not (
+        _ALLOWED.search(words) and not _REJECTED.search(words)
+    )
     made = Observation(DROPPED if blocked else PASSED, clock(text[:60]), fields["src"], sport,
                        fields["dst"], dport)  # fmt: skip
     size = fields.get("udp") or fields.get("len")

@@ -34,7 +34,9 @@ class View:
     def weight(self):
         """How much it shows."""
         talks = self.client.conversations
-        return sum(len(talk.packets) for talk in talks) + sum(len(b.dhcp) for b in self.client.boots)
+        return sum(len(talk.packets) for talk in talks) + sum(
+            len(b.dhcp) for b in self.client.boots
+        )
 
 
 class Machine:
@@ -167,7 +169,9 @@ def _of_packets(found, source):
 def _addresses(client):
     ips = [ip for ip in client.ips if ip not in ("0.0.0.0", None)]
     macs = [mac for mac in client.macs if mac and mac != "00:00:00:00:00:00"]
-    leased = [m.yiaddr for b in client.boots for _, m in b.dhcp if m.reply and m.yiaddr != "0.0.0.0"]
+    leased = [
+        m.yiaddr for b in client.boots for _, m in b.dhcp if m.reply and m.yiaddr != "0.0.0.0"
+    ]
     return (ips or leased or [None])[0], (macs or [None])[0]
 
 
@@ -264,7 +268,11 @@ def _socket(found, seen, local):
         local = seen.dport <= seen.sport
     if program in _CLIENTS:
         local = False
-    there, port, here = (seen.dst, seen.dport, seen.src) if local is not False else (seen.src, seen.sport, seen.dst)
+    there, port, here = (
+        (seen.dst, seen.dport, seen.src)
+        if local is not False
+        else (seen.src, seen.sport, seen.dst)
+    )
     if port in (53, 123, 67, 68, 161, 514, 1900, 5353):
         return
     machine = found.get(there)
@@ -288,7 +296,9 @@ def _filtered(found, seen):
         if min(seen.sport, seen.dport) < 1024 or {seen.sport, seen.dport} & {1900, 5353, 4500}:
             return
         back = seen.dport <= seen.sport
-        ip, port, other = (seen.dst, seen.dport, seen.src) if back else (seen.src, seen.sport, seen.dst)
+        ip, port, other = (
+            (seen.dst, seen.dport, seen.src) if back else (seen.src, seen.sport, seen.dst)
+        )
         machine = found.get(ip)
     machine.server(other)
     machine.marks.append(seen)

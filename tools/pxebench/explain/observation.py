@@ -93,7 +93,14 @@ class Observation:
         if icmp:
             kind, code, src, sport, dst, dport = icmp
             quoted = Packet(
-                src=src, sport=sport, dst=dst, dport=dport, payload=b"", size=0, vlans=[], out=False
+                src=src,
+                sport=sport,
+                dst=dst,
+                dport=dport,
+                payload=b"",
+                size=0,
+                vlans=[],
+                out=False,
             )
             packet.icmp = (kind, code, quoted)
         return packet

@@ -47,7 +47,9 @@ def _of_sockets(source):
 
 
 def _of_packets(source, machines, views):
-    clients = {machine.ip for machine in machines if any(v.source is source for v in machine.views)}
+    clients = {
+        machine.ip for machine in machines if any(v.source is source for v in machine.views)
+    }
     servers = {talk.server for view in views for talk in view.client.conversations}
     sent_here = source.file.sent_here if source.file is not None else set()
     if sent_here & servers:
@@ -59,15 +61,27 @@ def _of_packets(source, machines, views):
     if hops["client"] is not None and hops["server"] is not None:
         away_c, away_s = hops["client"], hops["server"]
         if away_c and not away_s:
-            return "server", f"the client's packets have passed {_routers(away_c)}, the server's none"
+            return (
+                "server",
+                f"the client's packets have passed {_routers(away_c)}, the server's none",
+            )
         if away_s and not away_c:
-            return "client", f"the server's packets have passed {_routers(away_s)}, the client's none"
+            return (
+                "client",
+                f"the server's packets have passed {_routers(away_s)}, the client's none",
+            )
         if away_s and away_c:
-            return "between", f"the client's packets have passed {_routers(away_c)}, the server's {_routers(away_s)}"
+            return (
+                "between",
+                f"the client's packets have passed {_routers(away_c)}, the server's {_routers(away_s)}",
+            )
     unheard = [talk for talk in talks if talk.tids and talk.tid is None]
     heard = [talk for talk in talks if talk.tid is not None]
     if len(unheard) >= _MANY and len(unheard) > len(heard):
-        return "server", "answers leave in it and the client reacts to none: it was made before they are lost"
+        return (
+            "server",
+            "answers leave in it and the client reacts to none: it was made before they are lost",
+        )
     foreign = _foreign_mac(views)
     if foreign:
         return "server", f"the client's frames carry {foreign}, a router's MAC, not its own"

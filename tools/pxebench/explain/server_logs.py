@@ -45,7 +45,9 @@ _LINES = (
     (r"\bin\.tftpd\S* tftp: client does not accept options", HEARD, ()),
 )
 _KNOWN = [(re.compile(pattern), what, names) for pattern, what, names in _LINES]
-_WORTH = re.compile(r"tftp|Serving |RRQ from|WRQ from|sending NAK|finished|timed out|TFTP|Client ", re.IGNORECASE)
+_WORTH = re.compile(
+    r"tftp|Serving |RRQ from|WRQ from|sending NAK|finished|timed out|TFTP|Client ", re.IGNORECASE
+)
 _DAEMON = re.compile(r"\b(in\.tftpd|atftpd|dnsmasq-tftp)\b")
 _TFTPD64 = re.compile(
     rf"Connection received from (?P<ip>{IPV4}) on port (?P<port>\d{{1,5}})"
@@ -186,7 +188,9 @@ class Wds:
 
     def takes(self, text):
         """True when a line is this reader's."""
-        return bool(_WDS.search(text)) or (self._what is not None and bool(_WDS_FIELD.search(text)))
+        return bool(_WDS.search(text)) or (
+            self._what is not None and bool(_WDS_FIELD.search(text))
+        )
 
     def line(self, text):
         told = []
@@ -208,6 +212,8 @@ class Wds:
             return []
         port = fields.get("clientport", "0")
         kind = {"started": ASKED, "completed": SENT, "failed": FAILED}[what]
-        made = Observation(kind, self._time, ip, int(port[:6]) if port.isdigit() else 0, SERVER, 69)
+        made = Observation(
+            kind, self._time, ip, int(port[:6]) if port.isdigit() else 0, SERVER, 69
+        )
         made.facts.update(file=fields.get("filename"), text=fields.get("errorcode"), daemon="wds")
         return [made]

@@ -92,7 +92,9 @@ def read(argument, progress=None):
     if not known:
         words = _words(argument)
         if words is None:
-            raise Refused(f"There is no file {show(argument)}, and as words it says nothing that is known here.")
+            raise Refused(
+                f"There is no file {show(argument)}, and as words it says nothing that is known here."
+            )
         return words
     if os.path.isdir(argument):
         raise Refused(f"{show(argument)} is a folder.")
@@ -272,7 +274,9 @@ def _text(source, stream, progress):
             break
     for reader in readers:
         for seen in reader.end():
-            source.observations.append(seen if seen.evidence else seen.told_by(source.name, number, ""))
+            source.observations.append(
+                seen if seen.evidence else seen.told_by(source.name, number, "")
+            )
     source.lines = number
     for reader in readers:
         source.daemons |= getattr(reader, "daemons", set())

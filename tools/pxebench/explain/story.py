@@ -33,7 +33,8 @@ WORDS = {
     "file": "it has the file",
 }
 _MOST = 60  # steps
-_RUN = 6  # blocks in a row that are one step
+_LATE_S = 3.0
+_FEW = 2  # DHCP packets of a client, while everything is in order
 
 
 def story(program):
@@ -70,8 +71,10 @@ def story(program):
 
 def outcome(program):
     """ "ok", "failed" or "unknown": what became of the program's last boot."""
-    if program.number < program.of and program.talks and any(
-        talk.outcome == "done" for talk in program.talks[-1]
+    if (
+        program.number < program.of
+        and program.talks
+        and any(talk.outcome == "done" for talk in program.talks[-1])
     ):
         return "ok"  # it started what came
     if not program.talks:
@@ -79,22 +82,48 @@ def outcome(program):
         failed = [mark for mark in program.machine.marks if mark.what in (FAILED, REFUSED)]
         if sent and not failed:
             return "ok"
-        if program.boots or failed:
+        if failed or (program.boots and not _ends_here(program)):
             return "failed"
-        if program.number == 1 and program.of == 1 and any(mark.what == DROPPED for mark in program.machine.marks):
+        if program.boots:
+            return "unknown"
+        if (
+            program.number == 1
+            and program.of == 1
+            and any(mark.what == DROPPED for mark in program.machine.marks)
+        ):
             return "failed"
         children = {port for port, _, _ in program.ports}
         return "failed" if len(children) > 1 else "unknown"
     last = program.talks[-1][-1]
+    if not last.tids and _follows(last):
+        return "ok"
     if last.outcome == "done":
         asks_on = any(packet.dport in last.tids for packet in last.requests[1:])
         return "failed" if asks_on else "ok"
     if last.requests[0].cut:  # a log's, a firewall's
-        marks = [mark.what for mark in program.machine.marks if mark.what in (SENT, FAILED, REFUSED)]
+        marks = [
+            mark.what for mark in program.machine.marks if mark.what in (SENT, FAILED, REFUSED)
+        ]
         if marks:
             return "ok" if marks[-1] == SENT else "failed"
         return "failed" if len(last.requests) > 1 or len(program.talks[-1]) > 1 else "unknown"
     return "failed"
+
+
+def _ends_here(program):
+    # True when the evidence ends right behind the last packet: what came then is not in it.
+    until = getattr(program.view.source, "until", None) if program.view else None
+    if sum(not message.reply for _, message in program.boots[-1].dhcp) > _FEW:
+        return False  # it has repeated itself for a while
+    last = max(packet.time for packet, _ in program.boots[-1].dhcp)
+    return until is not None and until - last < _LATE_S
+
+
+def _follows(talk):
+    # True when the client acknowledges what comes from an address that it did not ask.
+    acks = [p for p in talk.packets if p.out and not p.icmp and p.dst != talk.server
+            and tftp(p).kind == "ACK"]  # fmt: skip
+    return len(acks) > 1
 
 
 def _later(one, other):
@@ -161,7 +190,9 @@ def _dhcp_words(packet, message):
         words += f": {message.yiaddr}"
     if message.siaddr != "0.0.0.0":
         words += f", next server {message.siaddr}"
-    file = message.file or (message.option(67) or b"").rstrip(b"\0").decode("utf-8", "backslashreplace")
+    file = message.file or (message.option(67) or b"").rstrip(b"\0").decode(
+        "utf-8", "backslashreplace"
+    )
     return words + (f", file {file}" if file else "")
 
 
@@ -181,7 +212,11 @@ def _talk(talk, number, timed, view):
             steps += _run(blocks, name)
             blocks = None
             kind, code, _ = packet.icmp
-            steps.append(_step(at, "icmp", f"ICMP {_icmp(kind, code)} from {packet.src}", None, packet, name))
+            steps.append(
+                _step(
+                    at, "icmp", f"ICMP {_icmp(kind, code)} from {packet.src}", None, packet, name
+                )
+            )
             continue
         message = tftp(packet)
         if packet in talk.requests:
@@ -196,7 +231,16 @@ def _talk(talk, number, timed, view):
             place = f" from port {named(port)}" if port else ""
             if packet.dport in talk.tids:
                 place += ", to the TID"
-            steps.append(_step(at, "rrq", f"RRQ {words} {options}{place}{again}".replace("  ", " "), port, packet, name))
+            steps.append(
+                _step(
+                    at,
+                    "rrq",
+                    f"RRQ {words} {options}{place}{again}".replace("  ", " "),
+                    port,
+                    packet,
+                    name,
+                )
+            )
             continue
         if message.kind in ("DATA", "ACK") and message.block is not None:
             if message.kind == "DATA":
@@ -207,7 +251,9 @@ def _talk(talk, number, timed, view):
             continue
         steps += _run(blocks, name)
         blocks = None
-        steps.append(_step(at, message.kind.lower(), _words(talk, packet, message), port, packet, name))
+        steps.append(
+            _step(at, message.kind.lower(), _words(talk, packet, message), port, packet, name)
+        )
     steps += _run(blocks, name)
     end = {"done": "the file is whole", "unanswered": "nothing answers", "broken": "it stops here"}
     if talk.outcome in end:
@@ -225,7 +271,11 @@ def _run(blocks, name):
 
 
 def _words(talk, packet, message):
-    who = "" if packet.src in (talk.client, talk.server) else f" from {packet.src}, which was not asked"
+    who = (
+        ""
+        if packet.src in (talk.client, talk.server)
+        else f" from {packet.src}, which was not asked"
+    )
     if message.kind == "OACK":
         options = " ".join(map(" ".join, message.options or ()))
         return f"OACK {options}{who}".rstrip()
@@ -277,7 +327,11 @@ def _mark(mark):
         return f'the server received ERROR {mark.get("code") or 0} "{mark.get("text") or ""}"'
     if mark.what == REFUSED:
         text = mark.get("text")
-        return f"the server has no {file} for it" if not text else f'the server refuses {file}: "{text}"'
+        return (
+            f"the server has no {file} for it"
+            if not text
+            else f'the server refuses {file}: "{text}"'
+        )
     if mark.what == "trouble":
         return f'the server says "{mark.get("text")}"'
     if mark.what in (DROPPED, PASSED):

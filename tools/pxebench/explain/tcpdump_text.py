@@ -26,9 +26,15 @@ _ICMP = re.compile(
 )
 _HEADER = re.compile(r"\bIP \(tos ")
 _VERBOSE = re.compile(r"\bttl (\d{1,3}), id (\d{1,5})")
-_LINK = re.compile(r"((?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}) > ((?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2})")
-_REQUEST = re.compile(r'(?:TFTP, length (?P<n1>\d+), |(?P<n2>\d+) )?(?P<op>RRQ|WRQ) "(?P<file>.*?)"(?P<rest>.*)')
-_TFTP = re.compile(r"(?:TFTP, length (?P<n1>\d+), |^(?P<n2>\d+) )(?P<op>DATA|ACK|ERROR|OACK)\b(?P<rest>.*)")
+_LINK = re.compile(
+    r"((?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}) > ((?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2})"
+)
+_REQUEST = re.compile(
+    r'(?:TFTP, length (?P<n1>\d+), |(?P<n2>\d+) )?(?P<op>RRQ|WRQ) "(?P<file>.*?)"(?P<rest>.*)'
+)
+_TFTP = re.compile(
+    r"(?:TFTP, length (?P<n1>\d+), |^(?P<n2>\d+) )(?P<op>DATA|ACK|ERROR|OACK)\b(?P<rest>.*)"
+)
 _LENGTH = re.compile(r"(?:UDP|TFTP),? (?:bad length [^,]*)?length:? (\d+)")
 _OLD_LENGTH = re.compile(r"^(?:\[[^\]]*\] *)?udp (\d+)$")
 _HEX = re.compile(r"^\s*0x[0-9a-f]{3,5}:\s+((?:[0-9a-f]{2,4}\s?){1,8})(?:\s|$)")
@@ -67,8 +73,10 @@ class Tcpdump:
         """True when a line is this reader's."""
         if self._open is not None and (text[:1] in " \t") and text.strip():
             return True
-        return " > " in text and (": " in text or text.rstrip().endswith(":")) or bool(
-            _HEADER.search(text)
+        return (
+            " > " in text
+            and (": " in text or text.rstrip().endswith(":"))
+            or bool(_HEADER.search(text))
         )
 
     def line(self, text):

@@ -84,7 +84,9 @@ def _result(program, evidence, candidates):
         "rom_ports": list(span),
         "rom_counts": how_it_counts(candidates[0].known.flat) if candidates else "one",
         "observations": {
-            "server_ports": {"least": min(tids), "most": max(tids), "count": len(tids)} if tids else None,
+            "server_ports": {"least": min(tids), "most": max(tids), "count": len(tids)}
+            if tids
+            else None,
             "sizes": sizes,
             "foreign": evidence.foreign,
             "own_size": talk.blksize if talk else 512,

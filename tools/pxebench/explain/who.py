@@ -73,7 +73,13 @@ class Candidate:
     def as_json(self):
         """As in the result."""
         against = self.of(AGAINST) + self.of(OUT)
-        return {"rom": self.rom, "name": self.name, "score": self.score, "for": self.of(FOR), "against": against}
+        return {
+            "rom": self.rom,
+            "name": self.name,
+            "score": self.score,
+            "for": self.of(FOR),
+            "against": against,
+        }
 
 
 class Known:
@@ -92,7 +98,9 @@ class Known:
             source_port["first"] == _LINUX[0] and source_port["last"] == _LINUX[1]
         )
         # A file that knows neither its ports nor its words is no fingerprint.
-        self.vague = not self.says("tftp.requests[0].options") and self.named("tftp.requests[0].options")
+        self.vague = not self.says("tftp.requests[0].options") and self.named(
+            "tftp.requests[0].options"
+        )
 
     def says(self, path):
         """True when the file itself names `path`, or a part of it, and not as an assumption."""
@@ -104,7 +112,9 @@ class Known:
 
     def named(self, path):
         """True when the file names `path` or a part of it, in whatever way."""
-        return any(name == path or name.startswith((path + ".", path + "[")) for name in self._marks)
+        return any(
+            name == path or name.startswith((path + ".", path + "[")) for name in self._marks
+        )
 
 
 @functools.cache
@@ -152,7 +162,9 @@ def _tie(inside):
 
 def best(inside):
     """The candidates of the highest score: one, or a tie."""
-    return [candidate for candidate in inside if candidate.score == inside[0].score] if inside else []
+    return (
+        [candidate for candidate in inside if candidate.score == inside[0].score] if inside else []
+    )
 
 
 # ---- the facts
@@ -204,7 +216,9 @@ def _requests(known, found):
             mine = ", ".join(" ".join(pair) for pair in own[place]) or "none"
             yield Fact("request", AGAINST, 1.5, f"asks with {words}, where it asks with {mine}")
         elif known.says("tftp.requests[0].options") or not known.named("tftp.requests[0].options"):
-            mine = "; ".join(", ".join(" ".join(pair) for pair in pairs) or "none" for pairs in own)
+            mine = "; ".join(
+                ", ".join(" ".join(pair) for pair in pairs) or "none" for pairs in own
+            )
             text = f"asks with {words}; it would ask with {mine}"
             like = known.of_a_system or any(_within(request.options, pairs) for pairs in own)
             yield Fact("request", AGAINST if like else OUT, 2.5, text)
@@ -262,12 +276,21 @@ def _finishes(known, found):
     text = f'the probe is ended with ERROR {error.code} "{error.text or ""}"'
     if not wanted:
         one = len(known.flat["tftp"]["requests"]) == 1
-        verdict = AGAINST if one and known.says("tftp.on.no_oack") and len(found.finishes) > 1 else UNKNOWN
+        verdict = (
+            AGAINST
+            if one and known.says("tftp.on.no_oack") and len(found.finishes) > 1
+            else UNKNOWN
+        )
         yield Fact("finish", verdict, 2, text)
         return
-    same = any(finish["error"] == error.code and finish["message"] == (error.text or "") for finish in wanted)
+    same = any(
+        finish["error"] == error.code and finish["message"] == (error.text or "")
+        for finish in wanted
+    )
     mine = f'ERROR {wanted[0]["error"]} "{wanted[0]["message"]}"'
-    yield Fact("finish", FOR if same else AGAINST, 2, text if same else f"{text}, it would send {mine}")
+    yield Fact(
+        "finish", FOR if same else AGAINST, 2, text if same else f"{text}, it would send {mine}"
+    )
 
 
 # ---- waits
@@ -276,7 +299,9 @@ def _finishes(known, found):
 def _waits(known, found):
     tftp = known.flat["tftp"]
     retry = tftp["retry"]
-    own = [[[name.lower(), text] for name, text in request["options"]] for request in tftp["requests"]]
+    own = [
+        [[name.lower(), text] for name, text in request["options"]] for request in tftp["requests"]
+    ]
     rows = []
     for request, ladder in found.open:
         if not ladder.waits_ms:
@@ -304,7 +329,9 @@ def _waits(known, found):
 
 def _ladder(known, phase, name, ladder):
     waits = ladder.waits_ms
-    words = "gaps " + ", ".join(f"{wait / 1000:.1f}" if wait >= 950 else f"{wait / 1000:.2f}" for wait in waits[:8])
+    words = "gaps " + ", ".join(
+        f"{wait / 1000:.1f}" if wait >= 950 else f"{wait / 1000:.2f}" for wait in waits[:8]
+    )
     words += " s" if len(waits) <= 8 else " ... s"
     what = "ACKs again: " if name == "read" else ""
     field = f"tftp.retry.{name}"
@@ -322,7 +349,9 @@ def _ladder(known, phase, name, ladder):
         if last and ladder.ending == "file":
             continue  # between two files somebody may think
         if not _alike(wait, table[index]):
-            wrong = f"wait {index + 1} is {wait / 1000:.2f} s, it waits {table[index] / 1000:.2f} s"
+            wrong = (
+                f"wait {index + 1} is {wait / 1000:.2f} s, it waits {table[index] / 1000:.2f} s"
+            )
             misses += 1
             if misses > len(waits) // 10:  # one of many: a packet was lost, or a busy machine
                 break
@@ -331,7 +360,12 @@ def _ladder(known, phase, name, ladder):
     if ladder.ending == "quiet" and name != "read" and known.says(field):
         sends = len(waits) + 1
         if sends != len(table) and len(table) < 100:
-            return Fact("waits", AGAINST, weight / 2, f"{what}{words}: over after {sends} requests, it sends {len(table)}")
+            return Fact(
+                "waits",
+                AGAINST,
+                weight / 2,
+                f"{what}{words}: over after {sends} requests, it sends {len(table)}",
+            )
     return Fact("waits", FOR, weight, what + words)
 
 
@@ -351,7 +385,9 @@ def _ttl(known, found):
         yield Fact("ttl", UNKNOWN, 1, f"TTL {ttl}")
     elif ttl == own:
         yield Fact("ttl", FOR, 1, f"TTL {ttl}")
-    elif ttl < own and own - ttl <= _MOST_HOPS and not any(ttl == one for one in _TTLS if one < own):
+    elif (
+        ttl < own and own - ttl <= _MOST_HOPS and not any(ttl == one for one in _TTLS if one < own)
+    ):
         yield Fact("ttl", FOR, 0.5, f"TTL {ttl}, as {own} would be {own - ttl} routers on")
     else:
         yield Fact("ttl", AGAINST, 1, f"TTL {ttl}, it begins with {own}")

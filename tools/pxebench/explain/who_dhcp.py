@@ -62,7 +62,11 @@ def _options(spec, message):
     asked, own_list = message.option(55), values.get(55)
     if asked and any(asked) and isinstance(own_list, list):
         same = list(asked) == own_list
-        yield (FOR if same else AGAINST), 1, f"asks for {len(asked)} options" + ("" if same else f", it for {len(own_list)}")
+        yield (
+            (FOR if same else AGAINST),
+            1,
+            f"asks for {len(asked)} options" + ("" if same else f", it for {len(own_list)}"),
+        )
 
 
 def _vendor(spec, vendor, mine):
@@ -77,7 +81,11 @@ def _vendor(spec, vendor, mine):
         at = text.index("Arch:") + 5
         plain = text[:at] + text[at + 5 :]
     same = plain == shape
-    return (FOR if same else AGAINST), 1.5, f"vendor class {_short(text)}" + ("" if same else f", it says {_short(mine)}")
+    return (
+        (FOR if same else AGAINST),
+        1.5,
+        f"vendor class {_short(text)}" + ("" if same else f", it says {_short(mine)}"),
+    )
 
 
 def _numbers(spec, discovers):
@@ -90,8 +98,16 @@ def _numbers(spec, discovers):
         pad = spec.get("pad") or 0
         if pad:
             yield (FOR if message.size == pad else AGAINST), 0.5, f"{message.size} bytes of BOOTP"
-    secs = (spec.get("secs") or {}).get("first", 0) if (spec.get("secs") or {}).get("rule") == "count" else 0
-    yield (FOR if abs(message.secs - secs) <= 1 else AGAINST), 0.7, f"secs {message.secs} in the first DISCOVER"
+    secs = (
+        (spec.get("secs") or {}).get("first", 0)
+        if (spec.get("secs") or {}).get("rule") == "count"
+        else 0
+    )
+    yield (
+        (FOR if abs(message.secs - secs) <= 1 else AGAINST),
+        0.7,
+        f"secs {message.secs} in the first DISCOVER",
+    )
 
 
 def _times(spec, found):
@@ -106,7 +122,8 @@ def _times(spec, found):
         if len(discovers) > 1 and not offers:
             gaps = [(b - a) * 1000 for a, b in zip(discovers, discovers[1:], strict=False)]
             same = all(
-                index < len(waits) and abs(gap - waits[index]) <= max(_ALIKE_MS, waits[index] * _ALIKE)
+                index < len(waits)
+                and abs(gap - waits[index]) <= max(_ALIKE_MS, waits[index] * _ALIKE)
                 for index, gap in enumerate(gaps)
             )
             words = ", ".join(f"{gap / 1000:.1f}" for gap in gaps[:6])

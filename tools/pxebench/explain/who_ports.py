@@ -73,7 +73,12 @@ def _per(spec, boots, known):
         return
     if changed > kept:
         text = f"a new port for each of {changed} repeated requests"
-        yield (FOR if each else OUT if known.says("udp.source_port.per") else UNKNOWN), "per", 2, text
+        yield (
+            (FOR if each else OUT if known.says("udp.source_port.per") else UNKNOWN),
+            "per",
+            2,
+            text,
+        )
     else:
         text = f"{kept} repeated requests keep their port"
         verdict = FOR if not each else OUT if known.says("udp.source_port.per") else UNKNOWN
@@ -97,7 +102,9 @@ def _counter(spec, draws, found, known):
         return (OUT if sure else UNKNOWN), "ports", 3, f"ports {words}; it counts up from {first}"
     numbers = [offset // step + 1 for offset in offsets]
     each = spec["per"] in _EACH_RRQ
-    most = request_count(known.flat) if each else _FILES * max(1, len(known.flat["tftp"]["requests"]))
+    most = (
+        request_count(known.flat) if each else _FILES * max(1, len(known.flat["tftp"]["requests"]))
+    )
     low, high = min(numbers), max(numbers)
     what = "request" if each else "transfer"
     names = f"{nth(low)} and {nth(high)}" if high == low + 1 else f"{nth(low)} to {nth(high)}"
@@ -134,10 +141,20 @@ def _begins_anywhere(spec, draws, known):
     steps = [b - a for row in rows for a, b in zip(row, row[1:], strict=False)]
     if steps and all(one == step for one in steps):
         weight = 2 if narrow else 1.5
-        return FOR, "ports", weight, f"ports {words}: +{step} each, from a beginning in {low}-{high}"
+        return (
+            FOR,
+            "ports",
+            weight,
+            f"ports {words}: +{step} each, from a beginning in {low}-{high}",
+        )
     if steps and any(not 0 < one <= 4 * step for one in steps):
         return AGAINST, "ports", 2, f"ports {words} do not count up by {step}"
-    return FOR, "ports", 1 if narrow else 0.7, f"port{'s' * (len(words) > 5)} {words}, in its range {low}-{high}"
+    return (
+        FOR,
+        "ports",
+        1 if narrow else 0.7,
+        f"port{'s' * (len(words) > 5)} {words}, in its range {low}-{high}",
+    )
 
 
 def _drawn(spec, draws, known):
@@ -154,7 +171,9 @@ def _drawn(spec, draws, known):
         clock = spec["step"]
         off = [abs((b[1] - a[1]) * clock - (b[0] - a[0]) * 1000) for a, b in timed]
         span = (high - low + 1) * clock
-        if timed and all(min(each % span, span - each % span) <= max(_CLOCK_MS, clock) for each in off):
+        if timed and all(
+            min(each % span, span - each % span) <= max(_CLOCK_MS, clock) for each in off
+        ):
             return FOR, "ports", 2, f"ports {words} follow the clock, {clock} ms each"
         if timed and len(set(ports)) > 1:
             return AGAINST, "ports", 2, f"ports {words} do not follow the clock"
@@ -165,7 +184,12 @@ def _drawn(spec, draws, known):
         return AGAINST, "ports", 2, f"ports {words} are neighbours, drawn ones would not be"
     firsts = [rows[0][1] for rows in draws if rows]
     if len(firsts) > 2 and len(set(firsts)) == 1:
-        return AGAINST, "ports", 2, f"port {firsts[0]} at each of {len(firsts)} boots, drawn ones would differ"
+        return (
+            AGAINST,
+            "ports",
+            2,
+            f"port {firsts[0]} at each of {len(firsts)} boots, drawn ones would differ",
+        )
     # The narrower the range, the more it says that the ports are in it.
     weight = 1 if high - low > 40000 else 1.2
     return FOR, "ports", weight, f"port{'s' * (len(words) > 5)} {words}, in its range {low}-{high}"

@@ -20,11 +20,15 @@ _ROW = re.compile(
     rf"(?P<src>{IPV4})\s+(?:\S{{1,3}}\s+)?(?P<dst>{IPV4})\s+"
     r"(?P<protocol>[A-Za-z0-9_./-]{2,16})\s+(?:(?P<size>\d{1,6})\s+)?(?P<info>.*)$"
 )
-_ROW_PORTS = re.compile(r"(?:Source port: |^)([\w-]+)(?: \(\d+\))?\s*(?:→|->|>|Destination port:)\s*([\w-]+).*?(?:Len=(\d+))?")
+_ROW_PORTS = re.compile(
+    r"(?:Source port: |^)([\w-]+)(?: \(\d+\))?\s*(?:→|->|>|Destination port:)\s*([\w-]+).*?(?:Len=(\d+))?"
+)
 _FRAME = re.compile(r"^Frame (\d{1,9})(?::|\s*\()")
 _FIELD = re.compile(r"^\s{2,}(?:\[?)([A-Z][\w ()/'-]{1,48}):\s?(.*)$")
 _IP = re.compile(rf"^\s*Internet Protocol(?: Version 4)?, Src: ({IPV4}).*?Dst: ({IPV4})")
-_UDP = re.compile(r"^\s*User Datagram Protocol, Src Port: (?:[\w-]+ \()?([\w-]+)\)?, Dst Port: (?:[\w-]+ \()?([\w-]+)\)?")
+_UDP = re.compile(
+    r"^\s*User Datagram Protocol, Src Port: (?:[\w-]+ \()?([\w-]+)\)?, Dst Port: (?:[\w-]+ \()?([\w-]+)\)?"
+)
 _OPCODES = {"read request": 1, "write request": 2, "data packet": 3, "acknowledgement": 4,
             "error code": 5, "option acknowledgement": 6}  # fmt: skip
 _ERRORS = {"not defined": 0, "file not found": 1, "access violation": 2, "disk full or allocation exceeded": 3,
@@ -133,7 +137,9 @@ class Wireshark:
         fields = {"opcode": opcode}
         options = []
         # A file's name may have a comma: what is known stands in front of its colon.
-        for part in re.split(r", (?=File: |Transfer type: |Block: |Code: |Message: |[a-z0-9]+=)", rest.strip()):
+        for part in re.split(
+            r", (?=File: |Transfer type: |Block: |Code: |Message: |[a-z0-9]+=)", rest.strip()
+        ):
             name, colon, text = part.partition(": ")
             if colon and name in ("File", "Transfer type", "Block", "Code", "Message"):
                 fields[name] = text
@@ -238,7 +244,10 @@ class Wireshark:
             last[2] = f'"{content}"'
         elif last is not None and name in ("Requested IP Address", "DHCP Server Identifier"):
             last[2] = content.split(" ")[0]
-        elif last is not None and name in ("Maximum DHCP Message Size", "Client System Architecture"):
+        elif last is not None and name in (
+            "Maximum DHCP Message Size",
+            "Client System Architecture",
+        ):
             found = re.search(r"\((\d+)\)", content)
             last[2] = found[1] if found else content
         elif last is None:

@@ -46,7 +46,11 @@ def _sources(result):
     for source in result["sources"]:
         if source["kind"] == "screen" and result["codes"] and source["name"] == "the words given":
             continue
-        where = {"client": "at the client", "server": "at the server", "between": "on the way"}.get(source["where"])
+        where = {
+            "client": "at the client",
+            "server": "at the server",
+            "between": "on the way",
+        }.get(source["where"])
         text = f"{source['name']}: {_KINDS[source['kind']]}"
         if where:
             text += f", made {where} ({source['because']})"
@@ -82,7 +86,9 @@ def _table(clients):
     head = ("client", "", "who", "boot", "why")
     widths = [min(40, max(len(row[column]) for row in [head, *rows])) for column in range(5)]
     for row in [head, *rows]:
-        yield "  ".join(show(cell)[:width].ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield "  ".join(
+            show(cell)[:width].ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
 
 
 def _who(client):
@@ -103,7 +109,11 @@ def _best(client):
 def _client(client, all_rules):
     yield ""
     mac = f" ({client['mac']})" if client["mac"] and client["ip"] else ""
-    chain = f", program {client['program']} of {client['of']} that ask from there" if client["of"] > 1 else ""
+    chain = (
+        f", program {client['program']} of {client['of']} that ask from there"
+        if client["of"] > 1
+        else ""
+    )
     yield show(f"Client {_name(client)}{mac}{chain}")
     yield ""
     yield from _identity(client)
@@ -115,29 +125,39 @@ def _client(client, all_rules):
 def _identity(client):
     top = _best(client)
     if not client["known"]:
+        if not client["differs"]:
+            yield "Who: nothing in this tells one client from another."
+            return
         yield "Who: none of the known clients."
         if client["nearest"]:
             yield from _wrapped(f"The nearest is {client['nearest']}, and this differs:", "  ")
             for text in client["differs"][:_FACTS]:
                 yield from _wrapped(show(text), "    ")
             yield from _wrapped(
-                "A capture of it makes a ROM file of its own: pxebench learn boot.pcap -o mine.json", "  "
+                "A capture of it makes a ROM file of its own: pxebench learn boot.pcap -o mine.json",
+                "  ",
             )
         return
     if len(top) == 1:
         yield from _wrapped(f"Who: {top[0]['rom']} ({show(top[0]['name'])}).", "")
     else:
         names = ", ".join(one["rom"] for one in top)
-        yield from _wrapped(f"Who: {names}: a tie, what was given fits {_count(len(top))} of them alike.", "")
+        yield from _wrapped(
+            f"Who: {names}: a tie, what was given fits {_count(len(top))} of them alike.", ""
+        )
     one = top[0]
     total = len(one["for"]) + len(one["against"])
-    yield from _wrapped(f"For it {len(one['for'])} of {total}: " + show("; ".join(one["for"][:_FACTS])), "  ")
+    yield from _wrapped(
+        f"For it {len(one['for'])} of {total}: " + show("; ".join(one["for"][:_FACTS])), "  "
+    )
     if one["against"]:
         yield from _wrapped("Against it: " + show("; ".join(one["against"][:_FACTS])), "  ")
     others = [c for c in client["candidates"] if c["score"] != one["score"]][:2]
     for other in others:
         if other["against"]:
-            yield from _wrapped(f"Less likely {other['rom']}: " + show("; ".join(other["against"][:2])), "  ")
+            yield from _wrapped(
+                f"Less likely {other['rom']}: " + show("; ".join(other["against"][:2])), "  "
+            )
 
 
 def _count(number):
@@ -147,7 +167,11 @@ def _count(number):
 def _far(boot):
     yield from _wrapped(f"How far: {WORDS[boot['reached']]}.", "")
     steps = boot["steps"]
-    shown = steps if len(steps) <= _STEPS else steps[: _STEPS * 2 // 3] + [None] + steps[-_STEPS // 3 :]
+    shown = (
+        steps
+        if len(steps) <= _STEPS
+        else steps[: _STEPS * 2 // 3] + [None] + steps[-_STEPS // 3 :]
+    )
     for step in shown:
         if step is None:
             yield f"            ... {len(steps) - _STEPS + boot['left_out']} more ..."
@@ -161,11 +185,15 @@ def _why(verdict, all_rules):
     also = verdict["also_possible"]
     same = f" (or {', or '.join(also)})" if also else ""
     yield ""
-    yield from _wrapped(f"Why: {verdict['cause'] or 'undecided'}{same}. {show(verdict['text'])}", "")
+    yield from _wrapped(
+        f"Why: {verdict['cause'] or 'undecided'}{same}. {show(verdict['text'])}", ""
+    )
     yield from _list("Seen", verdict["explains"])
     yield from _list("Besides", [fact["text"] for fact in verdict["facts"]])
     yield from _list("Also possible", [f"{name}: {verdict['also_text'][name]}" for name in also])
-    yield from _list("Ruled out", [f"{one['cause']}: {one['because']}" for one in verdict["ruled_out"]])
+    yield from _list(
+        "Ruled out", [f"{one['cause']}: {one['because']}" for one in verdict["ruled_out"]]
+    )
     yield from _list("Not in this", verdict["unknown"])
     yield from _rules(verdict["rules"], all_rules)
     if verdict["decide"]:
@@ -192,7 +220,9 @@ def _rules(rules, all_rules):
         for line in item["text"].splitlines():
             yield "    " + show(line)
     if shown < len(rules["items"]):
-        names = dict.fromkeys(item["product"] for item in rules["items"] if item["product"] != "nftables")
+        names = dict.fromkeys(
+            item["product"] for item in rules["items"] if item["product"] != "nftables"
+        )
         yield ""
         yield from _wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
     if rules["notes"]:
@@ -206,7 +236,11 @@ def _code(code):
     if code["when"]:
         yield from _wrapped(show(code["when"]), "  ")
     if code["side"]:
-        sides = {"client": "the client's", "server": "the server's", "path": "the way between them, or the server"}
+        sides = {
+            "client": "the client's",
+            "server": "the server's",
+            "path": "the way between them, or the server",
+        }
         yield from _wrapped(f"Whose side: {sides[code['side']]}.", "  ")
     yield from _wrapped("First: " + show(code["first"]), "  ")
     command = _COMMANDS.get(code["command"])
