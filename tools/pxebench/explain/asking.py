@@ -3,13 +3,29 @@
 from pxebench.explain.places import tcpdump
 
 _LINES = {
-    "server": "Whether the requests arrive, and whether answers leave. On the server, while the client boots:",
-    "client": "Whether the client's own machine drops them. On the client, or on its switch's mirror port, while it boots:",
-    "both": "On which side of the way they are lost. On the server, and at the same time on the client's side (a mirror port of its switch, the firewall's inner interface), while it boots:",
+    "server": (
+        "Whether the requests arrive, and whether answers leave. On the server, while the client"
+        " boots:"
+    ),
+    "client": (
+        "Whether the client's own machine drops them. On the client, or on its switch's mirror"
+        " port, while it boots:"
+    ),
+    "both": (
+        "On which side of the way they are lost. On the server, and at the same time on the"
+        " client's side (a mirror port of its switch, the firewall's inner interface), while it"
+        " boots:"
+    ),
     "high": "Whether answers to high ports pass. From a machine beside the client:",
-    "words": "The server's own words: its log (journalctl -u tftpd-hpa), or a capture with the packets whole:",
+    "words": (
+        "The server's own words: its log (journalctl -u tftpd-hpa), or a capture with the packets"
+        " whole:"
+    ),
     "process": "Whether a server listens there, and on which address. On the server:",
-    "screen": 'The client\'s own screen says why: `pxebench explain "WHAT IT SAYS"`; and on the server, while it boots:',
+    "screen": (
+        'The client\'s own screen says why: `pxebench explain "WHAT IT SAYS"`; and on the server,'
+        " while it boots:"
+    ),
     "longer": "What comes after. On the server, until the client has given up:",
     "dhcp": "What DHCP says. In the client's network, while it boots:",
 }

@@ -333,9 +333,7 @@ class _Reader:
             self.count("cut")
         packet.number = self.file.frames
         packet.epoch_ns = epoch_ns
-        if linktype == files.SLL and frame[:2] == b"\0\4":
-            self.file.sent_here.add(packet.src)
-        elif linktype == files.SLL2 and frame[10:11] == b"\4":
+        if linktype == files.SLL and frame[:2] == b"\0\4" or linktype == files.SLL2 and frame[10:11] == b"\4":
             self.file.sent_here.add(packet.src)
         if packet.fragment:
             key = frame[ip + 12 : ip + 20] + frame[ip + 4 : ip + 6]

@@ -94,11 +94,14 @@ def ipxe(number):
         "when": when,
         "side": "path" if timed_out else "server" if missing or in_tftp else "client",
         "first": (
-            "Whether requests arrive at UDP 69 and answers reach the client's port, any from 1024 on."
+            "Whether requests arrive at UDP 69 and answers reach the client's port, any from"
+            " 1024 on."
             if timed_out
-            else "The name of the file, and next-server: iPXE reads siaddr alone."
-            if missing
-            else f"The page https://ipxe.org/{number}."
+            else (
+                "The name of the file, and next-server: iPXE reads siaddr alone."
+                if missing
+                else f"The page https://ipxe.org/{number}."
+            )
         ),
         "command": "diagnose" if timed_out else "fetch" if missing else None,
         "page": f"https://ipxe.org/{number}",

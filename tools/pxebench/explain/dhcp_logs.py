@@ -27,11 +27,13 @@ _ISC = re.compile(
     rf"(?P<mac>{_MAC[1:-1]})(?P<rest>.*)$"
 )
 _KEA = re.compile(
-    rf"\b(?P<id>DHCP4_[A-Z0-9_]+)\s+\[hwtype=\d+ (?P<mac>{_MAC[1:-1]})\].*?tid=(?P<xid>0x[0-9a-f]+)(?P<rest>.*)$"
+    r"\b(?P<id>DHCP4_[A-Z0-9_]+)\s+\[hwtype=\d+"
+    rf" (?P<mac>{_MAC[1:-1]})\].*?tid=(?P<xid>0x[0-9a-f]+)(?P<rest>.*)$"
 )
 _KEA_KIND = re.compile(r"\bDHCP(DISCOVER|OFFER|REQUEST|ACK|NAK|DECLINE|RELEASE|INFORM)\b")
 _TFTPD64 = re.compile(
-    rf"Rcvd DHCP (?P<kind>Discover|Rqst|Request|Inform)\w* Msg for IP (?P<ip>{IPV4}), Mac (?P<mac>{_MAC[1:-1]})",
+    rf"Rcvd DHCP (?P<kind>Discover|Rqst|Request|Inform)\w* Msg for IP (?P<ip>{IPV4}), Mac"
+    rf" (?P<mac>{_MAC[1:-1]})",
     re.IGNORECASE,
 )
 _FACTS = (

@@ -54,7 +54,10 @@ class DhcpLines:
         for name, pattern in (
             (
                 "mac",
-                r"(?:Request from|Client-Ethernet-Address) ((?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2})",
+                (
+                    r"(?:Request from|Client-Ethernet-Address)"
+                    r" ((?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2})"
+                ),
             ),
             ("xid", r"xid 0x([0-9a-f]{1,8})"),
             ("secs", r"secs (\d+)"),

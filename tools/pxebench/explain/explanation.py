@@ -111,9 +111,9 @@ def _client(program, evidence, given):
         "seen": list(_seen(program)),
         "known": known,
         "nearest": nearest[0].rom if nearest and not known else None,
-        "differs": nearest[0].of(who.AGAINST) + nearest[0].of(who.OUT)
-        if nearest and not known
-        else [],
+        "differs": (
+            nearest[0].of(who.AGAINST) + nearest[0].of(who.OUT) if nearest and not known else []
+        ),
         "candidates": [candidate.as_json() for candidate in inside],
         "boot": boot,
         "verdict": verdict.judge(program, evidence, top, boot, given),
@@ -166,10 +166,16 @@ def _notes(given, found, entries):
     for source in given:
         writes = getattr(source, "writes", 0)
         if writes:
-            yield f"{source.name}: {writes} write request{'s' * (writes > 1)} (uploads), which are no boot."
+            yield (
+                f"{source.name}: {writes} write request{'s' * (writes > 1)} (uploads), which are"
+                " no boot."
+            )
         strays = getattr(source, "strays", 0)
         if strays:
-            yield f"{source.name}: {strays} packet{'s' * (strays > 1)} of transfers whose request is not in it."
+            yield (
+                f"{source.name}: {strays} packet{'s' * (strays > 1)} of transfers whose request is"
+                " not in it."
+            )
         if source.kind == "unknown" and not source.notes:
             lines = f"{source.lines} lines of text" if source.lines else "it is empty"
             yield f"{source.name}: nothing of a boot ({lines})."

@@ -88,8 +88,9 @@ def _one_port(program, evidence):
     found.ports = [port]
     if number > 1:
         found.text = (
-            "Nothing in this says whether it failed. A port that two transfers wait for was asked from twice: the first "
-            "request was repeated, or an earlier transfer still waits for its last ACK."
+            "Nothing in this says whether it failed. A port that two transfers wait for was asked"
+            " from twice: the first request was repeated, or an earlier transfer still waits for"
+            " its last ACK."
         )
     return found.saw(f"The server has {number} transfer{'s' * (number > 1)} for port {port}.")
 
@@ -135,8 +136,9 @@ def _dropped(program, evidence):
         found.ports = ports
         verb = "rejected" if any(mark.get("rejected") for mark in drops) else "dropped"
         found.saw(
-            f"A firewall {verb} {len(drops)} packet{'s' * (len(drops) > 1)} of {drops[0].src} to "
-            f"{drops[0].dst}, ports {port_names.words(ports)} ({drops[0].source}, line {drops[0].line})."
+            f"A firewall {verb} {len(drops)} packet{'s' * (len(drops) > 1)} of {drops[0].src} to"
+            f" {drops[0].dst}, ports {port_names.words(ports)} ({drops[0].source}, line"
+            f" {drops[0].line})."
         )
         if passed:
             found.saw(
@@ -155,15 +157,15 @@ def _dropped(program, evidence):
         mark = rows["request"][0]
         found = Finding("request-blocked", True, text=None)
         return found.saw(
-            f"A firewall dropped {len(rows['request'])} request{'s' * (len(rows['request']) > 1)} of {mark.src} to "
-            f"{mark.dst}, UDP port 69 ({mark.source}, line {mark.line})."
+            f"A firewall dropped {len(rows['request'])} request{'s' * (len(rows['request']) > 1)}"
+            f" of {mark.src} to {mark.dst}, UDP port 69 ({mark.source}, line {mark.line})."
         )
     if rows["ack"]:
         mark = rows["ack"][0]
         found = Finding("no-tftp-helper", True)
         return found.saw(
-            f"A firewall dropped what {mark.src} sent to {mark.dst}, port {mark.dport}, where the server "
-            f"answers from ({mark.source}, line {mark.line})."
+            f"A firewall dropped what {mark.src} sent to {mark.dst}, port {mark.dport}, where the"
+            f" server answers from ({mark.source}, line {mark.line})."
         )
     return None
 
@@ -183,7 +185,8 @@ def _refused(program, evidence):
         and any(tftp(p).kind == "DATA" for p in last.packets if not p.out and not p.icmp)
     ):
         return Finding("server-error", True).saw(
-            f'In mid-transfer, behind block {last.blocks}, the server sends ERROR {error.code} "{error.text or ""}".'
+            f"In mid-transfer, behind block {last.blocks}, the server sends ERROR {error.code}"
+            f' "{error.text or ""}".'
         )
     code = error.code if error is not None else logged[-1].get("code")
     text = (error.text if error is not None else logged[-1].get("text")) or ""
@@ -196,7 +199,8 @@ def _refused(program, evidence):
             "server-error", False, ["file-missing", "file-denied", "options-refused"], ask="words"
         )
         return found.saw(
-            "The server answers at once with a packet that can only be an ERROR; its words are not in this."
+            "The server answers at once with a packet that can only be an ERROR; its words are not"
+            " in this."
         )
     who = "The server answers" if error is not None else "The server's log says"
     name = f"{(last.file if last else None) or (logged[-1].get('file') if logged else None) or 'the file'}"
@@ -234,8 +238,8 @@ def _icmp(program, evidence):
         last = program.talks[-1][-1] if program.talks else None
         if acks and last is not None and last.outcome == "broken" and not last.blocks:
             return Finding("nat-port", False, ["server-error"], ask="server").saw(
-                f"ICMP from {acks[0][2]} refuses what the client sends to the port that answered it: the "
-                "server's transfer has ended, or a translator changed the ports."
+                f"ICMP from {acks[0][2]} refuses what the client sends to the port that answered"
+                " it: the server's transfer has ended, or a translator changed the ports."
             )
         return None
     kind, code, sender, _ = rows[-1]
@@ -258,7 +262,10 @@ def _icmp(program, evidence):
             return Finding("host-unreachable", True).saw(
                 f"{words}: no such host, or no route to it."
             )
-        text = f"{sender} says by ICMP that it knows no way to the server, or that the server does not answer ARP."
+        text = (
+            f"{sender} says by ICMP that it knows no way to the server, or that the server does"
+            " not answer ARP."
+        )
         return Finding(None, True, text=text).saw(f"{words}: host or network unreachable.")
     if kind == 3 and code == 4:
         return Finding("mtu", True).saw(f"{words}: fragmentation needed.")
@@ -284,15 +291,16 @@ def _own_error(program, evidence):
     last = program.talks[-1][-1]
     if last.outcome == "done":
         return Finding("options-refused", False).saw(
-            "The whole file went over the wire, and the client asks on: it waits for an OACK that the server "
-            "never sent."
+            "The whole file went over the wire, and the client asks on: it waits for an OACK that"
+            " the server never sent."
         )
     error = last.sent_error
     if error is None or last.blocks:
         return None
     if last.oack is None and last.tids:
         return Finding("options-refused", False).saw(
-            f"The server answers with DATA, without an OACK, and the client ends it with ERROR {error.code} "
+            "The server answers with DATA, without an OACK, and the client ends it with ERROR"
+            f" {error.code} "
             f'"{error.text or ""}": it insists on its options.'
         )
     asked = {name.lower() for name, _ in last.asked.options or ()}
@@ -305,9 +313,14 @@ def _own_error(program, evidence):
         return Finding(
             cause,
             True,
-            text=None
-            if cause
-            else "The server grants an option that was not asked for, and this client refuses that.",
+            text=(
+                None
+                if cause
+                else (
+                    "The server grants an option that was not asked for, and this client refuses"
+                    " that."
+                )
+            ),
         ).saw(f"{words}: the OACK has {', '.join(odd)}, which it did not ask for.")
     if larger:
         text = (
@@ -317,9 +330,15 @@ def _own_error(program, evidence):
             f"{words}: the OACK grants blksize {last.granted('blksize', 0)}."
         )
     if len(program.talks[-1]) == 1 or error.code not in (0, 8):
-        text = "The client itself ends the transfer, after the server's answer; its own screen says why."
+        text = (
+            "The client itself ends the transfer, after the server's answer; its own screen says"
+            " why."
+        )
         return Finding(None, False, text=text, ask="screen").saw(words + ".")
-    text = "The client has the size of the file, and does not ask for the file itself: it ends here, or the evidence does."
+    text = (
+        "The client has the size of the file, and does not ask for the file itself: it ends here,"
+        " or the evidence does."
+    )
     return Finding(None, False, text=text, ask="screen").saw(words + ", as after a size probe.")
 
 
@@ -352,8 +371,9 @@ def _silence(program, evidence):
     if evidence.arrived:
         found.cause = "request-blocked"
         found.text = (
-            "The requests arrive at the server, and no answer to them was seen: no TFTP server runs on that "
-            "port, it serves another address, or the server's own firewall drops the requests."
+            "The requests arrive at the server, and no answer to them was seen: no TFTP server"
+            " runs on that port, it serves another address, or the server's own firewall drops the"
+            " requests."
         )
         found.ask = "process"
         return found
@@ -366,7 +386,8 @@ def _silence(program, evidence):
 def _some_ports(found, evidence, mine, others, ports, heard):
     # The same machine is heard from other ports: by what do they differ, but for the time?
     found.saw(
-        f"From port{'s' * (len(heard) > 1)} {port_names.words(heard)} the same machine gets answers."
+        f"From port{'s' * (len(heard) > 1)} {port_names.words(heard)} the same machine gets"
+        " answers."
     )
     found.out = {
         "no-tftp-helper": "A transfer from other ports goes through the same way.",
@@ -395,8 +416,8 @@ def _answers_lost(found, evidence, mine, ports, low):
     if reach:
         found.cause = None
         found.text = (
-            "The answers arrive where the client is, and it does not react to them: a filter on the client itself, "
-            "or answers that it does not take."
+            "The answers arrive where the client is, and it does not react to them: a filter on"
+            " the client itself, or answers that it does not take."
         )
         found.ask = "client"
         return found
@@ -409,8 +430,8 @@ def _answers_lost(found, evidence, mine, ports, low):
         found.also = ["no-tftp-helper"]
         if other:
             found.saw(
-                f"The same machine also asks from port {port_names.words(other)}, as an operating system does; a rule "
-                "that lets high ports through lets that one pass."
+                f"The same machine also asks from port {port_names.words(other)}, as an operating"
+                " system does; a rule that lets high ports through lets that one pass."
             )
     else:
         found.cause = "no-tftp-helper"
@@ -437,14 +458,16 @@ def _say_requests(found, program, evidence, mine, ports):
             "between": "on the way",
         }.get(place, "in the capture")
         found.saw(
-            f"{number} answer{'s' * (number > 1)} of the server to these ports {'were' if number > 1 else 'was'} seen {where}."
+            f"{number} answer{'s' * (number > 1)} of the server to these ports"
+            f" {'were' if number > 1 else 'was'} seen {where}."
         )
     children = [(port, seen) for port, seen in evidence.children if port in ports]
     if children:
         who = children[0][1].get("program") or "a server's sockets"
         found.saw(
-            f"{who} waits for {len(children)} transfers at once, to ports {port_names.words({port for port, _ in children})}: "
-            "this client asked anew without having heard the answer before."
+            f"{who} waits for {len(children)} transfers at once, to ports"
+            f" {port_names.words({port for port, _ in children})}: this client asked anew without"
+            " having heard the answer before."
             if len({port for port, _ in children}) > 1
             else f"{who} waits for port {children[0][0]}."
         )
@@ -478,8 +501,9 @@ def _midway(program, evidence):
         if len(oacks) > 1:
             found = Finding("no-tftp-helper", False, ["nat-port"], ask="both")
             return found.saw(
-                f"The server repeats its OACK {len(oacks) - 1} times although the client acknowledged it: what the "
-                "client sends to the server's new port does not arrive."
+                f"The server repeats its OACK {len(oacks) - 1} times although the client"
+                " acknowledged it: what the client sends to the server's new port does not"
+                " arrive."
             )
         found = Finding("mtu", False, ["no-tftp-helper"], ask="both")
         return found.saw(
@@ -488,8 +512,8 @@ def _midway(program, evidence):
     if not last.blocks and data and (data[0].length or 0) >= _FULL:
         found = Finding("mtu", halves > 0, [] if halves else ["no-tftp-helper"], ask="both")
         found.saw(
-            f"The server sends block 1 ({data[0].length} bytes) {len(data)} times, and the client never acknowledges it, "
-            "though it acknowledged the OACK."
+            f"The server sends block 1 ({data[0].length} bytes) {len(data)} times, and the client"
+            " never acknowledges it, though it acknowledged the OACK."
         )
         if halves:
             found.saw(f"{halves} datagrams came in pieces of which some are missing.")
@@ -504,7 +528,8 @@ def _midway(program, evidence):
         and "no-final-block" in causes.IDS
     ):
         return Finding("no-final-block", True).saw(
-            f"All {tsize} bytes came in full blocks, and the empty block that ends such a file never did."
+            f"All {tsize} bytes came in full blocks, and the empty block that ends such a file"
+            " never did."
         )
     if last.blocks in (65535, 65536) and "no-rollover" in causes.IDS:
         return Finding("no-rollover", True).saw(
@@ -518,17 +543,21 @@ def _midway(program, evidence):
         found.saw(f"The server sent {again} block{'s' * (again > 1)} again.")
     if repeated:
         found.saw(
-            f"The client acknowledged {repeated} time{'s' * (repeated > 1)} what it had acknowledged before."
+            f"The client acknowledged {repeated} time{'s' * (repeated > 1)} what it had"
+            " acknowledged before."
         )
     if not again and repeated and place != "server":
         found.cause, found.also = None, ["loss", "slow-server"]
         found.text = (
-            f"Behind block {last.blocks} nothing comes any more: the server died, or everything it sends is lost from "
-            "there on."
+            f"Behind block {last.blocks} nothing comes any more: the server died, or everything it"
+            " sends is lost from there on."
         )
     elif not again and not repeated:
         found.cause, found.also, found.ask = None, [], "longer"
-        found.text = "It ends in mid-transfer without a repetition: the evidence ends there, or the client does."
+        found.text = (
+            "It ends in mid-transfer without a repetition: the evidence ends there, or the client"
+            " does."
+        )
     return found
 
 
@@ -551,16 +580,18 @@ def _address(program, evidence, boot):
     told = [p for b in program.boots for p, m in b.dhcp if m.reply and p.sport == 4011]
     if asked and not told:
         text = (
-            "The client asks a proxyDHCP or boot server on UDP port 4011 and nobody answers there (PXE-E55): let UDP 4011 "
-            "through, start the service, or take option 60 (PXEClient) out of an offer where none runs."
+            "The client asks a proxyDHCP or boot server on UDP port 4011 and nobody answers there"
+            " (PXE-E55): let UDP 4011 through, start the service, or take option 60 (PXEClient)"
+            " out of an offer where none runs."
         )
         return Finding(None, False, text=text, ask="dhcp").saw(
-            f"{len(asked)} request{'s' * (len(asked) > 1)} to {asked[0].dst}, port 4011, and no reply."
+            f"{len(asked)} request{'s' * (len(asked) > 1)} to {asked[0].dst}, port 4011, and no"
+            " reply."
         )
     if reached == "dhcp":
         text = (
-            "No DHCP server answers in this: the DISCOVERs do not reach one, it has no address for this client, or its "
-            "answers do not come back."
+            "No DHCP server answers in this: the DISCOVERs do not reach one, it has no address for"
+            " this client, or its answers do not come back."
         )
         sent = sum(1 for b in program.boots for _, m in b.dhcp if m.kind == "DISCOVER")
         return Finding(None, False, text=text, ask="dhcp").saw(
@@ -571,13 +602,22 @@ def _address(program, evidence, boot):
         nak = any(m.kind == "NAK" for b in program.boots for _, m in b.dhcp)
         asked = any(m.kind == "REQUEST" for b in program.boots for _, m in b.dhcp)
         if nak:
-            text = "The DHCP server refuses the address that it offered (NAK): two servers, or a lease of another network."
+            text = (
+                "The DHCP server refuses the address that it offered (NAK): two servers, or a"
+                " lease of another network."
+            )
         elif asked:
             text = "The client takes the offer, and no ACK comes back."
         elif named:
-            text = "Offers come, and the client takes none: an answer of port 4011 is missing, or the offers are not for it."
+            text = (
+                "Offers come, and the client takes none: an answer of port 4011 is missing, or the"
+                " offers are not for it."
+            )
         else:
-            text = "Offers come, and none names a boot file: this client passes such offers over (PXE-E53)."
+            text = (
+                "Offers come, and none names a boot file: this client passes such offers over"
+                " (PXE-E53)."
+            )
         return Finding(None, asked or nak or not named, text=text, ask="dhcp").saw(
             "OFFERs are there, and no ACK." if not nak else "A DHCPNAK is there."
         )
@@ -590,18 +630,21 @@ def _address(program, evidence, boot):
             and not last.option(66)
             and not last.sname
         ):
-            text = "The lease names no boot server: siaddr is 0.0.0.0, and there is no option 66. Set next-server."
+            text = (
+                "The lease names no boot server: siaddr is 0.0.0.0, and there is no option 66. Set"
+                " next-server."
+            )
         elif last is not None and not last.file and not last.option(67):
             text = "The lease names no boot file, so nothing is asked for."
         elif last is not None and last.siaddr == "0.0.0.0":
             text = (
-                "The lease has no siaddr: option 66 or the server's name alone, which many clients do not read (U-Boot, "
-                "iPXE and EDK2 do not). Set next-server."
+                "The lease has no siaddr: option 66 or the server's name alone, which many clients"
+                " do not read (U-Boot, iPXE and EDK2 do not). Set next-server."
             )
         else:
             text = (
-                "The client has its lease and sends no request: it finds no way to the boot server (ARP, gateway), or the "
-                "evidence ends here."
+                "The client has its lease and sends no request: it finds no way to the boot server"
+                " (ARP, gateway), or the evidence ends here."
             )
         return Finding(None, False, text=text, ask="dhcp").saw(
             "The lease is there (ACK), and no RRQ follows."

@@ -15,7 +15,8 @@ from pxebench.explain.names import IPV4, clock, is_ipv4, port
 from pxebench.explain.observation import DROPPED, PASSED, Observation
 
 _NETFILTER = re.compile(
-    rf"\bSRC=(?P<src>{IPV4}) DST=(?P<dst>{IPV4}) LEN=(?P<len>\d{{1,5}})\b.*?(?:TTL=(?P<ttl>\d+).*?)?"
+    rf"\bSRC=(?P<src>{IPV4}) DST=(?P<dst>{IPV4})"
+    r" LEN=(?P<len>\d{1,5})\b.*?(?:TTL=(?P<ttl>\d+).*?)?"
     r"PROTO=(?P<proto>\w+)(?: SPT=(?P<sport>\d{1,5}) DPT=(?P<dport>\d{1,5}))?"
 )
 _BLOCKED = re.compile(r"drop|reject|den(?:y|ied)|block|discard|\bufw\b", re.IGNORECASE)
@@ -23,7 +24,8 @@ _REJECTED = re.compile(r"reject", re.IGNORECASE)
 _ALLOWED = re.compile(r"accept|allow|permit|pass", re.IGNORECASE)
 _TRACE = re.compile(r"^\s*trace id (?P<id>[0-9a-f]{1,8}) (?P<rest>.*)$")
 _TRACE_PACKET = re.compile(
-    rf"ip saddr (?P<src>{IPV4}).*?ip daddr (?P<dst>{IPV4})(?:.*?ip ttl (?P<ttl>\d+))?(?:.*?ip length (?P<len>\d+))?.*?udp sport (?P<sport>[\w-]+) udp dport (?P<dport>[\w-]+)"
+    rf"ip saddr (?P<src>{IPV4}).*?ip daddr (?P<dst>{IPV4})(?:.*?ip ttl (?P<ttl>\d+))?(?:.*?ip"
+    r" length (?P<len>\d+))?.*?udp sport (?P<sport>[\w-]+) udp dport (?P<dport>[\w-]+)"
 )
 _TRACE_END = re.compile(
     r"\(verdict (?P<verdict>drop|accept|reject)\)|(?:policy|verdict) (?P<policy>drop|accept)"
@@ -41,11 +43,13 @@ _FILTERLOG = re.compile(
     rf"(?:[^,]*,){{3}}17,udp,(?P<len>\d+),(?P<src>{IPV4}),(?P<dst>{IPV4}),(?P<sport>\d+),(?P<dport>\d+)"
 )
 _WINDOWS = re.compile(
-    rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d (?P<words>DROP|ALLOW) UDP (?P<src>{IPV4}) (?P<dst>{IPV4}) "
+    rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d (?P<words>DROP|ALLOW) UDP (?P<src>{IPV4})"
+    rf" (?P<dst>{IPV4}) "
     r"(?P<sport>\d+) (?P<dport>\d+) (?P<len>\d+)"
 )
 _FORTI = re.compile(
-    rf"\bsrcip=(?P<src>{IPV4}) srcport=(?P<sport>\d+)\b.*?\bdstip=(?P<dst>{IPV4}) dstport=(?P<dport>\d+)\b.*?"
+    rf"\bsrcip=(?P<src>{IPV4}) srcport=(?P<sport>\d+)\b.*?\bdstip=(?P<dst>{IPV4})"
+    r" dstport=(?P<dport>\d+)\b.*?"
     r'\baction="?(?P<words>\w+)"?'
 )
 _SRX = re.compile(
@@ -54,7 +58,8 @@ _SRX = re.compile(
 )
 _OTHERS = (_ASA, _PF, _FILTERLOG, _WINDOWS, _FORTI, _SRX)
 _WORTH = re.compile(
-    r"SRC=|trace id|%(?:ASA|FTD|PIX)-|\(match\)|filterlog|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:DROP|ALLOW)|srcip=|RT_FLOW"
+    r"SRC=|trace id|%(?:ASA|FTD|PIX)-|\(match\)|filterlog|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    r" (?:DROP|ALLOW)|srcip=|RT_FLOW"
 )
 _HEADERS = 28
 _MOST_TRACES = 256

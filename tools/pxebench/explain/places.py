@@ -73,7 +73,10 @@ def _of_packets(source, machines, views):
         if away_s and away_c:
             return (
                 "between",
-                f"the client's packets have passed {_routers(away_c)}, the server's {_routers(away_s)}",
+                (
+                    f"the client's packets have passed {_routers(away_c)}, the server's"
+                    f" {_routers(away_s)}"
+                ),
             )
     unheard = [talk for talk in talks if talk.tids and talk.tid is None]
     heard = [talk for talk in talks if talk.tid is not None]

@@ -62,7 +62,8 @@ _TFTPD64 = re.compile(
 _WDS = re.compile(r"client (started|completed|failed) TFTP download", re.IGNORECASE)
 _WDS_FIELD = re.compile(
     r"(Client IP|Filename|ErrorCode|Error Code|Client Port|Server Port|File Size)\s*:\s*(.*?)"
-    r"(?=\s*(?:,|;|\bClient IP\b|\bFilename\b|\bErrorCode\b|\bFile Size\b|\bClient Port\b|\bServer Port\b|\bVariable)|\s*$)"
+    r"(?=\s*(?:,|;|\bClient IP\b|\bFilename\b|\bErrorCode\b|\bFile Size\b|\bClient Port\b|\bServer"
+    r" Port\b|\bVariable)|\s*$)"
 )
 
 

@@ -34,9 +34,12 @@ _CHUNK = 1 << 16
 _HEAD = 4096
 # A line without any of these is of no reader: most of a large log is passed over by this alone.
 _WORTH = re.compile(
-    rb"tftp|rrq|wrq|udp|dhcp|bootp|pxe|icmp|src=|frame |ESTAB|UNCONN|trace id|ASA-|FTD-|PIX-|\(match\)"
-    rb"|filterlog|srcip=|RT_FLOW|0x0|Serving |NAK|finished|OACK|<|ipxe|T T|Retry count|error|serverip"
-    rb"|BOOTP|E30|NBP|grub|ldlinux|kernel image|Boot |boot|timed out|timeout|curl|Firmware|in\.tftpd"
+    rb"tftp|rrq|wrq|udp|dhcp|bootp|pxe|icmp|src=|frame |ESTAB|UNCONN|trace"
+    rb" id|ASA-|FTD-|PIX-|\(match\)"
+    rb"|filterlog|srcip=|RT_FLOW|0x0|Serving |NAK|finished|OACK|<|ipxe|T T|Retry"
+    rb" count|error|serverip"
+    rb"|BOOTP|E30|NBP|grub|ldlinux|kernel image|Boot |boot|timed"
+    rb" out|timeout|curl|Firmware|in\.tftpd"
     rb"|DROP|ALLOW|Client |Connection received|Read request|local port| ttl | > |>|:|\)",
     re.IGNORECASE,
 )
@@ -93,7 +96,8 @@ def read(argument, progress=None):
         words = _words(argument)
         if words is None:
             raise Refused(
-                f"There is no file {show(argument)}, and as words it says nothing that is known here."
+                f"There is no file {show(argument)}, and as words it says nothing that is known"
+                " here."
             )
         return words
     if os.path.isdir(argument):

@@ -62,8 +62,10 @@ def story(program):
         "outcome": outcome(program),
         "boots": max(len(program.talks), len(program.boots), 1),
         "requests": sum(len(talk.requests) for talk in boot),
-        "ports": [port for talk in boot for port in talk.source_ports if port]
-        or [port for port, _, _ in program.ports if port],
+        "ports": (
+            [port for talk in boot for port in talk.source_ports if port]
+            or [port for port, _, _ in program.ports if port]
+        ),
         "steps": steps[:_MOST],
         "left_out": max(0, len(steps) - _MOST),
     }

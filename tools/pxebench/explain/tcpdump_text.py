@@ -22,7 +22,8 @@ _FLOW = re.compile(
     r"(?P<dst>[A-Za-z0-9_-][\w.-]{0,200})\.(?P<dport>[\w+-]{1,40}): *(?P<rest>.*)"
 )
 _ICMP = re.compile(
-    r"(?P<src>[A-Za-z0-9_-][\w.-]{0,200}) > (?P<dst>[A-Za-z0-9_-][\w.-]{0,200}): *ICMP:? (?P<rest>.*)"
+    r"(?P<src>[A-Za-z0-9_-][\w.-]{0,200}) > (?P<dst>[A-Za-z0-9_-][\w.-]{0,200}): *ICMP:?"
+    r" (?P<rest>.*)"
 )
 _HEADER = re.compile(r"\bIP \(tos ")
 _VERBOSE = re.compile(r"\bttl (\d{1,3}), id (\d{1,5})")

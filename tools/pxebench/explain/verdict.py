@@ -84,9 +84,9 @@ def _result(program, evidence, candidates):
         "rom_ports": list(span),
         "rom_counts": how_it_counts(candidates[0].known.flat) if candidates else "one",
         "observations": {
-            "server_ports": {"least": min(tids), "most": max(tids), "count": len(tids)}
-            if tids
-            else None,
+            "server_ports": (
+                {"least": min(tids), "most": max(tids), "count": len(tids)} if tids else None
+            ),
             "sizes": sizes,
             "foreign": evidence.foreign,
             "own_size": talk.blksize if talk else 512,
@@ -115,14 +115,14 @@ def _unknown(program, evidence, found, sources):
     yield from found.unknown
     if any(seen.what == SOCKET for _, _, seen in program.ports):
         yield (
-            "netstat and ss show which ports a server waits for, at one moment: neither when the request "
-            "came, nor what was sent, nor whether anything arrived. That the answers are lost is concluded, "
-            "not seen."
+            "netstat and ss show which ports a server waits for, at one moment: neither when the"
+            " request came, nor what was sent, nor whether anything arrived. That the answers are"
+            " lost is concluded, not seen."
         )
     if found.cause == "client-port-filter" and not evidence.dropped["answer"]:
         yield (
-            "Which machine drops the answers is not in this: a firewall on the way, the server's own, or "
-            "one on the client's side."
+            "Which machine drops the answers is not in this: a firewall on the way, the server's"
+            " own, or one on the client's side."
         )
     if found.cause == "healthy" and program.number == program.of:
         yield "Whether the program that was loaded then ran is not in what was given."

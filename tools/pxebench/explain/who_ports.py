@@ -112,7 +112,10 @@ def _counter(spec, draws, found, known):
     rows = [[port for _, port, _ in boot] for boot in draws]
     neighbours = all(b - a == step for row in rows for a, b in zip(row, row[1:], strict=False))
     if low > most:
-        text = f"ports {words} would be its {place}: a counter from {first} does not come so far in one boot"
+        text = (
+            f"ports {words} would be its {place}: a counter from {first} does not come so far in"
+            " one boot"
+        )
         return AGAINST, "ports", 3, text
     begins = all(row[0] == first for row in rows if row)
     if begins and neighbours:

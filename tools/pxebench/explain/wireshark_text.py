@@ -21,13 +21,15 @@ _ROW = re.compile(
     r"(?P<protocol>[A-Za-z0-9_./-]{2,16})\s+(?:(?P<size>\d{1,6})\s+)?(?P<info>.*)$"
 )
 _ROW_PORTS = re.compile(
-    r"(?:Source port: |^)([\w-]+)(?: \(\d+\))?\s*(?:→|->|>|Destination port:)\s*([\w-]+).*?(?:Len=(\d+))?"
+    r"(?:Source port: |^)([\w-]+)(?: \(\d+\))?\s*(?:→|->|>|Destination"
+    r" port:)\s*([\w-]+).*?(?:Len=(\d+))?"
 )
 _FRAME = re.compile(r"^Frame (\d{1,9})(?::|\s*\()")
 _FIELD = re.compile(r"^\s{2,}(?:\[?)([A-Z][\w ()/'-]{1,48}):\s?(.*)$")
 _IP = re.compile(rf"^\s*Internet Protocol(?: Version 4)?, Src: ({IPV4}).*?Dst: ({IPV4})")
 _UDP = re.compile(
-    r"^\s*User Datagram Protocol, Src Port: (?:[\w-]+ \()?([\w-]+)\)?, Dst Port: (?:[\w-]+ \()?([\w-]+)\)?"
+    r"^\s*User Datagram Protocol, Src Port: (?:[\w-]+ \()?([\w-]+)\)?, Dst Port: (?:[\w-]+"
+    r" \()?([\w-]+)\)?"
 )
 _OPCODES = {"read request": 1, "write request": 2, "data packet": 3, "acknowledgement": 4,
             "error code": 5, "option acknowledgement": 6}  # fmt: skip

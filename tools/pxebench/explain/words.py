@@ -31,9 +31,9 @@ def lines(result, all_rules=False):
     if result["outcome"] == "nothing":
         yield ""
         yield from _wrapped(
-            "Nothing of a network boot is in this. What helps: a capture of the boot (tcpdump -ni any -s 0 -w "
-            "boot.pcap 'udp or icmp'), `netstat -anup` or `ss -uanp` of the server while the client boots, the "
-            "server's log, or what the client's screen says.",
+            "Nothing of a network boot is in this. What helps: a capture of the boot (tcpdump -ni"
+            " any -s 0 -w boot.pcap 'udp or icmp'), `netstat -anup` or `ss -uanp` of the server"
+            " while the client boots, the server's log, or what the client's screen says.",
             "",
         )
 
@@ -134,7 +134,8 @@ def _identity(client):
             for text in client["differs"][:_FACTS]:
                 yield from _wrapped(show(text), "    ")
             yield from _wrapped(
-                "A capture of it makes a ROM file of its own: pxebench learn boot.pcap -o mine.json",
+                "A capture of it makes a ROM file of its own: pxebench learn boot.pcap -o"
+                " mine.json",
                 "  ",
             )
         return
