@@ -25,6 +25,7 @@ _UEFI_SIGNS = re.compile(r"over IPv4|NBP file|\bUEFI\b|\bEFI\b|Station IP addres
 _ROM_SIGNS = re.compile(
     r"CLIENT MAC ADDR|CLIENT IP:|PXE-M0F|PXE-2\.\d|Boot Agent|\bUNDI\b", re.IGNORECASE
 )
+_MOST_LINES = 5000  # a screen has fewer; of a log only codes count
 _SHORTEST = 12  # characters of a text that is known by itself
 
 # iPXE's numbers for errors: bits 24 to 30.
@@ -116,13 +117,16 @@ class Screens:
 
     def __init__(self):
         self.uefi = self.legacy = False
+        self.lines = 0
+        self._found = []
 
     def takes(self, text):
         """True when a line is this reader's."""
-        return bool(self._find(text))
+        self._found = self._find(text)
+        return bool(self._found)
 
     def line(self, text):
-        return self._find(text)
+        return self._found
 
     def _find(self, text):
         self.uefi = self.uefi or bool(_UEFI_SIGNS.search(text))
@@ -139,7 +143,8 @@ class Screens:
             for pattern, entry in _screens()
             if pattern.search(text)
         ]
-        if not known and len(text) < 200:
+        self.lines += 1
+        if not known and len(text) < 200 and self.lines < _MOST_LINES:
             plain = f" {_plain(text)} "
             for words, entry in _texts():
                 if f" {words} " in plain:

@@ -81,7 +81,7 @@ class Evidence:
     def _talk(self, rows, talk, place):
         for port in dict.fromkeys(talk.source_ports):
             # A log's request has no port and no options: it is nobody's twin.
-            key = (port, talk.request) if port else (port, talk.request, id(talk))
+            key = (port, talk.request) if port > 0 else (port, talk.request, id(talk))
             asked = rows.get(key)
             if asked is None:
                 asked = rows[key] = Asked(port, talk.asked.file, talk.asked.options or [])

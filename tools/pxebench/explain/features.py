@@ -42,7 +42,7 @@ class Request:
 
 class Features:
     """Made by `of`.  `boots`: for each boot [(time or None, port, repeated)]; `attempts`: for each
-    attempt at a file its `Request`s; `finishes`: [(Request, Tftp ERROR)] of granted requests that
+    attempt at a file its `Request`s; `finishes`: [(Request, Tftp ERROR, its bytes)] of granted requests that
     the client ended; `open`, `read`: `learning.waits.Ladder`s (first of each attempt's RRQs, of
     ACKs); `reactions`: {(of a probe, hazard): {word: times}}; `ttls`; `dhcp`: for each boot its
     [(Packet, Dhcp)]; `files`; `from_start`: whether the boots' beginning is there."""
@@ -70,7 +70,7 @@ def of(program):
         found.dhcp.append(boot.dhcp)
     found.from_start = bool(program.boots) and program.number == 1
     if view is None:
-        rows = [(time, port, False) for port, time, _ in program.ports if port]
+        rows = [(time, port, False) for port, time, _ in program.ports if port > 0]
         times = [time for time, _, _ in rows]
         if None not in times:
             rows.sort(key=lambda row: row[0])
@@ -94,7 +94,7 @@ def _boot(found, talks, view, until):
         (packet.time if timed else None, packet.sport, number > 0)
         for talk in talks
         for number, packet in enumerate(talk.requests)
-        if packet.sport
+        if packet.sport > 0
     ])  # fmt: skip
     for talk in talks:
         if talk.file and talk.file not in found.files:
@@ -110,7 +110,8 @@ def _boot(found, talks, view, until):
                 row.append(request)
             error = talk.sent_error
             if error is not None and talk.oack is not None and not talk.blocks:
-                found.finishes.append((request, error))
+                size = next(p.size for p, m in talk.messages() if m is error)
+                found.finishes.append((request, error, size))
         found.attempts.append(row)
     if timed:
         _waits(found, talks, until)

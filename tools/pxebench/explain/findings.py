@@ -7,6 +7,7 @@ packets say in words, and only then what is concluded from silence.
 from pxebench.captures.messages import tftp
 from pxebench.diagnose import causes
 from pxebench.explain.observation import FAILED, REFUSED, SENT
+from pxebench.explain.story import only_requests
 from pxebench.sweep import port_names
 
 _HIGH = 32768
@@ -45,6 +46,8 @@ def finding(program, evidence, boot):
         return _well(program, evidence)
     if boot["outcome"] == "unknown" and not program.talks and program.ports:
         return _one_port(program, evidence)
+    if boot["outcome"] == "unknown" and only_requests(program):
+        return _requests_alone(program)
     if program.talks or program.ports or evidence.asked:
         for look in (_dropped, _refused, _icmp, _foreign, _own_error, _silence, _midway, _logs):
             found = look(program, evidence)
@@ -62,7 +65,7 @@ def finding(program, evidence, boot):
 def _ports(program):
     found = [port for talks in program.talks[-1:] for talk in talks for port in talk.source_ports]
     found += [port for port, _, _ in program.ports]
-    return sorted({port for port in found if port})
+    return sorted({port for port in found if port > 0})
 
 
 def _mine(program, asked):
@@ -95,6 +98,16 @@ def _one_port(program, evidence):
     return found.saw(f"The server has {number} transfer{'s' * (number > 1)} for port {port}.")
 
 
+def _requests_alone(program):
+    # A trace of port 69: each file is asked for once, so the answers came, most likely.
+    talks = program.talks[-1]
+    found = Finding(ask="server", text="Nothing in this says that it failed: each request stands here once.")
+    found.unknown.append(
+        "Answers are not in this: they come from another port of the server's, and a filter on port 69 does not show them."
+    )
+    return found.saw(f"{len(talks)} request{'s' * (len(talks) > 1)}, none of them repeated.")
+
+
 # ---- it went well
 
 
@@ -111,7 +124,9 @@ def _well(program, evidence):
     done = [talk for talk in talks if talk.outcome == "done"]
     for talk in done[-1:]:
         found.saw(f"{talk.file or 'The file'} came whole: {talk.blocks} blocks were acknowledged.")
-    if not done and evidence.logs.get(SENT):
+    if not done and program.number < program.of:
+        found.saw("The program that it loaded asks next, so its file came.")
+    elif not done and evidence.logs.get(SENT):
         found.saw(
             f"The server's log says that it sent {evidence.logs[SENT][-1].get('file')} to the end."
         )
@@ -131,7 +146,7 @@ def _dropped(program, evidence):
         drops = rows["answer"]
         ports = sorted({mark.dport for mark in drops})
         high = [port for port in ports if port >= _HIGH]
-        passed = [one.port for one in evidence.heard if one.port]
+        passed = [one.port for one in evidence.heard if one.port > 0]
         found = Finding("client-port-filter", True)
         found.ports = ports
         verb = "rejected" if any(mark.get("rejected") for mark in drops) else "dropped"
@@ -352,9 +367,9 @@ def _silence(program, evidence):
         return None  # it began: that is no silence from the start
     if last is None and not program.ports:
         return None
-    ports = sorted({one.port for one in mine if one.port and not one.heard}) or _ports(program)
+    ports = sorted({one.port for one in mine if one.port > 0 and not one.heard}) or _ports(program)
     others = [one for one in evidence.heard if one not in mine or one.port not in ports]
-    high_heard = sorted({one.port for one in others if one.port})
+    high_heard = sorted({one.port for one in others if one.port > 0})
     low = [port for port in ports if port < _HIGH]
     found = Finding()
     found.ports = ports
@@ -470,6 +485,11 @@ def _say_requests(found, program, evidence, mine, ports):
             " having heard the answer before."
             if len({port for port, _ in children}) > 1
             else f"{who} waits for port {children[0][0]}."
+        )
+    if count and not answers and only_requests(program):
+        found.unknown.append(
+            "Answers are not in this: they come from another port of the server's, and a filter on port 69 does not show "
+            "them. That none was taken follows from the repeated requests."
         )
     for mark in evidence.logs.get(FAILED, [])[:1]:
         found.saw(f"The server gave up: {mark.evidence}")

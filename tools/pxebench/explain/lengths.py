@@ -8,10 +8,13 @@ the same: 14 (OACK tsize), 17 (ERROR "TFTP Aborted").
 2. A DATA that is sent again looks like the next one; who needs to tell them apart needs a capture.
 """
 
+import itertools
+
 from pxebench.explain import observation
 
 _OACK_MOST = 12  # digits and the NUL of a granted number
 _SHORT = 4
+_SMALL = 100
 
 
 class Transfers:
@@ -21,7 +24,7 @@ class Transfers:
         self._by_port = {}
 
     def asked(self, src, sport, payload, options):
-        """A request went by."""
+        """A request went by; `options`: None where they are not told."""
         self._by_port[src, sport] = _Transfer(options)
 
     def heard(self, src, sport, dst, dport, payload):
@@ -45,8 +48,8 @@ class _Transfer:
         self.options = options
         self.opened = False  # DATA came
         self.block = 0
-        names = sum(len(name) + 1 for name, _ in options)
-        self.oack_most = 2 + names + _OACK_MOST * len(options)
+        names = sum(len(name) + 1 for name, _ in options or ())
+        self.oack_most = 2 + names + _OACK_MOST * len(options or ())
 
     def sent(self, size):
         # From the client to the TID.
@@ -58,11 +61,27 @@ class _Transfer:
         # From the server.
         if size < _SHORT:
             return None
+        if not self.opened and self.options is None and size < _SMALL:
+            return b"\0\6"  # what was asked for is not told: an OACK, if the client goes on
         if not self.opened and self.options and size <= self.oack_most:
-            return b"\0\6"
+            return _oack(self.options, size) or b"\0\6"
         if not self.opened and size < 60:
             # A file of so few bytes is no boot file: more likely an ERROR's words.
             return b"\0\5"
         self.opened = True
         self.block += 1
         return observation.data(self.block)
+
+
+def _oack(options, size):
+    # The OACK of this size that grants what was asked for, or some of it; None when none has it.
+    for count in range(len(options), 0, -1):
+        for picked in itertools.combinations(options, count):
+            rest = size - 2 - sum(len(name) + 2 for name, _ in picked)
+            rest -= sum(len(text) for name, text in picked if name.lower() != "tsize")
+            sizes = [name for name, _ in picked if name.lower() == "tsize"]
+            if (sizes and 1 <= rest <= _OACK_MOST - 2) or (not sizes and rest == 0):
+                return observation.oack(
+                    [[n, "0" * rest if n.lower() == "tsize" else text] for n, text in picked]
+                )
+    return None

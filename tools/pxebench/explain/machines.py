@@ -17,6 +17,7 @@ from pxebench.explain.server_logs import SERVER
 
 _TFTP_PORT = 69
 _CLOSE = 64  # ports between neighbours of one counter
+_JUMP = 256
 _SERVERS = ("in.tftpd", "tftpd", "atftpd", "dnsmasq", "tftpd-hpa", "tftpd64", "tftpd32", "xinetd", "inetd",
             "opentftp", "wdsserver", "svchost")  # fmt: skip
 _CLIENTS = ("tftp", "atftp", "curl", "busybox", "pxebench")
@@ -91,6 +92,7 @@ def gather(sources, wanted=None):
         if source.kind == "unknown":
             continue
         _of_packets(found, source)
+        _marry(found, source)
     known = {machine.ip for machine in found.all if machine.ip}
     for source in sources:
         _of_logs(found, source, known)
@@ -132,6 +134,12 @@ class _Machines:
             self._by_mac.setdefault(mac, found)
         return found
 
+    def forget(self, machine, instead):
+        """Take a machine out; its MAC is another's."""
+        self.all.remove(machine)
+        if machine.mac:
+            self._by_mac[machine.mac] = instead
+
     def known(self, ip):
         """The machine with this IP, or None."""
         return self._by_ip.get(ip)
@@ -164,6 +172,22 @@ def _of_packets(found, source):
         machine.views.append(View(source, client, source.timed))
         for talk in client.conversations:
             machine.server(talk.server)
+
+
+def _marry(found, source):
+    # One machine that only asks DHCP, and one that only asks for files, in a text that does not
+    # say which lease was whose: they are one.
+    here = [m for m in found.all if any(view.source is source for view in m.views)]
+    leased = [m for m in here if m.ip is None]
+    asking = [m for m in here if m.mac is None and m.servers]
+    if source.file is not None or len(here) != 2 or len(leased) != 1 or len(asking) != 1:
+        return
+    (without_ip,), (without_mac,) = leased, asking
+    view, boots = without_mac.views[0], without_ip.views[0].client.boots
+    first = view.client.boots[0]
+    first.dhcp = [pair for boot in boots for pair in boot.dhcp]
+    without_mac.mac = without_ip.mac
+    found.forget(without_ip, without_mac)
 
 
 def _addresses(client):
@@ -342,7 +366,33 @@ def _chain(machine, view):
                 rows[stage].talks.append(talks)
             if boot.dhcp and (stage == 0 or power_on[stage - 1][0] is not boot):
                 rows[stage].boots.append(boot)
-    return [row for row in rows if row.talks or row.boots]
+    found = []
+    for row in rows:
+        if row.talks or row.boots:
+            found += _by_ports(row)
+    return found
+
+
+def _by_ports(program):
+    # A log tells no options; where the ports jump with the file, another program asks.
+    if not program.every or not all(talk.requests[0].cut for talk in program.every):
+        return [program]
+    found = []
+    for talks in program.talks:
+        parts = []
+        for talk in talks:
+            port = talk.source_ports[0]
+            last = parts[-1][-1] if parts else None
+            jump = last is not None and abs(port - last.source_ports[-1]) > _JUMP
+            if last is None or (jump and talk.file != last.file and port > 0):
+                parts.append([])
+            parts[-1].append(talk)
+        for number, part in enumerate(parts):
+            while len(found) <= number:
+                found.append(Program(program.machine, number + 1, view=program.view))
+            found[number].talks.append(part)
+    found[0].boots = program.boots
+    return found
 
 
 def _clusters(rows):

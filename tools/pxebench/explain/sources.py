@@ -32,17 +32,16 @@ _LINE = 4096
 _MOST = 200_000
 _CHUNK = 1 << 16
 _HEAD = 4096
-# A line without any of these is of no reader: most of a large log is passed over by this alone.
-_WORTH = re.compile(
-    rb"tftp|rrq|wrq|udp|dhcp|bootp|pxe|icmp|src=|frame |ESTAB|UNCONN|trace"
-    rb" id|ASA-|FTD-|PIX-|\(match\)"
-    rb"|filterlog|srcip=|RT_FLOW|0x0|Serving |NAK|finished|OACK|<|ipxe|T T|Retry"
-    rb" count|error|serverip"
-    rb"|BOOTP|E30|NBP|grub|ldlinux|kernel image|Boot |boot|timed"
-    rb" out|timeout|curl|Firmware|in\.tftpd"
-    rb"|DROP|ALLOW|Client |Connection received|Read request|local port| ttl | > |>|:|\)",
-    re.IGNORECASE,
+# Behind the first `_SMALL` lines, a line without any of these is of no reader: most of a large log
+# is passed over by this alone, a chunk at a time.
+_WORTH = (
+    *(b"udp", b"tftp", b"rrq", b"wrq", b"serving ", b"nak", b"dhcp", b"bootp", b"pxe", b"icmp"),
+    *(b"src=", b"trace id", b"%asa-", b"%ftd-", b"%pix-", b"(match)", b"filterlog", b"srcip="),
+    *(b"rt_flow", b"estab", b"unconn", b"(tos 0x", b"frame ", b"internet protocol", b"ethernet ii"),
+    *(b"user datagram", b"dynamic host", b"connection received", b"read request", b"oack", b"0x00"),
+    *(b"local port", b"peer returns", b": sent ", b"retry count", b"t t t", b"in system call"),
 )
+_SMALL = 2000
 _WORDS_MOST = 400  # characters of an argument that may be words, not a name
 
 
@@ -60,7 +59,7 @@ class Source:
         self.file = None
         self.observations = []
         self.notes = []
-        self.lines = 0
+        self.lines = self.passed = 0
         self.bytes = 0
         self.where = None
         self.daemons = set()
@@ -229,17 +228,23 @@ def _lines(stream, source, progress):
     # Lines as bytes, each cut to _LINE; endings of any kind.
     rest = b""
     skipping = False
+    lines = 0
     while True:
         chunk = stream.read(_CHUNK)
         if not chunk:
             break
         source.bytes += len(chunk)
         progress(len(chunk))
+        if lines > _SMALL and not skipping and not _worth(rest + chunk) and b"\n" in chunk:
+            source.passed += chunk.count(b"\n")
+            rest = chunk[chunk.rindex(b"\n") + 1 :][:_LINE]
+            continue
         parts = re.split(rb"\r\n|\n|\r", rest + chunk)
         rest = parts.pop()
         if skipping and parts:
             parts[0] = b""  # the rest of a line that was too long
             skipping = False
+        lines += len(parts)
         yield from parts
         if len(rest) > _LINE:
             if not skipping:
@@ -249,6 +254,11 @@ def _lines(stream, source, progress):
         yield rest
 
 
+def _worth(raw):
+    low = raw.lower()
+    return any(word in low for word in _WORTH)
+
+
 def _text(source, stream, progress):
     readers = [FirewallLogs(), Tcpdump(), Wireshark(), ServerLogs(), Tftpd64(), Wds(), DhcpLogs(),
                Sockets(), Screens()]  # fmt: skip
@@ -256,7 +266,7 @@ def _text(source, stream, progress):
     for raw in _lines(stream, source, progress):
         number += 1
         indented = raw[:1] in (b" ", b"\t")
-        if not indented and not _WORTH.search(raw):
+        if number > _SMALL and not indented and not _worth(raw):
             continue
         text = raw[:_LINE].decode("utf-8", "backslashreplace").replace("\0", "").rstrip()
         if not text:
@@ -264,8 +274,10 @@ def _text(source, stream, progress):
         reader = next((one for one in readers if one.takes(text)), None)
         if reader is None:
             continue
-        source.kinds[reader.kind] += 1
-        for seen in reader.line(text):
+        made = reader.line(text)
+        if made or getattr(reader, "_open", None) is not None:
+            source.kinds[reader.kind] += 1
+        for seen in made:
             if not seen.evidence:
                 seen.told_by(source.name, number, text)
             source.observations.append(seen)
@@ -281,7 +293,7 @@ def _text(source, stream, progress):
             source.observations.append(
                 seen if seen.evidence else seen.told_by(source.name, number, "")
             )
-    source.lines = number
+    source.lines = number + source.passed
     for reader in readers:
         source.daemons |= getattr(reader, "daemons", set())
         source.uefi = source.uefi or getattr(reader, "uefi", False)

@@ -63,8 +63,8 @@ def story(program):
         "boots": max(len(program.talks), len(program.boots), 1),
         "requests": sum(len(talk.requests) for talk in boot),
         "ports": (
-            [port for talk in boot for port in talk.source_ports if port]
-            or [port for port, _, _ in program.ports if port]
+            [port for talk in boot for port in talk.source_ports if port > 0]
+            or [port for port, _, _ in program.ports if port > 0]
         ),
         "steps": steps[:_MOST],
         "left_out": max(0, len(steps) - _MOST),
@@ -97,6 +97,10 @@ def outcome(program):
         children = {port for port, _, _ in program.ports}
         return "failed" if len(children) > 1 else "unknown"
     last = program.talks[-1][-1]
+    if only_requests(program) and not last.requests[0].cut:
+        if program.number < program.of:
+            return "ok"  # another program asks next: the one that came runs
+        return "failed" if len(last.requests) > 1 or _same_file(program.talks[-1]) else "unknown"
     if not last.tids and _follows(last):
         return "ok"
     if last.outcome == "done":
@@ -121,6 +125,20 @@ def _ends_here(program):
     return until is not None and until - last < _LATE_S
 
 
+def only_requests(program):
+    """True for a text of which every packet is a request: answers come from other ports, and whoever
+    filters for port 69 does not see them."""
+    view = program.view
+    if view is None or view.source.file is not None:
+        return False
+    talks = view.client.conversations
+    return all(packet in talk.requests for talk in talks for packet in talk.packets)
+
+
+def _same_file(talks):
+    return len(talks) > 1 and talks[-1].file == talks[-2].file
+
+
 def _follows(talk):
     # True when the client acknowledges what comes from an address that it did not ask.
     acks = [p for p in talk.packets if p.out and not p.icmp and p.dst != talk.server
@@ -137,7 +155,8 @@ def _reached_dhcp(program):
     kinds |= {mark.get("kind") for mark in program.machine.marks if mark.what == DHCP}
     if "ACK" in kinds:
         return "lease"
-    if "OFFER" in kinds:
+    told = any(m.reply and m.kind == "BOOTP" for boot in program.boots for _, m in boot.dhcp)
+    if "OFFER" in kinds or told:
         return "offer"
     return "dhcp" if kinds - {None} else "nothing"
 
@@ -155,7 +174,7 @@ def _step(at, what, text, port=None, packet=None, source=None, line=None):
         "at_ms": None if at is None else at * 1000,
         "what": what,
         "text": text,
-        "port": port or None,
+        "port": port if port and port > 0 else None,
         "source": source,
         "line": packet.number if packet is not None else line,
     }
@@ -230,7 +249,7 @@ def _talk(talk, number, timed, view):
             if packet.cut:
                 options = "options not told"
             again = "" if sent == 1 else f", {nth(sent)} time"
-            place = f" from port {named(port)}" if port else ""
+            place = f" from port {named(port)}" if port > 0 else ""
             if packet.dport in talk.tids:
                 place += ", to the TID"
             steps.append(

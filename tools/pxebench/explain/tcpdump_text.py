@@ -68,17 +68,16 @@ class Tcpdump:
         self._open = None  # the packet whose further lines are awaited
         self._dhcp = None
         self._hex = b""
+        self._last_mac = None
         self._last_port = {}  # client and server: the port of its last request
 
     def takes(self, text):
         """True when a line is this reader's."""
-        if self._open is not None and (text[:1] in " \t") and text.strip():
+        if self._open is not None and text[:1] in " \t" and text.strip():
             return True
-        return (
-            " > " in text
-            and (": " in text or text.rstrip().endswith(":"))
-            or bool(_HEADER.search(text))
-        )
+        if " > " in text:
+            return bool(_FLOW.search(text) or _ICMP.search(text))
+        return bool(_HEADER.search(text))
 
     def line(self, text):
         found = []
@@ -139,6 +138,11 @@ class Tcpdump:
         made = Observation(PACKET, _time(head), flow["src"], sport, flow["dst"], dport)
         if "BOOTP/DHCP" in rest or (rest.startswith("bootp") and 67 in (sport, dport)):
             self._dhcp = DhcpLines(rest)
+            if self._dhcp.request:
+                self._last_mac = self._dhcp.fields.get("mac")
+            elif self._last_mac:
+                # Without -v an answer does not say whose it is: the last who asked.
+                self._dhcp.fields.setdefault("mac", self._last_mac)
             made.facts["payload"] = self._dhcp.payload()
             return made
         request = _REQUEST.search(rest)
@@ -153,7 +157,7 @@ class Tcpdump:
         size = int(length[1][:6])
         if dport == 69:
             payload = b"\0\1"  # an old tcpdump, or -q: its words are not there
-            self._transfers.asked(made.src, sport, payload, [])
+            self._transfers.asked(made.src, sport, payload, None)
             self._last_port[made.src, made.dst] = sport
         else:
             payload = self._transfers.payload(made.src, sport, made.dst, dport, size)
@@ -170,9 +174,9 @@ class Tcpdump:
         pairs = _pairs(words[1:] if mode else words)
         opcode = 1 if request["op"] == "RRQ" else 2
         payload = observation.rrq(request["file"], mode or "octet", pairs, opcode)
-        size = int((request["n1"] or request["n2"] or "0")[:6])
         made.facts["payload"] = payload
-        made.facts["size"] = max(size, len(payload)) if size else len(payload)
+        # Its own words are whole, unless it says that they are not; lengths get mistyped.
+        made.facts["size"] = len(payload) + ("[|tftp]" in request["rest"])
         self._transfers.asked(made.src, made.sport, payload, pairs)
         self._last_port[made.src, made.dst] = made.sport
         return made

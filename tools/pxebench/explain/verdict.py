@@ -66,7 +66,7 @@ def _text(cause, found, values):
 
 def _result(program, evidence, candidates):
     # What `rules.advise` and the sentences need, in the shape of a result of `diagnose`.
-    ports = [port for port in _ports(program) if port]
+    ports = [port for port in _ports(program) if port > 0]
     span = _span(candidates, ports)
     talk = program.talks[-1][-1] if program.talks else None
     server = (talk.server if talk else None) or (evidence.servers or ["SERVER"])[0]

@@ -204,24 +204,20 @@ def _requests(known, found):
     own = [[[name.lower(), text] for name, text in request["options"]] for request in wanted]
     places = []
     for request in seen:
-        place, near = _place(request, own)
+        place, how = _place(request, own)
         places.append(place)
         words = request.words()
-        if place is not None and not near:
+        mine = "; ".join(", ".join(" ".join(pair) for pair in pairs) or "none" for pairs in own)
+        text = f"asks with {words}, where it asks with {mine}"
+        if how == _SAME_OPTIONS:
             yield Fact("request", FOR, 3, f"asks with {words}")
             mode = wanted[place]["mode"]
             if request.mode and request.mode != mode:
                 yield Fact("mode", AGAINST, 2, f"mode {request.mode}, it says {mode}")
-        elif place is not None:
-            mine = ", ".join(" ".join(pair) for pair in own[place]) or "none"
-            yield Fact("request", AGAINST, 1.5, f"asks with {words}, where it asks with {mine}")
+        elif how is not None:  # a setting, or another version
+            yield Fact("request", AGAINST, 1.5, text)
         elif known.says("tftp.requests[0].options") or not known.named("tftp.requests[0].options"):
-            mine = "; ".join(
-                ", ".join(" ".join(pair) for pair in pairs) or "none" for pairs in own
-            )
-            text = f"asks with {words}; it would ask with {mine}"
-            like = known.of_a_system or any(_within(request.options, pairs) for pairs in own)
-            yield Fact("request", AGAINST if like else OUT, 2.5, text)
+            yield Fact("request", AGAINST if known.of_a_system else OUT, 2.5, text)
         else:
             yield Fact("request", UNKNOWN, 3, f"asks with {words}")
     if None in places:
@@ -229,15 +225,21 @@ def _requests(known, found):
     yield from _order(found, own, places, seen)
 
 
+_SAME_OPTIONS, _OTHER_VALUES, _SOME_LEFT = "same", "values", "left out"
+
+
 def _place(request, own):
-    # (index of the ROM's request with these options, whether only nearly).
-    for index, pairs in enumerate(own):
-        if request.options == pairs:
-            return index, False
-    for index, pairs in enumerate(own):
-        if [name for name, _ in request.options] == [name for name, _ in pairs] and pairs:
-            return index, True
-    return None, False
+    # (index of the ROM's request that this one is, how well it agrees), or (None, None).
+    names = [name for name, _ in request.options]
+    for how, agrees in (
+        (_SAME_OPTIONS, lambda pairs: request.options == pairs),
+        (_OTHER_VALUES, lambda pairs: bool(pairs) and names == [name for name, _ in pairs]),
+        (_SOME_LEFT, lambda pairs: _within(request.options, pairs)),
+    ):
+        for index, pairs in enumerate(own):
+            if agrees(pairs):
+                return index, how
+    return None, None
 
 
 def _within(options, pairs):
@@ -270,9 +272,12 @@ def _finishes(known, found):
         return
     wanted = [request.get("finish") for request in known.flat["tftp"]["requests"]]
     wanted = [finish for finish in wanted if finish]
-    request, error = found.finishes[0]
-    if error.text is None and not error.code and error.tail is None:
-        return  # only its length was told
+    _, error, size = found.finishes[0]
+    if error.code is None:  # only its length was told
+        same = any(size == 5 + len(finish["message"]) for finish in wanted)
+        if wanted:
+            yield Fact("finish", FOR if same else AGAINST, 1, f"the probe is ended with an ERROR of {size} bytes")
+        return
     text = f'the probe is ended with ERROR {error.code} "{error.text or ""}"'
     if not wanted:
         one = len(known.flat["tftp"]["requests"]) == 1
@@ -416,5 +421,5 @@ def _files(known, found):
     for pattern, ids, words in _FILES:
         if any(pattern.search(name) for name in found.files):
             mine = any(known.id == one or known.id.startswith(one + "-") for one in ids)
-            yield Fact("files", FOR if mine else UNKNOWN, 1, f"asks for {words}")
+            yield Fact("files", FOR if mine else AGAINST, 2, f"asks for {words}")
             return

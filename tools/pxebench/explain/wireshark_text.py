@@ -4,7 +4,8 @@ Plain Text").
     10  15.569308  10.77.0.108 -> 10.77.0.1  TFTP 96 Read Request, File: x, Transfer type: octet, tsize=0
     Trivial File Transfer Protocol
 
-1. The list shows no ports for TFTP: they are 0 then, and nothing is concluded from them.
+1. The list shows no ports for TFTP: each request that differs, or that follows an answer, gets a
+   number below zero in their place, and nothing is concluded from it.
 2. Of a packet with details, the details count and its row of the list does not.
 """
 
@@ -56,6 +57,7 @@ class Wireshark:
         self._icmp = None
         self._blocks = {}
         self._row_time = None
+        self._asked = {}  # client: [number in the place of its port, its last request, answered]
 
     def takes(self, text):
         """True when a line is this reader's."""
@@ -119,7 +121,8 @@ class Wireshark:
             if not found:
                 return None
             code = _UNREACHABLE.get(found[1].lower(), 1)
-            made.facts["icmp"] = (3, code, row["dst"], 0, row["src"], 69)
+            number = self._asked.get(row["dst"], (0,))[0]
+            made.facts["icmp"] = (3, code, row["dst"], number, row["src"], 69)
             return made
         if protocol == "UDP":
             ports = _ROW_PORTS.search(info)
@@ -148,11 +151,24 @@ class Wireshark:
             elif "=" in part:
                 options.append(list(part.partition("=")[::2]))
         payload = _tftp(fields, options, "File", "Transfer type", "Block", "Code", "Message")
-        if opcode in (1, 2):
-            made.dport = 69
+        self._numbered(made, opcode, payload)
         made.facts["payload"] = payload
         made.facts["size"] = max(size, len(payload)) if size and opcode == 3 else len(payload)
         return made
+
+    def _numbered(self, made, opcode, payload):
+        # A stand-in for the port that the list does not show.
+        if opcode in (1, 2):
+            number, last, answered = self._asked.get(made.src, (0, None, False))
+            if last != payload or answered:
+                number -= 1
+            self._asked[made.src] = [number, payload, False]
+            made.sport, made.dport = number, 69
+        elif made.dst in self._asked:
+            self._asked[made.dst][2] = True
+            made.sport = made.dport = self._asked[made.dst][0]
+        elif made.src in self._asked:
+            made.sport = made.dport = self._asked[made.src][0]
 
     # --- details
 
