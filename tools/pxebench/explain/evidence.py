@@ -153,8 +153,10 @@ class Evidence:
         """True when some answer to a request that was not heard was seen, or must have been sent:
         a server's child waits for the client, or its log says that it gave up."""
         seen = any(asked.answers for asked in self.deaf)
+        served = self.logs.get(ASKED) and not self.logs.get(REFUSED)
         return (
             seen
+            or bool(served)
             or bool(self.children)
             or bool(self.logs.get(FAILED))
             or bool(self.dropped["answer"])

@@ -34,6 +34,7 @@ WORDS = {
 }
 _MOST = 60  # steps
 _LATE_S = 3.0
+_WAIT_S = 1.0
 _FEW = 2  # DHCP packets of a client, while everything is in order
 
 
@@ -97,22 +98,22 @@ def outcome(program):
         children = {port for port, _, _ in program.ports}
         return "failed" if len(children) > 1 else "unknown"
     last = program.talks[-1][-1]
-    if only_requests(program) and not last.requests[0].cut:
+    marks = [mark for mark in program.machine.marks if mark.what in (SENT, FAILED, REFUSED)]
+    if marks and last.outcome != "done" and not last.blocks:
+        # A log says it in words; of its lines those with another port are another transfer's.
+        ports = {port for port in last.source_ports if port > 0}
+        marks = [mark for mark in marks if not mark.sport or not ports or mark.sport in ports]
+        if marks:
+            return "ok" if marks[-1].what == SENT else "failed"
+    if only_requests(program):
         if program.number < program.of:
             return "ok"  # another program asks next: the one that came runs
-        return "failed" if len(last.requests) > 1 or _same_file(program.talks[-1]) else "unknown"
+        return "failed" if _repeats(program.talks[-1], program.view) else "unknown"
     if not last.tids and _follows(last):
         return "ok"
     if last.outcome == "done":
         asks_on = any(packet.dport in last.tids for packet in last.requests[1:])
         return "failed" if asks_on else "ok"
-    if last.requests[0].cut:  # a log's, a firewall's
-        marks = [
-            mark.what for mark in program.machine.marks if mark.what in (SENT, FAILED, REFUSED)
-        ]
-        if marks:
-            return "ok" if marks[-1] == SENT else "failed"
-        return "failed" if len(last.requests) > 1 or len(program.talks[-1]) > 1 else "unknown"
     return "failed"
 
 
@@ -135,8 +136,15 @@ def only_requests(program):
     return all(packet in talk.requests for talk in talks for packet in talk.packets)
 
 
-def _same_file(talks):
-    return len(talks) > 1 and talks[-1].file == talks[-2].file
+def _repeats(talks, view):
+    # True when the last file is asked for again and again: more often than a size and a file need,
+    # or after a wait.
+    file = talks[-1].file
+    times = [packet.time for talk in talks if talk.file == file for packet in talk.requests]
+    if len(talks[-1].requests) > 1 and not talks[-1].requests[0].cut:
+        return True
+    waited = view.timed and any(b - a > _WAIT_S for a, b in zip(times, times[1:], strict=False))
+    return len(times) > 2 or waited
 
 
 def _follows(talk):

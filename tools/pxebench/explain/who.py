@@ -214,8 +214,10 @@ def _requests(known, found):
             mode = wanted[place]["mode"]
             if request.mode and request.mode != mode:
                 yield Fact("mode", AGAINST, 2, f"mode {request.mode}, it says {mode}")
-        elif how is not None:  # a setting, or another version
+        elif how == _OTHER_VALUES:
             yield Fact("request", AGAINST, 1.5, text)
+        elif how is not None:  # a setting, or another version
+            yield Fact("request", AGAINST, 2.5 / len(seen), text)
         elif known.says("tftp.requests[0].options") or not known.named("tftp.requests[0].options"):
             yield Fact("request", AGAINST if known.of_a_system else OUT, 2.5, text)
         else:
