@@ -46,6 +46,11 @@ def finding(program, evidence, boot):
         return _well(program, evidence)
     if boot["outcome"] == "unknown" and not program.talks and program.ports:
         return _one_port(program, evidence)
+    if boot["outcome"] == "unknown" and program.talks and not only_requests(program):
+        return Finding(
+            ask="longer",
+            text="Nothing has failed in what was given: it ends before it shows how the boot goes on.",
+        ).saw(f"It ends with a request for {program.talks[-1][-1].file or 'a file'}.")
     if boot["outcome"] == "unknown" and only_requests(program):
         return _requests_alone(program)
     if program.talks or program.ports or evidence.asked:

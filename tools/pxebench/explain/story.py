@@ -109,6 +109,8 @@ def outcome(program):
         if program.number < program.of:
             return "ok"  # another program asks next: the one that came runs
         return "failed" if _repeats(program.talks[-1], program.view) else "unknown"
+    if _just_asked(program, last):
+        return "unknown"
     if not last.tids and _follows(last):
         return "ok"
     if last.outcome == "done":
@@ -124,6 +126,14 @@ def _ends_here(program):
         return False  # it has repeated itself for a while
     last = max(packet.time for packet, _ in program.boots[-1].dhcp)
     return until is not None and until - last < _LATE_S
+
+
+def _just_asked(program, last):
+    # True when the evidence ends right behind a request that it shows once.
+    if last.outcome != "unanswered" or len(last.requests) > 1 or len(last.packets) > 1:
+        return False
+    until = getattr(program.view.source, "until", 0.0)
+    return until - last.began < _WAIT_S
 
 
 def only_requests(program):

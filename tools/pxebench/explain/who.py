@@ -423,5 +423,5 @@ def _files(known, found):
     for pattern, ids, words in _FILES:
         if any(pattern.search(name) for name in found.files):
             mine = any(known.id == one or known.id.startswith(one + "-") for one in ids)
-            yield Fact("files", FOR if mine else AGAINST, 2, f"asks for {words}")
+            yield Fact("files", FOR if mine else AGAINST, 4, f"asks for {words}")
             return
