@@ -152,12 +152,22 @@ def _score(candidate, total):
 
 
 def _tie(inside):
-    # Less of a difference than any fact weighs is none.
+    # Less of a difference than any fact weighs is none.  Of programs under a system, one reaction
+    # more or less is a version's, not another program's.
     for number, candidate in enumerate(inside[1:], 1):
-        if inside[number - 1].score - candidate.score < _SAME and not candidate.of(AGAINST):
-            if not inside[number - 1].of(AGAINST):
-                candidate.score = inside[number - 1].score
+        before = inside[number - 1]
+        close = before.score - candidate.score < _SAME and not candidate.of(AGAINST)
+        if (close and not before.of(AGAINST)) or _versions(inside[0], candidate):
+            candidate.score = before.score if close else inside[0].score
     inside.sort(key=lambda c: (-c.score, c.rom))
+
+
+def _versions(top, other):
+    if not (top.known.of_a_system and other.known.of_a_system):
+        return False
+    against = [fact for fact in other.facts if fact.verdict == AGAINST]
+    alike = not any(fact.verdict == AGAINST for fact in top.facts)
+    return alike and len(against) <= 1 and all(fact.kind == "reaction" for fact in against)
 
 
 def best(inside):
