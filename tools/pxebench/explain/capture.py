@@ -27,6 +27,7 @@ _REQUESTS = (b"\0\1", b"\0\2")
 _HEAD = 64  # bytes that are kept of a DATA packet
 _FLOW = 4000  # packets of one transfer, and then its last `_TAIL`
 _TAIL = 200
+_COPY_NS = 20_000_000
 _PENDING = 1024  # datagrams whose fragments are waited for
 _MAGIC = {
     b"\xd4\xc3\xb2\xa1": ("<", 1000),
@@ -60,12 +61,15 @@ def foreign(head):
 class Scan(files.File):
     """What `read` returns: a `packets.File`, with `sent_here` (addresses whose packets left the
     capturing machine itself, where the file says so), `halves` (fragmented datagrams whose rest is
-    not in the file) and `left_out` (packets of boots that were not kept)."""
+    not in the file), `copies` (packets that are in it twice, since the capturing machine took them in
+    and sent them on), `sent_on` (numbers of those) and `left_out` (packets of boots that were not kept)."""
 
     def __init__(self, name):
         super().__init__(name)
         self.sent_here = set()
         self.halves = 0
+        self.copies = 0
+        self.sent_on = set()
         self.left_out = 0
         self.thinned = False
 
@@ -90,6 +94,7 @@ class _Reader:
         self.flows = {}  # client's address and port, as bytes: how many packets
         self.tails = {}  # the same: the last packets of a long transfer
         self.pending = collections.OrderedDict()  # fragments by (addresses, id): _Pieces
+        self.lately = collections.OrderedDict()  # the last packets, for copies of them
         self.first_ns = self.last_ns = None
         self.why = None  # why it ends before its end
 
@@ -333,6 +338,8 @@ class _Reader:
             self.count("cut")
         packet.number = self.file.frames
         packet.epoch_ns = epoch_ns
+        if self._is_copy(packet):
+            return
         if linktype == files.SLL and frame[:2] == b"\0\4" or linktype == files.SLL2 and frame[10:11] == b"\4":
             self.file.sent_here.add(packet.src)
         if packet.fragment:
@@ -372,6 +379,23 @@ class _Reader:
                     return
                 break
         self._keep(packet)
+
+    def _is_copy(self, packet):
+        # A capture of all interfaces of a router has each packet twice: as it came and as it went.
+        key = (packet.src, packet.dst, packet.sport, packet.dport, packet.ip_id, packet.size)
+        key += (packet.payload[:4],)
+        first = self.lately.pop(key, None)
+        self.lately[key] = packet
+        if len(self.lately) > _PENDING:
+            self.lately.popitem(last=False)
+        if first is None or packet.epoch_ns - first.epoch_ns > _COPY_NS:
+            return False
+        if not packet.ip_id and packet.ttl == first.ttl:
+            return False  # a sender without identification may repeat itself
+        self.file.sent_on.add(first.number)
+        self.file.copies += 1
+        self.lately[key] = first
+        return True
 
     def _keep(self, packet):
         if len(self.file.packets) < MOST:

@@ -59,6 +59,7 @@ class Evidence:
         self.icmp = []
         self.foreign = []
         self.servers = list(machine.servers)
+        self.kept_back = []  # answers that a forwarding machine took in and did not send on
         self.translated = []
         self._read()
 
@@ -70,7 +71,7 @@ class Evidence:
             place = view.source.where
             self.places.add(place)
             for talk in view.client.conversations:
-                self._talk(rows, talk, place)
+                self._talk(rows, talk, place, view)
         self.asked = list(rows.values())
         for mark in self.machine.marks:
             self._mark(mark)
@@ -78,7 +79,7 @@ class Evidence:
             (port, seen) for port, _, seen in self.machine.ports if seen.what == SOCKET
         ]
 
-    def _talk(self, rows, talk, place):
+    def _talk(self, rows, talk, place, view):
         for port in dict.fromkeys(talk.source_ports):
             # A log's request has no port and no options: it is nobody's twin.
             key = (port, talk.request) if port > 0 else (port, talk.request, id(talk))
@@ -91,6 +92,7 @@ class Evidence:
             came = [p for p in talk.packets if not p.out and not p.icmp and p.dport == port
                     and p.src == talk.server]  # fmt: skip
             if came:
+                self._sent_on(talk, came, view)
                 asked.answers[place] = asked.answers.get(place, 0) + len(came)
             reacted = [p for p in talk.packets if p.out and not p.icmp and p.sport == port
                        and p.dport in talk.tids and tftp(p).kind in ("ACK", "ERROR")]  # fmt: skip
@@ -108,6 +110,14 @@ class Evidence:
                 ):
                     if tftp(packet).kind in ("OACK", "DATA", "ERROR") and not came:
                         self.foreign.append(packet.src)
+
+    def _sent_on(self, talk, came, view):
+        file = view.source.file
+        if file is None or not file.copies:
+            return
+        asked = any(packet.number in file.sent_on for packet in talk.requests)
+        if asked and not any(packet.number in file.sent_on for packet in came):
+            self.kept_back.append((view.source.name, len(came)))
 
     def _icmp(self, packet, talk):
         kind, code, quoted = packet.icmp

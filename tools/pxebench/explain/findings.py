@@ -379,6 +379,12 @@ def _silence(program, evidence):
     found = Finding()
     found.ports = ports
     _say_requests(found, program, evidence, mine, ports)
+    if evidence.kept_back:
+        name, number = evidence.kept_back[0][0], sum(count for _, count in evidence.kept_back)
+        found.saw(
+            f"The machine that made {name} sends the requests on, takes {number} answers in and sends none of them on: it "
+            "drops them."
+        )
     if evidence.never_arrived:
         found.cause, found.proved = "request-blocked", True
         return found.saw(
@@ -457,7 +463,7 @@ def _answers_lost(found, evidence, mine, ports, low):
         found.cause = "no-tftp-helper"
         found.also = ["nat-port"]
     found.proved = False
-    found.ask = "both"
+    found.ask = "high" if evidence.kept_back else "both"
     return found
 
 

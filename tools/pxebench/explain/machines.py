@@ -18,6 +18,7 @@ from pxebench.explain.server_logs import SERVER
 _TFTP_PORT = 69
 _CLOSE = 64  # ports between neighbours of one counter
 _JUMP = 256
+_STEP = 4
 _SERVERS = ("in.tftpd", "tftpd", "atftpd", "dnsmasq", "tftpd-hpa", "tftpd64", "tftpd32", "xinetd", "inetd",
             "opentftp", "wdsserver", "svchost")  # fmt: skip
 _CLIENTS = ("tftp", "atftp", "curl", "busybox", "pxebench")
@@ -374,25 +375,50 @@ def _chain(machine, view):
 
 
 def _by_ports(program):
-    # A log tells no options; where the ports jump with the file, another program asks.
-    if not program.every or not all(talk.requests[0].cut for talk in program.every):
-        return [program]
+    # Conversations that asked for one file in turn may still be of two programs: an engineer's
+    # atftp after the ROM's failure, the same ROM from other ports.
     found = []
     for talks in program.talks:
-        parts = []
-        for talk in talks:
-            port = talk.source_ports[0]
-            last = parts[-1][-1] if parts else None
-            jump = last is not None and abs(port - last.source_ports[-1]) > _JUMP
-            if last is None or (jump and talk.file != last.file and port > 0):
-                parts.append([])
-            parts[-1].append(talk)
-        for number, part in enumerate(parts):
+        for number, part in enumerate(_runs(talks)):
             while len(found) <= number:
                 found.append(Program(program.machine, number + 1, view=program.view))
             found[number].talks.append(part)
+    if not found:
+        return [program]
     found[0].boots = program.boots
     return found
+
+
+def _runs(talks):
+    # Where the words change and the ports jump, another program asks; so it is where a row of
+    # neighbours ends and another begins somewhere else.
+    runs = []
+    for talk in talks:
+        last = runs[-1][-1] if runs else None
+        if last is None or (_jumps(last, talk) and _others(runs[-1], talk, talks)):
+            runs.append([])
+        runs[-1].append(talk)
+    return runs
+
+
+def _jumps(last, talk):
+    ports = last.source_ports[-1], talk.source_ports[0]
+    return min(ports) > 0 and abs(ports[1] - ports[0]) > _JUMP
+
+
+def _others(run, talk, talks):
+    if talk.requests[0].cut and run[-1].requests[0].cut:
+        return talk.file != run[-1].file or _counts(run)
+    if talk.asked.options != run[-1].asked.options:
+        return True
+    after = talks[talks.index(talk) :]
+    return _counts(run) and (len(after) == 1 or _counts(after[:2]))
+
+
+def _counts(run):
+    ports = [port for talk in run for port in talk.source_ports]
+    steps = [b - a for a, b in zip(ports, ports[1:], strict=False) if b != a]
+    return bool(steps) and all(0 < step <= _STEP for step in steps)
 
 
 def _clusters(rows):

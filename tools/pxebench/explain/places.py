@@ -56,6 +56,8 @@ def _of_packets(source, machines, views):
         return "server", "the capturing machine sent the server's packets itself"
     if sent_here & clients:
         return "client", "the capturing machine sent the client's packets itself"
+    if source.file is not None and source.file.copies > len(source.file.packets) // 8:
+        return "between", "most packets are in it twice: the capturing machine forwards them"
     talks = [talk for view in views for talk in view.client.conversations]
     hops = _hops(talks)
     if hops["client"] is not None and hops["server"] is not None:

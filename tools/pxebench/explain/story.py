@@ -106,9 +106,10 @@ def outcome(program):
         if marks:
             return "ok" if marks[-1].what == SENT else "failed"
     if only_requests(program):
-        if program.number < program.of:
-            return "ok"  # another program asks next: the one that came runs
-        return "failed" if _repeats(program.talks[-1], program.view) else "unknown"
+        if _repeats(program.talks[-1], program.view):
+            return "failed"
+        # Another program asks next: the one that came runs.
+        return "ok" if program.number < program.of else "unknown"
     if _just_asked(program, last):
         return "unknown"
     if not last.tids and _follows(last):

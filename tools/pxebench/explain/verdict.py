@@ -34,7 +34,7 @@ def judge(program, evidence, candidates, boot, sources):
         "server": result["server"],
         "port": result["server_port"],
         "file": show(result["file"] or "the file"),
-        "low": port_names.words(found.ports) if found.ports else "-",
+        "low": _low(found.ports, candidates),
         "foreign": ", ".join(evidence.foreign) or "-",
     }
     verdict = {
@@ -62,6 +62,15 @@ def _text(cause, found, values):
         return "What was given does not say why: no cause that is known here is carried by it."
     text = causes.text(cause, values)
     return text if found.proved else "Consistent with this: " + text
+
+
+def _low(ports, candidates):
+    if ports:
+        return port_names.words(ports)
+    if candidates and how_it_counts(candidates[0].known.flat) != "draw":
+        first, last = ports_of_boot(candidates[0].known.flat)
+        return f"{first}-{last}"
+    return "(which ones is not told)"
 
 
 def _result(program, evidence, candidates):

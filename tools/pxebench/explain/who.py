@@ -23,6 +23,7 @@ from pxebench.roms import known as roms
 
 FOR, AGAINST, UNKNOWN, OUT = "for", "against", "unknown", "out"
 _TOLERANCE_MS, _TOLERANCE = 150, 0.12
+_SECOND_MS = 1000
 _TTLS = (20, 32, 60, 64, 128, 255)
 _MOST_HOPS = 24
 _LINUX = (32768, 60999)
@@ -328,10 +329,13 @@ def _waits(known, found):
         if len(own) > 1 and not request.known:
             probe = retry["size"] is not None
         phase = "size" if probe else "open"
-        rows.append((phase, ladder))
+        table = retry[phase]["waits_ms"]
+        if probe and not request.known and retry["size"]["then"] == "next":
+            table = table + retry["open"]["waits_ms"]  # a log does not say which request it was
+        rows.append((phase, table, ladder))
     best = None
-    for phase, ladder in rows:
-        judged = _ladder(known, retry[phase], phase, ladder)
+    for phase, table, ladder in rows:
+        judged = _ladder(known, table, phase, ladder)
         if best is None or len(ladder.waits_ms) > best[1]:
             best = (judged, len(ladder.waits_ms))
     if best:
@@ -339,13 +343,14 @@ def _waits(known, found):
     reads = [ladder for ladder in found.read if len(ladder.waits_ms) >= 2]
     if reads and not tftp.get("timer"):
         longest = max(reads, key=lambda ladder: len(ladder.waits_ms))
-        fact = _ladder(known, retry["read"], "read", longest)
+        fact = _ladder(known, retry["read"]["waits_ms"], "read", longest)
         fact.kind = "read"
         yield fact
 
 
-def _ladder(known, phase, name, ladder):
+def _ladder(known, table, name, ladder):
     waits = ladder.waits_ms
+    coarse = bool(waits) and all(wait % 1000 == 0 for wait in waits)  # a log's seconds
     words = "gaps " + ", ".join(
         f"{wait / 1000:.1f}" if wait >= 950 else f"{wait / 1000:.2f}" for wait in waits[:8]
     )
@@ -355,17 +360,19 @@ def _ladder(known, phase, name, ladder):
     weight = 1.0 + min(2.0, 0.5 * len(waits))
     if not known.says(f"{field}.waits_ms"):
         return Fact("waits", UNKNOWN, weight, what + words)
-    table = phase["waits_ms"]
-    between = waits if ladder.ending in ("next", "file", "error") else waits
     wrong, misses = None, 0
-    for index, wait in enumerate(between):
+    for index, wait in enumerate(waits):
         if index >= len(table):
             wrong = f"send {index + 2} comes, it gives up after {len(table)}"
             break
-        last = index == len(between) - 1
+        last = index == len(waits) - 1
         if last and ladder.ending == "file":
             continue  # between two files somebody may think
-        if not _alike(wait, table[index]):
+        if coarse and index > 1 and not misses and wait < table[index] - _SECOND_MS:
+            break  # a log of several boots: here the next one begins
+        if not _alike(wait, table[index]) and not (
+            coarse and abs(wait - table[index]) <= _SECOND_MS
+        ):
             wrong = (
                 f"wait {index + 1} is {wait / 1000:.2f} s, it waits {table[index] / 1000:.2f} s"
             )
