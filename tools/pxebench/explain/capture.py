@@ -61,8 +61,10 @@ def foreign(head):
 class Scan(files.File):
     """What `read` returns: a `packets.File`, with `sent_here` (addresses whose packets left the
     capturing machine itself, where the file says so), `halves` (fragmented datagrams whose rest is
-    not in the file), `copies` (packets that are in it twice, since the capturing machine took them in
-    and sent them on), `sent_on` (numbers of those) and `left_out` (packets of boots that were not kept)."""
+    not in the file), `copies` (packets that are in it twice, since the capturing machine
+    took them in and sent them on), `sent_on` (numbers of those) and `left_out` (packets of boots
+    that were not kept).
+    """
 
     def __init__(self, name):
         super().__init__(name)
@@ -340,7 +342,12 @@ class _Reader:
         packet.epoch_ns = epoch_ns
         if self._is_copy(packet):
             return
-        if linktype == files.SLL and frame[:2] == b"\0\4" or linktype == files.SLL2 and frame[10:11] == b"\4":
+        if (
+            linktype == files.SLL
+            and frame[:2] == b"\0\4"
+            or linktype == files.SLL2
+            and frame[10:11] == b"\4"
+        ):
             self.file.sent_here.add(packet.src)
         if packet.fragment:
             key = frame[ip + 12 : ip + 20] + frame[ip + 4 : ip + 6]

@@ -30,20 +30,48 @@ _SHORTEST = 12  # characters of a text that is known by itself
 
 # iPXE's numbers for errors: bits 24 to 30.
 _ERRNO = {
-    0x01: "argument list too long", 0x02: "permission denied", 0x03: "address in use",
-    0x04: "address not available", 0x05: "address family not supported", 0x0B: "operation canceled",
-    0x0D: "connection aborted", 0x0E: "connection refused", 0x0F: "connection reset",
-    0x16: "file too large", 0x17: "host unreachable", 0x1C: "invalid argument",
-    0x1D: "input/output error", 0x1F: "is a directory", 0x23: "message too long",
-    0x26: "network is down", 0x28: "network unreachable", 0x2A: "no buffer space",
-    0x2C: "no such device", 0x2D: "no such file or directory", 0x2E: "exec format error",
-    0x31: "not enough memory", 0x34: "no space left", 0x38: "not connected: no link",
-    0x3C: "operation not supported", 0x3E: "no such device or address", 0x41: "operation not permitted",
-    0x43: "protocol error", 0x46: "result too large", 0x4C: "connection timed out",
-}  # fmt: skip
-_STATUS = {0x11: "ARP timeout", 0x32: "TFTP open timeout", 0x35: "TFTP read timeout", 0x36: "TFTP error",
-           0x3B: "TFTP file not found", 0x3C: "TFTP access violation", 0x51: "DHCP timeout",
-           0x53: "no boot file name", 0x61: "no link"}  # fmt: skip
+    0x01: "argument list too long",
+    0x02: "permission denied",
+    0x03: "address in use",
+    0x04: "address not available",
+    0x05: "address family not supported",
+    0x0B: "operation canceled",
+    0x0D: "connection aborted",
+    0x0E: "connection refused",
+    0x0F: "connection reset",
+    0x16: "file too large",
+    0x17: "host unreachable",
+    0x1C: "invalid argument",
+    0x1D: "input/output error",
+    0x1F: "is a directory",
+    0x23: "message too long",
+    0x26: "network is down",
+    0x28: "network unreachable",
+    0x2A: "no buffer space",
+    0x2C: "no such device",
+    0x2D: "no such file or directory",
+    0x2E: "exec format error",
+    0x31: "not enough memory",
+    0x34: "no space left",
+    0x38: "not connected: no link",
+    0x3C: "operation not supported",
+    0x3E: "no such device or address",
+    0x41: "operation not permitted",
+    0x43: "protocol error",
+    0x46: "result too large",
+    0x4C: "connection timed out",
+}
+_STATUS = {
+    0x11: "ARP timeout",
+    0x32: "TFTP open timeout",
+    0x35: "TFTP read timeout",
+    0x36: "TFTP error",
+    0x3B: "TFTP file not found",
+    0x3C: "TFTP access violation",
+    0x51: "DHCP timeout",
+    0x53: "no boot file name",
+    0x61: "no link",
+}
 _TFTP_FILE = 0x93  # bits 13 to 23: iPXE's tftp.c
 
 

@@ -2,7 +2,7 @@
 
     dnsmasq-dhcp[7]: DHCPACK(eth0) 10.55.32.175 52:54:00:12:34:56
     dhcpd[7]: DHCPOFFER on 10.55.32.175 to 52:54:00:12:34:56 via eth0
-    DHCP4_LEASE_ALLOC [hwtype=1 52:54:00:12:34:56], cid=[...], tid=0x...: lease 10.55.32.175 has been ...
+    DHCP4_LEASE_ALLOC [hwtype=1 52:54:00:12:34:56], cid=[...], tid=0x...: lease 10.55.32.175 ...
 
 1. Each line is an `Observation` of DHCP: `kind`, `mac`, `ip` where it stands there, and with
    dnsmasq's log-dhcp the vendor class, the user class, the boot file and the boot server.
@@ -15,7 +15,8 @@ from pxebench.explain.observation import DHCP, Observation
 
 _MAC = r"((?:[0-9a-fA-F]{1,2}[:-]){5}[0-9a-fA-F]{1,2})"
 _DNSMASQ = re.compile(
-    rf"\bDHCP(?P<kind>DISCOVER|OFFER|REQUEST|ACK|NAK|DECLINE|RELEASE|INFORM)\((?P<interface>[\w.:@-]{{1,32}})\)"
+    rf"\bDHCP(?P<kind>DISCOVER|OFFER|REQUEST|ACK|NAK|DECLINE|RELEASE|INFORM)"
+    rf"\((?P<interface>[\w.:@-]{{1,32}})\)"
     rf"\s+(?:(?P<ip>{IPV4})\s+)?(?P<mac>{_MAC[1:-1]})(?P<rest>.*)$"
 )
 _PXE = re.compile(
@@ -113,8 +114,15 @@ class DhcpLogs:
     def _kea(self, at, found):
         rest, name = found["rest"], found["id"]
         kind = _KEA_KIND.search(rest)
-        kind = kind[1] if kind else {"DHCP4_LEASE_ADVERT": "OFFER", "DHCP4_LEASE_OFFER": "OFFER",
-                                     "DHCP4_LEASE_ALLOC": "ACK"}.get(name)  # fmt: skip
+        kind = (
+            kind[1]
+            if kind
+            else {
+                "DHCP4_LEASE_ADVERT": "OFFER",
+                "DHCP4_LEASE_OFFER": "OFFER",
+                "DHCP4_LEASE_ALLOC": "ACK",
+            }.get(name)
+        )
         if kind is None:
             return []
         ips = [ip for ip in re.findall(IPV4, rest) if is_ipv4(ip)]

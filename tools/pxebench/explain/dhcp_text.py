@@ -1,6 +1,6 @@
 """A DHCP message out of the lines that tcpdump -v prints of it.
 
-    0.0.0.0.68 > 255.255.255.255.67: BOOTP/DHCP, Request from 52:54:00:12:34:56, length 347, xid 0x10cde2a1
+    0.0.0.0.68 > 255.255.255.255.67: BOOTP/DHCP, Request from 52:54:00:12:34:56, length 347
           Client-Ethernet-Address 52:54:00:12:34:56
             DHCP-Message (53), length 1: Discover
 
@@ -15,8 +15,17 @@ from pxebench.explain.names import is_ipv4, mac
 _OPTION = re.compile(
     r"^\s+[\w./-]+ (?:\((\d{1,3})\)|Option (\d{1,3})), length (\d{1,3})(?:, occurs \d+)?:? ?(.*)"
 )
-_TYPES = {"discover": 1, "offer": 2, "request": 3, "decline": 4, "ack": 5, "nack": 6, "nak": 6,
-          "release": 7, "inform": 8}  # fmt: skip
+_TYPES = {
+    "discover": 1,
+    "offer": 2,
+    "request": 3,
+    "decline": 4,
+    "ack": 5,
+    "nack": 6,
+    "nak": 6,
+    "release": 7,
+    "inform": 8,
+}
 _TEXT = (12, 15, 17, 60, 66, 67, 77)
 _ADDRESS = (1, 3, 6, 28, 50, 54)
 _MOST_LINES = 200

@@ -89,13 +89,23 @@ class Evidence:
             asked.times = max(asked.times, sum(p.sport == port for p in talk.requests))
             asked.seen.add(place)
             asked.talks.append((place, talk))
-            came = [p for p in talk.packets if not p.out and not p.icmp and p.dport == port
-                    and p.src == talk.server]  # fmt: skip
+            came = [
+                p
+                for p in talk.packets
+                if not p.out and not p.icmp and p.dport == port and p.src == talk.server
+            ]
             if came:
                 self._sent_on(talk, came, view)
                 asked.answers[place] = asked.answers.get(place, 0) + len(came)
-            reacted = [p for p in talk.packets if p.out and not p.icmp and p.sport == port
-                       and p.dport in talk.tids and tftp(p).kind in ("ACK", "ERROR")]  # fmt: skip
+            reacted = [
+                p
+                for p in talk.packets
+                if p.out
+                and not p.icmp
+                and p.sport == port
+                and p.dport in talk.tids
+                and tftp(p).kind in ("ACK", "ERROR")
+            ]
             asked.heard = (
                 asked.heard
                 or bool(reacted)

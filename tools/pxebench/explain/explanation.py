@@ -143,8 +143,20 @@ def _codes(given):
             if seen.what != CODE:
                 continue
             for entry in codes.meaning(seen.get("code"), uefi) or [_unknown(seen.get("code"))]:
-                row = {name: entry.get(name) for name in ("code", "maker", "text", "when", "side", "first",
-                                                          "command", "page", "roms")}  # fmt: skip
+                row = {
+                    name: entry.get(name)
+                    for name in (
+                        "code",
+                        "maker",
+                        "text",
+                        "when",
+                        "side",
+                        "first",
+                        "command",
+                        "page",
+                        "roms",
+                    )
+                }
                 if row not in told:
                     told.append(row)
     return told

@@ -8,6 +8,8 @@ things, and whether both agree, is `who`.
 2. A boot whose beginning is not in the evidence may have begun earlier: `from_start` is False.
 """
 
+import re
+
 from pxebench.captures.messages import tftp
 from pxebench.learn import reactions, requests, waits
 
@@ -42,8 +44,8 @@ class Request:
 
 class Features:
     """Made by `of`.  `boots`: for each boot [(time or None, port, repeated)]; `attempts`: for each
-    attempt at a file its `Request`s; `finishes`: [(Request, Tftp ERROR, its bytes)] of granted requests that
-    the client ended; `open`, `read`: `learning.waits.Ladder`s (first of each attempt's RRQs, of
+    attempt at a file its `Request`s; `finishes`: [(Request, Tftp ERROR, its bytes)] of granted
+    requests that the client ended; `open`, `read`: `learn.waits.Ladder`s (of RRQs, of
     ACKs); `reactions`: {(of a probe, hazard): {word: times}}; `ttls`; `dhcp`: for each boot its
     [(Packet, Dhcp)]; `files`; `from_start`: whether the boots' beginning is there."""
 
@@ -58,17 +60,23 @@ class Features:
         self.dhcp = []
         self.files = []
         self.from_start = False
-        self.loaded = False
+        self.vendor = self.user_class = None  # as a DHCP server's log tells them
+        self.requested = []
 
 
 def of(program):
     """The `Features` of a `machines.Program`."""
     found = Features()
     view = program.view
-    found.loaded = program.number > 1
     for boot in program.boots:
         found.dhcp.append(boot.dhcp)
     found.from_start = bool(program.boots) and program.number == 1
+    for mark in program.machine.marks if program.number == 1 and not program.boots else ():
+        found.vendor = mark.get("vendor") or found.vendor
+        found.user_class = mark.get("user_class") or found.user_class
+        if mark.get("requested"):
+            numbers = re.findall(r"(?:^|[ ,])(\d{1,3})\b", mark.get("requested"))
+            found.requested += [n for n in map(int, numbers) if n not in found.requested]
     if view is None:
         rows = [(time, port, False) for port, time, _ in program.ports if port > 0]
         times = [time for time, _, _ in rows]
@@ -90,12 +98,14 @@ def of(program):
 
 def _boot(found, talks, view, until):
     timed = view.timed
-    found.boots.append([
-        (packet.time if timed else None, packet.sport, number > 0)
-        for talk in talks
-        for number, packet in enumerate(talk.requests)
-        if packet.sport > 0
-    ])  # fmt: skip
+    found.boots.append(
+        [
+            (packet.time if timed else None, packet.sport, number > 0)
+            for talk in talks
+            for number, packet in enumerate(talk.requests)
+            if packet.sport > 0
+        ]
+    )
     for talk in talks:
         if talk.file and talk.file not in found.files:
             found.files.append(talk.file)
@@ -169,5 +179,8 @@ def reaction_word(word):
 
 def alone(talk):
     """True when a conversation has nothing but requests: nothing came that was answered."""
-    return not any(packet.out and tftp(packet).kind in ("ACK", "ERROR")
-                   for packet in talk.packets if not packet.icmp)  # fmt: skip
+    return not any(
+        packet.out and tftp(packet).kind in ("ACK", "ERROR")
+        for packet in talk.packets
+        if not packet.icmp
+    )

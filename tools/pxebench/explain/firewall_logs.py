@@ -1,8 +1,8 @@
 """What firewalls log of a packet: netfilter (LOG, NFLOG), nft trace, Cisco ASA, pf, pfSense's
 filterlog, Windows' pfirewall.log, FortiGate, Juniper SRX.
 
-    IN=eth1 OUT=eth0 SRC=10.254.52.26 DST=10.55.32.175 LEN=42 ... PROTO=UDP SPT=50303 DPT=2070 LEN=22
-    %ASA-4-106023: Deny udp src outside:10.254.52.26/50303 dst inside:10.55.32.175/2070 by access-group
+    IN=eth1 OUT=eth0 SRC=10.254.52.26 DST=10.55.32.175 LEN=42 ... PROTO=UDP SPT=50303 DPT=2070
+    %ASA-4-106023: Deny udp src outside:10.254.52.26/50303 dst inside:10.55.32.175/2070 by ...
     rule 3/0(match): block in on em1: 10.254.52.26.50303 > 10.55.32.175.2070: UDP, length 14
 
 1. netfilter does not say what became of a packet: its prefix may (DROP, REJECT, DENY, BLOCK).
@@ -39,8 +39,10 @@ _PF = re.compile(
     rf"(?P<dst>{IPV4})\.(?P<dport>[\w-]+): .*?(?:length (?P<udp>\d+))?"
 )
 _FILTERLOG = re.compile(
-    rf"filterlog\S*\s+(?:[^,]*,){{6}}(?P<words>block|pass|reject),(?:in|out),4,[^,]*,[^,]*,(?P<ttl>\d+),"
-    rf"(?:[^,]*,){{3}}17,udp,(?P<len>\d+),(?P<src>{IPV4}),(?P<dst>{IPV4}),(?P<sport>\d+),(?P<dport>\d+)"
+    rf"filterlog\S*\s+(?:[^,]*,){{6}}(?P<words>block|pass|reject),(?:in|out),4,[^,]*,[^,]*,"
+    rf"(?P<ttl>\d+),"
+    rf"(?:[^,]*,){{3}}17,udp,(?P<len>\d+),(?P<src>{IPV4}),(?P<dst>{IPV4}),"
+    rf"(?P<sport>\d+),(?P<dport>\d+)"
 )
 _WINDOWS = re.compile(
     rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d (?P<words>DROP|ALLOW) UDP (?P<src>{IPV4})"
@@ -121,8 +123,14 @@ def _made(found, text, words):
     blocked = _BLOCKED.search(words) and not (
         _ALLOWED.search(words) and not _REJECTED.search(words)
     )
-    made = Observation(DROPPED if blocked else PASSED, clock(text[:60]), fields["src"], sport,
-                       fields["dst"], dport)  # fmt: skip
+    made = Observation(
+        DROPPED if blocked else PASSED,
+        clock(text[:60]),
+        fields["src"],
+        sport,
+        fields["dst"],
+        dport,
+    )
     size = fields.get("udp") or fields.get("len")
     if size:
         made.facts["size"] = max(0, int(size) - (0 if fields.get("udp") else _HEADERS))

@@ -19,8 +19,20 @@ _TFTP_PORT = 69
 _CLOSE = 64  # ports between neighbours of one counter
 _JUMP = 256
 _STEP = 4
-_SERVERS = ("in.tftpd", "tftpd", "atftpd", "dnsmasq", "tftpd-hpa", "tftpd64", "tftpd32", "xinetd", "inetd",
-            "opentftp", "wdsserver", "svchost")  # fmt: skip
+_SERVERS = (
+    "in.tftpd",
+    "tftpd",
+    "atftpd",
+    "dnsmasq",
+    "tftpd-hpa",
+    "tftpd64",
+    "tftpd32",
+    "xinetd",
+    "inetd",
+    "opentftp",
+    "wdsserver",
+    "svchost",
+)
 _CLIENTS = ("tftp", "atftp", "curl", "busybox", "pxebench")
 
 
@@ -107,8 +119,8 @@ def gather(sources, wanted=None):
 
 
 def _boots(machine):
-    dhcp = any(mark.what == DHCP and mark.get("kind") for mark in machine.marks)
-    return machine.views or machine.ports or dhcp
+    told = any(mark.what != DHCP or mark.get("kind") for mark in machine.marks)
+    return machine.views or machine.ports or told
 
 
 class _Machines:
@@ -218,14 +230,27 @@ def _of_logs(found, source, known):
             if seen.src and seen.src not in known:
                 asked.append(seen)
     made = []
+    runs = {}  # client: [its last port, how often its ports have jumped]
     for seen in asked:
         file = seen.get("file")
         payload = observation.rrq(file) if file else b"\0\1"
+        last, run = runs.get(seen.src, (seen.sport, 0))
+        run += min(last, seen.sport) > 0 and abs(seen.sport - last) > _JUMP
+        runs[seen.src] = (seen.sport, run)
+        # Other words in a request that is not known whole: another program's, not a repetition.
+        payload += b"\0" * run
         size = max(seen.get("size", 0), len(payload) + 1)
         whole = observation.Observation(
-            observation.PACKET, seen.time, seen.src, seen.sport, seen.dst, _TFTP_PORT,
-            payload=payload, size=size, ttl=seen.get("ttl"),
-        )  # fmt: skip
+            observation.PACKET,
+            seen.time,
+            seen.src,
+            seen.sport,
+            seen.dst,
+            _TFTP_PORT,
+            payload=payload,
+            size=size,
+            ttl=seen.get("ttl"),
+        )
         made.append(whole.told_by(seen.source, seen.line, seen.evidence).as_packet())
     if not made:
         return
@@ -252,7 +277,7 @@ def _of_marks(found, source):
         elif seen.what in (DROPPED, PASSED):
             _filtered(found, seen)
         elif seen.what not in (observation.PACKET, observation.CODE):
-            machine = found.known(seen.src) if seen.src else _lone(found)
+            machine = found.get(seen.src) if seen.src else _lone(found)
             if machine:
                 machine.marks.append(seen)
 
@@ -313,11 +338,16 @@ def _filtered(found, seen):
         machine.server(seen.dst)
         machine.marks.append(seen)
         return
-    for ip, port, other in ((seen.dst, seen.dport, seen.src), (seen.src, seen.sport, seen.dst)):
-        machine = found.known(ip)
-        if machine and (not machine.servers or other in machine.servers):
-            break
-    else:
+    ends = ((seen.dst, seen.dport, seen.src), (seen.src, seen.sport, seen.dst))
+    machine, port, other = next(
+        (
+            (one, port, other)
+            for ip, port, other in ends
+            if (one := found.known(ip)) and (not one.servers or other in one.servers)
+        ),
+        (None, 0, None),
+    )
+    if machine is None:
         if min(seen.sport, seen.dport) < 1024 or {seen.sport, seen.dport} & {1900, 5353, 4500}:
             return
         back = seen.dport <= seen.sport

@@ -33,7 +33,7 @@ def port(text):
     if name in _OTHER_NAMES:
         return _OTHER_NAMES[name]
     found = _numbers().get(name)
-    if found is None and re.fullmatch(r"[a-z0-9._+-]{1,%d}" % _LONGEST_NAME, name):
+    if found is None and re.fullmatch(rf"[a-z0-9._+-]{{1,{_LONGEST_NAME}}}", name):
         try:
             found = socket.getservbyname(name, "udp")
         except (OSError, UnicodeError):
@@ -62,8 +62,12 @@ def clock(text):
     return _day(text[: found.start()]) * 86400 + hours * 3600 + minutes * 60 + seconds + fraction
 
 
-_MONTHS = {name: number for number, name in enumerate(
-    ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1)}  # fmt: skip
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
+    )
+}
 
 
 def _day(text):

@@ -4,8 +4,8 @@ Captures give `captures.packets.Packet`s; everything else that a user has is tex
 turns a line into `Observation`s.  Those of a packet become `Packet`s too (`as_packet`), so that
 conversations, waits and reactions are found by the same code, whatever the packet came from.
 
-1. What a line does not say is None; a port that is not known is 0 in the Packet, or below it: where
-   a list shows no ports, each request has a number of its own.
+1. What a line does not say is None; a port that is not known is 0 in the Packet, or below it:
+   where a list shows no ports, each request has a number of its own.
 2. A payload is put together from the words of the line.  What was only counted (`UDP, length 14`)
    is a Packet that is cut: `size` is true, `payload` is what is certain.
 3. `evidence` is the line as it stands; it is made harmless where it is shown (`job.show`).
@@ -136,5 +136,7 @@ def error(code, text):
 
 
 def _bytes(text):
-    return text.encode("utf-8", "surrogateescape" if "\udc80" <= max(text, default="") <= "\udcff"
-                       else "backslashreplace")  # fmt: skip
+    return text.encode(
+        "utf-8",
+        "surrogateescape" if "\udc80" <= max(text, default="") <= "\udcff" else "backslashreplace",
+    )

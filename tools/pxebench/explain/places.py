@@ -51,7 +51,7 @@ def _of_packets(source, machines, views):
         machine.ip for machine in machines if any(v.source is source for v in machine.views)
     }
     servers = {talk.server for view in views for talk in view.client.conversations}
-    sent_here = source.file.sent_here if source.file is not None else set()
+    sent_here = source.file.sent_here if source.file is not None else source.sent_here
     if sent_here & servers:
         return "server", "the capturing machine sent the server's packets itself"
     if sent_here & clients:

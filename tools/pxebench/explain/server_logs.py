@@ -80,11 +80,15 @@ class ServerLogs:
         return bool(_WORTH.search(text)) and any(known.search(text) for known, _, _ in _KNOWN)
 
     def line(self, text):
-        for known, what, names in _KNOWN:
-            found = known.search(text)
-            if found:
-                break
-        else:
+        found, what, names = next(
+            (
+                (match, what, names)
+                for known, what, names in _KNOWN
+                if (match := known.search(text))
+            ),
+            (None, None, ()),
+        )
+        if found is None:
             return []
         daemon = _DAEMON.search(text)
         if daemon:

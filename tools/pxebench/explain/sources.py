@@ -37,8 +37,23 @@ _HEAD = 4096
 _WORTH = (
     *(b"udp", b"tftp", b"rrq", b"wrq", b"serving ", b"nak", b"dhcp", b"bootp", b"pxe", b"icmp"),
     *(b"src=", b"trace id", b"%asa-", b"%ftd-", b"%pix-", b"(match)", b"filterlog", b"srcip="),
-    *(b"rt_flow", b"estab", b"unconn", b"(tos 0x", b"frame ", b"internet protocol", b"ethernet ii"),
-    *(b"user datagram", b"dynamic host", b"connection received", b"read request", b"oack", b"0x00"),
+    *(
+        b"rt_flow",
+        b"estab",
+        b"unconn",
+        b"(tos 0x",
+        b"frame ",
+        b"internet protocol",
+        b"ethernet ii",
+    ),
+    *(
+        b"user datagram",
+        b"dynamic host",
+        b"connection received",
+        b"read request",
+        b"oack",
+        b"0x00",
+    ),
     *(b"local port", b"peer returns", b": sent ", b"retry count", b"t t t", b"in system call"),
 )
 _SMALL = 2000
@@ -63,6 +78,7 @@ class Source:
         self.bytes = 0
         self.where = None
         self.daemons = set()
+        self.sent_here = set()  # addresses whose packets left the machine that looked
         self.uefi = self.legacy = False
 
     @property
@@ -260,8 +276,17 @@ def _worth(raw):
 
 
 def _text(source, stream, progress):
-    readers = [FirewallLogs(), Tcpdump(), Wireshark(), ServerLogs(), Tftpd64(), Wds(), DhcpLogs(),
-               Sockets(), Screens()]  # fmt: skip
+    readers = [
+        FirewallLogs(),
+        Tcpdump(),
+        Wireshark(),
+        ServerLogs(),
+        Tftpd64(),
+        Wds(),
+        DhcpLogs(),
+        Sockets(),
+        Screens(),
+    ]
     number = 0
     for raw in _lines(stream, source, progress):
         number += 1
@@ -296,6 +321,7 @@ def _text(source, stream, progress):
     source.lines = number + source.passed
     for reader in readers:
         source.daemons |= getattr(reader, "daemons", set())
+        source.sent_here |= getattr(reader, "sent_here", set())
         source.uefi = source.uefi or getattr(reader, "uefi", False)
         source.legacy = source.legacy or getattr(reader, "legacy", False)
     _deltas(source)

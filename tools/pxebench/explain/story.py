@@ -33,6 +33,7 @@ WORDS = {
     "file": "it has the file",
 }
 _MOST = 60  # steps
+_LOGGED = {SENT: "file", FAILED: "answer", REFUSED: "answer", HEARD: "answer"}
 _LATE_S = 3.0
 _WAIT_S = 1.0
 _FEW = 2  # DHCP packets of a client, while everything is in order
@@ -51,6 +52,8 @@ def story(program):
     steps += _marks(program)
     if not program.talks and program.ports:
         reached = _later(reached, "request")
+    for mark in program.machine.marks if not program.talks else ():
+        reached = _later(reached, _LOGGED.get(mark.what, reached))
     if timed:
         # A step without a time stays where it was.
         steps.sort(key=lambda step: (step["at_ms"] is None, step["at_ms"] or 0))
@@ -81,10 +84,10 @@ def outcome(program):
     ):
         return "ok"  # it started what came
     if not program.talks:
-        sent = [mark for mark in program.machine.marks if mark.what == SENT]
-        failed = [mark for mark in program.machine.marks if mark.what in (FAILED, REFUSED)]
-        if sent and not failed:
-            return "ok"
+        told = [m.what for m in program.machine.marks if m.what in (SENT, FAILED, REFUSED)]
+        if told and not program.ports:
+            return "ok" if told[-1] == SENT else "failed"
+        failed = [what for what in told if what != SENT]
         if failed or (program.boots and not _ends_here(program)):
             return "failed"
         if program.boots:
@@ -138,8 +141,8 @@ def _just_asked(program, last):
 
 
 def only_requests(program):
-    """True for a text of which every packet is a request: answers come from other ports, and whoever
-    filters for port 69 does not see them."""
+    """True for a text of which every packet is a request: answers come from other ports, and
+    whoever filters for port 69 does not see them."""
     view = program.view
     if view is None or view.source.file is not None:
         return False
@@ -160,8 +163,11 @@ def _repeats(talks, view):
 
 def _follows(talk):
     # True when the client acknowledges what comes from an address that it did not ask.
-    acks = [p for p in talk.packets if p.out and not p.icmp and p.dst != talk.server
-            and tftp(p).kind == "ACK"]  # fmt: skip
+    acks = [
+        p
+        for p in talk.packets
+        if p.out and not p.icmp and p.dst != talk.server and tftp(p).kind == "ACK"
+    ]
     return len(acks) > 1
 
 
@@ -244,6 +250,7 @@ def _talk(talk, number, timed, view):
     name = view.source.name
     asked = talk.asked
     sent = 0
+    said = {}
     blocks = None  # (first, last, at, packet)
     for packet in talk.packets:
         at = packet.time if timed else None
@@ -284,17 +291,28 @@ def _talk(talk, number, timed, view):
             continue
         if message.kind in ("DATA", "ACK") and message.block is not None:
             if message.kind == "DATA":
-                blocks = (blocks[0] if blocks else message.block, message.block,
-                          blocks[2] if blocks else at, packet)  # fmt: skip
+                blocks = (
+                    blocks[0] if blocks else message.block,
+                    message.block,
+                    blocks[2] if blocks else at,
+                    packet,
+                )
             elif message.block == 0 or blocks is None:
                 steps.append(_step(at, "ack", f"ACK {message.block}", port, packet, name))
             continue
         steps += _run(blocks, name)
         blocks = None
-        steps.append(
-            _step(at, message.kind.lower(), _words(talk, packet, message), port, packet, name)
-        )
+        words = _words(talk, packet, message)
+        before = said.get(words)
+        if before is not None:  # the server repeats itself
+            before["times"] = before.get("times", 1) + 1
+            continue
+        said[words] = _step(at, message.kind.lower(), words, port, packet, name)
+        steps.append(said[words])
     steps += _run(blocks, name)
+    for step in said.values():
+        if step.get("times"):
+            step["text"] += f", {step.pop('times')} times in all"
     end = {"done": "the file is whole", "unanswered": "nothing answers", "broken": "it stops here"}
     if talk.outcome in end:
         at = talk.packets[-1].time if timed else None
@@ -330,9 +348,16 @@ def _words(talk, packet, message):
 def _icmp(kind, code):
     if kind != 3:
         return f"type {kind} code {code}"
-    return {0: "net unreachable", 1: "host unreachable", 2: "protocol unreachable", 3: "port unreachable",
-            4: "fragmentation needed", 9: "net prohibited", 10: "host prohibited",
-            13: "administratively prohibited"}.get(code, f"unreachable, code {code}")  # fmt: skip
+    return {
+        0: "net unreachable",
+        1: "host unreachable",
+        2: "protocol unreachable",
+        3: "port unreachable",
+        4: "fragmentation needed",
+        9: "net prohibited",
+        10: "host prohibited",
+        13: "administratively prohibited",
+    }.get(code, f"unreachable, code {code}")
 
 
 # ---- what is no packet
@@ -340,7 +365,7 @@ def _icmp(kind, code):
 
 def _marks(program):
     steps = []
-    for port, at, seen in program.ports:
+    for port, _, seen in program.ports:
         if seen.what == SOCKET:
             who = seen.get("program") or "a socket"
             end = f"{seen.src}:{seen.sport}"

@@ -40,6 +40,7 @@ _LENGTH = re.compile(r"(?:UDP|TFTP),? (?:bad length [^,]*)?length:? (\d+)")
 _OLD_LENGTH = re.compile(r"^(?:\[[^\]]*\] *)?udp (\d+)$")
 _HEX = re.compile(r"^\s*0x[0-9a-f]{3,5}:\s+((?:[0-9a-f]{2,4}\s?){1,8})(?:\s|$)")
 _BARE_HEX = re.compile(r"^[0-9a-fA-F]{4,8}\s{1,3}((?:[0-9a-fA-F]{2}\s){1,16})")
+_OUT = re.compile(r"\sOut\s+IP\b")
 _EPOCH = re.compile(r"^\s*(\d{9,11}\.\d{1,9})\s")
 _MOST_HEX = 4096
 _MODES = ("octet", "netascii", "mail")
@@ -69,6 +70,7 @@ class Tcpdump:
         self._dhcp = None
         self._hex = b""
         self._last_mac = None
+        self.sent_here = set()  # with -i any, newer versions say which way a packet went
         self._last_port = {}  # client and server: the port of its last request
 
     def takes(self, text):
@@ -106,6 +108,8 @@ class Tcpdump:
         made = self._packet(head, flow) if flow else self._icmp(head, icmp)
         if made is None:
             return found
+        if _OUT.search(head[:60]):
+            self.sent_here.add(made.src)
         link = _LINK.search(head)
         if link:
             made.facts["src_mac"], made.facts["dst_mac"] = mac(link[1].zfill(17)), mac(link[2])
@@ -226,8 +230,16 @@ class Tcpdump:
             self._open.facts["icmp"] = (kind, code, flow["src"], sport, flow["dst"], dport)
 
 
-_ERROR_NAMES = {"EUNDEF": 0, "ENOTFOUND": 1, "EACCESS": 2, "ENOSPACE": 3, "EBADOP": 4,
-                "EBADID": 5, "EEXISTS": 6, "ENOUSER": 7}  # fmt: skip
+_ERROR_NAMES = {
+    "EUNDEF": 0,
+    "ENOTFOUND": 1,
+    "EACCESS": 2,
+    "ENOSPACE": 3,
+    "EBADOP": 4,
+    "EBADID": 5,
+    "EEXISTS": 6,
+    "ENOUSER": 7,
+}
 
 
 def _pairs(words):
@@ -263,6 +275,7 @@ def _from_bytes(made, raw):
             made.facts["icmp"] = (kind, code, *there)
             return
         made.sport, made.dport = packet.sport, packet.dport
-        made.facts.update(payload=packet.payload, size=packet.size, ttl=packet.ttl,
-                          ip_id=packet.ip_id)  # fmt: skip
+        made.facts.update(
+            payload=packet.payload, size=packet.size, ttl=packet.ttl, ip_id=packet.ip_id
+        )
         return

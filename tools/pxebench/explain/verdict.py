@@ -3,8 +3,8 @@
     {"cause", "proved": bool, "text", "explains", "also_possible", "also_text", "ruled_out",
      "unknown", "facts", "decide", "rules"}
 
-`diagnose` asks and compares; here nobody can ask.  A cause is `proved` when what was seen leaves no
-other; else it is what the evidence is consistent with, the others that are stand in
+`diagnose` asks and compares; here nobody can ask.  A cause is `proved` when what was seen leaves
+no other; else it is what the evidence is consistent with, the others that are stand in
 `also_possible`, and `decide` is the next observation that would tell them apart.
 
 1. `explains` has what was seen, each as a sentence; nothing else is concluded from.
@@ -128,7 +128,8 @@ def _unknown(program, evidence, found, sources):
             " request came, nor what was sent, nor whether anything arrived. That the answers are"
             " lost is concluded, not seen."
         )
-    if found.cause == "client-port-filter" and not evidence.dropped["answer"]:
+    known = evidence.dropped["answer"] or evidence.kept_back
+    if found.cause == "client-port-filter" and not known:
         yield (
             "Which machine drops the answers is not in this: a firewall on the way, the server's"
             " own, or one on the client's side."

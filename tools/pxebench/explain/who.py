@@ -7,8 +7,9 @@ or its file does not say.
 1. A fact that a ROM file marks as assumed never speaks against it.
 2. A ROM is excluded by what it cannot do: another set of options, a port out of its rule.
 3. The score is the weight of what agrees, less what does not, over all that the evidence offers
-   (1 all agrees, 0.5 as much for as against); a reaction that a file does not name counts as if it agreed, so that a file which says less is
-   not worse for it.  Equal scores are a tie, and said as one.
+   (1 all agrees, 0.5 as much for as against); a reaction that a file does not name counts as if it
+   agreed, so that a file which says less is not worse for it.  Equal scores are a tie, and
+   said as one.
 4. Ports alone say little: how little is in the words of the fact.
 """
 
@@ -30,18 +31,45 @@ _LINUX = (32768, 60999)
 _VAGUE = 0.25  # the most that a file gets which assumes its own words
 _SAME = 0.02  # scores that differ by less are a tie: less than any one fact weighs
 # How much of a fact's weight a file that does not name it gets.
-_CREDIT = {"reaction": 1.0, "ttl": 1.0, "waits": 0.6, "read": 0.8, "dhcp": 0.35, "finish": 0.5,
-           "files": 0.8, "ports": 0.5, "per": 0.5}  # fmt: skip
+_CREDIT = {
+    "reaction": 1.0,
+    "ttl": 1.0,
+    "waits": 0.6,
+    "read": 0.8,
+    "dhcp": 0.35,
+    "finish": 0.5,
+    "files": 0.8,
+    "ports": 0.5,
+    "per": 0.5,
+}
 # Names that only one loader asks for, of files that nobody configures.
 _FILES = (
-    (re.compile(r"(?:^|/)pxelinux\.cfg/(?:[0-9A-F]{1,8}|01(?:-[0-9a-f]{2}){6}|default|[0-9a-f]{8}-[0-9a-f-]{27})$"),
-     ("pxelinux", "slof", "s390", "s390x"), "pxelinux.cfg/..."),
+    (
+        re.compile(
+            r"(?:^|/)pxelinux\.cfg/(?:[0-9A-F]{1,8}|01(?:-[0-9a-f]{2}){6}|default|"
+            r"[0-9a-f]{8}-[0-9a-f-]{27})$"
+        ),
+        ("pxelinux", "slof", "s390", "s390x"),
+        "pxelinux.cfg/...",
+    ),
     (re.compile(r"(?:^|/)ldlinux\.(?:c32|e32|e64)$"), ("pxelinux",), "ldlinux.c32"),
-    (re.compile(r"(?:^|/)(?:normal|extcmd|crypto|terminal|gettext)\.mod$|(?:^|/)(?:command|fs|crypto|terminal)\.lst$"),
-     ("grub",), "GRUB's modules"),
-    (re.compile(r"(?:^|/)(?:start4?\w*\.elf|bootcode\.bin|fixup4?\w*\.dat|recovery\.elf|bootsig\.bin)$"),
-     ("rpi3", "rpi4"), "the Raspberry Pi's start files"),
-)  # fmt: skip
+    (
+        re.compile(
+            r"(?:^|/)(?:normal|extcmd|crypto|terminal|gettext)\.mod$|"
+            r"(?:^|/)(?:command|fs|crypto|terminal)\.lst$"
+        ),
+        ("grub",),
+        "GRUB's modules",
+    ),
+    (
+        re.compile(
+            r"(?:^|/)(?:start4?\w*\.elf|bootcode\.bin|"
+            r"fixup4?\w*\.dat|recovery\.elf|bootsig\.bin)$"
+        ),
+        ("rpi3", "rpi4"),
+        "the Raspberry Pi's start files",
+    ),
+)
 
 
 class Fact:
@@ -289,7 +317,12 @@ def _finishes(known, found):
     if error.code is None:  # only its length was told
         same = any(size == 5 + len(finish["message"]) for finish in wanted)
         if wanted:
-            yield Fact("finish", FOR if same else AGAINST, 1, f"the probe is ended with an ERROR of {size} bytes")
+            yield Fact(
+                "finish",
+                FOR if same else AGAINST,
+                1,
+                f"the probe is ended with an ERROR of {size} bytes",
+            )
         return
     text = f'the probe is ended with ERROR {error.code} "{error.text or ""}"'
     if not wanted:

@@ -17,6 +17,7 @@ def dhcp_facts(known, found):
     boots = [boot for boot in boots if boot]
     discovers = [pair for boot in boots for pair in boot if pair[1].kind == "DISCOVER"]
     if not boots:
+        yield from _logged(known, found)
         return
     if known.dhcp is None:
         yield UNKNOWN, 5, "asks DHCP itself"
@@ -35,6 +36,26 @@ def dhcp_facts(known, found):
             yield (FOR if seen == wanted else AGAINST), 1, text
 
 
+def _logged(known, found):
+    # What dnsmasq's log-dhcp tells of a client.
+    if found.vendor is None and not found.requested:
+        return
+    if known.dhcp is None:
+        yield UNKNOWN, 3, "asks DHCP itself"
+        return
+    own = (known.dhcp.get("discover") or {}).get("options") or known.dhcp.get("options") or []
+    values = {code: value for code, value in own}  # noqa: C416 - pairs, as lists
+    if found.vendor is not None:
+        yield _vendor(known.dhcp, found.vendor.encode(), values.get(_VENDOR))
+    if found.requested and isinstance(values.get(55), list):
+        same = found.requested == values[55]
+        more = "" if same else f", it for {len(values[55])}"
+        yield (FOR if same else AGAINST), 2, f"asks for {len(found.requested)} options{more}"
+    if found.user_class is not None:
+        same = values.get(77) == found.user_class
+        yield (FOR if same else AGAINST), 1.5, f"user class {_short(found.user_class)}"
+
+
 def _options(spec, message):
     seen = [code for code, _ in message.options]
     if not seen:
@@ -50,7 +71,7 @@ def _options(spec, message):
         common = len(set(seen) & set(wanted)) / max(1, len(set(seen) | set(wanted)))
         weight = 1.5 if common > 0.8 else 3
         yield AGAINST, weight, f"DISCOVER options {_listed(seen)}, it has {_listed(wanted)}"
-    values = dict((code, value) for code, value in own)
+    values = {code: value for code, value in own}  # noqa: C416 - pairs, as lists
     vendor = message.option(_VENDOR)
     mine = values.get(_VENDOR)
     if vendor is not None or mine is not None:

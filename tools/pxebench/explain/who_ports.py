@@ -14,8 +14,18 @@ FOR, AGAINST, UNKNOWN, OUT = "for", "against", "unknown", "out"
 _EACH_RRQ = ("request", "until_data")
 _NEAR = 4  # ports beyond the end of a range that may still be its
 _FILES = 12  # files that a boot may fetch, where each takes a port
-_NTH = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", 6: "sixth", 7: "seventh",
-        8: "eighth", 9: "ninth", 10: "tenth"}  # fmt: skip
+_NTH = {
+    1: "first",
+    2: "second",
+    3: "third",
+    4: "fourth",
+    5: "fifth",
+    6: "sixth",
+    7: "seventh",
+    8: "eighth",
+    9: "ninth",
+    10: "tenth",
+}
 _CLOCK_MS = 60
 
 
@@ -169,8 +179,12 @@ def _drawn(spec, draws, known):
         return (OUT if sure else UNKNOWN), "ports", 3, f"ports {words}; it takes {low}-{high}"
     steps = [b[1] - a[1] for rows in draws for a, b in zip(rows, rows[1:], strict=False)]
     if spec["policy"] == "clock":
-        timed = [(a, b) for rows in draws for a, b in zip(rows, rows[1:], strict=False)
-                 if None not in (a[0], b[0])]  # fmt: skip
+        timed = [
+            (a, b)
+            for rows in draws
+            for a, b in zip(rows, rows[1:], strict=False)
+            if None not in (a[0], b[0])
+        ]
         clock = spec["step"]
         off = [abs((b[1] - a[1]) * clock - (b[0] - a[0]) * 1000) for a, b in timed]
         span = (high - low + 1) * clock

@@ -1,7 +1,7 @@
 """What tshark and Wireshark print: the list of packets, and the details of each (-V, "Export as
 Plain Text").
 
-    10  15.569308  10.77.0.108 -> 10.77.0.1  TFTP 96 Read Request, File: x, Transfer type: octet, tsize=0
+    10  15.569308  10.77.0.108 -> 10.77.0.1  TFTP 96 Read Request, File: x, tsize=0
     Trivial File Transfer Protocol
 
 1. The list shows no ports for TFTP: each request that differs, or that follows an answer, gets a
@@ -32,13 +32,35 @@ _UDP = re.compile(
     r"^\s*User Datagram Protocol, Src Port: (?:[\w-]+ \()?([\w-]+)\)?, Dst Port: (?:[\w-]+"
     r" \()?([\w-]+)\)?"
 )
-_OPCODES = {"read request": 1, "write request": 2, "data packet": 3, "acknowledgement": 4,
-            "error code": 5, "option acknowledgement": 6}  # fmt: skip
-_ERRORS = {"not defined": 0, "file not found": 1, "access violation": 2, "disk full or allocation exceeded": 3,
-           "illegal tftp operation": 4, "unknown transfer id": 5, "file already exists": 6, "no such user": 7,
-           "option negotiation failed": 8}  # fmt: skip
-_UNREACHABLE = {"network": 0, "host": 1, "protocol": 2, "port": 3, "fragmentation": 4,
-                "communication": 13, "network administratively": 9, "host administratively": 10}  # fmt: skip
+_OPCODES = {
+    "read request": 1,
+    "write request": 2,
+    "data packet": 3,
+    "acknowledgement": 4,
+    "error code": 5,
+    "option acknowledgement": 6,
+}
+_ERRORS = {
+    "not defined": 0,
+    "file not found": 1,
+    "access violation": 2,
+    "disk full or allocation exceeded": 3,
+    "illegal tftp operation": 4,
+    "unknown transfer id": 5,
+    "file already exists": 6,
+    "no such user": 7,
+    "option negotiation failed": 8,
+}
+_UNREACHABLE = {
+    "network": 0,
+    "host": 1,
+    "protocol": 2,
+    "port": 3,
+    "fragmentation": 4,
+    "communication": 13,
+    "network administratively": 9,
+    "host administratively": 10,
+}
 _DHCP_OPTION = re.compile(r"^\s+Option: \((\d{1,3})\) ?(.*)$")
 _DHCP_TYPE = re.compile(r"\((Discover|Offer|Request|Decline|ACK|NAK|Release|Inform)\)")
 _LINK = 42  # bytes of Ethernet, IPv4 and UDP in a row's length
@@ -257,8 +279,13 @@ class Wireshark:
                 last[1] = 1
         elif last is not None and name == "Parameter Request List Item":
             last[2] += " " + content
-        elif last is not None and name in ("Vendor class identifier", "Host Name", "TFTP Server Name",
-                                           "Bootfile name", "User Class Length"):  # fmt: skip
+        elif last is not None and name in (
+            "Vendor class identifier",
+            "Host Name",
+            "TFTP Server Name",
+            "Bootfile name",
+            "User Class Length",
+        ):
             last[2] = f'"{content}"'
         elif last is not None and name in ("Requested IP Address", "DHCP Server Identifier"):
             last[2] = content.split(" ")[0]
@@ -269,9 +296,15 @@ class Wireshark:
             found = re.search(r"\((\d+)\)", content)
             last[2] = found[1] if found else content
         elif last is None:
-            key = {"Transaction ID": "xid", "Seconds elapsed": "secs", "Client MAC address": "mac",
-                   "Client IP address": "ciaddr", "Next server IP address": "siaddr",
-                   "Boot file name": "file", "Server host name": "sname"}.get(name)  # fmt: skip
+            key = {
+                "Transaction ID": "xid",
+                "Seconds elapsed": "secs",
+                "Client MAC address": "mac",
+                "Client IP address": "ciaddr",
+                "Next server IP address": "siaddr",
+                "Boot file name": "file",
+                "Server host name": "sname",
+            }.get(name)
             if name.startswith("Your (client)"):
                 key = "yiaddr"
             if name == "Bootp flags":

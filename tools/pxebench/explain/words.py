@@ -81,8 +81,15 @@ def _table(clients):
     rows = []
     for client in clients:
         top = _who(client)
-        rows.append((_name(client), f"{client['program']}/{client['of']}" if client["of"] > 1 else "", top,
-                     client["boot"]["outcome"], client["verdict"]["cause"] or "undecided"))  # fmt: skip
+        rows.append(
+            (
+                _name(client),
+                f"{client['program']}/{client['of']}" if client["of"] > 1 else "",
+                top,
+                client["boot"]["outcome"],
+                client["verdict"]["cause"] or "undecided",
+            )
+        )
     head = ("client", "", "who", "boot", "why")
     widths = [min(40, max(len(row[column]) for row in [head, *rows])) for column in range(5)]
     for row in [head, *rows]:
@@ -269,5 +276,11 @@ def _list(title, sentences):
 
 def _wrapped(text, indent):
     more = indent + ("  " if indent else "")
-    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=more,
-                         break_long_words=True, break_on_hyphens=False) or [indent]  # fmt: skip
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=more,
+        break_long_words=True,
+        break_on_hyphens=False,
+    ) or [indent]
