@@ -87,8 +87,8 @@ class Tcpdump:
             if len(self._hex) < _MOST_HEX:
                 self._hex += bytes.fromhex(re.sub(r"\s", "", _HEX.match(text)[1])[: 64 & ~1])
             return found
-        flow = _FLOW.search(text)
-        icmp = None if flow else _ICMP.search(text)
+        icmp = _ICMP.search(text) if ": ICMP" in text else None
+        flow = None if icmp else _FLOW.search(text)
         if self._dhcp is not None and not flow and not _HEADER.search(text):
             self._dhcp.line(text)
             return found
