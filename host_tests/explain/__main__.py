@@ -4,7 +4,10 @@ from pathlib import Path
 
 from host_tests.explain import clients
 
-_BEGIN, _END = "<!-- clients: made by `python -m host_tests.explain` -->", "<!-- end of clients -->"
+_BEGIN, _END = (
+    "<!-- clients: made by `python -m host_tests.explain` -->",
+    "<!-- end of clients -->",
+)
 
 
 def main():

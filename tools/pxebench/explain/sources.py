@@ -315,6 +315,7 @@ def _text(source, stream, progress):
             break
     for reader in readers:
         for seen in reader.end():
+            source.kinds[reader.kind] += not source.kinds[reader.kind]
             source.observations.append(
                 seen if seen.evidence else seen.told_by(source.name, number, "")
             )
@@ -325,13 +326,9 @@ def _text(source, stream, progress):
         source.uefi = source.uefi or getattr(reader, "uefi", False)
         source.legacy = source.legacy or getattr(reader, "legacy", False)
     _deltas(source)
-    told = collections.Counter(_KIND.get(seen.what) or seen.what for seen in source.observations)
-    if source.observations:
-        likely = source.kinds.most_common(1)[0][0]
-        source.kind = likely if told else "unknown"
-
-
-_KIND = {}
+    source.kinds = +source.kinds
+    if source.observations and source.kinds:
+        source.kind = source.kinds.most_common(1)[0][0]
 
 
 def _deltas(source):

@@ -68,7 +68,7 @@ def story(program):
         "requests": sum(len(talk.requests) for talk in boot),
         "ports": (
             [port for talk in boot for port in talk.source_ports if port > 0]
-            or [port for port, _, _ in program.ports if port > 0]
+            or list(dict.fromkeys(port for port, _, _ in program.ports if port > 0))
         ),
         "steps": steps[:_MOST],
         "left_out": max(0, len(steps) - _MOST),
@@ -135,6 +135,9 @@ def _ends_here(program):
 def _just_asked(program, last):
     # True when the evidence ends right behind a request that it shows once.
     if last.outcome != "unanswered" or len(last.requests) > 1 or len(last.packets) > 1:
+        return False
+    before = program.talks[-1][:-1]
+    if any(talk.file == last.file and talk.outcome == "unanswered" for talk in before):
         return False
     until = getattr(program.view.source, "until", 0.0)
     return until - last.began < _WAIT_S
