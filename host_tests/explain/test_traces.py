@@ -45,7 +45,7 @@ def test_an_older_edk2_is_said_to_be_none_of_the_known_and_edk2_the_nearest():
 
 def test_a_u_boot_is_recognised_by_the_name_of_a_port():
     (client,) = told.of("traces/g4.txt")["clients"]
-    assert told.best(client) == ["u-boot"]
+    assert all(rom.startswith("u-boot") for rom in told.best(client))
     assert client["boot"]["ports"] == [1284, 1284]
 
 

@@ -45,7 +45,7 @@ class Request:
 class Features:
     """Made by `of`.  `boots`: for each boot [(time or None, port, repeated)]; `attempts`: for each
     attempt at a file its `Request`s; `finishes`: [(Request, Tftp ERROR, its bytes)] of granted
-    requests that the client ended; `open`, `read`: `learn.waits.Ladder`s (of RRQs, of
+    requests that the client ended; `open`, `read`: `learn.waits.RetryRow`s (of RRQs, of
     ACKs); `reactions`: {(of a probe, hazard): {word: times}}; `ttls`; `dhcp`: for each boot its
     [(Packet, Dhcp)]; `files`; `from_start`: whether the boots' beginning is there."""
 
@@ -138,12 +138,12 @@ def _waits(found, talks, until):
                 for a, b in zip(talk.requests, talk.requests[1:], strict=False)
             ]
             if gaps:
-                found.open.append((Request(talk), waits.Ladder(gaps, None, "")))
+                found.open.append((Request(talk), waits.RetryRow(gaps, None, "")))
             continue
-        ladders = waits.request_ladders(talk, after, until, "")
+        ladders = waits.request_retries(talk, after, until, "")
         found.open += [(Request(talk), ladder) for ladder in ladders]
         if len(talk.packets) < _BIG:
-            ladders, _ = waits.read_ladders(talk, until, "")
+            ladders, _ = waits.read_retries(talk, until, "")
             found.read += ladders
 
 
