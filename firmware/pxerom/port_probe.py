@@ -98,8 +98,10 @@ class _Run:
             peer = self._listen(net, event, now)
         except Refused as refusal:
             event["reason"] = refusal.message
+            event["id"] = refusal.reason
         except Failure as failure:
             event["reason"] = str(failure)
+            event["id"] = failure.reason
         finally:
             if self.job.get("hold") and event["kind"] != "busy":
                 self.held.append((net, peer))
