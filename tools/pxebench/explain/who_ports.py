@@ -14,6 +14,7 @@ FOR, AGAINST, UNKNOWN, OUT = "for", "against", "unknown", "out"
 _EACH_RRQ = ("request", "until_data")
 _NEAR = 4  # ports beyond the end of a range that may still be its
 _FILES = 12  # files that a boot may fetch, where each takes a port
+_SESSION = 64  # and that a loader with a prompt of its own may fetch before it is started anew
 _NTH = {
     1: "first",
     2: "second",
@@ -112,9 +113,7 @@ def _counter(spec, draws, found, known):
         return (OUT if sure else UNKNOWN), "ports", 3, f"ports {words}; it counts up from {first}"
     numbers = [offset // step + 1 for offset in offsets]
     each = spec["per"] in _EACH_RRQ
-    most = (
-        request_count(known.flat) if each else _FILES * max(1, len(known.flat["tftp"]["requests"]))
-    )
+    most = request_count(known.flat) if each else _SESSION
     low, high = min(numbers), max(numbers)
     what = "request" if each else "transfer"
     names = f"{nth(low)} and {nth(high)}" if high == low + 1 else f"{nth(low)} to {nth(high)}"
@@ -131,7 +130,7 @@ def _counter(spec, draws, found, known):
     if begins and neighbours:
         more = f" in each of {len(rows)} boots" if len(rows) > 1 else ""
         return FOR, "ports", 3, f"ports {words}: {first} first{more}, +{step} per {what}"
-    if found.from_start and not begins:
+    if found.from_start and not begins and each:
         return AGAINST, "ports", 3, f"the first port is {rows[0][0]}, it begins with {first}"
     before = low - 1
     text = f"ports {words} are the {place} of a counter that begins at {first}"
