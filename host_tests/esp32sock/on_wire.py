@@ -1,0 +1,31 @@
+"""Runs on micropython-esp32: a power-up of an ESP32 board, its packets on the TAP.
+
+on_wire.py BOARD FOLDER
+    main.py's power-up with BOARD's link.py, as FOLDER/config.json says; result.json, and the image
+    if it is to be kept, come into FOLDER.
+"""
+
+import os
+import sys
+
+_ROOT = __file__.rpartition("/")[0] + "/../.."
+
+
+def be(board):
+    """Be a board of that id: its modules and the firmware's, before anything of the PC's."""
+    sys.path[:0] = [
+        _ROOT + "/host_tests/esp32sock/modules",
+        _ROOT + "/host_tests/shim/modules",  # machine
+        _ROOT + "/boards/" + board,
+        _ROOT + "/boards/common",
+        _ROOT + "/firmware",
+        _ROOT,
+    ]
+
+
+if __name__ == "__main__":
+    be(sys.argv[1])
+    import powerup
+
+    os.chdir(sys.argv[2])
+    powerup.run()
