@@ -32,3 +32,34 @@ def test_boot_by_dhcp_is_byte_exact_and_counts_its_ports(bench, tmp_path, board)
     requests = [packet for packet in run.packets if opcode(packet) == "RRQ"]
     assert [packet.sport for packet in requests] == [2070, 2071]
     assert {packet.src for packet in requests} == {run.result["lease"]["ip"]}
+
+
+@pytest.mark.parametrize("gateway", [SERVER, None])
+def test_address_of_the_settings_needs_no_dhcp(bench, tmp_path, gateway):
+    """ESP-IDF refuses 0.0.0.0 as a DNS server: a RuntimeError out of `ifconfig`."""
+    address = {"ip": "10.9.0.77", "mask": "255.255.255.0"}
+    if gateway:
+        address["gateway"] = gateway
+    with bench.serving(FILES):
+        run = bench.power_up(
+            "esp32_eth",
+            tmp_path,
+            server=SERVER,
+            file="undionly.kpxe",
+            link={"address": address},
+            image="nbp",
+        )
+    assert run.result, run.shown
+    assert run.files["nbp"] == IMAGE
+    assert not [packet for packet in run.packets if packet.sport == 68]
+    assert {packet.src for packet in run.packets} == {"10.9.0.77", SERVER}
+
+
+@pytest.mark.parametrize("board", ["esp32_eth", "esp32_wifi"])
+def test_address_of_the_stacks_own_dhcp_client(bench, tmp_path, board):
+    with bench.serving(FILES):
+        run = bench.power_up(board, tmp_path, server=SERVER, file="undionly.kpxe", image="nbp")
+    assert run.result, run.shown
+    assert run.files["nbp"] == IMAGE
+    asked = [packet for packet in run.packets if packet.sport == 68]
+    assert {packet.src for packet in asked} == {"0.0.0.0"}
