@@ -2,7 +2,7 @@
 
 import socket
 
-from pxerom import agent, compat
+from pxerom import agent, runtime
 
 from host_tests.core.check import same
 from host_tests.core.fakenet import data, error, oack, rrq
@@ -28,7 +28,7 @@ class _Server:
                     packet, sender = sock.recvfrom(1024)
                 except OSError:
                     break
-                port = compat.split(sender)[1]
+                port = runtime.split(sender)[1]
                 self.heard.append((sock is self.listen, port, packet))
                 if sock is self.listen:
                     reply = self.reply(sum(1 for heard in self.heard if heard[0]), port)
@@ -40,7 +40,7 @@ class _Server:
         self.tid.close()
 
 
-_next_port = 20000 + compat.random_below(20000)
+_next_port = 20000 + runtime.random_below(20000)
 _ports = {}
 
 
@@ -50,7 +50,7 @@ def _bound(host):
         _next_port += 1
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            sock.bind(compat.address(host, _next_port))
+            sock.bind(runtime.address(host, _next_port))
         except OSError:
             sock.close()
             continue
@@ -66,7 +66,7 @@ def _port(sock):
 def _is_free(port):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        sock.bind(compat.address(_HOST, port))
+        sock.bind(runtime.address(_HOST, port))
         return True
     except OSError:
         return False
@@ -159,7 +159,7 @@ def test_answer_of_another_host_is_told_but_ends_nothing():
 def test_port_in_use_is_an_answer_and_the_others_are_asked():
     first = _free(2)
     holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    holder.bind(compat.address(_HOST, first))
+    holder.bind(runtime.address(_HOST, first))
     server = _Server(lambda number, port: data(1, b"x"))
     try:
         answers = _ask(server, [[first, 2]])[1]

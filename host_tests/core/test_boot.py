@@ -1,8 +1,8 @@
 """A whole boot in virtual time: what is on the wire, in the sink, on the screen, in the result."""
 
 from pxerom import sink as sinks
-from pxerom.console import Screen
-from pxerom.status import Failure, Refused
+from pxerom.failure import Failure, Refused
+from pxerom.screen import Screen
 
 from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import (

@@ -1,6 +1,6 @@
 """The ROM's screen of a boot: client, lease, menu and boot server, as each family shows them."""
 
-from pxerom.status import Failure
+from pxerom.failure import Failure
 
 from host_tests.core.bootrun import Job, dhcp_for_file, screen_of
 from host_tests.core.check import raises, same
@@ -143,13 +143,15 @@ def test_local_boot_shows_the_exit_line_alone():
 
 
 def test_screen_of_a_broken_rom_file_is_refused():
-    from pxerom import dhcprom, profile
+    from pxerom import rom_check, rom_check_dhcp
 
     for field, value in (
         ("boot", {"lease": "no list"}),
         ("boot", {"typo": []}),
         ("errors", ["x"]),
     ):
-        tree = profile.read("standard")
+        tree = rom_check.read("standard")
         tree["screen"][field] = value
-        assert raises(profile.ProfileError, dhcprom.load, tree).path.startswith("screen." + field)
+        assert raises(rom_check.RomFileError, rom_check_dhcp.load, tree).path.startswith(
+            "screen." + field
+        )

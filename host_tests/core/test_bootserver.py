@@ -1,6 +1,6 @@
 """Who has the file: the fields of a reply, port 4011, discovery, prompt and menu, the keys."""
 
-from pxerom import dhcp
+from pxerom import dhcp_packet
 
 from host_tests.core.check import same
 from host_tests.core.fakelan import (
@@ -41,10 +41,10 @@ def _menu(timeout_s=0, bits=3, text=b"Press F8"):
     )
 
 
-def _boot_server(host=_BOOT, kind=dhcp.ACK, item=None, port=4011, ports=(4011,), **more):
+def _boot_server(host=_BOOT, kind=dhcp_packet.ACK, item=None, port=4011, ports=(4011,), **more):
     # Answers discovery, with the type that was asked for.
     def serve(sent):
-        if sent.kind != dhcp.REQUEST or 43 not in sent.options or sent.port not in ports:
+        if sent.kind != dhcp_packet.REQUEST or 43 not in sent.options or sent.port not in ports:
             return ()
         if sent.port == 4011 and sent.host not in (host, _GROUP):
             return ()
@@ -143,7 +143,7 @@ def test_proxy_counts_over_the_ack():
 # --- port 4011 -----------------------------------------------------------------------------------
 
 
-def _ack(file=b"nbp", kind=dhcp.ACK, server=PROXY, **more):
+def _ack(file=b"nbp", kind=dhcp_packet.ACK, server=PROXY, **more):
     return lambda asked: answer(asked, kind, server=server, options=PXECLIENT, file=file, **more)
 
 
@@ -152,7 +152,9 @@ def test_pxeclient_without_43_is_asked_on_port_4011():
     run = Run("intel-undi", together(dhcpd(), proxy(reply=_ack())))
     same((run.lease.found, run.lease.boot["packet"]), ((PROXY, b"nbp"), "4011"))
     asked = run.lan.sent[-1]
-    same((asked.kind, asked.host, asked.port, asked.source), (dhcp.REQUEST, PROXY, 4011, 68))
+    same(
+        (asked.kind, asked.host, asked.port, asked.source), (dhcp_packet.REQUEST, PROXY, 4011, 68)
+    )
     same((asked.data[12:16], asked.data[10:12]), (ip(CLIENT), b"\0\0"))
     same(asked.options[54], ip(PROXY))
 
@@ -185,7 +187,7 @@ def test_stranger_cannot_answer_for_the_proxy():
     for reply in (
         (1, PROXY, 67, _ack()),
         (1, "10.0.0.3", 4011, _ack(server="10.0.0.3")),
-        (1, PROXY, 4011, _ack(kind=dhcp.NAK)),
+        (1, PROXY, 4011, _ack(kind=dhcp_packet.NAK)),
     ):
 
         def serve(sent, reply=reply):
@@ -228,7 +230,7 @@ def test_first_entry_is_discovered_by_unicast():
     run = _run(_menu(), _boot_server())
     same((run.lease.found, run.lease.boot["packet"]), ((_BOOT, b"nbp"), "discovery"))
     asked = run.lan.sent[-1]
-    same((asked.kind, asked.host, asked.port), (dhcp.REQUEST, _BOOT, 4011))
+    same((asked.kind, asked.host, asked.port), (dhcp_packet.REQUEST, _BOOT, 4011))
     same(asked.options[43], b"\x47\x04\x80\1\0\0\xff")
 
 
@@ -287,7 +289,7 @@ def test_reply_for_another_type_does_not_count():
     """R-PXE-46"""
     run = _run(_menu(), _boot_server(item=b"\x80\2\0\0"))
     same(run.code(), "PXE-E78")
-    run = _run(_menu(), _boot_server(kind=dhcp.OFFER))
+    run = _run(_menu(), _boot_server(kind=dhcp_packet.OFFER))
     same(run.code(), "PXE-E78")
 
 

@@ -1,6 +1,6 @@
 """What we send: the captured clients' packets byte for byte, and the rules of each ROM."""
 
-from pxerom import dhcp
+from pxerom import dhcp_packet
 
 from host_tests.core import captured_dhcp
 from host_tests.core.check import raises, same
@@ -11,7 +11,9 @@ _UUID = "12345678-1234-5678-9abc-def012345678"
 
 def _client(rom, captured, uuid=bytes(16), seed=None):
     xid = int.from_bytes(captured[4:8], "big")
-    return dhcp.Client(dhcp_of(rom), bytes(captured[28:34]), uuid, xid if seed is None else seed)
+    return dhcp_packet.Client(
+        dhcp_of(rom), bytes(captured[28:34]), uuid, xid if seed is None else seed
+    )
 
 
 def _exchange(name, rom, uuid=bytes(16)):
@@ -25,9 +27,9 @@ def _exchange(name, rom, uuid=bytes(16)):
             first = got
         else:
             options = dict(zip((54, 50), _asked(expected)))
-            offer = answer(first, dhcp.OFFER, dhcp.ip_text(options[50]), server=None)
+            offer = answer(first, dhcp_packet.OFFER, dhcp_packet.ip_text(options[50]), server=None)
             offer = offer[:-1] + b"\x36\x04" + options[54] + b"\xff"
-            got = client.request(dhcp.parse(offer, client.asked, client.mac), packet[0])
+            got = client.request(dhcp_packet.parse(offer, client.asked, client.mac), packet[0])
         yield number, got, expected
 
 
@@ -47,7 +49,9 @@ def test_ipxe_sends_what_the_capture_has():
 
 def test_uuid_goes_out_in_the_order_of_smbios():
     """R-PXE-7, R-PXE-8: the whole packet, as captured with `-uuid`."""
-    for number, got, expected in _exchange("ipxe with a UUID", "ipxe", dhcp.uuid_bytes(_UUID)):
+    for number, got, expected in _exchange(
+        "ipxe with a UUID", "ipxe", dhcp_packet.uuid_bytes(_UUID)
+    ):
         same(got, expected, number)
 
 
@@ -76,7 +80,7 @@ def test_intel_draws_xid_and_secs_from_its_mac_as_captured():
     sent = run.lan.sent[:3]
     same([each.data[4:8].hex() for each in sent], ["8b0f7475", "8c0f7475", "8b0f7475"])
     same([each.data[9] for each in sent], [4, 6, 4])
-    same(sent[2].kind, dhcp.REQUEST)
+    same(sent[2].kind, dhcp_packet.REQUEST)
 
 
 def test_intel_discover_has_options_flags_and_length_as_captured():
@@ -106,7 +110,7 @@ def test_every_pxe_packet_has_93_94_and_97():
     """R-PXE-2"""
     for rom in ("intel-undi", "intel-undi-plain", "edk2", "ipxe", "standard"):
         sent = Run(rom, dhcpd(file=b"x")).lan.sent
-        same(sent[-1].kind, dhcp.REQUEST, rom)
+        same(sent[-1].kind, dhcp_packet.REQUEST, rom)
         for packet in sent:
             for code in (93, 94, 97):
                 assert code in packet.options, (rom, packet.kind, code)
@@ -121,20 +125,20 @@ def test_request_names_server_and_address_and_discover_neither():
 
 def test_broadcast_is_not_asked_for_once_there_is_an_address():
     """R-PXE-26: ciaddr is ours, the flag is gone."""
-    client = dhcp.Client(dhcp_of("intel-undi"), bytes(6), bytes(16), 1)
+    client = dhcp_packet.Client(dhcp_of("intel-undi"), bytes(6), bytes(16), 1)
     packet = client.ask("proxy", "10.0.0.77", "10.0.0.2", 0)
     same((packet[10:12], packet[12:16]), (b"\0\0", ip("10.0.0.77")))
     assert b"\x36\x04" + ip("10.0.0.2") in packet
 
 
 def test_release_and_decline_name_what_they_are_about():
-    client = dhcp.Client(dhcp_of("ipxe"), b"\2\0\0\0\0\7", bytes(16), 1)
+    client = dhcp_packet.Client(dhcp_of("ipxe"), b"\2\0\0\0\0\7", bytes(16), 1)
     head, body = b"\x63\x82\x53\x63", b"\x36\x04" + ip("10.0.0.1")
     own = b"\x3d\x07\x01\2\0\0\0\0\7"
-    release = client.give_up(dhcp.RELEASE, "10.0.0.77", "10.0.0.1")
+    release = client.give_up(dhcp_packet.RELEASE, "10.0.0.77", "10.0.0.1")
     same(release[12:16], ip("10.0.0.77"))
     same(release[236:], head + b"\x35\x01\x07" + body + own + b"\xff")
-    decline = client.give_up(dhcp.DECLINE, "10.0.0.77", "10.0.0.1")
+    decline = client.give_up(dhcp_packet.DECLINE, "10.0.0.77", "10.0.0.1")
     same(decline[12:16], bytes(4))
     same(
         decline[236:],
@@ -144,4 +148,4 @@ def test_release_and_decline_name_what_they_are_about():
 
 def test_uuid_that_is_none_is_refused():
     for text in ("", "1234", _UUID + "00", "zz" * 16):
-        raises(ValueError, dhcp.uuid_bytes, text)
+        raises(ValueError, dhcp_packet.uuid_bytes, text)

@@ -1,7 +1,7 @@
 """What we read: replies that are not for us, lengths that lie, and what comes of the rest."""
 
-from pxerom import dhcp, offers
-from pxerom.compat import random_below
+from pxerom import dhcp_offer, dhcp_packet
+from pxerom.runtime import random_below
 
 from host_tests.core.check import raises, same
 from host_tests.core.fakelan import CLIENT, LEASE, SERVER, answer, ip, option
@@ -12,15 +12,15 @@ _ASKED = b"\1\1\6\0\1\2\3\4" + bytes(20) + _MAC + bytes(202) + b"\x63\x82\x53\x6
 
 
 def _parse(packet):
-    return dhcp.parse(packet, (_XID,), _MAC)
+    return dhcp_packet.parse(packet, (_XID,), _MAC)
 
 
 def _offer(**more):
-    return answer(_ASKED, dhcp.OFFER, CLIENT, **more)
+    return answer(_ASKED, dhcp_packet.OFFER, CLIENT, **more)
 
 
 def _dropped(packet):
-    return str(raises(dhcp.Dropped, _parse, packet))
+    return str(raises(dhcp_packet.Dropped, _parse, packet))
 
 
 def _options(*parts):
@@ -47,7 +47,15 @@ def test_reply_cut_anywhere_before_its_options_is_dropped():
 
 
 def test_message_that_no_server_sends_is_dropped():
-    for kind in (dhcp.DISCOVER, dhcp.REQUEST, dhcp.DECLINE, dhcp.RELEASE, dhcp.INFORM, 9, 255):
+    for kind in (
+        dhcp_packet.DISCOVER,
+        dhcp_packet.REQUEST,
+        dhcp_packet.DECLINE,
+        dhcp_packet.RELEASE,
+        dhcp_packet.INFORM,
+        9,
+        255,
+    ):
         assert "message type" in _dropped(answer(_ASKED, kind))
 
 
@@ -120,7 +128,7 @@ def test_packet_that_came_is_not_written_to():
     """R-SEC-16: no NUL is put behind a name that has none."""
     packet = bytearray(_offer(options=option(67, "name") + option(43, b"\6\1\x08")))
     before = bytes(packet)
-    offer = offers.Offer(_parse(packet), SERVER, 0)
+    offer = dhcp_offer.Offer(_parse(packet), SERVER, 0)
     same(offer.file(), (b"name", "option 67"))
     offer.record()
     same(bytes(packet), before)
@@ -131,48 +139,48 @@ def test_packet_that_came_is_not_written_to():
 
 def test_tags_are_read_with_pads_and_an_end():
     """R-PXE-40"""
-    same(dhcp.tags(b"\0\6\1\x08\0\0\x0a\2\0P\xff\7\4"), {6: b"\x08", 10: b"\0P"})
-    same(dhcp.tags(b""), {})
-    same(offers.control({}), 0)
+    same(dhcp_packet.tags(b"\0\6\1\x08\0\0\x0a\2\0P\xff\7\4"), {6: b"\x08", 10: b"\0P"})
+    same(dhcp_packet.tags(b""), {})
+    same(dhcp_offer.control({}), 0)
 
 
 def test_tag_of_254_bytes_ends_the_walk():
     """R-SEC-15: an eight-bit offset would go round for ever."""
-    same(dhcp.tags(b"\x80\xfe" + bytes(253)), None)
-    same(dhcp.tags(b"\x80\xfe" + bytes(254)), {0x80: bytes(254)})
-    same(dhcp.tags(b"\6"), None)
-    same(dhcp.tags(b"\6\1"), None)
+    same(dhcp_packet.tags(b"\x80\xfe" + bytes(253)), None)
+    same(dhcp_packet.tags(b"\x80\xfe" + bytes(254)), {0x80: bytes(254)})
+    same(dhcp_packet.tags(b"\6"), None)
+    same(dhcp_packet.tags(b"\6\1"), None)
 
 
 def test_tag_of_a_wrong_length_is_not_there():
     """R-SEC-16"""
-    same(offers.control({6: b""}), 0)
-    same(offers.control({6: b"\x08\x08"}), 0)
-    same(offers.multicast({7: b"\xe0\0\1"}), None)
-    same(offers.multicast({7: ip("10.0.0.1")}), None, "no group")
-    same(offers.multicast({7: ip("224.0.1.2")}), "224.0.1.2")
-    same(offers.item_of({71: b"\0\1\0"}), None)
-    same(offers.item_of({71: b"\0\1\0\0"}), 1)
+    same(dhcp_offer.control({6: b""}), 0)
+    same(dhcp_offer.control({6: b"\x08\x08"}), 0)
+    same(dhcp_offer.multicast({7: b"\xe0\0\1"}), None)
+    same(dhcp_offer.multicast({7: ip("10.0.0.1")}), None, "no group")
+    same(dhcp_offer.multicast({7: ip("224.0.1.2")}), "224.0.1.2")
+    same(dhcp_offer.item_of({71: b"\0\1\0"}), None)
+    same(dhcp_offer.item_of({71: b"\0\1\0\0"}), 1)
 
 
 def test_list_of_servers_is_bounded_entry_by_entry():
     """R-SEC-17"""
     one = b"\0\1\1" + ip("10.0.0.9")
     any_server = b"\x80\0\0"
-    same(offers.servers({8: one + any_server}), [(1, ["10.0.0.9"]), (0x8000, [])])
-    same(offers.servers({}), None)
+    same(dhcp_offer.servers({8: one + any_server}), [(1, ["10.0.0.9"]), (0x8000, [])])
+    same(dhcp_offer.servers({}), None)
     for bad in (b"", b"\0", b"\0\1", one[:-1], one + b"\0\1\x40" + bytes(12), b"\0\1\xff"):
-        assert offers.servers({8: bad}) is offers.BAD, bad
+        assert dhcp_offer.servers({8: bad}) is dhcp_offer.BAD, bad
 
 
 def test_menu_is_bounded_entry_by_entry():
     """R-SEC-17, R-SEC-22: its text is made harmless."""
-    same(offers.menu({9: b"\0\1\3abc\0\0\1\x1b"}), [(1, "abc"), (0, ".")])
+    same(dhcp_offer.menu({9: b"\0\1\3abc\0\0\1\x1b"}), [(1, "abc"), (0, ".")])
     for bad in (b"", b"\0", b"\0\1\4abc", b"\0\1\3abc\0"):
-        assert offers.menu({9: bad}) is offers.BAD, bad
-    same(offers.prompt({10: b"\5Press F8"}), (5, "Press F8"))
-    same(offers.prompt({10: b"\xff"}), (255, ""))
-    assert offers.prompt({10: b""}) is offers.BAD
+        assert dhcp_offer.menu({9: bad}) is dhcp_offer.BAD, bad
+    same(dhcp_offer.prompt({10: b"\5Press F8"}), (5, "Press F8"))
+    same(dhcp_offer.prompt({10: b"\xff"}), (255, ""))
+    assert dhcp_offer.prompt({10: b""}) is dhcp_offer.BAD
 
 
 def test_any_bytes_come_to_an_offer_or_to_a_reason():
@@ -191,14 +199,14 @@ def test_any_bytes_come_to_an_offer_or_to_a_reason():
         for _ in range(random_below(3)):
             packet[44 + random_below(192)] = random_below(256)
         try:
-            offer = offers.Offer(_parse(bytes(packet)), SERVER, 0)
-        except dhcp.Dropped as dropped:
+            offer = dhcp_offer.Offer(_parse(bytes(packet)), SERVER, 0)
+        except dhcp_packet.Dropped as dropped:
             assert str(dropped)
             continue
         read += 1
         offer.record()
         offer.contradictions()
-        offers.choose([offer])
-        for take in (offers.menu, offers.prompt, offers.servers, offers.item_of):
+        dhcp_offer.choose([offer])
+        for take in (dhcp_offer.menu, dhcp_offer.prompt, dhcp_offer.servers, dhcp_offer.item_of):
             take(offer.tags)
     assert read > 100, read

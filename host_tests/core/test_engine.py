@@ -1,8 +1,8 @@
 """The receive engine, one datagram at a time: what is taken, what is answered, what ends it."""
 
 from pxerom import tftp
-from pxerom.compat import address
-from pxerom.status import Failure
+from pxerom.failure import Failure
+from pxerom.runtime import address
 
 from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import HOST, ack, data, error, oack

@@ -4,7 +4,7 @@ from binascii import hexlify
 from hashlib import sha256
 
 from pxerom.image import Image
-from pxerom.kind import identify
+from pxerom.image_kind import identify
 
 from host_tests.core.check import rom, same
 from host_tests.core.fakenet import FileServer, Run, pattern

@@ -4,8 +4,8 @@ The ladders are those of `clients.md`'s captures; what is assumed in the ROM fil
 file says it.
 """
 
-from pxerom.compat import ticks_add
 from pxerom.retry import Retry
+from pxerom.runtime import ticks_add
 
 from host_tests.core.check import rom, same
 from host_tests.core.fakenet import (

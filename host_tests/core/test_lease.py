@@ -1,6 +1,6 @@
 """DHCP in virtual time: the ladders, the windows, the choice, what goes wrong and what is said."""
 
-from pxerom import dhcp, offers
+from pxerom import dhcp_offer, dhcp_packet
 
 from host_tests.core import captured_dhcp, fakelan
 from host_tests.core.check import Patch, same
@@ -57,32 +57,32 @@ def test_captured_silence_is_repeated_within_the_guests_jitter():
 def test_intel_waits_its_window_out_for_a_proxy():
     """R-PXE-11 with its ROM note, R-PXE-12: the REQUEST at 2.09 s, though the OFFER was there."""
     run = Run("intel-undi", dhcpd(file=b"x"))
-    same((run.ladder(), run.ladder(dhcp.REQUEST)), ([0], [2090]))
+    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0], [2090]))
     same(run.lease.found, (SERVER, b"x"))
 
 
 def test_ipxe_asks_twice_and_requests_after_three_seconds():
     """R-PXE-11: a plain server is given 2 s for a proxy; seen at 0, 1.0 and 3.2 s."""
     run = Run("ipxe", dhcpd(file=b"x"))
-    same((run.ladder(), run.ladder(dhcp.REQUEST)), ([0, 1000], [3000]))
+    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0, 1000], [3000]))
 
 
 def test_ipxe_goes_on_at_once_when_a_proxy_has_spoken():
     """R-PXE-11"""
     run = Run("ipxe", together(dhcpd(), proxy(PXECLIENT + _BIT3, file=b"p")))
-    same((run.ladder(), run.ladder(dhcp.REQUEST)), ([0], [1]))
+    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0], [1]))
     same(run.lease.found, (PROXY, b"p"))
 
 
 def test_u_boot_takes_the_first_offer_at_once():
     run = Run("u-boot", dhcpd(file=b"x", delay_ms=5))
-    same((run.ladder(), run.ladder(dhcp.REQUEST)), ([0], [5]))
+    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0], [5]))
 
 
 def test_standard_keeps_asking_for_a_pxe_reply_through_12_seconds():
     """R-PXE-11: a plain OFFER, and DISCOVER again after the windows of 4 and 8 s."""
     run = Run(dhcp_of("standard", discover__jitter_ms=0), dhcpd(file=b"x"))
-    same((run.ladder(), run.ladder(dhcp.REQUEST)), ([0, 4000], [12000]))
+    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0, 4000], [12000]))
 
 
 def test_standard_draws_each_of_its_waits_from_two_seconds():
@@ -90,19 +90,19 @@ def test_standard_draws_each_of_its_waits_from_two_seconds():
     thing, and is kept to the millisecond."""
     for drawn, expected in ((0, [0, 3000, 10000, 25000]), (2000, [0, 5000, 14000, 31000])):
         draw = lambda below, drawn=drawn: min(drawn, below - 1)  # noqa: E731
-        with Patch(fakelan.lease, "random_below", draw):
+        with Patch(fakelan.dhcp_client, "random_below", draw):
             same(Run("standard").ladder(), expected)
             # However short the windows are, two of them pass for a proxy (R-PXE-11).
             run = Run("standard", dhcpd(file=b"x"))
-            same((run.ladder(), run.ladder(dhcp.REQUEST)), (expected[:2], expected[2:3]))
+            same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), (expected[:2], expected[2:3]))
             same(Run("edk2").ladder(), [0, 4000, 12000, 28000])
 
 
 def test_requests_are_sent_at_1_2_3_4_seconds():
     """R-PXE-12"""
     silent = dhcpd(file=b"x")
-    run = Run("intel-undi", lambda sent: silent(sent) if sent.kind == dhcp.DISCOVER else ())
-    same(run.ladder(dhcp.REQUEST), [2090, 3090, 5090, 8090])
+    run = Run("intel-undi", lambda sent: silent(sent) if sent.kind == dhcp_packet.DISCOVER else ())
+    same(run.ladder(dhcp_packet.REQUEST), [2090, 3090, 5090, 8090])
     same((run.code(), run.lan.clock), ("PXE-E51", 12090))
 
 
@@ -116,7 +116,7 @@ def test_only_proxies_are_e52():
 def test_address_without_a_file_is_e53_and_never_requested():
     """R-PXE-24; UEFI knows no valid offer then (R-PXE-61)."""
     run = Run("intel-undi", dhcpd())
-    same((run.code(), run.ladder(dhcp.REQUEST)), ("PXE-E53", []))
+    same((run.code(), run.ladder(dhcp_packet.REQUEST)), ("PXE-E53", []))
     same(run.reasons()[0], "it names no boot file, and no proxyDHCP offer goes with it")
     same(Run("edk2", dhcpd(), uefi=True).code(), "PXE-E16")
 
@@ -124,16 +124,16 @@ def test_address_without_a_file_is_e53_and_never_requested():
 def test_rom_that_takes_any_lease_finds_no_file_after_it():
     """R-PXE-24: iPXE requests, then has nothing to boot."""
     run = Run("ipxe", dhcpd())
-    same((run.code(), len(run.ladder(dhcp.REQUEST))), ("PXE-E53", 1))
+    same((run.code(), len(run.ladder(dhcp_packet.REQUEST))), ("PXE-E53", 1))
 
 
 def test_nak_starts_again_and_not_for_ever():
     """R-PXE-27"""
     run = Run("intel-undi", dhcpd(file=b"x", nak=1))
-    same((len(run.ladder()), len(run.ladder(dhcp.REQUEST))), (2, 2))
+    same((len(run.ladder()), len(run.ladder(dhcp_packet.REQUEST))), (2, 2))
     same((run.lease.found, run.named("nak")[0]["message"]), ((SERVER, b"x"), "no"))
     run = Run("intel-undi", dhcpd(file=b"x", nak=99))
-    same((run.code(), len(run.ladder(dhcp.REQUEST))), ("PXE-E51", 4))
+    same((run.code(), len(run.ladder(dhcp_packet.REQUEST))), ("PXE-E51", 4))
 
 
 def test_ack_of_another_server_or_another_address_does_not_count():
@@ -141,10 +141,10 @@ def test_ack_of_another_server_or_another_address_does_not_count():
     good = dhcpd(file=b"x")
 
     def serve(sent):
-        if sent.kind != dhcp.REQUEST:
+        if sent.kind != dhcp_packet.REQUEST:
             return good(sent)
-        wrong = answer(sent.data, dhcp.ACK, CLIENT, server="10.0.0.3", options=LEASE)
-        other = answer(sent.data, dhcp.ACK, "10.0.0.78", options=LEASE)
+        wrong = answer(sent.data, dhcp_packet.ACK, CLIENT, server="10.0.0.3", options=LEASE)
+        other = answer(sent.data, dhcp_packet.ACK, "10.0.0.78", options=LEASE)
         return ((1, "10.0.0.3", 67, wrong), (2, SERVER, 67, other), (3, SERVER, 67, other))
 
     run = Run("intel-undi", serve)
@@ -158,9 +158,9 @@ def test_replies_to_others_do_not_move_the_clock():
     def noise(sent):
         replies = []
         for delay_ms in range(10, 15000, 1000):
-            mac = answer(sent.data, dhcp.OFFER, CLIENT, mac=b"\2\0\0\0\0\2", file=b"x")
-            xid = answer(sent.data, dhcp.OFFER, CLIENT, xid=b"\0\0\0\0", file=b"x")
-            bad = answer(sent.data, dhcp.OFFER, CLIENT, end=b"\x43\xff", file=b"x")
+            mac = answer(sent.data, dhcp_packet.OFFER, CLIENT, mac=b"\2\0\0\0\0\2", file=b"x")
+            xid = answer(sent.data, dhcp_packet.OFFER, CLIENT, xid=b"\0\0\0\0", file=b"x")
+            bad = answer(sent.data, dhcp_packet.OFFER, CLIENT, end=b"\x43\xff", file=b"x")
             replies += [(delay_ms, SERVER, 67, data) for data in (mac, xid, bad, b"", b"noise")]
         return replies
 
@@ -182,7 +182,7 @@ def test_bootp_reply_needs_no_request():
         return ((1, SERVER, 67, answer(sent.data, 0, CLIENT, SERVER, None, LEASE, b"x")),)
 
     run = Run("intel-undi", serve)
-    same((run.lease.found, run.ladder(dhcp.REQUEST)), ((SERVER, b"x"), []))
+    same((run.lease.found, run.ladder(dhcp_packet.REQUEST)), ((SERVER, b"x"), []))
     same(run.lease.offers[0].record()["class"], "bootp")
 
 
@@ -192,7 +192,7 @@ def test_bootp_reply_needs_no_request():
 def _offer(kind, server, options=b"", file=b"", yiaddr=CLIENT):
     asked = b"\1\1\6\0\1\2\3\4" + bytes(20) + b"\2\0\0\0\0\1" + bytes(206)
     packet = answer(asked, kind, yiaddr, server=server, options=options, file=file)
-    return offers.Offer(dhcp.parse(packet, (0x01020304,), b"\2\0\0\0\0\1"), server, 0)
+    return dhcp_offer.Offer(dhcp_packet.parse(packet, (0x01020304,), b"\2\0\0\0\0\1"), server, 0)
 
 
 _MENU = option(43, b"\6\1\3\xff")
@@ -210,7 +210,7 @@ def test_offers_are_classed_by_their_content():
         (b"", "plain"),
         (PXECLIENT + option(43, b"\x80\xfe\0"), "binl"),
     ):
-        same(_offer(dhcp.OFFER, SERVER, options).kind, kind)
+        same(_offer(dhcp_packet.OFFER, SERVER, options).kind, kind)
     same(_offer(0, SERVER, PXECLIENT).kind, "bootp")
 
 
@@ -222,14 +222,14 @@ def test_priorities_of_pxe():
     binl = _offer(2, "10.0.0.5", PXECLIENT, b"f")
     proxy_pxe = _offer(2, "10.0.0.3", PXECLIENT + _MENU, yiaddr=None)
     pxe = _offer(2, "10.0.0.1", PXECLIENT + _MENU)
-    same(offers.choose([bootp]), (bootp, []))
-    same(offers.choose([bootp, plain]), (plain, []))
-    same(offers.choose([bootp, proxy_binl, plain]), (plain, [proxy_binl]))
-    same(offers.choose([proxy_binl, plain, binl]), (binl, []))
-    same(offers.choose([plain, binl, proxy_binl, proxy_pxe]), (plain, [proxy_pxe]))
+    same(dhcp_offer.choose([bootp]), (bootp, []))
+    same(dhcp_offer.choose([bootp, plain]), (plain, []))
+    same(dhcp_offer.choose([bootp, proxy_binl, plain]), (plain, [proxy_binl]))
+    same(dhcp_offer.choose([proxy_binl, plain, binl]), (binl, []))
+    same(dhcp_offer.choose([plain, binl, proxy_binl, proxy_pxe]), (plain, [proxy_pxe]))
     everything = [bootp, plain, proxy_binl, binl, proxy_pxe, pxe]
-    same(offers.choose(everything), (pxe, []))
-    offers.explain(everything, pxe, [])
+    same(dhcp_offer.choose(everything), (pxe, []))
+    dhcp_offer.explain(everything, pxe, [])
     for offer in everything:
         same(offer.chosen, offer is pxe)
         assert offer.reason, offer.server
@@ -239,8 +239,8 @@ def test_first_of_a_class_wins_and_every_binl_proxy_is_kept():
     """R-PXE-23"""
     one, two = [_offer(2, "10.0.0.%d" % n, b"", b"f") for n in (1, 2)]
     binls = [_offer(2, "10.0.0.%d" % n, PXECLIENT, yiaddr=None) for n in (3, 4)]
-    same(offers.choose([one, two] + binls), (one, binls))
-    offers.explain([one, two], one, [])
+    same(dhcp_offer.choose([one, two] + binls), (one, binls))
+    dhcp_offer.explain([one, two], one, [])
     same(two.reason, "one of the same kind, from 10.0.0.1, came first")
 
 
@@ -248,8 +248,8 @@ def test_mtftp_and_useless_offers_lose_with_a_reason():
     """R-PXE-22, R-PXE-23"""
     wfm = _offer(2, "10.0.0.1", PXECLIENT + _WFM, b"f")
     neither = _offer(2, "10.0.0.2", b"", b"f", yiaddr=None)
-    same(offers.choose([wfm, neither]), (None, []))
-    offers.explain([wfm, neither], None, [])
+    same(dhcp_offer.choose([wfm, neither]), (None, []))
+    dhcp_offer.explain([wfm, neither], None, [])
     assert "MTFTP" in wfm.reason
     same(neither.reason, "it has neither an address nor PXEClient")
 
@@ -276,7 +276,7 @@ def test_flood_of_offers_is_bounded():
     """R-SEC-27: 32 are kept; the rest is counted."""
 
     def flood(sent):
-        each = answer(sent.data, dhcp.OFFER, CLIENT, options=LEASE)
+        each = answer(sent.data, dhcp_packet.OFFER, CLIENT, options=LEASE)
         return [(number, SERVER, 67, each) for number in range(500)]
 
     run = Run("intel-undi", flood)
@@ -298,8 +298,8 @@ def test_address_in_use_is_declined_by_the_rom_that_probes():
     lan = FakeLan(dhcpd(file=b"x"))
     lan.arps = {CLIENT: True}
     run = Run("standard", lan=lan)
-    same((run.code(), len(run.ladder(dhcp.DECLINE))), ("PXE-E54", 4))
-    decline = [sent for sent in lan.sent if sent.kind == dhcp.DECLINE][0]
+    same((run.code(), len(run.ladder(dhcp_packet.DECLINE))), ("PXE-E54", 4))
+    decline = [sent for sent in lan.sent if sent.kind == dhcp_packet.DECLINE][0]
     same((decline.options[50], decline.data[12:16]), (ip(CLIENT), bytes(4)))
     assert not [entry for entry in lan.log if entry[0] == "take"]
 
@@ -336,7 +336,11 @@ def test_nothing_that_a_server_sends_ever_goes_out():
         ):
             for sent in Run(rom, server, release=True).lan.sent:
                 same(sent.data[0], 1)
-                assert sent.kind in (dhcp.DISCOVER, dhcp.REQUEST, dhcp.DECLINE), sent.kind
+                assert sent.kind in (
+                    dhcp_packet.DISCOVER,
+                    dhcp_packet.REQUEST,
+                    dhcp_packet.DECLINE,
+                ), sent.kind
 
 
 def test_two_servers_are_warned_of():
@@ -371,7 +375,7 @@ def _static(server, **job):
 
 def test_static_asks_by_inform_and_leases_nothing():
     run = _static(dhcpd(file=b"x"))
-    same([sent.kind for sent in run.lan.sent], [dhcp.INFORM])
+    same([sent.kind for sent in run.lan.sent], [dhcp_packet.INFORM])
     inform = run.lan.sent[0]
     same((inform.data[12:16], inform.source, 50 in inform.options), (ip("10.0.0.50"), 68, False))
     same((run.lease.found, run.lease.lease["by"]), ((SERVER, b"x"), "static"))
@@ -385,9 +389,9 @@ def test_answer_to_an_inform_that_says_most_counts():
             replies = []
             for number, options, file in answers:
                 server = "10.0.0.%d" % number
-                packet = answer(sent.data, dhcp.ACK, None, server, server, options, file)
+                packet = answer(sent.data, dhcp_packet.ACK, None, server, server, options, file)
                 replies.append((number, server, 67, packet))
-            return replies + [(1, SERVER, 67, answer(sent.data, dhcp.NAK))]
+            return replies + [(1, SERVER, 67, answer(sent.data, dhcp_packet.NAK))]
 
         return serve
 
@@ -408,7 +412,7 @@ def test_answer_to_an_inform_that_says_most_counts():
 
 def test_static_without_an_answer_fails_after_its_ladder():
     run = _static(None)
-    same((run.code(), run.ladder(dhcp.INFORM)), ("PXE-E53", [0, 1000, 3000, 6000]))
+    same((run.code(), run.ladder(dhcp_packet.INFORM)), ("PXE-E53", [0, 1000, 3000, 6000]))
 
 
 def test_stack_takes_the_address_of_the_interface():
@@ -442,13 +446,15 @@ def test_release_is_made_only_when_asked_for():
 
 
 def test_shape_of_dhcp_is_checked_for_a_boot():
-    from pxerom import dhcprom, profile
+    from pxerom import rom_check, rom_check_dhcp
 
     from host_tests.core.check import raises
 
-    tree = profile.read("standard")
+    tree = rom_check.read("standard")
     del tree["dhcp"]["discover"]["waits_ms"]
-    same(raises(profile.ProfileError, dhcprom.flatten, tree).path, "dhcp.discover.waits_ms")
+    same(
+        raises(rom_check.RomFileError, rom_check_dhcp.flatten, tree).path, "dhcp.discover.waits_ms"
+    )
     for bad in (
         [[53]],
         [[0, 1]],
@@ -458,7 +464,9 @@ def test_shape_of_dhcp_is_checked_for_a_boot():
         [[53, 65536]],
         [],
     ):
-        tree = profile.read("standard")
+        tree = rom_check.read("standard")
         tree["dhcp"]["options"] = bad
-        assert raises(profile.ProfileError, dhcprom.flatten, tree).path.startswith("dhcp.options")
-    same(raises(profile.ProfileError, dhcp_of, "os-client").path, "dhcp")
+        assert raises(rom_check.RomFileError, rom_check_dhcp.flatten, tree).path.startswith(
+            "dhcp.options"
+        )
+    same(raises(rom_check.RomFileError, dhcp_of, "os-client").path, "dhcp")

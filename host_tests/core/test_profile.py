@@ -2,17 +2,17 @@
 
 import os
 
-from pxerom import profile
-from pxerom.profile import ProfileError
+from pxerom import rom_check
+from pxerom.rom_check import RomFileError
 
 from host_tests.core.check import Folder, raises, rom, same
 
-_ROMS = sorted(name[:-5] for name in os.listdir(profile.folder()) if name.endswith(".json"))
+_ROMS = sorted(name[:-5] for name in os.listdir(rom_check.folder()) if name.endswith(".json"))
 
 
 def _wrong(path, value):
     """The message of the intel-undi ROM with `value` at `path` ("a__b__0")."""
-    return str(raises(ProfileError, _changed, path, value))
+    return str(raises(RomFileError, _changed, path, value))
 
 
 def _changed(path, value):
@@ -153,27 +153,27 @@ def test_unknown_field_is_named_with_those_that_there_are():
 
 
 def test_missing_field_is_named():
-    tree = profile.read("intel-undi")
+    tree = rom_check.read("intel-undi")
     del tree["tftp"]["retry"]["read"]
-    same(str(raises(ProfileError, profile.flatten, tree)), "tftp.retry.read: is missing")
-    same(str(raises(ProfileError, profile.flatten, {})), "id: is missing")
-    same(str(raises(ProfileError, profile.flatten, [])), ": expected an object, got []"[2:])
+    same(str(raises(RomFileError, rom_check.flatten, tree)), "tftp.retry.read: is missing")
+    same(str(raises(RomFileError, rom_check.flatten, {})), "id: is missing")
+    same(str(raises(RomFileError, rom_check.flatten, [])), ": expected an object, got []"[2:])
 
 
 def test_last_request_is_for_data():
     """A ROM that only probes would have nothing to boot."""
-    tree = profile.read("intel-undi")
+    tree = rom_check.read("intel-undi")
     del tree["tftp"]["requests"][1]
-    message = str(raises(ProfileError, profile.flatten, tree))
+    message = str(raises(RomFileError, rom_check.flatten, tree))
     same(message, "tftp.requests: the last request must have the purpose data")
 
 
 def test_options_go_out_as_the_file_has_them():
     """R-TFTP-5: order and letters are the ROM's; each option once whatever its case."""
-    tree = profile.read("standard")
+    tree = rom_check.read("standard")
     options = [["TSize", "0"], ["blksize", "512"], ["x-vendor", ""]]
     tree["tftp"]["requests"][0]["options"] = options
-    same(profile.flatten(tree)["tftp"]["requests"][0]["options"], options)
+    same(rom_check.flatten(tree)["tftp"]["requests"][0]["options"], options)
 
 
 def test_request_overrides_single_reactions():
@@ -188,7 +188,7 @@ def test_rom_file_that_cannot_be_read_gets_a_sentence():
     with Folder() as folder:
         for text in (b"", b"{", b"[1,", b"\xff\xfe\x00", b'{"id": }', b"[" * 1200):
             path = folder.put("rom.json", text)
-            message = str(raises(ProfileError, profile.load, path))
+            message = str(raises(RomFileError, rom_check.load, path))
             # MicroPython takes `{` for `{}`, and `[1,` for `[1]`: the shape catches those.
             assert message in (
                 path + " is not a JSON file",
@@ -196,13 +196,13 @@ def test_rom_file_that_cannot_be_read_gets_a_sentence():
                 "expected an object, got [1]",
             ), (text, message)
         missing = folder.at("no.json")
-        message = str(raises(ProfileError, profile.load, missing))
+        message = str(raises(RomFileError, rom_check.load, missing))
         same(message, "cannot read %s: no such file or folder" % missing)
-    same(str(raises(ProfileError, profile.load, "amiga")), "there is no ROM called amiga")
-    same(str(raises(ProfileError, profile.load, None)), "there is no ROM called None")
+    same(str(raises(RomFileError, rom_check.load, "amiga")), "there is no ROM called amiga")
+    same(str(raises(RomFileError, rom_check.load, None)), "there is no ROM called None")
 
 
 def test_rom_is_loaded_by_id_by_path_and_as_a_whole():
-    by_id = profile.load("os-client")
-    same(profile.load(profile.folder() + "/os-client.json"), by_id)
-    same(profile.load(profile.read("os-client")), by_id)
+    by_id = rom_check.load("os-client")
+    same(rom_check.load(rom_check.folder() + "/os-client.json"), by_id)
+    same(rom_check.load(rom_check.read("os-client")), by_id)

@@ -5,10 +5,10 @@ file for right, the wire is the same here, and the result says that it failed.
 """
 
 from pxerom import tftp
-from pxerom.compat import address, ticks_add
-from pxerom.profile import ProfileError
-from pxerom.smoothed import Smoothed
-from pxerom.status import Failure
+from pxerom.failure import Failure
+from pxerom.retry_rtt import RttRetry
+from pxerom.rom_check import RomFileError
+from pxerom.runtime import address, ticks_add
 
 from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import (
@@ -491,7 +491,7 @@ def test_gap_in_a_window_is_told_once_by_u_boot_and_with_each_block_by_edk2():
 
 def test_timer_that_follows_the_round_trips_waits_four_of_them():
     """R-TIM-2, iPXE's retry.c: t := 7/8 t + r/2, so it comes to 4 r; never below the table's."""
-    timer = Smoothed([250, 550, 1040, 2030, 4070, 8160])
+    timer = RttRetry([250, 550, 1040, 2030, 4070, 8160])
     now = ticks_add(0, 0)
     timer.sent(now)
     same(timer.waited_ms(), 250)
@@ -507,7 +507,7 @@ def test_timer_that_follows_the_round_trips_waits_four_of_them():
 
 def test_wait_that_was_doubled_stays_so_until_replies_have_used_it_up():
     """Karn: a reply after a resend says nothing about the round trip."""
-    timer = Smoothed([250, 500, 1000, 2000, 4000, 8000])
+    timer = RttRetry([250, 500, 1000, 2000, 4000, 8000])
     timer.sent(0)
     timer.sent(250)
     timer.sent(750)
@@ -524,7 +524,7 @@ def test_wait_that_was_doubled_stays_so_until_replies_have_used_it_up():
 def test_timer_ends_where_twice_its_wait_is_beyond_the_table():
     """From a long round trip there are fewer sends: iPXE's limit is 10 s."""
     for trip, least, most, expected in ((1000, 3700, 4100, 2), (1400, 5100, 5700, 1)):
-        timer = Smoothed([250, 500, 1000, 2000, 4000, 8000])
+        timer = RttRetry([250, 500, 1000, 2000, 4000, 8000])
         timer.sent(0)
         for n in range(1, 60):
             timer.restart(n * trip)
@@ -590,7 +590,7 @@ def test_counter_with_a_drawn_start_counts_on_from_there():
 
 def test_first_max_outside_the_ports_is_refused():
     for first_max in (1023, 2001):
-        message = str(raises(ProfileError, _with_first_max, first_max))
+        message = str(raises(RomFileError, _with_first_max, first_max))
         assert message.startswith("udp.source_port.first_max: expected"), message
 
 

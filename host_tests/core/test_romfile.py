@@ -4,28 +4,29 @@ import os
 import sys
 
 import pxerom
-from pxerom import agent, dhcprom, romfile
-from pxerom.status import Refused
+from pxerom import rom_check_dhcp, rom_file
+from pxerom.failure import Refused
+from pxerom.job import load_rom
 
 from host_tests.core.check import raises, same
 
 # Bound here: on a board, the agent forgets what loads a ROM.
-_checked, _read, _seal = dhcprom.checked, romfile.read, romfile.seal
-_FLAT = romfile.FLAT
-_ROMS = sorted(name[:-5] for name in os.listdir(romfile.folder()) if name.endswith(".json"))
+_checked, _read, _seal = rom_check_dhcp.checked, rom_file.read, rom_file.seal
+_FLAT = rom_file.FLAT
+_ROMS = sorted(name[:-5] for name in os.listdir(rom_file.folder()) if name.endswith(".json"))
 
 
 class NoChecker:
     """As on a board that `pxebench board deploy` has filled."""
 
     def __enter__(self):
-        for name in ("profile", "dhcprom"):
+        for name in ("rom_check", "rom_check_dhcp"):
             if hasattr(pxerom, name):
                 delattr(pxerom, name)
             sys.modules["pxerom." + name] = None  # pyright: ignore[reportArgumentType]
 
     def __exit__(self, kind, error, trace):
-        for name in ("profile", "dhcprom"):
+        for name in ("rom_check", "rom_check_dhcp"):
             del sys.modules["pxerom." + name]
 
 
@@ -38,7 +39,7 @@ def sealed(rom):
 
 def _refusal(rom, boots=False):
     with NoChecker():
-        return raises(Refused, agent.load_rom, rom, boots).message
+        return raises(Refused, load_rom, rom, boots).message
 
 
 def test_sealed_rom_is_what_the_checker_makes_of_the_file():
@@ -46,11 +47,11 @@ def test_sealed_rom_is_what_the_checker_makes_of_the_file():
         with NoChecker():
             tree = sealed(name)
             boots = bool(tree["dhcp"])
-            taken = agent.load_rom(tree, boots)
-        same(taken, agent.load_rom(name, boots))
+            taken = load_rom(tree, boots)
+        same(taken, load_rom(name, boots))
     with NoChecker():
-        taken = agent.load_rom(sealed("intel-undi"))
-    same(taken, agent.load_rom("intel-undi"))
+        taken = load_rom(sealed("intel-undi"))
+    same(taken, load_rom("intel-undi"))
     same((taken[1], "boot" in taken[0]["screen"]), (None, False))
 
 
@@ -58,7 +59,7 @@ def test_sealed_rom_can_be_taken_again():
     """A board that boots every hour has one ROM in its config."""
     tree = sealed("standard")
     before = str(tree)
-    same(agent.load_rom(tree, True), agent.load_rom(tree, True))
+    same(load_rom(tree, True), load_rom(tree, True))
     same(str(tree), before)
 
 
@@ -109,5 +110,5 @@ def test_unchecked_rom_where_no_checker_is_says_what_to_do():
 def test_rom_whose_dhcp_is_unknown_fetches_and_cannot_boot():
     tree = sealed("os-client")
     with NoChecker():
-        same(agent.load_rom(tree)[1], None)
+        same(load_rom(tree)[1], None)
     assert "cannot boot" in _refusal(tree, True)

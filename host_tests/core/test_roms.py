@@ -6,9 +6,9 @@ purpose: a slip in a ROM file must not pass because a test reads that very file.
 
 import os
 
-from pxerom import profile
-from pxerom.compat import address
-from pxerom.status import Failure
+from pxerom import rom_check
+from pxerom.failure import Failure
+from pxerom.runtime import address
 from pxerom.tftp import DROP, Transfer
 from pxerom.udp import SourcePorts
 
@@ -185,7 +185,7 @@ def _code(name, legacy):
 
 
 def test_every_rom_file_has_its_place_in_these_tables():
-    files = sorted(name[:-5] for name in os.listdir(profile.folder()) if name.endswith(".json"))
+    files = sorted(name[:-5] for name in os.listdir(rom_check.folder()) if name.endswith(".json"))
     same(files, _names())
     for table in (_PORTS, _WAITS):
         same(sorted(table), _names())

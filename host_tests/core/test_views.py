@@ -1,7 +1,7 @@
 """What people read: screen, status, trace; and nothing raw from the network in any of them."""
 
-from pxerom.console import Screen
-from pxerom.status import Failure, of_error, printable
+from pxerom.failure import Failure, of_error, printable
+from pxerom.screen import Screen
 from pxerom.trace import Trace
 
 from host_tests.core.check import raises, rom, same
@@ -149,7 +149,7 @@ def test_trace_notes_every_packet_both_ways_with_true_lengths():
 
 
 def net_address(port):
-    from pxerom.compat import address
+    from pxerom.runtime import address
 
     return address(HOST, port)
 
@@ -157,7 +157,7 @@ def net_address(port):
 def test_trace_time_goes_on_where_the_ticks_wrap():
     """t_us counts from the job's start: a wrap of the clock is no step back."""
     from pxerom import trace as module
-    from pxerom.compat import ticks_add
+    from pxerom.runtime import ticks_add
 
     from host_tests.core.check import Patch
 
