@@ -55,7 +55,7 @@ def connect(settings, name, on_wait=None, dhcp=False):
     _configure(wlan, reconnects=0)
     _join(wlan, settings, name, on_wait)
     _configure(wlan, reconnects=-1)  # from now on, a lost access point is looked for again
-    return nic.describe(wlan, name)
+    return nic.describe(wlan, name, settings, dhcp)
 
 
 def _configure(wlan, **setting):

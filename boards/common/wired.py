@@ -21,4 +21,4 @@ def connect(interface, settings, name, has_link, on_wait=None, dhcp=False):
         raise nic.no_media("The %s has no carrier." % name)
     if not nic.until(lambda: nic.has_address(interface), timeout_ms, on_wait):
         raise nic.no_lease(name, settings["timeout_s"])
-    return nic.describe(interface, name)
+    return nic.describe(interface, name, settings, dhcp)

@@ -1,8 +1,8 @@
 """Runs on micropython-esp32: a power-up of an ESP32 board, its packets on the TAP.
 
-on_wire.py BOARD FOLDER
+on_wire.py BOARD FOLDER [NAME VALUE]
     main.py's power-up with BOARD's link.py, as FOLDER/config.json says; result.json, and the image
-    if it is to be kept, come into FOLDER.
+    if it is to be kept, come into FOLDER. NAME of the `scene` that is played is VALUE.
 """
 
 import os
@@ -25,7 +25,9 @@ def be(board):
 
 if __name__ == "__main__":
     be(sys.argv[1])
+    import network
     import powerup
 
+    network.reset(**dict(zip(sys.argv[3::2], sys.argv[4::2])))
     os.chdir(sys.argv[2])
     powerup.run()

@@ -29,9 +29,27 @@ def test_boot_by_dhcp_is_byte_exact_and_counts_its_ports(bench, tmp_path, board)
     assert run.result["outcome"] == "ok", run.shown
     assert run.files["nbp"] == IMAGE
     assert run.result["endpoint"]["mac"] == MAC
+    asked = [packet for packet in run.packets if packet.sport == 68]
+    assert {(packet.src, packet.dst) for packet in asked} == {("0.0.0.0", "255.255.255.255")}
     requests = [packet for packet in run.packets if opcode(packet) == "RRQ"]
     assert [packet.sport for packet in requests] == [2070, 2071]
     assert {packet.src for packet in requests} == {run.result["lease"]["ip"]}
+    assert not [text for text in run.result["warnings"] if "0.0.0.0" in text]
+
+
+def test_stack_that_does_not_send_without_an_address_gets_a_link_local_one(bench, tmp_path):
+    """ESP32's routes by address, unless the socket is bound to its interface: here it is not."""
+    with bench.serving(FILES, BOOT):
+        run = bench.power_up(
+            *("esp32_eth", tmp_path, "ifname", "no1"),
+            server="dhcp",
+            rom=hurried("intel-undi"),
+            image="nbp",
+        )
+    assert run.result, run.shown
+    assert run.files["nbp"] == IMAGE
+    asked = [packet for packet in run.packets if packet.sport == 68]
+    assert {packet.src for packet in asked} == {"169.254.1.1"}
 
 
 @pytest.mark.parametrize("gateway", [SERVER, None])

@@ -65,13 +65,14 @@ class Bench:
         ):
             yield server
 
-    def power_up(self, board, folder, **config):
-        """A power-up of `board` (an id) with this config.json, as main.py does it; a Run."""
+    def power_up(self, board, folder, *scene, **config):
+        """A power-up of `board` (an id) with this config.json, as main.py does it; a Run. `scene`:
+        names and values of what is played otherwise (modules/network.py)."""
         config.setdefault("board", board)
         config["link"] = {**LINKS[board], "timeout_s": 10, **config.get("link", {})}
         (folder / "config.json").write_text(json.dumps(config))
         with capture.capture(self.board, "eth0") as wire:
-            shown = self.run(_HERE / "on_wire.py", board, folder)
+            shown = self.run(_HERE / "on_wire.py", board, folder, *scene)
             packets = wire.packets()
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         result = json.loads(files["result.json"]) if "result.json" in files else None

@@ -62,8 +62,8 @@ def _on_the_wire(driver, kind):
             return self._start_dhcp() if dhcp4 else self._stop_dhcp()
 
         def config(self, name=None, **settings):
-            if name == "ifname":
-                return kind + "1"  # lwIP's own loopback interface came first
+            if name == "ifname":  # lwIP's own loopback interface came first: ours has number 1
+                return scene.get("ifname", kind + "1")  # noqa: F405
             return super().config(name, **settings)
 
     return OnTheWire
