@@ -311,8 +311,8 @@ def test_whole_suite_passes_on_the_board(bench, board):
 
 
 def test_core_suite_runs_on_the_board(bench, board):
-    done = bench("board", "test", "test_packets", "--port", board.port)
+    done = bench("board", "test", "test_tftp_packet", "--port", board.port)
     assert done.returncode == 0, done.stderr
     assert "9 passed, 0 failed on Raspberry Pi Pico W" in done.stdout
     assert mpremote(board.port, "exec", "import os; print(os.listdir('/'))").stdout.strip() == "[]"
-    complains(bench("board", "test", "nosuch", "--port", board.port), 2, "test_packets")
+    complains(bench("board", "test", "nosuch", "--port", board.port), 2, "test_tftp_packet")
