@@ -49,12 +49,9 @@ def _on_the_wire(driver, kind):
                 return esp32netif.address() + ("0.0.0.0",)
             if address == "dhcp":
                 return self._start_dhcp()
-            calls.append(("ifconfig", address))  # noqa: F405
             self._stop_dhcp()
             esp32netif.address(*address[:3])
-            if address[3] == "0.0.0.0":  # esp_netif_set_dns_info: ESP_ERR_ESP_NETIF_INVALID_PARAMS
-                raise RuntimeError("Wifi Unknown Error 0x5001")
-            return None
+            return super().ifconfig(address)  # it notes the call, and refuses what ESP-IDF does
 
         def ipconfig(self, name=None, dhcp4=None):
             if name is not None:

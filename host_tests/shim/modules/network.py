@@ -93,6 +93,8 @@ class _Interface:
         if address is not None:
             calls.append(("ifconfig", address))
             self._static = address
+            if _ESP32 and address[3] == "0.0.0.0":  # ESP-IDF's esp_netif_set_dns_info
+                raise RuntimeError("Wifi Unknown Error 0x5001")
             return None
         if self._static:
             return self._static
