@@ -126,7 +126,12 @@ def test_datagram_comes_with_its_sender_and_no_longer_than_asked():
         net.send(b"\0\4\0\1", to)
         same(peer.recvfrom(100)[0], b"\0\4\0\1")
         for size in (0, 1, 516, 517, 2000):
-            peer.sendto(bytes(size), runtime.address(_HOST, net.port))
+            # An ESP32 sends an empty one, too, and takes it for a failure.
+            peer.settimeout(2 if size else 0)
+            try:
+                peer.sendto(bytes(size), runtime.address(_HOST, net.port))
+            except OSError:
+                assert runtime.ESP32 and not size
             same(len(net.receive(517, 2000)), min(size, 517))
             same(net.sender, to)
     finally:
