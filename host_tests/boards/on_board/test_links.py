@@ -284,6 +284,7 @@ def test_wrong_setting_is_named_and_never_shown():
             ({"address": {"ip": "10.0.0.9"}}, "link.address: expected null (ask DHCP) or"),
             ({"address": {"ip": "10.0.0.9", "mask": 8}}, "link.address: expected"),
             ({"address": {"ip": "10.0.0.300", "mask": "255.0.0.0"}}, "link.address: expected"),
+            ({"address": {"ip": "10.0.0.09", "mask": "255.0.0.0"}}, "link.address: expected"),
             ({"hostname": ""}, "link.hostname: expected"),
             ({"pasword": _PASSWORD}, "link.pasword: there is no such field, there are "),
         ):

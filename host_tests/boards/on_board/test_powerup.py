@@ -210,6 +210,7 @@ def _broken():
         _config(server="boot.example"),
         "server: expected dhcp, or the numeric IPv4 address of a TFTP",
     )
+    yield _config(server="010.0.0.1"), "server: expected dhcp, or the numeric IPv4 address"
     yield _config(server="dhcp"), "file: DHCP names it where server is dhcp, expected none"
     yield (
         _config(lease="mine"),
