@@ -1,16 +1,22 @@
 """Boots of an ESP32 on ESP32's own sockets: link, lease, TFTP, and what was on the cable."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from host_tests.dhcp.scenes import FILES, hurried
 from host_tests.esp32sock import wire
 from host_tests.esp32sock.wire import MAC, SERVER
+from host_tests.lab import processes, servers
 from host_tests.lab.capture import opcode
 
 pytestmark = [pytest.mark.slow]
 
 BOOT = ["--dhcp-boot=undionly.kpxe"]
 IMAGE = FILES["undionly.kpxe"]
+EMPTY_SERVER = Path(__file__).with_name("empty_server.py")
+HEAR = Path(__file__).with_name("hear.py")
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +87,49 @@ def test_address_of_the_stacks_own_dhcp_client(bench, tmp_path, board):
     assert run.files["nbp"] == IMAGE
     asked = [packet for packet in run.packets if packet.sport == 68]
     assert {packet.src for packet in asked} == {"0.0.0.0"}
+
+
+def test_empty_datagrams_ahead_of_every_packet_cost_nothing(bench, tmp_path):
+    """Each of them ends the socket's life, and the packet behind it is in the socket's queue."""
+    image = FILES["x64.efi"]
+    with servers.folder({"image": image}) as folder:
+        program = bench.machine.start(sys.executable, EMPTY_SERVER, SERVER, folder)
+        with program as server:
+            processes.wait_until(
+                lambda: "listening" in server.output(), "the server", process=server
+            )
+            run = bench.power_up(
+                "esp32_eth",
+                tmp_path,
+                server=SERVER,
+                file="image",
+                image="nbp",
+                link={"address": {"ip": "10.9.0.77", "mask": "255.255.255.0"}},
+            )
+    assert run.result, run.shown
+    assert run.files["nbp"] == image
+    assert [each["retransmits"] for each in run.result["transfers"]] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("scene", "server", "code"),
+    [(("cable", ""), "dhcp", "PXE-E61"), ((), SERVER, "PXE-E51"), ((), "dhcp", "PXE-E51")],
+    ids=["no-cable", "no-lease-for-the-stack", "no-lease"],
+)
+def test_link_or_lease_that_does_not_come_is_told(bench, tmp_path, scene, server, code):
+    config = {"server": server, "rom": hurried("intel-undi"), "link": {"timeout_s": 3}}
+    if server != "dhcp":
+        config["file"] = "x"
+    run = bench.power_up("esp32_eth", tmp_path, *scene, **config)
+    assert run.result["status"]["code"] == code, run.shown
+
+
+def test_datagram_in_fragments_is_never_heard(bench):
+    """ESP32's lwIP is built without reassembly: 1472 bytes are what a datagram may have."""
+    with bench.start(HEAR) as process:
+        processes.wait_until(lambda: "listening" in process.output(), "it", process=process)
+        for size in (1473, 4000, 1472):
+            send = f"import socket as s; u=s.socket(2,2); u.sendto(bytes({size}),('10.9.0.2',2070))"
+            bench.machine.run(sys.executable, "-c", send)
+        assert process.wait(20) == 0, process.output()
+    assert process.output().split() == ["listening", "1472"]

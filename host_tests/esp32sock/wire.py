@@ -42,7 +42,7 @@ class Bench:
         return self.board.start(*_argv(script, words))
 
     def run(self, script, *words, timeout_s=60):
-        """Run a script to its end; what it printed. Fails when its exit code is not 0."""
+        """Run a script to its end: (exit code, what it printed)."""
         done = subprocess.run(
             self.board.argv(*_argv(script, words)),
             stdin=subprocess.DEVNULL,
@@ -51,9 +51,7 @@ class Bench:
             timeout=timeout_s,
             check=False,
         )
-        said = done.stdout.decode("utf-8", "replace")
-        assert done.returncode == 0, said
-        return said
+        return done.returncode, done.stdout.decode("utf-8", "replace")
 
     @contextlib.contextmanager
     def serving(self, files, dhcp=()):
@@ -72,8 +70,9 @@ class Bench:
         config["link"] = {**LINKS[board], "timeout_s": 10, **config.get("link", {})}
         (folder / "config.json").write_text(json.dumps(config))
         with capture.capture(self.board, "eth0") as wire:
-            shown = self.run(_HERE / "on_wire.py", board, folder, *scene)
+            code, shown = self.run(_HERE / "on_wire.py", board, folder, *scene)
             packets = wire.packets()
+        assert code == 0, shown
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         result = json.loads(files["result.json"]) if "result.json" in files else None
         return Run(result, shown, files, packets)
