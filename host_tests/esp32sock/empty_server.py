@@ -1,8 +1,9 @@
-"""A TFTP server at HOST:69 that sends an empty datagram ahead of each packet, until stdin ends.
+"""A TFTP server at HOST:69 that sends an empty datagram ahead of each packet, until it is ended.
 
 empty_server.py HOST FOLDER; it serves the files in FOLDER, and prints one line once it listens.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -14,4 +15,4 @@ if __name__ == "__main__":
     files = {path.name: path.read_bytes() for path in Path(sys.argv[2]).iterdir()}
     with Server(files, empties=1, host=sys.argv[1], port=69):
         print("listening", flush=True)
-        sys.stdin.read()
+        signal.pause()

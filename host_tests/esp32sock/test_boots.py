@@ -129,7 +129,7 @@ def test_datagram_in_fragments_is_never_heard(bench):
     with bench.start(HEAR) as process:
         processes.wait_until(lambda: "listening" in process.output(), "it", process=process)
         for size in (1473, 4000, 1472):
-            send = f"import socket as s; u=s.socket(2,2); u.sendto(bytes({size}),('10.9.0.2',2070))"
-            bench.machine.run(sys.executable, "-c", send)
+            sender = f"socket.socket(2, 2).sendto(bytes({size}), ('10.9.0.2', 2070))"
+            bench.machine.run(sys.executable, "-c", f"import socket; {sender}")
         assert process.wait(20) == 0, process.output()
-    assert process.output().split() == ["listening", "1472"]
+        assert process.output().split() == ["listening", "1472"]
