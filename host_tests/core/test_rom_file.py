@@ -20,14 +20,20 @@ class NoChecker:
     """As on a board that `pxebench board deploy` has filled."""
 
     def __enter__(self):
+        self.modules = {}
         for name in ("rom_check", "rom_check_dhcp"):
             if hasattr(pxerom, name):
+                self.modules[name] = getattr(pxerom, name)
                 delattr(pxerom, name)
             sys.modules["pxerom." + name] = None  # pyright: ignore[reportArgumentType]
 
     def __exit__(self, kind, error, trace):
+        # The very same modules again: another test holds their classes.
         for name in ("rom_check", "rom_check_dhcp"):
             del sys.modules["pxerom." + name]
+            if name in self.modules:
+                sys.modules["pxerom." + name] = self.modules[name]
+                setattr(pxerom, name, self.modules[name])
 
 
 def sealed(rom):
