@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from host_tests.boards.on_board.tftp_server import Server  # noqa: E402
+from host_tests.boards.on_board.tftp_server import Server
 
 if __name__ == "__main__":
     files = {path.name: path.read_bytes() for path in Path(sys.argv[2]).iterdir()}

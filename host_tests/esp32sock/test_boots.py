@@ -16,7 +16,6 @@ pytestmark = [pytest.mark.slow]
 BOOT = ["--dhcp-boot=undionly.kpxe"]
 IMAGE = FILES["undionly.kpxe"]
 EMPTY_SERVER = Path(__file__).with_name("empty_server.py")
-HEAR = Path(__file__).with_name("hear.py")
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +125,7 @@ def test_link_or_lease_that_does_not_come_is_told(bench, tmp_path, scene, server
 
 def test_datagram_in_fragments_is_never_heard(bench):
     """ESP32's lwIP is built without reassembly: 1472 bytes are what a datagram may have."""
-    with bench.start(HEAR) as process:
+    with bench.start(wire.ON_BOARD / "hear.py") as process:
         processes.wait_until(lambda: "listening" in process.output(), "it", process=process)
         for size in (1473, 4000, 1472):
             sender = f"socket.socket(2, 2).sendto(bytes({size}), ('10.9.0.2', 2070))"

@@ -23,7 +23,7 @@ LINKS = {
     "esp32_eth": {"pins": "wt32-eth01"},
     "esp32_wifi": {"ssid": "bench", "password": "correct horse"},
 }
-_HERE = Path(__file__).resolve().parent
+ON_BOARD = Path(__file__).resolve().parent / "on_board"
 
 Run = collections.namedtuple("Run", "result shown files packets")
 Run.__doc__ = """One power-up: result.json or None, what the screen showed, the files in its folder
@@ -65,12 +65,12 @@ class Bench:
 
     def power_up(self, board, folder, *scene, **config):
         """A power-up of `board` (an id) with this config.json, as main.py does it; a Run. `scene`:
-        names and values of what is played otherwise (modules/network.py)."""
+        names and values of what is played otherwise (on_board/modules/network.py)."""
         config.setdefault("board", board)
         config["link"] = {**LINKS[board], "timeout_s": 10, **config.get("link", {})}
         (folder / "config.json").write_text(json.dumps(config))
         with capture.capture(self.board, "eth0") as wire:
-            code, shown = self.run(_HERE / "on_wire.py", board, folder, *scene)
+            code, shown = self.run(ON_BOARD / "power_up.py", board, folder, *scene)
             packets = wire.packets()
         assert code == 0, shown
         files = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -2,8 +2,8 @@
 
 A socket layer that behaves as MicroPython's does on one port: `rp2` (modlwip over lwIP),
 `rp2-1.25` (the same before 1.26), `esp32` (lwIP in a task of its own) and `unix`. What is played
-is pinned row by row in `boards/on_board/test_sockets.py`, whose rows a real ESP32 socket file and a
-real unix port answer as well. What no port has (`recv_into`, `getsockname`, `with`) is not here
+is pinned row by row in `boards/on_board/test_sockets.py`; a real ESP32 socket file and a real unix
+port answer the same rows. What no port has (`recv_into`, `getsockname`, `with`) is not here
 either; nor is what the firmware must not use although ports
 have it: `read` and `readinto`, which on a UDP socket lose datagrams or their lengths.
 

@@ -39,7 +39,7 @@ PROGRAM = "micropython-esp32"
 
 def provide_esp32sock():
     """micropython-esp32: the unix port with ESP32's own socket file, over lwIP."""
-    own_files = [path for path in sorted(OURS.glob("*/**/*")) if path.suffix in (".c", ".h", ".mk")]
+    own_files = [path for end in ("c", "h", "mk") for path in sorted(OURS.rglob("*." + end))]
     digest = digest_of(__file__, [(path.name, path.read_bytes()) for path in own_files])
     if is_done("esp32sock", digest, BIN / PROGRAM):
         return None

@@ -1,8 +1,8 @@
 """The network stack that the rows of `test_sockets` are asked of, played or real.
 
-`PORT` is its column of the table (a key of `shim.sockets.PORTS`), `PLAYED` whether `shim` plays it.
-`stack` is a hand on it for the rows that need one: `stack.dhcp` is its own DHCP client,
-`stack.has_address` whether the interface has an address; both are set by the row, and set back.
+`PORT` is its column of the table (a key of `shim.sockets.PORTS`), `PLAYED` whether `shim` plays
+it. `stack` is a hand on it for the rows that need one: `stack.dhcp` is its own DHCP client,
+`stack.has_address` whether the interface has an address; a row sets them, and sets them back.
 """
 
 import sys

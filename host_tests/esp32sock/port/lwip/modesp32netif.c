@@ -1,7 +1,7 @@
 // The network interface beneath ESP32's sockets: what ESP-IDF's esp_netif and its drivers are on
 // the board. Ours, not Espressif's; a Linux TAP (lwIP's contrib) is the wire.
 //
-// The Python module `esp32netif` has what modules/network.py makes LAN and WLAN of:
+// The Python module `esp32netif` has what on_board/modules/network.py makes LAN and WLAN of:
 //   add(name, mac)       make the interface: lwIP numbers it, "en" becomes "en1"
 //   link(up)             a carrier has come, or gone
 //   address(ip, mask, gateway) or address() -> (ip, mask, gateway)

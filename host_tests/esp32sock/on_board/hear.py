@@ -4,9 +4,9 @@ of the one before."""
 import socket
 import sys
 
-sys.path.insert(0, __file__.rpartition("/")[0] + "/../..")
+sys.path.insert(0, __file__.rpartition("/")[0] + "/../../..")
 
-from host_tests.boards.on_board.stack import stack  # noqa: E402
+from host_tests.boards.on_board.stack import stack
 
 assert stack
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

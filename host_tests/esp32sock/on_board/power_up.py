@@ -1,6 +1,6 @@
 """Runs on micropython-esp32: a power-up of an ESP32 board, its packets on the TAP.
 
-on_wire.py BOARD FOLDER [NAME VALUE]
+power_up.py BOARD FOLDER [NAME VALUE]
     main.py's power-up with BOARD's link.py, as FOLDER/config.json says; result.json, and the image
     if it is to be kept, come into FOLDER. NAME of the `scene` that is played is VALUE.
 """
@@ -8,13 +8,14 @@ on_wire.py BOARD FOLDER [NAME VALUE]
 import os
 import sys
 
-_ROOT = __file__.rpartition("/")[0] + "/../.."
+_HERE = __file__.rpartition("/")[0]
+_ROOT = _HERE + "/../../.."
 
 
 def be(board):
     """Be a board of that id: its modules and the firmware's, before anything of the PC's."""
     sys.path[:0] = [
-        _ROOT + "/host_tests/esp32sock/modules",
+        _HERE + "/modules",
         _ROOT + "/host_tests/shim/modules",  # machine
         _ROOT + "/boards/" + board,
         _ROOT + "/boards/common",
