@@ -80,11 +80,11 @@ class Nic:
     def route(self, host, gateway):
         """The stack knows the gateway."""
 
-    def let_go(self):
+    def released(self):
         """The lease was given back: its address is another's from now on."""
         set_address(self._interface, *self._unleased)
 
-    def give_back(self):
+    def restore(self):
         """The address stays until the next boot: the board has nothing else to do with it."""
 
 

@@ -115,7 +115,7 @@ def test_own_dhcp_begins_without_an_address_or_with_a_link_local_one():
             got.take(*address)
             same(network.calls[-1], ("ifconfig", expected), name)
             same(got.ip, "10.0.0.7")
-        got.let_go()
+        got.released()
         same(network.calls[-1][1][:2], unleased, name)
 
 
