@@ -18,6 +18,9 @@ _POLL_MS = 50
 
 MISSING = object()
 
+# What a driver raises: ESP-IDF's codes without an errno, such as "no memory", come as the latter.
+DRIVER_ERRORS = (OSError, RuntimeError)
+
 NO_ADDRESS = "0.0.0.0"
 # Nobody here asks for a name.
 _NO_DNS = "127.0.0.1"
@@ -142,7 +145,10 @@ def no_lease(name, seconds):
 
 def no_chip(name, error=None):
     """PXE-E63: the network chip does not answer, or this firmware has no driver for it."""
-    what = "did not start (errno %s)" % error.errno if error else "has no driver in this firmware"
+    what = "has no driver in this firmware"
+    if error:
+        number = getattr(error, "errno", None)
+        what = "did not start (%s)" % (error if number is None else "errno %s" % number)
     return LinkDown("PXE-E63", "The %s %s." % (name, what))
 
 

@@ -15,7 +15,7 @@ def connect(interface, settings, name, has_link, on_wait=None, dhcp=False):
     timeout_ms = settings["timeout_s"] * 1000
     try:
         nic.start(interface, settings, dhcp)
-    except OSError as error:
+    except nic.DRIVER_ERRORS as error:
         raise nic.no_chip(name, error)
     if not nic.until(has_link, min(timeout_ms, _MEDIA_MS), on_wait):
         raise nic.no_media("The %s has no carrier." % name)

@@ -173,6 +173,15 @@ def test_chip_that_does_not_answer_is_e63():
         assert "did not start (errno 5)" in status["detail"], status
 
 
+def test_driver_that_fails_without_an_errno_is_e63_too():
+    """ESP-IDF's codes that MicroPython does not know are RuntimeErrors: 0x101 is "no memory"."""
+    for name, link in _boards("wifi", "ethernet"):
+        network.reset(refuses="Wifi Unknown Error 0x0101")
+        status = _fails(name, link)
+        same(status["code"], "PXE-E63", name)
+        assert "did not start (Wifi Unknown Error 0x0101)" in status["detail"], status
+
+
 def test_firmware_of_another_board_is_e63():
     for name, link in _boards("wifi", "ethernet"):
         network.reset()
