@@ -28,7 +28,7 @@ demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython
 	@$(VENV)/python -m pxebench.demo
 
 test: setup ## Run the tests, JOBS=4 files at a time (PYTEST_ARGS="-k tftp -x" to choose among them).
-	@$(PROVISION) browser
+	@$(PROVISION) browser esp32sock
 	@$(VENV)/pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 hil: ## Run the hardware suite on a board: PORT=auto SERVER=10.0.0.1 FILE=undionly.kpxe (CONFIG=file).

@@ -12,7 +12,7 @@ answer. Loaded for a job of the kind "ask" and for no other: a board that boots 
 
 from pxerom import tftp_packet
 from pxerom.failure import Ended, Failure, Refused, printable
-from pxerom.job import start, unicast
+from pxerom.job import local_address, start, unicast
 from pxerom.runtime import (
     address,
     sleep_ms,
@@ -70,6 +70,7 @@ class _Run:
         self.emit = emit
         self.trace = trace
         self.on_wait = on_wait
+        self.bind = local_address(job)
         self.server = address(job["server"], job.get("port") or 69)
         self.held = []  # (net, peer) of conversations that stand open
         self.first = None
@@ -84,7 +85,7 @@ class _Run:
     def ask(self, port):
         self._pause()
         spec = {"policy": "fixed", "first": port, "last": port, "step": 1, "per": "boot"}
-        net = Udp(spec, self.job.get("bind") or "0.0.0.0", self.trace)
+        net = Udp(spec, self.bind, self.trace)
         event = {"event": "answer", "source_port": port, "at_ms": self.at_ms(), "kind": "busy"}
         event["icmp"] = []
         peer = None

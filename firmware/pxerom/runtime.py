@@ -75,9 +75,16 @@ def address(host, port):
 
 
 def is_ipv4(text):
-    """True for a numeric IPv4 address."""
+    """True for a numeric IPv4 address without leading zeros: lwIP and Linux read those as octal,
+    010.9.0.1 as 8.9.0.1."""
     parts = text.split(".") if isinstance(text, str) else ()
-    return len(parts) == 4 and all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts)
+    return len(parts) == 4 and all(_is_byte(part) for part in parts)
+
+
+def _is_byte(digits):
+    if not 0 < len(digits) < 4 or not all("0" <= digit <= "9" for digit in digits):
+        return False
+    return int(digits) < 256 and (digits[0] != "0" or digits == "0")
 
 
 def is_uuid(text):

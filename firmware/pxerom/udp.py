@@ -169,10 +169,13 @@ class Udp:
         return sock
 
     def send(self, packet, to):
-        """Send one datagram to `to`, an opaque address. Raises Failure when the stack refuses."""
+        """Send one datagram to `to`, an opaque address; whether it went out. Raises Failure when
+        the stack refuses."""
+        sent = False
         for _ in range(_SENDS):
             try:
                 self._socket.sendto(packet, to)
+                sent = True
                 break
             except OSError as error:
                 if error.errno in NO_ROOM:
@@ -185,6 +188,7 @@ class Udp:
         # What has not gone out by now is lost, as packets are: the timer sends it again.
         if self.trace:
             self.trace.packet("out", packet, to, self.port)
+        return sent
 
     def receive(self, size, wait_ms):
         """A datagram of at most `size` bytes, its sender in `self.sender`; None when `wait_ms`
@@ -209,10 +213,9 @@ class Udp:
         """A datagram came from `sender`."""
         self.sender = sender
         if ESP32 and not data:
-            # An empty datagram ends the life of a socket there: every receive would return
-            # at once. What else was queued is lost, and comes again.
-            self._socket.close()
-            self._socket = self._bound(self.port)
+            # An empty datagram counts as a stream's end there, and every later receive would
+            # return at once; `bind` takes that back, and what is queued stays.
+            self._socket.bind(address(self.bind, self.port))
         if self.trace:
             self.trace.packet("in", data, sender, self.port)
 

@@ -164,7 +164,17 @@ def resolve(host, max_time_ms=None):
     try:
         return socket.inet_ntoa(socket.inet_pton(socket.AF_INET, host))
     except (OSError, ValueError):
-        pass  # a name
+        pass  # a name, or 127.1
+    if any(part[:1] == "0" and part != "0" for part in host.split(".")):
+        try:
+            octal = socket.inet_ntoa(socket.inet_aton(host))
+        except (OSError, ValueError):
+            pass  # a name that begins so
+        else:
+            raise Refused(
+                f"A leading zero makes a part of {show(host)} octal to some programs, which go to "
+                f"{octal}: write the address without it."
+            )
 
     found = []
     reason = ["the resolver did not answer in time"]
