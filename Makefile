@@ -16,13 +16,16 @@ export ROM
 export MENU
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hil lint packages bench soak firewall-demo boot-demo fidelity clean distclean
+.PHONY: help setup board demo test hil lint packages bench soak firewall-demo boot-demo fidelity clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv (pxebench, pytest) and .tools (MicroPython, TFTP servers, iPXE); quick when done.
 	@$(PROVISION) all
+
+board: ## Build the emulated board: MicroPython for a Cortex-M3, and QEMU to run it.
+	@$(PROVISION) board
 
 demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython (IMAGE=path for yours).
 	@$(VENV)/python -m pxebench.demo

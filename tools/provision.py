@@ -23,6 +23,7 @@ import shutil
 import sys
 import time
 
+from provisioning.board import provide_board
 from provisioning.browser import provide_browser
 from provisioning.folder import TOOLS, Failure
 from provisioning.ipxe import provide_ipxe
@@ -36,10 +37,11 @@ STEPS = {
     "servers": provide_servers,
     "ipxe": provide_ipxe,
     "browser": provide_browser,
+    "board": provide_board,
     "lint": provide_lint,
 }
 # Not for everybody: what only the tests, or only the checks, need.
-APART = ("browser", "lint")
+APART = ("browser", "board", "lint")
 
 
 def main():
@@ -48,7 +50,7 @@ def main():
         epilog="; ".join(f"{name}: {step.__doc__.rstrip('.')}" for name, step in STEPS.items()),
     )
     parser.add_argument(
-        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, lint"
+        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, board, lint"
     )
     wanted = parser.parse_args().step
     if "all" in wanted:
@@ -70,7 +72,7 @@ def main():
                         print(f"{step}: {made} ({time.monotonic() - started:.0f} s)", flush=True)
             finally:  # before the next one gets the lock
                 shutil.rmtree(TOOLS / "apt", ignore_errors=True)
-            if idle and wanted not in (["lint"], ["browser"]):
+            if idle and not set(wanted) <= set(APART):
                 print("setup: everything is in place")
     except Failure as failure:
         print(f"provision: {step}: {failure}", file=sys.stderr)

@@ -75,7 +75,13 @@
 #define MICROPY_HW_WIZNET_PIN_INTN              (21)
 
 // `network.WLAN` is a second way to the same Ethernet controller (cyw43.c); the names as of a Pico W.
+#if MICROPY_VERSION_MINOR < 26 // later ones name it themselves
+#define BOARD_W5500 { MP_ROM_QSTR(MP_QSTR_WIZNET5K), MP_ROM_PTR(&mod_network_nic_type_wiznet5k) },
+#else
+#define BOARD_W5500
+#endif
 #define MICROPY_PORT_NETWORK_INTERFACES \
+    BOARD_W5500 \
     { MP_ROM_QSTR(MP_QSTR_WLAN), MP_ROM_PTR(&mp_network_cyw43_type) }, \
     { MP_ROM_QSTR(MP_QSTR_STAT_IDLE), MP_ROM_INT(0) }, \
     { MP_ROM_QSTR(MP_QSTR_STAT_CONNECTING), MP_ROM_INT(1) }, \
@@ -84,6 +90,7 @@
     { MP_ROM_QSTR(MP_QSTR_STAT_CONNECT_FAIL), MP_ROM_INT(-1) }, \
     { MP_ROM_QSTR(MP_QSTR_STAT_GOT_IP), MP_ROM_INT(3) },
 extern const struct _mp_obj_type_t mp_network_cyw43_type;
+extern const struct _mp_obj_type_t mod_network_nic_type_wiznet5k;
 
 #define MICROPY_BOARD_PENDSV_ENTRIES            PENDSV_DISPATCH_WLAN,
 
