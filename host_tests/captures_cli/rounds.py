@@ -4,8 +4,8 @@
 `learning.Sample`, as if it had been read from a file.
 """
 
-from pxebench import learning
 from pxebench.captures import conversations, packets
+from pxebench.learn import learner
 
 from host_tests.core.fakenet import (
     HOST,
@@ -187,7 +187,7 @@ def play(rom, case, name="pxe.0"):
     file.packets, file.epoch_ns, file.until = made, 0, made[-1].time + _END_S
     client = conversations.group(file).client()
     boots = [boot.conversations for boot in client.boots]
-    return learning.Sample(case, client, boots, client.boots, file.until)
+    return learner.Sample(case, client, boots, client.boots, file.until)
 
 
 def _packet(at, payload, rom, src, sport, dst, dport):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pxebench.captures import conversations, packets
-from pxebench.comparing import Tolerance, compare
+from pxebench.compare.differences import Tolerance, compare
 from pxebench.job import Refused, flat, load_rom
 
 from host_tests.captures_cli.frames import (

@@ -13,8 +13,8 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pxebench import learning
 from pxebench.job import Refused, bare, flat
+from pxebench.learn import learner
 
 from host_tests.captures_cli.frames import (
     ack,
@@ -38,8 +38,8 @@ CONTENT = bytes(range(256)) * 40
 
 
 def _learn(*names, stage=1):
-    samples = [learning.sample(CAPTURES / f"{name}.pcap.gz", None, stage) for name in names]
-    return learning.learn(samples, "mine")
+    samples = [learner.sample(CAPTURES / f"{name}.pcap.gz", None, stage) for name in names]
+    return learner.learn(samples, "mine")
 
 
 def _all(client, *without):
@@ -138,8 +138,8 @@ def learn(tmp_path):
         for number, steps in enumerate(captures):
             path = tmp_path / f"{number}.pcap"
             path.write_bytes(pcap(steps, 101))
-            samples.append(learning.sample(path, **more))
-        return learning.learn(samples, "mine")
+            samples.append(learner.sample(path, **more))
+        return learner.learn(samples, "mine")
 
     return go
 
@@ -285,7 +285,7 @@ def _again(folder, server, file, captures, *words, code=0):
 ])  # fmt: skip
 def test_rom_learned_from_a_real_capture_boots_like_it(tmp_path, name, stage, file, known):
     capture = CAPTURES / f"{name}.pcap.gz"
-    taken = learning.sample(capture, None, stage)
+    taken = learner.sample(capture, None, stage)
     talks = [talk for boot in taken.boots[:1] for talk in boot if talk.file == file]
     sizes = [p.size - 4 for p in talks[-1].packets if not p.out and p.payload[:2] == b"\0\3"]
     whole = talks[-1].blocks * talks[-1].blksize - (talks[-1].blksize - (sizes or [0])[-1])
@@ -416,7 +416,7 @@ def test_whatever_a_capture_holds_a_learned_rom_loads(tmp_path_factory, seed, hi
     path = tmp_path_factory.getbasetemp() / "learn.pcap"
     path.write_bytes(pcap(sorted(steps), 101))
     try:
-        learned = learning.learn([learning.sample(path)], "mine")
+        learned = learner.learn([learner.sample(path)], "mine")
     except Refused:
         return
     flat(learned.rom)

@@ -8,8 +8,8 @@ bytes, UNREACHABLE for an ICMP error, or a function that is called then and retu
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
-from pxerom.compat import address, split, ticks_add
-from pxerom.rom import Boot
+from pxerom.fetch import Fetch
+from pxerom.runtime import address, split, ticks_add
 from pxerom.udp import SourcePorts
 
 HOST = "10.254.52.26"
@@ -229,7 +229,7 @@ class Run:
         self.waits = 0  # calls of on_wait,
         self.longest_ms = 0  # the longest time without one,
         self.waited = 0  # and the clock at the last
-        boot = Boot(rom, self.net, self.events.append if told else len, self._waited)
+        boot = Fetch(rom, self.net, self.events.append if told else len, self._waited)
         self.result = boot.fetch(HOST, 69, file, self.sink, **limits)
         self._waited()
 

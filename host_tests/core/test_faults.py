@@ -1,8 +1,8 @@
 """Misbehaving on purpose: what a fault puts on the wire, and that nothing else changes."""
 
+from pxerom.failure import Refused
 from pxerom.faults import Faults
-from pxerom.rom import Boot
-from pxerom.status import Refused
+from pxerom.fetch import Fetch
 
 from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import (
@@ -70,7 +70,7 @@ class Faulty:
             return self.strangers[-1]
 
         faults._other = other
-        boot = Boot(flat, faults, self.events.append)
+        boot = Fetch(flat, faults, self.events.append)
         self.result = boot.fetch(HOST, 69, "x", self.sink, **limits)
         self.report = faults.report
 
