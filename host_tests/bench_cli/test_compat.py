@@ -15,6 +15,7 @@ from pxebench import job
 from pxebench.compat import matrix
 
 from host_tests.bench_cli.conftest import ADDRESS
+from host_tests.core import packets
 from host_tests.lab import scripted, servers
 
 _ROMS = ("edk2", "intel-undi", "ipxe", "os-client", "standard", "u-boot")
@@ -91,7 +92,7 @@ def test_silent_server_costs_each_rom_its_time_and_no_more(bench):
 def test_hostile_text_stays_text_on_the_page_and_on_the_terminal(bench):
     text = "<script>alert(1)</script>\x1b[2J[red]"
     name = "<b>&x"
-    with scripted.serve({name: b"x"}, {"rrq 1": [scripted.error(8, text)]}) as server:
+    with scripted.serve({name: b"x"}, {"rrq 1": [packets.error(8, text)]}) as server:
         words = ("--file", name, "--html", "page.html", "--json", "r.json")
         run = _compat(bench, server, *words, roms=("edk2",))
     assert run.returncode == 1, run.stderr
@@ -120,7 +121,7 @@ def test_missing_file_is_the_servers_word_for_every_rom(bench, served):
 
 
 def test_failure_that_rests_on_an_assumption_says_so(bench):
-    oack = scripted.oack(tsize=1, blksize=512)
+    oack = packets.oack(tsize=1, blksize=512)
     with scripted.serve({"f": b"x"}, {"oack 1": [oack]}) as server:
         run = _compat(bench, server, "--file", "f", "--json", "-", roms=("intel-undi",))
     row = _rows(run)["intel-undi", "hard"]

@@ -7,16 +7,8 @@
 from pxebench.captures import conversations, packets
 from pxebench.learn import learner
 
-from host_tests.core.fakenet import (
-    HOST,
-    UNREACHABLE,
-    FakeNet,
-    Run,
-    data,
-    error,
-    oack,
-    silence,
-)  # fmt: skip
+from host_tests.core.fakenet import HOST, UNREACHABLE, FakeNet, Run, silence
+from host_tests.core.packets import data, error, oack
 
 _CLIENT = "10.254.52.9"
 _SIZE = 7300  # five blocks at least, with every blksize that a ROM asks for

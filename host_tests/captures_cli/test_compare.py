@@ -17,18 +17,16 @@ from pxebench.compare.differences import Tolerance, compare
 from pxebench.job import Refused, flat, load_rom
 
 from host_tests.captures_cli.frames import (
-    ack,
     back,
     data,
     dhcp,
     error,
     ethernet,
-    oack,
     out,
     pcap,
-    rrq,
     unreachable,
-)  # fmt: skip
+)
+from host_tests.core.packets import ack, oack, rrq
 
 CAPTURES = pathlib.Path(__file__).parents[1] / "captures"
 BLK = ("blksize", "1456")

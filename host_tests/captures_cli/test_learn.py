@@ -16,18 +16,9 @@ from hypothesis import strategies as st
 from pxebench.job import Refused, bare, flat
 from pxebench.learn import learner
 
-from host_tests.captures_cli.frames import (
-    ack,
-    back,
-    data,
-    error,
-    ethernet,
-    oack,
-    out,
-    pcap,
-    rrq,
-    udp,
-)
+from host_tests.captures_cli.frames import back, data, error, ethernet, out, pcap, udp
+from host_tests.core import packets
+from host_tests.core.packets import ack, oack, rrq
 from host_tests.lab import programs, scripted
 from host_tests.lab.scripted import NORMAL
 
@@ -315,7 +306,7 @@ def _served(script):
 @pytest.mark.parametrize("client", sorted(_CLIENTS))
 @pytest.mark.parametrize("script", [
     {}, {"data 3": [NORMAL, NORMAL]}, {"data 4": []},
-    {"data 3": [scripted.stranger(scripted.data(9, b"x")), NORMAL]},
+    {"data 3": [scripted.stranger(packets.data(9, b"x")), NORMAL]},
 ], ids=["plain", "duplicate", "lost", "stranger"])  # fmt: skip
 def test_rom_learned_from_a_client_that_runs_now_is_equal_to_it(tmp_path, client, script):
     capture = tmp_path / "theirs.pcap"

@@ -14,8 +14,9 @@ from pxebench.job import Refused, bare, flat
 from pxebench.learn import learner
 from pxerom import rom_check_dhcp
 
-from host_tests.captures_cli.frames import ack, back, data, dhcp, ethernet, out, pcap, rrq
+from host_tests.captures_cli.frames import back, data, dhcp, ethernet, out, pcap
 from host_tests.core.fakelan import FakeLan, Run
+from host_tests.core.packets import ack, rrq
 
 CAPTURES = pathlib.Path(__file__).parents[1] / "captures"
 # The guests ran on emulation, and were late: OVMF by more than a second.

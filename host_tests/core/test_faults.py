@@ -5,18 +5,8 @@ from pxerom.faults import Faults
 from pxerom.fetch import Fetch
 
 from host_tests.core.check import raises, rom, same
-from host_tests.core.fakenet import (
-    HOST,
-    Check,
-    FakeNet,
-    FileServer,
-    Long,
-    Run,
-    Tape,
-    ack,
-    error,
-    pattern,
-)
+from host_tests.core.fakenet import HOST, Check, FakeNet, FileServer, Long, Run, Tape, pattern
+from host_tests.core.packets import ack, error
 
 _SIZE = 12 * 512 + 100  # 13 blocks of 512
 _ABORTED = error(0, "TFTP Aborted")

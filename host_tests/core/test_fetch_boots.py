@@ -13,14 +13,10 @@ from host_tests.core.fakenet import (
     Long,
     Run,
     Tape,
-    ack,
-    data,
-    error,
-    oack,
     pattern,
-    rrq,
     silence,
 )
+from host_tests.core.packets import ack, data, error, oack, rrq
 
 _ABORTED = error(0, "TFTP Aborted")
 

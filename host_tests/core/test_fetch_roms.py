@@ -13,19 +13,8 @@ from pxerom.tftp import DROP, Transfer
 from pxerom.udp import SourcePorts
 
 from host_tests.core.check import rom, same
-from host_tests.core.fakenet import (
-    HOST,
-    Check,
-    FileServer,
-    Long,
-    Run,
-    ack,
-    data,
-    error,
-    oack,
-    pattern,
-    silence,
-)
+from host_tests.core.fakenet import HOST, Check, FileServer, Long, Run, pattern, silence
+from host_tests.core.packets import ack, data, error, oack
 
 _PEER = address(HOST, 45140)
 _FILE = "undionly.kpxe"

@@ -5,7 +5,7 @@ import socket
 from pxerom import agent, runtime
 
 from host_tests.core.check import same
-from host_tests.core.fakenet import data, error, oack, rrq
+from host_tests.core.packets import data, error, oack, rrq
 
 _HOST = "127.0.0.1"
 _ABORT = error(0, "TFTP Aborted")

@@ -8,17 +8,8 @@ from pxerom.retry import Retry
 from pxerom.runtime import ticks_add
 
 from host_tests.core.check import rom, same
-from host_tests.core.fakenet import (
-    UNREACHABLE,
-    FakeNet,
-    Run,
-    ack,
-    data,
-    error,
-    oack,
-    rrq,
-    silence,
-)
+from host_tests.core.fakenet import UNREACHABLE, FakeNet, Run, silence
+from host_tests.core.packets import ack, data, error, oack, rrq
 
 _NAME = b"\0\1undionly.kpxe\0octet\0"
 _TSIZE = _NAME + b"tsize\0" + b"0\0"

@@ -5,17 +5,8 @@ from pxerom.screen import Screen
 from pxerom.trace import Trace
 
 from host_tests.core.check import raises, rom, same
-from host_tests.core.fakenet import (
-    HOST,
-    FileServer,
-    Run,
-    ack,
-    data,
-    error,
-    pattern,
-    rrq,
-    silence,
-)
+from host_tests.core.fakenet import HOST, FileServer, Run, pattern, silence
+from host_tests.core.packets import ack, data, error, rrq
 
 
 def _screen(name, server, **limits):

@@ -4,7 +4,8 @@ from pxerom import runtime, sink
 from pxerom.failure import Refused
 
 from host_tests.core.check import Folder, Patch, raises, rom, same
-from host_tests.core.fakenet import FakeNet, FileServer, Run, Tape, ack, error, pattern, silence
+from host_tests.core.fakenet import FakeNet, FileServer, Run, Tape, pattern, silence
+from host_tests.core.packets import ack, error
 
 
 class _Broken:

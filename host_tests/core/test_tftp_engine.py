@@ -5,7 +5,8 @@ from pxerom.failure import Failure
 from pxerom.runtime import address
 
 from host_tests.core.check import raises, rom, same
-from host_tests.core.fakenet import HOST, ack, data, error, oack
+from host_tests.core.fakenet import HOST
+from host_tests.core.packets import ack, data, error, oack
 
 _PEER = address(HOST, 45140)
 _OTHER = address(HOST, 45141)

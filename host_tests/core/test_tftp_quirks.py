@@ -19,14 +19,10 @@ from host_tests.core.fakenet import (
     FileServer,
     Long,
     Run,
-    ack,
-    data,
-    error,
-    oack,
     pattern,
-    rrq,
     silence,
 )
+from host_tests.core.packets import ack, data, error, oack, rrq
 
 _PEER = address(HOST, 45140)
 _OTHER = address(HOST, 45141)
