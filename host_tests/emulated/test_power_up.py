@@ -163,7 +163,7 @@ def test_dhcp_of_the_roms_own_is_the_first_on_the_wire(lan, tftpd, tmp_path, ima
     with (
         dhcp_servers.dnsmasq(lan.server, rig.SERVER, words),
         lan.board(tmp_path, rig.config(**_DHCP)) as board,
-        capture.capture(lan.server, "eth0") as wire,
+        capture.capture(lan.place, "eth0") as wire,
     ):
         board.power_on()
         _boots(board, image_hash)
