@@ -175,6 +175,8 @@ def summary(result, out=None):
         from pxebench.boot import boot_view
 
         lines += [_row(name, text) for name, text in boot_view.rows(result)]
+    else:
+        lines += [_row("warning", show(warning)) for warning in result.get("warnings", ())]
     if result.get("faults"):
         from pxebench import faults
 
