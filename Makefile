@@ -16,7 +16,7 @@ export ROM
 export MENU
 
 .DEFAULT_GOAL := help
-.PHONY: help setup board demo test hil lint packages requirements bench soak firewall-demo boot-demo fidelity clean distclean
+.PHONY: help setup board demo test hil lint packages requirements bench soak firewall-demo boot-demo board-demo fidelity clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython
 	@$(VENV)/python -m pxebench.demo
 
 test: setup ## Run the tests, JOBS=4 files at a time (PYTEST_ARGS="-k tftp -x" to choose among them).
-	@$(PROVISION) browser
+	@$(PROVISION) browser board
 	@$(VENV)/pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 hil: ## Run the hardware suite on a board: PORT=auto SERVER=10.0.0.1 FILE=undionly.kpxe (CONFIG=file).
@@ -68,6 +68,9 @@ firewall-demo: setup ## Show the firewall that stops a ROM and lets the OS's cli
 
 boot-demo: setup ## Boot from nothing, DHCP first, on both interpreters (ROM=edk2, IMAGE=path, MENU=1).
 	@$(VENV)/python -m host_tests.lab.boot_demo
+
+board-demo: setup board ## Switch an emulated board on: it boots from nothing, by DHCP (ROM=, IMAGE=path).
+	@$(VENV)/python -m host_tests.lab.board_demo
 
 clean: ## Remove what tests and checks leave behind.
 	@rm -rf .pytest_cache .ruff_cache .hypothesis build dist

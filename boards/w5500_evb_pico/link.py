@@ -26,8 +26,8 @@ def _interface(driver):
 
 
 def _switch_on_in_silence(interface):
-    # `active(True)` starts lwIP's own DHCP client, which sends its DISCOVER before anybody can stop
-    # it. It needs one of lwIP's few UDP PCBs: while they are all taken, it does not start
+    # `active(True)` starts lwIP's own DHCP client, which sends its DISCOVER before anybody can
+    # stop it. It needs one of lwIP's few UDP PCBs: while they are all taken, it does not start
     # (extmod/network_wiznet5k.c, lwIP's dhcp_start).
     import socket
 

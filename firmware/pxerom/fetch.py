@@ -327,8 +327,8 @@ class Fetch:
         self._sink.write(view)
 
     def _within_queue(self, request):
-        # Of a window larger than the socket's queue the rest is lost, each time (RFC 7440 §4 leaves
-        # the choice to us).
+        # Of a window larger than the socket's queue the rest is lost, each time (RFC 7440 §4
+        # leaves the choice to us).
         options = []
         for name, value in request["options"]:
             if name.lower() == "windowsize" and int(value) > QUEUE:  # pyright: ignore

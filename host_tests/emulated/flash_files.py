@@ -1,10 +1,10 @@
 """The files in a flash image, by littlefs itself. A program for MicroPython's unix port:
 
     micropython flash_files.py make IMAGE BLOCKS FOLDER     a new file system with FOLDER's files
-    micropython flash_files.py list IMAGE BLOCKS...         what is in it, and in each one behind it
+    micropython flash_files.py list IMAGE BLOCKS            what is in it, and in those behind it
 
-`list` takes images one after another (BLOCKS each, in one file) and prints a line of JSON for each:
-{path: sha256}, or null when littlefs cannot mount it.
+`list` takes images one after another (BLOCKS each, in one file) and prints a line of JSON for
+each: {path: sha256}, or null when littlefs cannot mount it.
 """
 
 import hashlib

@@ -49,9 +49,9 @@ def config(**changes):
 
 
 @functools.cache
-def deployed_files(kind="w5500_evb_pico"):
+def deployed_files(kind="w5500_evb_pico", roms=ROMS):
     """What `pxebench board deploy` puts on a board of a kind: {path: bytes}."""
-    return dict(deploy.plan(_MPY, kinds.kind(kind), ROMS).files)
+    return dict(deploy.plan(_MPY, kinds.kind(kind), roms).files)
 
 
 def flash_image(files, blocks):
@@ -154,7 +154,9 @@ class Lan:
         self.place = self.lan.machine("board")
         self._ports = (5001, 5002)
         self._wire = subprocess.Popen(
-            self.place.argv(sys.executable, "-m", "host_tests.emulated.wire", "eth0", *self._ports),
+            self.place.argv(
+                sys.executable, "-m", "host_tests.emulated.wire", "eth0", *self._ports
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -193,7 +195,10 @@ class Lan:
 
 @contextlib.contextmanager
 def _serving(machine, files, port):
-    with servers.folder(files) as folder, servers.in_tftpd(folder, SERVER, port, machine) as server:
+    with (
+        servers.folder(files) as folder,
+        servers.in_tftpd(folder, SERVER, port, machine) as server,
+    ):
         yield server
 
 

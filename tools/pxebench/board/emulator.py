@@ -16,7 +16,6 @@ import mmap
 import os
 import re
 import secrets
-import shutil
 import socket
 import struct
 import subprocess
@@ -179,6 +178,10 @@ class Emulator:
     def running(self):
         return self._process is not None and self._process.poll() is None
 
+    def wait(self):
+        """Wait for QEMU to end by itself, which it does only when it is ended."""
+        self._process.wait()
+
     def power_off(self):
         """Cut the power: nothing is written any more, nothing is said."""
         if self._process is not None:
@@ -247,9 +250,3 @@ def _apply(flash, offset, data, half=False):
         flash[offset : offset + size] = (old & int.from_bytes(data[:size], "big")).to_bytes(
             size, "big"
         )
-
-
-def copy(emulator, folder):
-    """Copy the flash of a board that is off to another folder."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    shutil.copy(emulator.folder / "flash.img", folder)
