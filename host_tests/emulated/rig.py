@@ -12,7 +12,6 @@ files that `pxebench board deploy` puts on one.
 import contextlib
 import functools
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from pathlib import Path
 import serial
 from pxebench.board import deploy, emulator, kinds
 
-from host_tests.lab import dhcp_servers, namespaces, processes, servers
+from host_tests.lab import dhcp_servers, namespaces, servers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVER = "10.88.0.1"

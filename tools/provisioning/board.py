@@ -1,4 +1,4 @@
-"""The step `board`: an emulated board, built from Debian's source packages of MicroPython and lwIP.
+"""The step `board`: an emulated board, built from Debian's sources of MicroPython and lwIP.
 
 QEMU stays in .tools/board/qemu, and a firmware for each version of MicroPython beside it; compiler
 and sources are gone when they are built.  The port is `boards/emulated`.
@@ -33,8 +33,8 @@ from provisioning.folder import (
     write_wrapper,
 )
 
-# Suites whose source package of MicroPython is built. The first one stands still and must build; sid
-# moves on. lwIP is always the first one's.
+# Suites whose source package of MicroPython is built. The first one stands still and must build;
+# sid moves on. lwIP is always the first one's.
 SUITES = {"debian": ("trixie", "sid")}
 PORT = HERE / "boards" / "emulated"
 

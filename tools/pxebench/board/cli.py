@@ -282,19 +282,21 @@ def emulate(flash, tap, heap, slow_flash, version):
     from pxebench.board.emulator import Emulator
 
     nic = f"tap,ifname={tap},script=no,downscript=no" if tap else "user"
-    with tempfile.TemporaryDirectory(prefix="pxebench-") as folder:
-        with Emulator(flash or folder, nic, version) as emulated:
-            if heap:
-                emulated.set(heap_bytes=heap)
-            emulated.set(erase_us=45000 if slow_flash else 0, program_us=500 if slow_flash else 0)
-            emulated.power_on()
-            click.echo(emulated.port)
-            _say(f"It is on. Try: pxebench board deploy --board w5500_evb_pico -p {emulated.port}")
-            try:
-                emulated.wait()
-            except KeyboardInterrupt:
-                _say("It is off.")
-                return EXIT_OK
+    with (
+        tempfile.TemporaryDirectory(prefix="pxebench-") as folder,
+        Emulator(flash or folder, nic, version) as emulated,
+    ):
+        if heap:
+            emulated.set(heap_bytes=heap)
+        emulated.set(erase_us=45000 if slow_flash else 0, program_us=500 if slow_flash else 0)
+        emulated.power_on()
+        click.echo(emulated.port)
+        _say(f"It is on. Try: pxebench board deploy --board w5500_evb_pico -p {emulated.port}")
+        try:
+            emulated.wait()
+        except KeyboardInterrupt:
+            _say("It is off.")
+            return EXIT_OK
     _say("QEMU has ended by itself.")
     return EXIT_BENCH
 

@@ -6,7 +6,7 @@
         board.power_off()       # its flash stays in `folder`
 
 1. The flash is a file, and its last page the settings (boards/emulated/board.h): what the board is
-   to be, and what became of its flash. QEMU maps the same file, so both sides see every word at once.
+   to be, and what became of its flash. QEMU maps the same file: both sides see every word at once.
 2. A QEMU that was started is ended, whatever happens to the caller's code.
 """
 
@@ -75,7 +75,7 @@ class Emulator:
         self._icount = icount
         self._process = None
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._file = open(self._flash, "a+b")
+        self._file = open(self._flash, "a+b")  # noqa: SIM115 - closed by close()
         new = self._file.tell() != FLASH_BYTES
         self._file.truncate(FLASH_BYTES)
         self._map = mmap.mmap(self._file.fileno(), FLASH_BYTES)
@@ -110,7 +110,7 @@ class Emulator:
             struct.pack_into("<I", self._map, _SETTINGS_AT + 4 * _WORDS.index(name), value)
 
     def set(self, **settings):
-        """Change settings. heap_bytes and blocks count from the next reset on, the others at once."""
+        """Change settings: heap_bytes and blocks from the next reset on, the others at once."""
         for name, value in settings.items():
             self._write(name, value)
 
@@ -228,8 +228,8 @@ class Emulator:
 def power_cuts(before, journal, blocks):
     """The flash after a power cut in the middle of each write of a journal, in turn.
 
-    before: the flash when the journal began. Of the write that is cut, half is done: the first half
-    of a block is erased, or of a page's bits cleared.
+    before: the flash when the journal began. Of the write that is cut, half is done: the first
+    half of a block is erased, or of a page's bits cleared.
     """
     flash = bytearray(before)
     for offset, data in journal:
