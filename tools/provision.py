@@ -23,6 +23,7 @@ import shutil
 import sys
 import time
 
+from provisioning.board import provide_board
 from provisioning.browser import provide_browser
 from provisioning.esp32sock import provide_esp32sock
 from provisioning.folder import TOOLS, Failure
@@ -38,10 +39,11 @@ STEPS = {
     "ipxe": provide_ipxe,
     "browser": provide_browser,
     "esp32sock": provide_esp32sock,
+    "board": provide_board,
     "lint": provide_lint,
 }
 # Not for everybody: what only the tests, or only the checks, need.
-APART = ("browser", "esp32sock", "lint")
+APART = ("browser", "esp32sock", "board", "lint")
 
 
 def main():
@@ -50,7 +52,7 @@ def main():
         epilog="; ".join(f"{name}: {step.__doc__.rstrip('.')}" for name, step in STEPS.items()),
     )
     parser.add_argument(
-        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, esp32sock, lint"
+        "step", nargs="+", choices=[*STEPS, "all"], help=f"all: all but {', '.join(APART)}"
     )
     wanted = parser.parse_args().step
     if "all" in wanted:

@@ -14,7 +14,7 @@ from pxerom import tftp
 from pxerom.failure import Ended, Failure, Refused, of_error, printable
 from pxerom.image import Image
 from pxerom.retry import Retry
-from pxerom.runtime import UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
+from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
 
 _TICK_MS = const(100)
 _SLICE_MS = const(1000)  # the longest that one receive may last: a watchdog is fed in between
@@ -31,6 +31,7 @@ class Fetch:
         self.on_wait = on_wait
         self._uefi = rom["screen"]["codes"] == "uefi"
         self.records = []  # the result's `transfers`
+        self.warnings = []  # sentences: what a ROM does and this board cannot
         self._sink = None
         self._image = None
         self._server = None
@@ -90,6 +91,7 @@ class Fetch:
             "rom": self.rom["id"],
             "transfers": self.records,
             "image": image,
+            "warnings": self.warnings,
         }
 
     # --- the requests of one file ------------------------------------------------------------
@@ -104,6 +106,8 @@ class Fetch:
 
             filename = tftp_quirks.named(filename, spec["slash"])
         for request in spec["requests"]:
+            if QUEUE:
+                request = self._within_queue(request)
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:
@@ -285,6 +289,20 @@ class Fetch:
     def _stored(self, view):
         self._image.feed(view)
         self._sink.write(view)
+
+    def _within_queue(self, request):
+        # Of a window larger than the socket's queue the rest is lost, each time (RFC 7440 §4
+        # leaves the choice to us).
+        options = []
+        for name, value in request["options"]:
+            if name.lower() == "windowsize" and int(value) > QUEUE:  # pyright: ignore
+                self.warnings.append(
+                    "This board keeps %d datagrams at a time: windowsize %s was asked for as %d."
+                    % (QUEUE, value, QUEUE)
+                )
+                value = str(QUEUE)
+            options.append([name, value])
+        return dict(request, options=options)
 
     # --- the timer ---------------------------------------------------------------------------
 

@@ -57,6 +57,14 @@ STEP_MS = 100 if ESP32 else 1
 # unreachable, unless the socket stays open. lwIP on rp2 has three or four UDP sockets in all.
 KEPT_SOCKETS = 64 if LINUX else 2
 
+# The datagrams that a socket keeps until they are read; None: more than any window. lwIP on rp2
+# (extmod/modlwip.c: one before MicroPython 1.26), and on an ESP32.
+QUEUE = None
+if ESP32:
+    QUEUE = 6
+elif MICROPYTHON and not LINUX:
+    QUEUE = 4 if sys.implementation.version[:2] >= (1, 26) else 1
+
 _SOL_IP = const(0)
 _IP_RECVERR = const(11)
 _MSG_ERRQUEUE_DONTWAIT = const(0x2040)

@@ -7,7 +7,7 @@ from pxerom.failure import Failure, Refused
 from pxerom.fetch_end import peek
 from pxerom.udp import SourcePorts, Udp, tally
 
-from host_tests.core.check import Patch, raises, rom, same
+from host_tests.core.check import Patch, needs_loopback, raises, rom, same
 
 _HOST = "127.0.0.1"
 
@@ -110,6 +110,7 @@ def _free_port():
 
 def _address_of(peer, net):
     """Where `peer` hears: told by a datagram of its own, for MicroPython knows no getsockname."""
+    needs_loopback(peer)
     peer.sendto(b"here", runtime.address(_HOST, net.port))
     same(net.receive(100, 2000), b"here")
     return net.sender

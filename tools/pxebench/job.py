@@ -40,7 +40,7 @@ A **result** (`--json`):
         "requests": [{"source_port", "at_ms", "options"}], "oack", "outcome", "error", "blocks",
         "bytes", "retransmits", "duplicates", "foreign", "unreachable", "blksize", "windowsize",
         "elapsed_ms", "icmp": [{"errno", "type", "code", "from", "count"}]}],
-     "image": {"kind", "bytes", "sha256"} or null,
+     "image": {"kind", "bytes", "sha256"} or null, "warnings": [text],
      "ended": {"by": "bench|user|fault", "after_ms", "next"} or null,
      "faults": {"asked", "seed", "acks", "lost", "late", "doubled", "withheld", "strange",
         "answers", "errors_5"} or null}

@@ -185,6 +185,8 @@ def closing(result, out=None):
         from pxebench.boot import boot_view
 
         rows += boot_view.rows(result)
+    else:
+        rows += [("warning", show(warning)) for warning in result.get("warnings", ())]
     if result.get("faults"):
         from pxebench import faults
 
