@@ -24,6 +24,11 @@ Acquire::IndexTargets::deb::Packages {
   ShortDescription "Packages"; Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Packages";
   flatDescription "$(RELEASE) Packages"; Optional "false";
 };
+Acquire::IndexTargets::deb-src::Sources {
+  MetaKey "$(COMPONENT)/source/Sources"; flatMetaKey "Sources";
+  ShortDescription "Sources"; Description "$(RELEASE)/$(COMPONENT) Sources";
+  flatDescription "$(RELEASE) Sources"; Optional "false";
+};
 Acquire::Retries "3";
 APT::Architecture "@ARCH@";
 APT::Architectures { "@ARCH@"; };
@@ -115,10 +120,11 @@ class Apt:
     """apt with lists, cache and state of its own in `folder`, asking `sources`.
 
     installed: the text of a dpkg status file; what it lists is not fetched again. arch: of the
-    packages, else the machine's own.
+    packages, else the machine's own. kinds: "deb" for packages, "deb-src" for source packages;
+    each has a list of its own to fetch, of several megabytes.
     """
 
-    def __init__(self, folder, sources, installed, arch=None):
+    def __init__(self, folder, sources, installed, arch=None, kinds=("deb",)):
         self.folder = folder
         arch = arch or architecture()
         shutil.rmtree(folder, ignore_errors=True)
@@ -131,7 +137,11 @@ class Apt:
         stem = f"/usr/share/keyrings/{os_release().get('ID')}-archive-keyring"
         keyrings = [stem + end for end in (".gpg", ".pgp") if os.path.exists(stem + end)]
         signed = f"[signed-by={keyrings[0]}] " if keyrings else ""
-        lines = [f"deb {signed}{uri} {suite} {' '.join(c)}\n" for uri, suite, c in sources]
+        lines = [
+            f"{kind} {signed}{uri} {suite} {' '.join(components)}\n"
+            for kind in kinds
+            for uri, suite, components in sources
+        ]
         (folder / "sources.list").write_text("".join(lines))
         suites = " ".join(sorted({suite for _, suite, _ in sources}))
         failure = f"apt could not get the package lists of {suites}"
@@ -139,12 +149,12 @@ class Apt:
             self.get("-o", "APT::Update::Error-Mode=any", "update", failure=failure)
         except Failure:
             # One source that cannot be had matters only if a package is then missing.
-            if not any((folder / "lists").glob("*Packages*")):
+            if not [*(folder / "lists").glob("*Packages*"), *(folder / "lists").glob("*Sources*")]:
                 raise
 
-    def get(self, *arguments, failure):
+    def get(self, *arguments, failure, cwd=None):
         argv = ["apt-get", "-c", self.conf, "-y", "-q", *arguments]
-        return run(argv, failure, DEBIAN_FRONTEND="noninteractive")
+        return run(argv, failure, cwd, DEBIAN_FRONTEND="noninteractive")
 
     def fetch(self, packages):
         """Return the .deb files of `packages` and of what they need and is not installed."""
@@ -160,6 +170,25 @@ class Apt:
             failure=f"apt could not fetch {names}",
         )
         return sorted(archives.glob("*.deb"))
+
+    def fetch_sources(self, packages):
+        """Return the .dsc file of each of the source packages `packages`, in their order. The
+        tarballs that it names lie beside it. Needs `kinds` with "deb-src"."""
+        found = []
+        for name in packages:
+            place = self.folder / "source" / name
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+            self.get(
+                "source",
+                "--download-only",
+                "--only-source",
+                name,
+                failure=f"apt could not fetch the source package {name}",
+                cwd=place,
+            )
+            found.append(next(place.glob("*.dsc")))
+        return found
 
 
 _own_apt = []
@@ -177,6 +206,32 @@ def unpack(debs, root):
     root.mkdir(parents=True, exist_ok=True)
     for deb in debs:
         run(["dpkg-deb", "-x", deb, root], f"{deb.name} could not be unpacked")
+
+
+def source_version(dsc):
+    """Return the upstream version of a source package, without Debian's revision and epoch."""
+    version = re.search(r"^Version: (?:\d+:)?(\S+?)(?:[+~-]\S*)?$", dsc.read_text(), re.M)
+    if not version:
+        raise Failure(f"{dsc.name} names no version")
+    return version[1]
+
+
+def unpack_source(dsc, root):
+    """Unpack the files of a source package's authors into `root`: not Debian's own files and
+    patches. apt has checked the tarballs when it fetched them."""
+    root.mkdir(parents=True)
+    stem = re.compile(r"_.*\.orig(-[\w-]+)?\.tar\.\w+$")
+    tarballs = [(m[1], f) for f in dsc.parent.iterdir() for m in [stem.search(f.name)] if m]
+    if not tarballs:
+        raise Failure(f"the source package {dsc.name} has no .orig tarball")
+    for component, tarball in sorted(tarballs, key=lambda found: found[0] or ""):
+        # A component's files belong into a folder of its name (dpkg-source(1), format 3.0).
+        place = root / component[1:] if component else root
+        place.mkdir(exist_ok=True)
+        run(
+            ["tar", "-x", "--no-same-owner", "--strip-components=1", "-f", tarball, "-C", place],
+            f"{tarball.name} could not be unpacked",
+        )
 
 
 def library_path(root):

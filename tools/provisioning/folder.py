@@ -23,8 +23,9 @@ class Failure(Exception):
     """What went wrong and what to do about it, in one sentence for the user."""
 
 
-def run(argv, failure, **more):
-    """Run argv quietly and return its stdout; if it fails, its errors follow `failure`."""
+def run(argv, failure, cwd=None, **more):
+    """Run argv quietly and return its stdout; if it fails, its errors follow `failure`. cwd: the
+    folder to run it in, else this one; more: environment variables."""
     env = dict(os.environ, LC_ALL="C", **more)
     try:
         done = subprocess.run(
@@ -34,6 +35,7 @@ def run(argv, failure, **more):
             text=True,
             errors="replace",
             env=env,
+            cwd=cwd,
         )
     except OSError as error:
         raise Failure(f"{failure}: {argv[0]}: {error.strerror}") from error
