@@ -3,7 +3,7 @@
 //
 // BOOTROM: the RP2040's boot ROM, little-endian words. FLASH: the file that is the flash, firmware
 // included. SERIAL_FD: a stream socket, the bytes of the board's serial port. FRAMES_FD: a
-// datagram socket or a TAP, one Ethernet frame a read. Prints "ready" when the board runs.
+// datagram socket or a TAP, one Ethernet frame a read.
 //
 // The board's time is the PC's: idle time passes as it does here; where the processor cannot keep
 // up, time on the board is late, and is not made up for.
@@ -43,12 +43,7 @@ function run() {
   sleeping = null;
   const { chip } = machine;
   const { core, clock } = chip;
-  let allowed = boardStart + wallNanos();
-  if (clock.nanos < allowed - LATE) {
-    allowed = clock.nanos;
-    boardStart = clock.nanos;
-    wallStart = process.hrtime.bigint();
-  }
+  const allowed = boardStart + wallNanos();
   const cycle = 1e9 / chip.clkSys;
   for (let left = SLICE; left > 0 && !machine.resetWanted; left--) {
     if (!core.waiting) {
@@ -66,15 +61,28 @@ function run() {
   }
   if (machine.resetWanted) {
     machine.reset();
-    boardStart = 0;
-    wallStart = process.hrtime.bigint();
-    allowed = 0;
+    keepTime(0);
   }
-  const ahead = machine.chip.clock.nanos - boardStart - wallNanos();
-  if (machine.chip.core.waiting || ahead > AHEAD) {
-    const next = machine.chip.core.waiting ? machine.chip.clock.nanosToNextAlarm : 0;
-    sleeping = setTimeout(run, Math.max(0, Math.floor((ahead + next) / 1e6)));
+  rest();
+}
+
+// The board's time is `nanos` now, and goes on from there with the PC's.
+function keepTime(nanos) {
+  boardStart = nanos;
+  wallStart = process.hrtime.bigint();
+}
+
+function rest() {
+  const { core, clock } = machine.chip;
+  const ahead = clock.nanos - boardStart - wallNanos();
+  if (core.waiting) {
+    sleeping = setTimeout(run, Math.max(0, Math.floor((ahead + clock.nanosToNextAlarm) / 1e6)));
+  } else if (ahead > AHEAD) {
+    sleeping = setTimeout(run, Math.floor(ahead / 1e6));
   } else {
+    if (ahead < -LATE) {
+      keepTime(clock.nanos);
+    }
     setImmediate(run);
   }
 }
@@ -117,6 +125,23 @@ serial.on('data', (bytes) => {
   wake();
 });
 serial.on('close', () => process.exit(0));
+// For whoever asks why a board says nothing.
+process.on('SIGUSR2', () => {
+  const { core, clock } = machine.chip;
+  const { asked, waiting } = machine.serial;
+  const state = {
+    pc: core.PC.toString(16),
+    lr: core.LR.toString(16),
+    exception: core.IPSR,
+    sleeps: core.waiting,
+    boardMs: clock.nanos / 1e6,
+    toAlarmMs: clock.nextAlarm ? clock.nanosToNextAlarm / 1e6 : null,
+    serialAsked: asked,
+    serialWaiting: waiting.reduce((sum, bytes) => sum + bytes.length, 0),
+    resets: machine.resets,
+    framesDropped: machine.nic.dropped,
+  };
+  process.stderr.write(`${JSON.stringify(state)}\n`);
+});
 readFrames();
-process.stdout.write('ready\n');
 run();
