@@ -28,6 +28,7 @@ from provisioning.folder import TOOLS, Failure
 from provisioning.ipxe import provide_ipxe
 from provisioning.micropython import provide_micropython
 from provisioning.python import provide_lint, provide_python
+from provisioning.rp2040 import provide_rp2040
 from provisioning.servers import provide_servers
 
 STEPS = {
@@ -37,9 +38,10 @@ STEPS = {
     "ipxe": provide_ipxe,
     "browser": provide_browser,
     "lint": provide_lint,
+    "rp2040": provide_rp2040,
 }
 # Not for everybody: what only the tests, or only the checks, need.
-APART = ("browser", "lint")
+APART = ("browser", "lint", "rp2040")
 
 
 def main():
@@ -48,7 +50,7 @@ def main():
         epilog="; ".join(f"{name}: {step.__doc__.rstrip('.')}" for name, step in STEPS.items()),
     )
     parser.add_argument(
-        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, lint"
+        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, lint, rp2040"
     )
     wanted = parser.parse_args().step
     if "all" in wanted:
