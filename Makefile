@@ -16,7 +16,7 @@ export ROM
 export MENU
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hil lint packages bench soak firewall-demo boot-demo fidelity clean distclean
+.PHONY: help setup demo test hil lint packages requirements bench soak firewall-demo boot-demo fidelity clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lint: ## Check format and style, that MicroPython compiles it, and types per por
 
 packages: ## Bring the mip packages up to date with the files of firmware and boards.
 	@$(PYTHON) tools/mip_packages.py
+
+requirements: ## List in host_tests/REQUIREMENTS.md the tests that carry each requirement.
+	@$(PYTHON) host_tests/requirements.py
 
 bench: setup ## Time fetches against atftp, curl and busybox tftp, in pairs; prints a table of medians.
 	@$(VENV)/python -m host_tests.bench

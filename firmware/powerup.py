@@ -1,7 +1,7 @@
 """Power-up of a board: config.json in, the boots it asks for, result.json out.
 
-Left to others: the link (`link` and `nic` of the board's folder), the boot (`pxerom.rom`), the
-ROM's screen (`pxerom.console`). The fields of config.json are the table `FIELDS`, those of its
+Left to others: the link (`link` and `nic` of the board's folder), the boot (`pxerom.fetch`), the
+ROM's screen (`pxerom.screen`). The fields of config.json are the table `FIELDS`, those of its
 `link` are `link.FIELDS`; boards/README.md explains both.
 
 1. A config that cannot be used ends in one sentence: the field, and what was expected there; never
@@ -15,9 +15,10 @@ import json
 import sys
 
 from nic import MISSING, LinkDown, SettingError, check, text, whole
-from pxerom import agent, compat
-from pxerom.compat import is_ipv4, is_uuid, sleep_ms, ticks_add, ticks_diff, ticks_ms
-from pxerom.status import Refused
+from pxerom import agent, runtime
+from pxerom.failure import Refused
+from pxerom.job import load_rom
+from pxerom.runtime import is_ipv4, is_uuid, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 # The RP2040's watchdog cannot wait any longer; a boot feeds it about once a second, erasing flash
 # may take half of one.
@@ -103,7 +104,7 @@ def read(path):
         raise SettingError("is not valid JSON, look for a missing comma, quote or brace")
 
 
-def run(folder="", write=compat.write_out):
+def run(folder="", write=runtime.write_out):
     """Boot as the config file in `folder` says; returns the last result, or None without one."""
     try:
         return _run(folder, write)
@@ -150,7 +151,7 @@ def _boot(settings, link, write, feed):
     mac = None
     boots = settings["server"] == "dhcp"
     try:
-        compat.tidy()
+        runtime.tidy()
         write("Bringing the link up.\n")
         nic = link.connect(settings["link"], feed, boots and settings["lease"] == "dhcp")
         mac = nic.mac
@@ -171,7 +172,7 @@ def _boot(settings, link, write, feed):
         }
     result["endpoint"] = {
         "kind": "board",
-        "runtime": compat.runtime(),
+        "runtime": runtime.version(),
         "board": settings["board"],
         "mac": mac,
     }
@@ -183,7 +184,7 @@ def _boot(settings, link, write, feed):
 def _run_job(settings, boots, write, feed, nic):
     # The settings as a job, with nobody to send its events to but the screen.
     try:
-        loaded = agent.load_rom(settings["rom"], boots)
+        loaded = load_rom(settings["rom"], boots)
     except Refused as refusal:
         return _refused(refusal.message)
     rom = loaded[0]
@@ -193,11 +194,11 @@ def _run_job(settings, boots, write, feed, nic):
         job["job"] = "boot"
         del job["server"]  # it is the word dhcp
         from pxerom.boot import pressed as keys
-        from pxerom.bootscreen import BootScreen as Screen
+        from pxerom.screen_boot import BootScreen as Screen
     else:
         job["job"] = "fetch"
         keys = None
-        from pxerom.console import Screen
+        from pxerom.screen import Screen
     job["sink"] = _sink(settings)
     job["max_time_ms"] = settings["max_time_s"] and settings["max_time_s"] * 1000
     screen = Screen(rom, write)
@@ -221,7 +222,7 @@ def _tell_room(settings, rom, write):
         for name, _ in request["options"]:
             if name.lower() == "tsize":
                 return
-    free = compat.free_bytes(settings["image"]) if settings["image"] else None
+    free = runtime.free_bytes(settings["image"]) if settings["image"] else None
     if free is not None:
         write(
             "%s may have %d bytes. This ROM does not ask the server for the size of the file: a "
@@ -257,9 +258,9 @@ def _keep(result, path, write):
     try:
         with open(path + ".part", "w") as file:
             json.dump(result, file)
-        compat.replace(path + ".part", path)
+        runtime.replace(path + ".part", path)
     except OSError as error:
-        write("Cannot write %s: %s.\n" % (path, compat.why(error)))
+        write("Cannot write %s: %s.\n" % (path, runtime.why(error)))
 
 
 # --- waiting and the watchdog --------------------------------------------------------------------

@@ -1,12 +1,7 @@
-"""The index of requirements is true: nothing missing, nothing twice, no test that is not there."""
+"""The index of requirements is true: each number, its source, and its tests as they are."""
 
-import ast
-import re
-from pathlib import Path
+from host_tests import requirements
 
-_HERE = Path(__file__).resolve().parent
-_INDEX = _HERE / "REQUIREMENTS.md"
-_NUMBER = re.compile(r"\bR-(?:TFTP|TIM|PXE|SEC|IMG)-\d+\b")
 # The numbers that there are: what is left out of the index shows.
 _RANGES = {
     "TFTP": [(1, 12), (20, 38), (40, 58), (60, 64), (70, 78)],
@@ -18,31 +13,18 @@ _RANGES = {
 
 
 def _entries():
-    """[(number, own words, the lines below)] of the index."""
+    """[(number, words, source, notes, tests)] of the index."""
     entries = []
-    for line in _INDEX.read_text().splitlines():
+    for line in requirements.INDEX.read_text("utf-8").splitlines():
         if line.startswith("- "):
-            match = re.fullmatch(r"- \*\*(R-[A-Z]+-\d+)\*\* (\S.*)", line)
+            match = requirements.HEAD.fullmatch(line)
             assert match, line
-            entries.append((match[1], match[2], []))
+            entries.append((*match.groups(), [], []))
+        elif line.startswith("  - `"):
+            entries[-1][4].append(line[4:].strip("`"))
         elif line.startswith("  - "):
-            entries[-1][2].append(line[4:])
+            entries[-1][3].append(line[4:])
     return entries
-
-
-def _tests():
-    """{name: docstring} of every test under host_tests."""
-    tests = {}
-    for path in _HERE.rglob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                words = tests.get(node.name, "") + (ast.get_docstring(node) or "")
-                tests[node.name] = words
-    return tests
-
-
-def _tests_of(lines):
-    return [line.strip("`") for line in lines if line.startswith("`")]
 
 
 def test_every_number_stands_in_the_index_once():
@@ -52,28 +34,21 @@ def test_every_number_stands_in_the_index_once():
         for first, last in ranges
         for number in range(first, last + 1)
     ]
-    assert [number for number, _, _ in _entries()] == expected
+    assert [entry[0] for entry in _entries()] == expected
 
 
 def test_every_number_has_its_tests_or_the_reason_why_not():
-    for number, _, lines in _entries():
-        tests = _tests_of(lines)
-        notes = [line for line in lines if not line.startswith("`")]
-        reasons = [line for line in notes if line.startswith("not here: ")]
-        assert all(line.startswith(("not here: ", "weaker: ")) for line in notes), number
+    for number, _, _, notes, tests in _entries():
+        assert all(note.startswith(("not here: ", "weaker: ")) for note in notes), number
+        reasons = [note for note in notes if note.startswith("not here: ")]
         assert bool(tests) != bool(reasons), f"{number} has both, or neither"
 
 
-def test_every_test_in_the_index_exists_and_names_its_number():
-    tests = _tests()
-    for number, _, lines in _entries():
-        for name in _tests_of(lines):
-            assert name in tests, f"{number}: there is no {name}"
-            assert number in _NUMBER.findall(tests[name]), f"{name} does not name {number}"
+def test_tests_in_the_index_are_those_that_name_the_number():
+    """`make requirements` writes them anew."""
+    text = requirements.INDEX.read_text("utf-8")
+    assert requirements.index(text, requirements.carried()) == text
 
 
 def test_every_number_that_a_test_names_is_in_the_index():
-    known = {number for number, _, _ in _entries()}
-    for name, docstring in _tests().items():
-        for number in _NUMBER.findall(docstring):
-            assert number in known, f"{name} names {number}"
+    assert set(requirements.carried()) <= {entry[0] for entry in _entries()}

@@ -9,8 +9,8 @@ settings; with `dhcp` there is none yet but a link-local one, and UDP port 68 is
 2. A link that does not come up ends in one `LinkDown`, at its deadline at the latest.
 """
 
-from pxerom.compat import is_ipv4, sleep_ms, ticks_add, ticks_diff, ticks_ms
-from pxerom.status import Failure
+from pxerom.failure import Failure
+from pxerom.runtime import is_ipv4, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 _POLL_MS = 50
 
@@ -20,7 +20,8 @@ MISSING = object()
 class Nic:
     """A link that is up: `mac`, `ip`, `mask`, `gateway`, `name` of the network chip; all text.
 
-    The rest is for a boot with DHCP of our own (`pxerom.lease`). `interface`: the driver's object,
+    The rest is for a boot with DHCP of our own (`pxerom.dhcp_client`). `interface`: the driver's
+    object,
     which takes the lease; `device`: what SO_BINDTODEVICE takes, where there is such a thing."""
 
     def __init__(self, mac, ip, mask, gateway, name, interface=None, device=None):

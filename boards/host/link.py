@@ -15,7 +15,8 @@ import socket
 import struct
 
 from nic import COMMON_FIELDS, MISSING, Nic, check, no_media
-from pxerom.compat import (
+from pxerom.failure import Refused
+from pxerom.runtime import (
     MICROPYTHON,
     TIMED_OUT,
     address,
@@ -27,7 +28,6 @@ from pxerom.compat import (
     ticks_ms,
     why,
 )
-from pxerom.status import Refused
 
 _AF_PACKET = 17
 _SOCK_DGRAM = 2  # the kernel makes the Ethernet header

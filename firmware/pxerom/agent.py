@@ -1,21 +1,19 @@
 """The bench's end in the firmware: a job comes in, events go out, the last one is the result.
 
-The same door serves in process (`run`), as a subprocess (`stdio`) and over a serial line: events
+The same door serves in process (`run`), as a subprocess (`agent_stdio`) and over a serial line:
+events
 are RFC 7464 JSON text sequences (0x1E, JSON, LF), so that whatever else the console prints can be
 told apart. The shapes of jobs and events are the bench's to document (`pxebench/job.py`).
 
 1. A job that cannot be run ends in one `refused` event with a sentence, never in a traceback.
-2. Only numeric unicast addresses are accepted as a server (R-TFTP-78): names are the host's work.
+2. What all jobs have in common stands in `job`.
 """
 
-from pxerom import compat, sink
-from pxerom.compat import const
-from pxerom.rom import Boot
-from pxerom.status import Refused
+from pxerom import sink
+from pxerom.failure import Refused
+from pxerom.fetch import Fetch
+from pxerom.job import load_rom, max_time_ms, start, unicast
 from pxerom.udp import Udp
-
-# No boot lasts longer than this, however slowly a server drips (R-TFTP-74).
-_MAX_TIME_MS = const(3600000)
 
 
 def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
@@ -28,9 +26,9 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 
             last = boot.run(job, emit, on_wait, nic, keys, loaded)
         elif job.get("job") == "ask":
-            from pxerom import ask
+            from pxerom import port_probe
 
-            last = ask.run(job, emit, on_wait)
+            last = port_probe.run(job, emit, on_wait)
         else:
             last = _fetch(job, emit, on_wait, loaded)
         last["event"] = "result"
@@ -56,49 +54,19 @@ def _fetch(job, emit, on_wait, loaded):
         trace = Trace(emit)
     emit(start(job, rom["id"]))
     net = Udp(rom["udp"]["source_port"], job.get("bind") or "0.0.0.0", trace)
-    max_time_ms = job.get("max_time_ms") or _MAX_TIME_MS
+    limit_ms = max_time_ms(job)
     faults = job.get("faults")
     if faults:
         from pxerom.faults import Faults
 
-        net = Faults(net, faults, max_time_ms, on_wait)
-    result = Boot(rom, net, emit, on_wait).fetch(
+        net = Faults(net, faults, limit_ms, on_wait)
+    result = Fetch(rom, net, emit, on_wait).fetch(
         host,
         job.get("port") or 69,
         job.get("file") or "",
         target,
         job.get("max_bytes"),
-        max_time_ms,
+        limit_ms,
     )
     result["faults"] = net.report if faults else None  # pyright: ignore
     return result
-
-
-def start(job, rom):
-    """The first event of a job that runs; `rom`: the ROM's id."""
-    return {
-        "event": "start",
-        "schema": 1,
-        "job": job["job"],
-        "rom": rom,
-        "runtime": compat.runtime(),
-        "epoch_us": compat.epoch_us(),
-    }
-
-
-def load_rom(rom, boots=False):
-    """What `romfile.load` makes of a ROM; a board gets the memory of that file back."""
-    from pxerom import romfile
-
-    try:
-        return romfile.load(rom, boots)
-    finally:
-        compat.forget("romfile")
-
-
-def unicast(host):
-    """Refuse a host that is no numeric unicast address."""
-    if not compat.is_ipv4(host):
-        raise Refused(2, "The server must be a numeric IPv4 address, not %s." % host)
-    if not 0 < int(host.split(".")[0]) < 224:
-        raise Refused(2, "The server %s is no unicast address." % host)

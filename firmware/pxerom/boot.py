@@ -1,4 +1,4 @@
-"""The boot job: what `lease` finds out, then the file as `rom` fetches it, as one result.
+"""The boot job: what `dhcp_client` finds out, then the file as `fetch` gets it, as one result.
 
 1. The interface gets back what it had, and the lease goes back when the job says so, however the
    boot ends.
@@ -8,14 +8,14 @@
 
 import sys
 
-from pxerom import compat, sink
-from pxerom.agent import load_rom, start, unicast
-from pxerom.compat import ticks_diff
-from pxerom.rom import Boot
-from pxerom.status import Ended, Failure, Refused
+from pxerom import runtime, sink
+from pxerom.failure import Ended, Failure, Refused
+from pxerom.fetch import Fetch
+from pxerom.job import load_rom, max_time_ms, start, unicast
+from pxerom.runtime import ticks_diff
 from pxerom.udp import Udp
 
-_MODULES = ("lease", "inform", "bootserver", "offers", "dhcp")
+_MODULES = ("dhcp_client", "pxe_discovery", "dhcp_offer", "dhcp_packet")
 
 
 def pressed():
@@ -33,8 +33,7 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
     Raises Refused."""
     _check(job)
-    # No boot lasts longer than an hour, however slowly a server drips (R-TFTP-74).
-    job = dict(job, max_time_ms=job.get("max_time_ms") or 3600000)
+    job = dict(job, max_time_ms=max_time_ms(job))
     return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom"), True))).run(nic)
 
 
@@ -45,7 +44,7 @@ def _check(job):
     if menu is not None and menu != "first" and (type(menu) is not int or menu < 1):
         raise Refused(2, "The job's menu must be a number from 1, or first.")
     uuid = job.get("uuid")
-    if uuid is not None and not compat.is_uuid(uuid):
+    if uuid is not None and not runtime.is_uuid(uuid):
         raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
     for name in ("server", "proxy"):
         if job.get(name) is not None:
@@ -99,14 +98,14 @@ class _Job:
         if down:
             self._failed(down, 0)
             return self.result
-        from pxerom.port68 import Port68
+        from pxerom.dhcp_socket import DhcpSocket
 
         nic.life_s = job["max_time_ms"] // 1000 + 60  # pyright: ignore
         if job.get("trace"):
             from pxerom.trace import Trace
 
             self.trace = Trace(self.emit)
-        net = Port68(nic, self.rom["udp"]["ttl"], self.trace)
+        net = DhcpSocket(nic, self.rom["udp"]["ttl"], self.trace)
         try:
             self._lease(nic, net)
             net.close()
@@ -139,11 +138,13 @@ class _Job:
         self.emit({"event": "failed", "at_ms": at_ms, "status": status})
 
     def _lease(self, nic, net):
-        from pxerom.bootserver import Aborted
-        from pxerom.lease import Lease
+        from pxerom.dhcp_client import DhcpClient
+        from pxerom.pxe_discovery import Aborted
 
-        compat.tidy()
-        lease = Lease(self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi)
+        runtime.tidy()
+        lease = DhcpClient(
+            self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi
+        )
         self.spec = None
         failure = None
         try:
@@ -167,7 +168,7 @@ class _Job:
             self.result.update(lease.result())
             for module in _MODULES:
                 if "pxerom." + module in sys.modules:
-                    compat.forget(module)
+                    runtime.forget(module)
         if failure:
             self._failed(failure, lease.ms())
 
@@ -181,7 +182,7 @@ class _Job:
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
-        fetched = Boot(self.rom, udp, self._fetched, self.on_wait).fetch(
+        fetched = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch(
             self.found[0],
             69,
             self.found[1],

@@ -13,9 +13,9 @@ stays itself in everything but the fault. Which faults a user may ask for is the
 4. A request or an ERROR of the ROM takes back the late ACKs that have not gone out yet.
 """
 
-from pxerom.compat import const, ticks_add, ticks_diff
-from pxerom.status import Ended, Refused
-from pxerom.tftp import number, oack_options
+from pxerom.failure import Ended, Refused
+from pxerom.runtime import const, ticks_add, ticks_diff
+from pxerom.tftp_packet import number, oack_options
 from pxerom.udp import Udp
 
 _NAMES = ("lose-ack", "double-ack", "late-ack", "silent-after", "wrong-tid", "no-final-ack")
@@ -34,7 +34,7 @@ class _Aborted(Ended):
 
 class Faults:
     """Misbehaves as `spec` says: {"seed": n, fault: whole number, ...}. `net`: the service below;
-    `max_time_ms`: the bench's time; `on_wait`: as `Boot` has it. `report` goes to the result."""
+    `max_time_ms`: the bench's time; `on_wait`: as `Fetch` has it. `report` goes to the result."""
 
     def __init__(self, net, spec, max_time_ms, on_wait=None):
         for name, value in spec.items():

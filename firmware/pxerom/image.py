@@ -1,13 +1,13 @@
 """What was fetched: size, SHA-256 and, from its bytes, what kind of boot image it is.
 
-Fed block by block, it keeps the head of the file and one mark further in, no more: what `kind`
-needs to tell its kind, and is loaded for only when the file is whole.
+Fed block by block, it keeps the head of the file and one mark further in, no more: what
+`image_kind` needs to tell its kind, and is loaded for only when the file is whole.
 """
 
 import hashlib
 from binascii import hexlify
 
-from pxerom.compat import const
+from pxerom.runtime import const
 
 HEAD = const(1024)  # bytes of the head that tell a kind
 _ISO_MARK = const(0x8001)  # "CD001" of an ISO 9660; nothing else needs bytes so far in
@@ -34,7 +34,7 @@ class Image:
 
     def result(self):
         """The result's `image`: {kind, bytes, sha256}."""
-        from pxerom.kind import identify
+        from pxerom.image_kind import identify
 
         return {
             "kind": identify(self._head, self.bytes, bytes(self._mark)),

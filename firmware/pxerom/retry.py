@@ -4,13 +4,13 @@ A real ROM's waits are a table burnt into it (Intel: 2.03, 4.01, 5.99, 7.96, 9.9
 schedule is a list of waits in ms, one after each successive send. Whoever owns the clock passes
 `now` in ticks. What is sent again is the engine's business, see `tftp`.
 
-What a timer needs that follows the round trips stands in `smoothed`.
+What a timer needs that follows the round trips stands in `retry_rtt`.
 
 1. Each send takes the next wait; after the last wait there is no further send.
 2. Only progress starts the table again (R-TFTP-72); noise changes nothing here.
 """
 
-from pxerom.compat import ticks_add, ticks_diff
+from pxerom.runtime import ticks_add, ticks_diff
 
 
 class Retry:

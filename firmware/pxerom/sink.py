@@ -11,8 +11,8 @@ and never sees a name from the network (R-SEC-23).
 
 import os
 
-from pxerom import compat
-from pxerom.status import Failure, Refused
+from pxerom import runtime
+from pxerom.failure import Failure, Refused
 
 
 class Full(Failure):
@@ -59,16 +59,16 @@ class File:
 
     def room(self):
         """Bytes that the file may have: what is free beside the old file; None if unknown."""
-        return compat.free_bytes(self.path)
+        return runtime.free_bytes(self.path)
 
     def open(self):
-        reason = compat.no_file(self.path)  # root could put a file in the place of /dev/null
+        reason = runtime.no_file(self.path)  # root could put a file in the place of /dev/null
         if reason:
             raise Refused(3, "Cannot write %s: %s." % (self.path, reason))
         try:
-            self._file = compat.open_for_writing(self._part)
+            self._file = runtime.open_for_writing(self._part)
         except OSError as error:
-            raise Refused(3, "Cannot write %s: %s." % (self.path, compat.why(error)))
+            raise Refused(3, "Cannot write %s: %s." % (self.path, runtime.why(error)))
 
     def write(self, view):
         try:
@@ -80,7 +80,7 @@ class File:
         """The file is whole: give it its name."""
         try:
             self._file.close()  # on littlefs and with a write buffer, a full disk shows only here
-            compat.replace(self._part, self.path)
+            runtime.replace(self._part, self.path)
         except OSError as error:
             self._broken(error)
         self._file = None
@@ -99,7 +99,7 @@ class File:
         os.remove(self._part)
 
     def _broken(self, error):
-        raise Full("PXE-E3A", "Cannot write %s: %s" % (self.path, compat.why(error)), "ours")
+        raise Full("PXE-E3A", "Cannot write %s: %s" % (self.path, runtime.why(error)), "ours")
 
 
 def make(spec):

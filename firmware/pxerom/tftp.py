@@ -1,12 +1,12 @@
-"""TFTP read transfers: packets and the receive engine. No socket, no clock.
+"""TFTP read transfers: the receive engine. No socket, no clock.
 
 A datagram and its sender go into `Transfer.feed`; a verdict comes out, and with it `reply`, the
 datagram to send, or None. It meets the code in the order of this file: `feed`, then `_admit` (who
 speaks?), then `_data`, `_oack` or `_error` (what is it?), then `_accept` or `_react` (what now?).
 
 What a ROM does at an oddity is not decided here: `on` of its ROM file names a reaction for each
-(the words stand in `profile`, what they mean in `roms/README.md`), this file carries it out. Left
-to others: when to send again (`retry`), from which port (`udp`), where the bytes go (`sink`).
+(the words stand in `rom_check`, what they mean in `roms/README.md`), this file carries it out.
+Left to others: when to send again (`retry`), from which port (`udp`), where the bytes go (`sink`).
 
 Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (windowsize).
 
@@ -17,20 +17,15 @@ Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (w
 3. The end is a block shorter than blksize, never a byte count (R-TFTP-43, 44).
 4. This is a read: nothing that arrives can turn it round (R-TFTP-52).
 5. A ROM that takes what may make a wrong file is imitated on the wire, and `doubt` says so: such
-   a file is never reported as right. What only few ROMs do stands in `rare`.
+   a file is never reported as right. What only few ROMs do stands in `tftp_quirks`.
 """
 
-from pxerom.compat import const, split
-from pxerom.status import Failure, of_error, printable
+from pxerom import tftp_packet
+from pxerom.failure import Failure, of_error, printable
+from pxerom.runtime import const, split
+from pxerom.tftp_packet import DATA, ERROR, HEADER, OACK, number, oack_options, rrq
 
-_DATA = const(3)
-_ACK = const(4)
-_ERROR = const(5)
-_OACK = const(6)
-
-_HEADER = const(4)
 _DEFAULT_BLKSIZE = const(512)
-_MAX_RRQ = const(512)
 # Stray opcodes that are ignored before patience ends (R-TFTP-52).
 _MAX_STRAY = const(256)
 
@@ -48,61 +43,6 @@ _ERRORS = {
     4: "Illegal TFTP operation",
     8: "Option negotiation failed",
 }
-
-
-def rrq(filename, mode, options, padding=0):
-    """Bytes of a read request (R-TFTP-1). `options`: [[name, value], ...] in wire order;
-    `padding`: length to fill up to with NULs, for clients that send a fixed size.
-
-         2 bytes   string    1  string 1   string  1   string  1
-        +--------+----------+--+------+--+--------+--+--------+--+
-        | 00 01  | filename | 0| mode | 0| option | 0| value  | 0| ...
-        +--------+----------+--+------+--+--------+--+--------+--+
-
-    Raises ValueError when the name cannot be sent or 512 bytes are not enough (R-TFTP-2, 3).
-    """
-    name = filename.encode() if isinstance(filename, str) else filename
-    if not name or min(name) < 32:
-        raise ValueError("the name is empty or holds a control character")
-    packet = b"\x00\x01" + name + b"\x00" + mode.encode() + b"\x00"
-    for option, value in options:
-        packet += option.encode() + b"\x00" + value.encode() + b"\x00"
-    if len(packet) > _MAX_RRQ:
-        raise ValueError("the request would be %d bytes, TFTP allows 512" % len(packet))
-    return packet + b"\x00" * (padding - len(packet))
-
-
-def error(code, message):
-    """Bytes of an ERROR packet: 00 05, code (2 bytes), message, 00 (R-TFTP-56)."""
-    return bytes((0, _ERROR, code >> 8, code & 255)) + message.encode() + b"\x00"
-
-
-def oack_options(data):
-    """{name: value} of an OACK, names in lower case; None when it is malformed (R-TFTP-31).
-
-    More NULs at the end are forgiven (R-TFTP-32): some servers pad their packets.
-    """
-    fields = bytes(data[2:]).split(b"\x00")
-    if fields.pop():
-        return None  # the last string has no NUL
-    while fields and not fields[-1]:
-        fields.pop()
-    if not fields or len(fields) % 2:
-        return None
-    options = {}
-    for i in range(0, len(fields), 2):
-        name = printable(fields[i]).lower()
-        if not name or name in options:
-            return None
-        options[name] = printable(fields[i + 1])
-    return options
-
-
-def number(text, digits=20):
-    """Value of 1..`digits` ASCII digits, or -1 for anything else (R-TFTP-33)."""
-    if not 0 < len(text) <= digits or min(text) < "0" or max(text) > "9":
-        return -1
-    return int(text)
 
 
 class Transfer:
@@ -133,7 +73,7 @@ class Transfer:
         # What goes out after a datagram, and to whom.
         self.reply = None
         self.reply_to = None
-        self.ack = bytearray((0, _ACK, 0, 0))  # of the last good block
+        self.ack = bytearray((0, tftp_packet.ACK, 0, 0))  # of the last good block
         # What is agreed, and what has come by it.
         self.blksize = _DEFAULT_BLKSIZE
         self.windowsize = 1
@@ -156,7 +96,7 @@ class Transfer:
         # The largest datagram that can be right and one byte more, so that a larger one shows
         # (R-TFTP-50); 512 even if less was asked, the server may not know blksize (R-SEC-1, 2).
         blksize = number(self.asked.get("blksize", "0"))
-        self.recv_size = max(_DEFAULT_BLKSIZE, blksize) + _HEADER + 1
+        self.recv_size = max(_DEFAULT_BLKSIZE, blksize) + HEADER + 1
 
     # --- what the owner asks for -------------------------------------------------------------
 
@@ -169,10 +109,10 @@ class Transfer:
             sender == self.peer
             and size == self.full
             and data[2] << 8 | data[3] == self.next
-            and data[1] == _DATA
+            and data[1] == DATA
             and data[0] == 0
         ):
-            return self._accept(data, size - _HEADER)
+            return self._accept(data, size - HEADER)
         self.reply = None
         self.reply_to = sender
         if sender != self.peer and not self._admit(data, sender, now):
@@ -180,11 +120,11 @@ class Transfer:
         if size < 4:
             return DROP  # too short for any packet of a read (R-TFTP-37, 51)
         opcode = data[0] << 8 | data[1]
-        if opcode == _DATA:
-            return self._data(data, size - _HEADER)
-        if opcode == _OACK:
+        if opcode == DATA:
+            return self._data(data, size - HEADER)
+        if opcode == OACK:
             return self._oack(data)
-        if opcode == _ERROR:
+        if opcode == ERROR:
             return self._error(data)
         # An opcode that has no place in a read (R-TFTP-52, R-SEC-4)
         if not self.opened:
@@ -220,7 +160,7 @@ class Transfer:
         if size == self.full:
             self.buffer[:size] = data
             return self.view
-        return memoryview(data)[_HEADER : _HEADER + self.blksize]
+        return memoryview(data)[HEADER : HEADER + self.blksize]
 
     def due(self):
         """The held DATA, once the blocks before it have come; None otherwise."""
@@ -231,9 +171,9 @@ class Transfer:
         (R-TFTP-71, 63)."""
         self._reacked = False
         if self.in_window and "time_out" in self.on:
-            from pxerom import rare
+            from pxerom import tftp_quirks
 
-            return rare.last_sent(self)
+            return tftp_quirks.last_sent(self)
         self.in_window = 0
         return self.ack if self.opened else self.request
 
@@ -266,11 +206,11 @@ class Transfer:
         if reaction == "follow":
             self.peer = sender
             return True
-        if len(data) < 2 or data[1] == _ERROR:
+        if len(data) < 2 or data[1] == ERROR:
             return False  # an ERROR is never answered (R-TFTP-10)
-        from pxerom import rare
+        from pxerom import tftp_quirks
 
-        self.reply = rare.to_stranger(self, reaction, now)
+        self.reply = tftp_quirks.to_stranger(self, reaction, now)
         return False
 
     # --- packets of the peer -------------------------------------------------------------------
@@ -385,9 +325,9 @@ class Transfer:
         if asked is None and self._react("unrequested_option", detail) == DROP:
             return self.on["unrequested_option"] != "drop"
         if "odd_number" in self.on:
-            from pxerom import rare
+            from pxerom import tftp_quirks
 
-            text = rare.digits(text)
+            text = tftp_quirks.digits(text)
         value = number(text, 20 if name == "tsize" else 10)
         # Can it be right? No ROM takes what is not (R-TFTP-25, 33).
         most = {"blksize": 65464, "windowsize": 65535, "timeout": 255}.get(name, (1 << 64) - 1)
@@ -413,11 +353,11 @@ class Transfer:
         # The transfer begins: the peer is fixed (R-TFTP-7), and with it the size of a block.
         self.peer = self.reply_to
         self.opened = True
-        self.full = self.blksize + _HEADER
+        self.full = self.blksize + HEADER
         self.recv_size = max(self.recv_size, self.full + 1)
         if not self.probe:
             self.buffer = bytearray(self.full)
-            self.view = memoryview(self.buffer)[_HEADER:]
+            self.view = memoryview(self.buffer)[HEADER:]
 
     def _leave(self):
         # The ROM knows enough (size probe): its parting ERROR, and on to the next request.
@@ -437,9 +377,9 @@ class Transfer:
                 return END  # only these codes can mean the options (R-TFTP-36)
         answer = self.on.get("error_reply")
         if answer and (self.opened or answer == "ack_due"):
-            from pxerom import rare
+            from pxerom import tftp_quirks
 
-            rare.react(self, answer, data)
+            tftp_quirks.react(self, answer, data)
         raise of_error(code, message)
 
     # --- reactions -----------------------------------------------------------------------------
@@ -461,9 +401,9 @@ class Transfer:
             return DROP  # there is no peer yet
         self.in_window = 0  # the server goes on after any ACK
         if reaction not in ("ack", "ack_once"):
-            from pxerom import rare
+            from pxerom import tftp_quirks
 
-            return rare.react(self, reaction, data)
+            return tftp_quirks.react(self, reaction, data)
         self._reacked = True
         self.reply = self.ack
         return ANSWER
@@ -490,4 +430,4 @@ class Transfer:
 
     def _make_error(self, code, message):
         self.sent_error = {"code": code, "message": message}
-        return error(code, message)
+        return tftp_packet.error(code, message)

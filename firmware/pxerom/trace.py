@@ -8,7 +8,7 @@ the sink's business, and a capture needs no second copy.
 2. `len` is the true length of the UDP payload, whatever `data` shows of it.
 """
 
-from pxerom.compat import const, split, ticks_diff, ticks_us
+from pxerom.runtime import const, split, ticks_diff, ticks_us
 
 _DATA_HEAD = const(64)
 

@@ -14,7 +14,8 @@ datagram means is `tftp`'s business.
 
 import socket
 
-from pxerom.compat import (
+from pxerom.failure import Failure, Refused
+from pxerom.runtime import (
     ESP32,
     IN_USE,
     KEPT_SOCKETS,
@@ -31,7 +32,6 @@ from pxerom.compat import (
     watch_icmp,
     why,
 )
-from pxerom.status import Failure, Refused
 
 # A receive never sleeps longer than this, so that a watchdog can be fed (rp2: 8.3 s at most).
 _SLICE_MS = 1000

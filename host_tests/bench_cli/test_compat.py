@@ -11,9 +11,11 @@ import socket
 import time
 
 import pytest
-from pxebench import compat, job
+from pxebench import job
+from pxebench.compat import matrix
 
 from host_tests.bench_cli.conftest import ADDRESS
+from host_tests.core import packets
 from host_tests.lab import scripted, servers
 
 _ROMS = ("edk2", "intel-undi", "ipxe", "os-client", "standard", "u-boot")
@@ -90,7 +92,7 @@ def test_silent_server_costs_each_rom_its_time_and_no_more(bench):
 def test_hostile_text_stays_text_on_the_page_and_on_the_terminal(bench):
     text = "<script>alert(1)</script>\x1b[2J[red]"
     name = "<b>&x"
-    with scripted.serve({name: b"x"}, {"rrq 1": [scripted.error(8, text)]}) as server:
+    with scripted.serve({name: b"x"}, {"rrq 1": [packets.error(8, text)]}) as server:
         words = ("--file", name, "--html", "page.html", "--json", "r.json")
         run = _compat(bench, server, *words, roms=("edk2",))
     assert run.returncode == 1, run.stderr
@@ -105,9 +107,9 @@ def test_hostile_text_stays_text_on_the_page_and_on_the_terminal(bench):
 
 
 def test_server_that_answers_from_its_own_port_is_told_apart():
-    made = compat._row({"id": "x", "name": "x"}, "hard", "")
+    made = matrix._row({"id": "x", "name": "x"}, "hard", "")
     made.update(server_ports=[69], granted=["blksize"], asked=[[["blksize", "8"]]])
-    assert "It answers from one port, 69" in compat.server_facts([made], 69)[0]
+    assert "It answers from one port, 69" in matrix.server_facts([made], 69)[0]
 
 
 def test_missing_file_is_the_servers_word_for_every_rom(bench, served):
@@ -119,7 +121,7 @@ def test_missing_file_is_the_servers_word_for_every_rom(bench, served):
 
 
 def test_failure_that_rests_on_an_assumption_says_so(bench):
-    oack = scripted.oack(tsize=1, blksize=512)
+    oack = packets.oack(tsize=1, blksize=512)
     with scripted.serve({"f": b"x"}, {"oack 1": [oack]}) as server:
         run = _compat(bench, server, "--file", "f", "--json", "-", roms=("intel-undi",))
     row = _rows(run)["intel-undi", "hard"]
@@ -150,7 +152,7 @@ def _result(outcome="ok", sha256="a" * 64, server="127.0.0.1", **changes):
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
-    monkeypatch.setattr(compat, "_PAUSE_S", 0)
+    monkeypatch.setattr(matrix, "_PAUSE_S", 0)
 
 
 def _run(roms, answer):
@@ -163,7 +165,7 @@ def _run(roms, answer):
         return answer(wanted)
 
     loaded = [job.load_rom(rom) for rom in roms]
-    return compat.run(loaded, run_job, "127.0.0.1", 69, "f", {}, lambda *_: None)
+    return matrix.run(loaded, run_job, "127.0.0.1", 69, "f", {}, lambda *_: None)
 
 
 def test_rom_that_boots_from_its_high_ports_alone_has_not_booted():
@@ -180,12 +182,12 @@ def test_rom_that_boots_from_its_high_ports_alone_has_not_booted():
         ("edk2", "hard", "fails"),
         ("edk2", "mild", "fails"),
     ]
-    found = compat.document(rows, "127.0.0.1", 69, "f", "local")
+    found = matrix.document(rows, "127.0.0.1", 69, "f", "local")
     assert (found["boots"], found["fails"]) == (["os-client"], ["ipxe", "edk2"])
     assert found["server_facts"][-1] == (
         "ipxe boots with a port of 32768-65535, and not with a port of 1025-32767."
     )
-    assert compat.exit_code(rows) == 1
+    assert matrix.exit_code(rows) == 1
 
 
 def test_server_that_chokes_on_windowsize_is_known_by_edk2_without_it():
@@ -199,7 +201,7 @@ def test_server_that_chokes_on_windowsize_is_known_by_edk2_without_it():
         ("edk2", "mild", "boots"),
         ("os-client", "hard", "boots"),
     ]
-    assert compat.server_facts(rows, 69)[-1] == (
+    assert matrix.server_facts(rows, 69)[-1] == (
         "edk2 boots with no windowsize, and not with windowsize."
     )
 
@@ -215,8 +217,8 @@ def test_rom_that_gets_other_bytes_than_the_rest_has_not_booted():
 
 def test_rom_that_meets_the_leftovers_of_another_is_run_once_more(monkeypatch):
     pauses = []
-    monkeypatch.setattr(compat, "_PAUSE_S", 7)
-    monkeypatch.setattr(compat.time, "sleep", pauses.append)
+    monkeypatch.setattr(matrix, "_PAUSE_S", 7)
+    monkeypatch.setattr(matrix.time, "sleep", pauses.append)
     asked = []
 
     def answer(wanted):
@@ -240,7 +242,7 @@ def test_rom_that_cannot_be_run_is_neither_good_nor_bad():
 
     rows, _ = _run(["intel-undi"], answer)
     assert (rows[0]["verdict"], rows[0]["why"]) == ("not run", "UDP port 2070 is in use.")
-    assert compat.exit_code(rows) == 3
+    assert matrix.exit_code(rows) == 3
 
 
 def test_interrupted_table_keeps_what_is_known():

@@ -47,7 +47,7 @@ def test_image_is_named_in_words(bench, served):
 
 def test_every_kind_of_image_has_its_words():
     from pxebench.view import image_words
-    from pxerom import kind as kinds
+    from pxerom import image_kind as kinds
 
     names = {line.split()[0] for line in kinds._SIGNATURES.split("\n")}
     for kind in {name for name in names if name.islower()} | {"nbp", "empty", "unknown", "iso"}:

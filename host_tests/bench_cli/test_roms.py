@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from pxebench import job, roms
+from pxebench import job
+from pxebench.roms import known
 from pxebench.settings import adjust
 
 _TABLE = [1000, 2000, 4000, 8000, 8000, 8000]
@@ -82,7 +83,7 @@ def test_list_names_every_rom(bench):
     run = bench("roms")
     assert run.returncode == 0
     ids = [line.split()[0] for line in run.stdout.splitlines()[1:]]
-    assert ids == roms.ids()
+    assert ids == known.ids()
     assert {"intel-undi", "intel-undi-plain", "os-client", "standard"} <= set(ids)
     row = next(line for line in run.stdout.splitlines() if line.startswith("intel-undi "))
     assert "2070, +1 per request" in row
@@ -99,9 +100,9 @@ def test_list_loses_nothing_on_a_narrow_terminal():
         lines = text.splitlines()
         assert all(len(line) <= columns for line in lines)
         shown = "".join(text.split())
-        for rom_id in roms.ids():
+        for rom_id in known.ids():
             assert any(line.strip().split(" ")[0] == rom_id for line in lines), rom_id
-            words = roms.port_words(job.load_rom(rom_id)).split()
+            words = known.port_words(job.load_rom(rom_id)).split()
             if columns == 80:
                 assert all(word in shown for word in words), words
         if columns == 80:
@@ -133,17 +134,17 @@ def _on_a_terminal(columns, *words):
 
 
 def test_every_fact_is_shown_with_its_mark_its_note_and_the_sources(bench):
-    for rom_id in roms.ids():
+    for rom_id in known.ids():
         rom = job.load_rom(rom_id)
         shown = bench("roms", "show", rom_id).stdout
         flowed = " ".join(shown.split())
-        facts = list(roms.facts(rom))
+        facts = list(known.facts(rom))
         for fact in facts:
             content = json.dumps(fact.content, ensure_ascii=False)
             assert f"{fact.path} {fact.mark} {' '.join(content.split())}" in flowed
             if fact.note:
                 assert " ".join(fact.note.split()) in flowed
-        assert sum(roms.counts(rom).values()) == len(facts)
+        assert sum(known.counts(rom).values()) == len(facts)
         for source in rom["sources"]:
             assert " ".join(source.split()) in flowed
         assert json.loads(bench("roms", "show", rom_id, "--json").stdout) == rom
@@ -153,7 +154,7 @@ def test_mark_of_a_whole_counts_for_its_parts():
     rom = {
         "udp": {"value": {"a": 1, "b": {"value": 2, "evidence": "source"}}, "evidence": "assumed"}
     }
-    marks = {fact.path: fact.mark for fact in roms.facts(rom)}
+    marks = {fact.path: fact.mark for fact in known.facts(rom)}
     assert marks == {"udp.a": "assumed", "udp.b": "source"}
 
 

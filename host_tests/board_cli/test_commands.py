@@ -33,7 +33,7 @@ def test_list_tells_what_a_board_is(bench, filled):
     done = bench("board", "list", filled.port)
     assert done.returncode == 0
     assert "Raspberry Pi Pico W with RP2040 (rpi_pico_w): MicroPython 1.26" in done.stdout
-    assert "pxerom 0.1.0" in done.stdout and "of 848 KiB of flash free" in done.stdout
+    assert "pxerom 0.2.0" in done.stdout and "of 848 KiB of flash free" in done.stdout
     rows = json.loads(bench("board", "list", filled.port, "--json").stdout)
     assert rows[0]["kind"] == "rpi_pico_w" and rows[0]["board"]["id"] == "e6614c311b7e6f35"
     assert repl_works(filled.port)
@@ -55,7 +55,7 @@ def test_list_tells_why_a_port_does_not_answer(bench, tmp_path):
 def test_deploy_copies_what_changed_and_nothing_else(bench, board):
     first = bench("board", "deploy", "--port", board.port, "--config", config(bench.folder))
     assert first.returncode == 0, first.stderr
-    assert "/lib/pxerom/rom.mpy" in _copied(first) and "/main.py" in _copied(first)
+    assert "/lib/pxerom/fetch.mpy" in _copied(first) and "/main.py" in _copied(first)
     assert _copied(first)[-1] == "/main.py"
     assert "/lib/wifi.mpy" in _copied(first) and "/lib/pxerom/roms/intel-undi.json" in _copied(
         first
@@ -205,7 +205,7 @@ def test_what_a_deployment_leaves_on_the_pc_is_lent_to_a_board(bench, desk, boar
     assert bench(*words).returncode == 0
     listed = mpremote(board.port, "fs", "ls", ":/lib/pxerom").stdout
     assert "agent." in listed
-    assert not [name for name in ("profile", "dhcprom", "ask.", "faults") if name in listed]
+    assert not [name for name in ("rom_check", "port_probe", "faults") if name in listed]
     there = ("--endpoint", f"serial:{board.port}")
     there += ("--json", "-")
     asked = ("--server", SERVER, "--file", "small.bin", *there)
@@ -311,8 +311,8 @@ def test_whole_suite_passes_on_the_board(bench, board):
 
 
 def test_core_suite_runs_on_the_board(bench, board):
-    done = bench("board", "test", "test_packets", "--port", board.port)
+    done = bench("board", "test", "test_tftp_packet", "--port", board.port)
     assert done.returncode == 0, done.stderr
     assert "9 passed, 0 failed on Raspberry Pi Pico W" in done.stdout
     assert mpremote(board.port, "exec", "import os; print(os.listdir('/'))").stdout.strip() == "[]"
-    complains(bench("board", "test", "nosuch", "--port", board.port), 2, "test_packets")
+    complains(bench("board", "test", "nosuch", "--port", board.port), 2, "test_tftp_packet")

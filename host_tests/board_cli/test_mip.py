@@ -73,5 +73,5 @@ def test_firmwares_package_is_pxerom_for_a_program_of_ones_own(desk):
     with desk.board() as board:
         _install(board, str(_ROOT / "firmware/package.json"))
         assert {path.split("/")[2] for path in _sizes(board)} == {"pxerom"}
-        code = "from pxerom import agent; print(agent.load_rom('u-boot')[0]['id'])"
+        code = "from pxerom import job; print(job.load_rom('u-boot')[0]['id'])"
         assert mpremote(board.port, "resume", "exec", code).stdout.strip() == "u-boot"

@@ -105,13 +105,13 @@ def test_noise_is_passed_over(bench, desk, filled):
 @pytest.fixture
 def impatient(monkeypatch):
     """The waits for an answer, shortened: what is asked here never answers."""
-    from pxebench.boards import line
+    from pxebench.board import line
 
     monkeypatch.setattr(line, "_ANSWER_S", 0.5)
 
 
 def _refusal(port):
-    from pxebench.boards.connection import Board
+    from pxebench.board.connection import Board
     from pxebench.job import Refused
 
     with pytest.raises(Refused) as refused:
@@ -175,7 +175,7 @@ def test_board_with_another_version_is_told_what_to_do(bench, desk, board):
     )
     assert mpremote(board.port, "exec", code).returncode == 0
     done = bench("board", "run", desk.url("small.bin"), "--port", board.port)
-    complains(done, 3, "0.0.9", "0.1.0", "pxebench board deploy")
+    complains(done, 3, "0.0.9", "0.2.0", "pxebench board deploy")
     assert bench("board", "deploy", "--port", board.port).returncode == 0
     assert "0.0.9" not in bench("board", "list", board.port).stdout
 

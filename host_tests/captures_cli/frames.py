@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from host_tests.core import packets
+
 CLIENT, SERVER = "10.0.0.2", "10.0.0.1"
 MAC_C, MAC_S = b"\x02\0\0\0\0\x02", b"\x02\0\0\0\0\x01"
 
@@ -79,25 +81,12 @@ def enhanced(frame, units, order="<", *, number=0, size=None):
     return block(6, body + frame, order)
 
 
-def rrq(file="f", *options, mode="octet", tail=b""):
-    words = [file, mode, *(word for pair in options for word in pair)]
-    return b"\0\1" + b"".join(word.encode() + b"\0" for word in words) + tail
-
-
 def data(number, size=512):
-    return struct.pack(">HH", 3, number % 65536) + b"x" * size
-
-
-def ack(number):
-    return struct.pack(">HH", 4, number % 65536)
-
-
-def oack(*options):
-    return b"\0\6" + b"".join(word.encode() + b"\0" for pair in options for word in pair)
+    return packets.data(number, b"x" * size)
 
 
 def error(code, text="no"):
-    return struct.pack(">HH", 5, code) + text.encode() + b"\0"
+    return packets.error(code, text)
 
 
 def out(payload, port=2070, to=69, **more):

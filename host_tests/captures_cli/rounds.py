@@ -4,19 +4,11 @@
 `learning.Sample`, as if it had been read from a file.
 """
 
-from pxebench import learning
 from pxebench.captures import conversations, packets
+from pxebench.learn import learner
 
-from host_tests.core.fakenet import (
-    HOST,
-    UNREACHABLE,
-    FakeNet,
-    Run,
-    data,
-    error,
-    oack,
-    silence,
-)  # fmt: skip
+from host_tests.core.fakenet import HOST, UNREACHABLE, FakeNet, Run, silence
+from host_tests.core.packets import data, error, oack
 
 _CLIENT = "10.254.52.9"
 _SIZE = 7300  # five blocks at least, with every blksize that a ROM asks for
@@ -187,7 +179,7 @@ def play(rom, case, name="pxe.0"):
     file.packets, file.epoch_ns, file.until = made, 0, made[-1].time + _END_S
     client = conversations.group(file).client()
     boots = [boot.conversations for boot in client.boots]
-    return learning.Sample(case, client, boots, client.boots, file.until)
+    return learner.Sample(case, client, boots, client.boots, file.until)
 
 
 def _packet(at, payload, rom, src, sport, dst, dport):

@@ -13,22 +13,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pxebench.captures import conversations, packets
-from pxebench.comparing import Tolerance, compare
+from pxebench.compare.differences import Tolerance, compare
 from pxebench.job import Refused, flat, load_rom
 
 from host_tests.captures_cli.frames import (
-    ack,
     back,
     data,
     dhcp,
     error,
     ethernet,
-    oack,
     out,
     pcap,
-    rrq,
     unreachable,
-)  # fmt: skip
+)
+from host_tests.core.packets import ack, oack, rrq
 
 CAPTURES = pathlib.Path(__file__).parents[1] / "captures"
 BLK = ("blksize", "1456")

@@ -13,21 +13,12 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pxebench import learning
 from pxebench.job import Refused, bare, flat
+from pxebench.learn import learner
 
-from host_tests.captures_cli.frames import (
-    ack,
-    back,
-    data,
-    error,
-    ethernet,
-    oack,
-    out,
-    pcap,
-    rrq,
-    udp,
-)
+from host_tests.captures_cli.frames import back, data, error, ethernet, out, pcap, udp
+from host_tests.core import packets
+from host_tests.core.packets import ack, oack, rrq
 from host_tests.lab import programs, scripted
 from host_tests.lab.scripted import NORMAL
 
@@ -38,8 +29,8 @@ CONTENT = bytes(range(256)) * 40
 
 
 def _learn(*names, stage=1):
-    samples = [learning.sample(CAPTURES / f"{name}.pcap.gz", None, stage) for name in names]
-    return learning.learn(samples, "mine")
+    samples = [learner.sample(CAPTURES / f"{name}.pcap.gz", None, stage) for name in names]
+    return learner.learn(samples, "mine")
 
 
 def _all(client, *without):
@@ -138,8 +129,8 @@ def learn(tmp_path):
         for number, steps in enumerate(captures):
             path = tmp_path / f"{number}.pcap"
             path.write_bytes(pcap(steps, 101))
-            samples.append(learning.sample(path, **more))
-        return learning.learn(samples, "mine")
+            samples.append(learner.sample(path, **more))
+        return learner.learn(samples, "mine")
 
     return go
 
@@ -285,7 +276,7 @@ def _again(folder, server, file, captures, *words, code=0):
 ])  # fmt: skip
 def test_rom_learned_from_a_real_capture_boots_like_it(tmp_path, name, stage, file, known):
     capture = CAPTURES / f"{name}.pcap.gz"
-    taken = learning.sample(capture, None, stage)
+    taken = learner.sample(capture, None, stage)
     talks = [talk for boot in taken.boots[:1] for talk in boot if talk.file == file]
     sizes = [p.size - 4 for p in talks[-1].packets if not p.out and p.payload[:2] == b"\0\3"]
     whole = talks[-1].blocks * talks[-1].blksize - (talks[-1].blksize - (sizes or [0])[-1])
@@ -315,7 +306,7 @@ def _served(script):
 @pytest.mark.parametrize("client", sorted(_CLIENTS))
 @pytest.mark.parametrize("script", [
     {}, {"data 3": [NORMAL, NORMAL]}, {"data 4": []},
-    {"data 3": [scripted.stranger(scripted.data(9, b"x")), NORMAL]},
+    {"data 3": [scripted.stranger(packets.data(9, b"x")), NORMAL]},
 ], ids=["plain", "duplicate", "lost", "stranger"])  # fmt: skip
 def test_rom_learned_from_a_client_that_runs_now_is_equal_to_it(tmp_path, client, script):
     capture = tmp_path / "theirs.pcap"
@@ -416,7 +407,7 @@ def test_whatever_a_capture_holds_a_learned_rom_loads(tmp_path_factory, seed, hi
     path = tmp_path_factory.getbasetemp() / "learn.pcap"
     path.write_bytes(pcap(sorted(steps), 101))
     try:
-        learned = learning.learn([learning.sample(path)], "mine")
+        learned = learner.learn([learner.sample(path)], "mine")
     except Refused:
         return
     flat(learned.rom)

@@ -4,9 +4,9 @@ The replay is `host_tests.fidelity`'s. Nothing here knows the ROM files that com
 """
 
 import pytest
-from pxebench import comparing as compare
-from pxebench import learning
+from pxebench.compare import differences
 from pxebench.job import flat
+from pxebench.learn import learner
 
 from host_tests.fidelity import replay, table
 
@@ -26,17 +26,17 @@ def _clients():
 @pytest.mark.parametrize("client", _clients())
 def test_rom_learned_from_a_capture_is_equal_to_it(client):
     stage = _STAGE.get(client, 1)
-    tolerance = compare.Tolerance(ms=table.LATE_MS.get(client, 60))
+    tolerance = differences.Tolerance(ms=table.LATE_MS.get(client, 60))
     different = {}
     for name in table.names():
         if name.partition("-")[0] != client or name in table.without_tftp():
             continue
-        sample = learning.sample(table.CAPTURES / f"{name}.pcap.gz", None, stage)
-        mine = flat(learning.learn([sample], "mine").rom)
+        sample = learner.sample(table.CAPTURES / f"{name}.pcap.gz", None, stage)
+        mine = flat(learner.learn([sample], "mine").rom)
         last_s = table.read(name).file.packets[-1].time
         for talks in sample.boots:
             played = replay.play(talks, mine, last_s)
-            found = compare.compare(played.theirs, played.ours, tolerance, mine)
+            found = differences.compare(played.theirs, played.ours, tolerance, mine)
             if not found.equal:
                 different[name] = found.differences
     assert set(different) == {name for name in _EXPLAINED if name.startswith(client + "-")}, (

@@ -7,15 +7,16 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pxebench import learning
 from pxebench.captures import conversations, packets
-from pxebench.comparing import Comparison, Tolerance
-from pxebench.comparing.dhcp import compare_dhcp
+from pxebench.compare.dhcp import compare_dhcp
+from pxebench.compare.differences import Comparison, Tolerance
 from pxebench.job import Refused, bare, flat
-from pxerom import dhcprom
+from pxebench.learn import learner
+from pxerom import rom_check_dhcp
 
-from host_tests.captures_cli.frames import ack, back, data, dhcp, ethernet, out, pcap, rrq
+from host_tests.captures_cli.frames import back, data, dhcp, ethernet, out, pcap
 from host_tests.core.fakelan import FakeLan, Run
+from host_tests.core.packets import ack, rrq
 
 CAPTURES = pathlib.Path(__file__).parents[1] / "captures"
 # The guests ran on emulation, and were late: OVMF by more than a second.
@@ -23,7 +24,7 @@ _LATE = Tolerance(10, 250)
 
 
 def _learn(*names):
-    return learning.learn([learning.sample(CAPTURES / f"{n}.pcap.gz") for n in names], "mine")
+    return learner.learn([learner.sample(CAPTURES / f"{n}.pcap.gz") for n in names], "mine")
 
 
 def _replayed(boot, spec):
@@ -66,7 +67,7 @@ def _replayed(boot, spec):
      ("ubootarm64-boot1", "ubootarm64-boot2", "ubootarm64-nodhcp")),
 ])  # fmt: skip
 def test_learned_rom_sends_the_dhcp_packets_of_the_capture(names, boots):
-    spec = dhcprom.flatten(_learn(*names).rom)
+    spec = rom_check_dhcp.flatten(_learn(*names).rom)
     for name in boots:
         boot = conversations.read(CAPTURES / f"{name}.pcap.gz").client().boots[0]
         found = Comparison()
@@ -101,8 +102,8 @@ def learn(tmp_path):
             path = tmp_path / f"{number}.pcap"
             talk = [(60, out(rrq())), (60.01, back(data(1, 3))), (60.02, out(ack(1), to=4000))]
             path.write_bytes(pcap([(at, ethernet(step)) for at, step in [*steps, *talk]]))
-            samples.append(learning.sample(path, "02:00:00:00:00:02"))
-        return learning.learn(samples, "mine")
+            samples.append(learner.sample(path, "02:00:00:00:00:02"))
+        return learner.learn(samples, "mine")
 
     return go
 
@@ -111,7 +112,7 @@ def test_what_no_rule_explains_is_told_and_the_rom_still_loads(learn):
     steps = [(n, dhcp(1, xid=n + 5, secs=secs)) for n, secs in enumerate((900, 7, 41))]
     learned = learn(steps)
     assert "secs of the DHCP packets follow no rule" in learned.beyond[0]
-    dhcprom.flatten(learned.rom)
+    rom_check_dhcp.flatten(learned.rom)
 
 
 def test_options_that_are_the_machines_own_become_words(learn):
@@ -124,7 +125,7 @@ def test_options_that_are_the_machines_own_become_words(learn):
         [60, "PXEClient:Arch:{arch}:UNDI:002001"], [77, [60, 120, 62]], [43, []],
     ]  # fmt: skip
     assert spec["arch"] == 6
-    dhcprom.flatten(learned.rom)
+    rom_check_dhcp.flatten(learned.rom)
 
 
 def test_intels_xid_from_the_mac_is_recognized(learn):
@@ -161,9 +162,9 @@ def test_whatever_dhcp_a_capture_holds_the_learned_rom_loads(tmp_path_factory, s
     path = tmp_path_factory.getbasetemp() / "learn-dhcp.pcap"
     path.write_bytes(pcap(sorted(steps)))
     try:
-        learned = learning.learn([learning.sample(path, "10.0.0.2")], "mine")
+        learned = learner.learn([learner.sample(path, "10.0.0.2")], "mine")
     except Refused:
         return
     flat(learned.rom)
     if "dhcp" in learned.rom:
-        dhcprom.flatten(learned.rom)
+        rom_check_dhcp.flatten(learned.rom)

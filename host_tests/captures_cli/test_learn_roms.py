@@ -1,10 +1,10 @@
 """Every ROM that there is, learned back from what it does: in virtual time, ladders and all."""
 
 import pytest
-from pxebench import learning
-from pxebench.comparing import compare
+from pxebench.compare.differences import compare
 from pxebench.job import flat, load_rom
-from pxebench.roms import ids
+from pxebench.learn import learner
+from pxebench.roms.known import ids
 
 from host_tests.captures_cli import rounds
 
@@ -13,7 +13,7 @@ from host_tests.captures_cli import rounds
 def test_rom_learned_from_a_roms_captures_does_the_same_in_every_case(rom_id):
     rom = flat(load_rom(rom_id))
     seen = {case: rounds.play(rom, case) for case in rounds.CASES}
-    learned = learning.learn(list(seen.values()), "mine")
+    learned = learner.learn(list(seen.values()), "mine")
     assert learned.contradictions == []
     assert learned.beyond == []
     mine = flat(learned.rom)
@@ -33,6 +33,6 @@ def test_rom_learned_from_a_roms_captures_does_the_same_in_every_case(rom_id):
 def test_without_the_case_its_reaction_is_assumed_and_not_invented(case, field):
     rom = flat(load_rom("busybox"))
     seen = {name: rounds.play(rom, name) for name in rounds.CASES if name != "icmp"}
-    assert field not in dict(learning.learn(list(seen.values()), "mine").assumed)
+    assert field not in dict(learner.learn(list(seen.values()), "mine").assumed)
     del seen[case]
-    assert field in dict(learning.learn(list(seen.values()), "mine").assumed)
+    assert field in dict(learner.learn(list(seen.values()), "mine").assumed)

@@ -13,7 +13,6 @@ from pxebench.job import Refused
 from host_tests.captures_cli.frames import (
     MAC_S,
     SERVER,
-    ack,
     back,
     data,
     dhcp,
@@ -21,16 +20,15 @@ from host_tests.captures_cli.frames import (
     error,
     ethernet,
     interface,
-    oack,
     out,
     pcap,
-    rrq,
     section,
     sll,
     sll2,
     udp,
     unreachable,
-)  # fmt: skip
+)
+from host_tests.core.packets import ack, oack, rrq
 
 CAPTURES = pathlib.Path(__file__).parents[1] / "captures"
 TALK = [out(rrq()), back(data(1, 3)), out(ack(1), to=4000)]

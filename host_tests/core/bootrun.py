@@ -1,7 +1,8 @@
 """A whole boot job in virtual time: DHCP on a `fakelan`, the file on a `fakenet`; its screen."""
 
-from pxerom import agent, boot, port68
-from pxerom.bootscreen import BootScreen
+from pxerom import agent, boot, dhcp_socket
+from pxerom.job import load_rom
+from pxerom.screen_boot import BootScreen
 
 from host_tests.core.check import Patch
 from host_tests.core.fakelan import LEASE, FakeLan, dhcpd
@@ -25,7 +26,7 @@ class Job:
             self.net.interrupt_at = interrupt_at
             return self.net
 
-        with Patch(port68, "Port68", lambda nic, ttl, trace: self.lan):
+        with Patch(dhcp_socket, "DhcpSocket", lambda nic, ttl, trace: self.lan):
             with Patch(boot, "Udp", make_udp):
                 self.result = agent.run(job, self.events.append, None, self.lan, keys)
 
@@ -47,7 +48,7 @@ def dhcp_for_file(**more):
 def screen_of(rom, events, live=True):
     """What a ROM's screen shows of these events, as one text."""
     shown = []
-    screen = BootScreen(agent.load_rom(rom, True)[0], shown.append, live)
+    screen = BootScreen(load_rom(rom, True)[0], shown.append, live)
     for event in events:
         screen.event(event)
     return "".join(shown)

@@ -2,7 +2,7 @@
 
 import os
 
-from pxerom import compat
+from pxerom import runtime
 
 
 def raises(kind, function, *arguments):
@@ -23,7 +23,7 @@ class Folder:
     """An empty folder to write in, gone with all it holds when the `with` is left."""
 
     def __enter__(self):
-        name = "pxerom-%x" % compat.random_below(1 << 30)
+        name = "pxerom-%x" % runtime.random_below(1 << 30)
         # A board has no environment and no /tmp: there it is a folder of its flash.
         place = (os.getenv("TMPDIR") or "/tmp") if hasattr(os, "getenv") else ""
         self.path = place + "/" + name
@@ -72,13 +72,13 @@ class Patch:
 
 def rom(name, **changes):
     """A flat ROM with other values at some paths: rom("standard", tftp__rollover=1)."""
-    from pxerom import profile  # not at the top: the agent forgets that module
+    from pxerom import rom_check  # not at the top: the agent forgets that module
 
-    tree = profile.read(name)
+    tree = rom_check.read(name)
     for path, value in changes.items():
         node = tree
         steps = path.split("__")
         for step in steps[:-1]:
             node = node[int(step) if step.isdigit() else step]
         node[int(steps[-1]) if steps[-1].isdigit() else steps[-1]] = value
-    return profile.flatten(tree)
+    return rom_check.flatten(tree)

@@ -1,4 +1,5 @@
-"""A network with DHCP servers in virtual time, in the place of `port68.Port68` and of a link.
+"""A network with DHCP servers in virtual time, in the place of `dhcp_socket.DhcpSocket` and of a
+link.
 
 A server is a function `(sent) -> replies`; `sent` is a `Sent`, a reply `(delay_ms, host, port,
 bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
@@ -7,10 +8,10 @@ bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
-from pxerom import dhcp, lease
-from pxerom.bootserver import Aborted
-from pxerom.compat import ticks_add
-from pxerom.status import Ended, Failure, Refused
+from pxerom import dhcp_client, dhcp_packet
+from pxerom.failure import Ended, Failure, Refused
+from pxerom.pxe_discovery import Aborted
+from pxerom.runtime import ticks_add
 
 MAC = "20:6a:8a:0f:74:75"
 SERVER = "10.0.0.1"
@@ -32,7 +33,7 @@ def option(code, *data):
 
 
 def ip(text):
-    return dhcp.ip_bytes(text)
+    return dhcp_packet.ip_bytes(text)
 
 
 def answer(
@@ -94,16 +95,20 @@ def dhcpd(server=SERVER, yiaddr=CLIENT, options=LEASE, delay_ms=1, nak=0, **more
     def serve(sent):
         if sent.port != 67:
             return ()
-        if sent.kind == dhcp.DISCOVER:
-            data = answer(sent.data, dhcp.OFFER, yiaddr, server=server, options=options, **more)
-        elif sent.kind == dhcp.REQUEST and sent.options.get(54) == ip(server):
+        if sent.kind == dhcp_packet.DISCOVER:
+            data = answer(
+                sent.data, dhcp_packet.OFFER, yiaddr, server=server, options=options, **more
+            )
+        elif sent.kind == dhcp_packet.REQUEST and sent.options.get(54) == ip(server):
             if len(refused) < nak:
                 refused.append(1)
-                data = answer(sent.data, dhcp.NAK, server=server, options=option(56, "no"))
+                data = answer(sent.data, dhcp_packet.NAK, server=server, options=option(56, "no"))
             else:
-                data = answer(sent.data, dhcp.ACK, yiaddr, server=server, options=options, **more)
-        elif sent.kind == dhcp.INFORM:
-            data = answer(sent.data, dhcp.ACK, server=server, options=options, **more)
+                data = answer(
+                    sent.data, dhcp_packet.ACK, yiaddr, server=server, options=options, **more
+                )
+        elif sent.kind == dhcp_packet.INFORM:
+            data = answer(sent.data, dhcp_packet.ACK, server=server, options=options, **more)
         else:
             return ()
         return ((delay_ms, server, 67, data),)
@@ -115,8 +120,8 @@ def proxy(options=PXECLIENT, server=PROXY, delay_ms=1, reply=None, **more):
     """A proxyDHCP: an OFFER without an address; `reply`: what a request to port 4011 gets."""
 
     def serve(sent):
-        if sent.kind == dhcp.DISCOVER:
-            data = answer(sent.data, dhcp.OFFER, server=server, options=options, **more)
+        if sent.kind == dhcp_packet.DISCOVER:
+            data = answer(sent.data, dhcp_packet.OFFER, server=server, options=options, **more)
             return ((delay_ms, server, 67, data),)
         if sent.port == 4011 and sent.host == server and reply:
             return ((delay_ms, server, 4011, reply(sent.data)),)
@@ -138,8 +143,8 @@ def together(*servers):
 
 
 class FakeLan:
-    """The surface of `port68.Port68` and of a link's Nic, with servers at the other end. `sent`:
-    every packet; `log`: what was done to the interface."""
+    """The surface of `dhcp_socket.DhcpSocket` and of a link's Nic, with servers at the other end.
+    `sent`: every packet; `log`: what was done to the interface."""
 
     mac = MAC
     mask = gateway = device = None
@@ -246,10 +251,10 @@ class FakeLan:
 
 def dhcp_of(rom, **changes):
     """The flat `dhcp` of a ROM, with other values at some paths: dhcp_of("ipxe", flags=0)."""
-    from pxerom import dhcprom, profile
+    from pxerom import rom_check, rom_check_dhcp
 
-    tree = profile.read(rom)
-    spec = dhcprom.flatten(tree)
+    tree = rom_check.read(rom)
+    spec = rom_check_dhcp.flatten(tree)
     for path, value in changes.items():
         node = spec
         steps = path.split("__")
@@ -268,7 +273,9 @@ class Run:
         self.events = []
         spec = rom if isinstance(rom, dict) else dhcp_of(rom)
         net = self.lan
-        self.lease = lease.Lease(spec, job, net, net, self.events.append, None, keys, uefi)
+        self.lease = dhcp_client.DhcpClient(
+            spec, job, net, net, self.events.append, None, keys, uefi
+        )
         self.failure = None
         self.ended = None
         try:
@@ -285,7 +292,7 @@ class Run:
     def code(self):
         return self.failure and self.failure.code
 
-    def ladder(self, kind=dhcp.DISCOVER):
+    def ladder(self, kind=dhcp_packet.DISCOVER):
         """When the packets of a kind went out, in ms."""
         return [sent.at_ms for sent in self.lan.sent if sent.kind == kind]
 

@@ -8,42 +8,16 @@ bytes, UNREACHABLE for an ICMP error, or a function that is called then and retu
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
-from pxerom.compat import address, split, ticks_add
-from pxerom.rom import Boot
+from pxerom.fetch import Fetch
+from pxerom.runtime import address, split, ticks_add
 from pxerom.udp import SourcePorts
+
+from host_tests.core.packets import ACK, ERROR, data, oack
 
 HOST = "10.254.52.26"
 UNREACHABLE = object()
 _SLICE_MS = 1000
 _BEFORE_WRAP = 2500
-
-DATA, ACK, ERROR, OACK = 3, 4, 5, 6
-
-
-def data(block, payload):
-    return bytes((0, DATA, block >> 8 & 255, block & 255)) + payload
-
-
-def ack(block):
-    return bytes((0, ACK, block >> 8 & 255, block & 255))
-
-
-def error(code, message):
-    return bytes((0, ERROR, 0, code)) + message.encode() + b"\0"
-
-
-def oack(*options):
-    packet = b"\0\6"
-    for name, value in options:
-        packet += name.encode() + b"\0" + str(value).encode() + b"\0"
-    return packet
-
-
-def rrq(name, *options):
-    packet = b"\0\1" + name.encode() + b"\0octet\0"
-    for option, value in options:
-        packet += option.encode() + b"\0" + str(value).encode() + b"\0"
-    return packet
 
 
 def silence(packet, local_port, port):
@@ -229,7 +203,7 @@ class Run:
         self.waits = 0  # calls of on_wait,
         self.longest_ms = 0  # the longest time without one,
         self.waited = 0  # and the clock at the last
-        boot = Boot(rom, self.net, self.events.append if told else len, self._waited)
+        boot = Fetch(rom, self.net, self.events.append if told else len, self._waited)
         self.result = boot.fetch(HOST, 69, file, self.sink, **limits)
         self._waited()
 

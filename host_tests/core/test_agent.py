@@ -2,7 +2,8 @@
 
 import socket
 
-from pxerom import agent, compat
+from pxerom import agent, runtime
+from pxerom.job import load_rom
 
 from host_tests.core.check import Folder, same
 
@@ -53,7 +54,7 @@ def test_job_that_cannot_be_run_ends_in_one_refusal():
         ({"bind": "192.0.2.1"}, 3, "192.0.2.1"),
         ({"sink": {"kind": "file", "path": "/no/such/folder/x"}}, 3, "/no/such/folder/x"),
     ):
-        if "bind" in changes and not compat.LINUX:
+        if "bind" in changes and not runtime.LINUX:
             continue  # lwIP takes such an address, and refuses the sends
         last, events = _run(**changes)
         same((last["event"], last["exit"]), ("refused", code), changes)
@@ -67,7 +68,7 @@ def test_job_that_ran_ends_in_its_result():
     same((last["event"], last["outcome"], last["rom"]), ("result", "failed", "os-client"))
     same((last["ended"]["by"], last["status"]["code"]), ("bench", "PXE-E32"))
     start = events[0]
-    same((start["event"], start["schema"], start["runtime"]), ("start", 1, compat.runtime()))
+    same((start["event"], start["schema"], start["runtime"]), ("start", 1, runtime.version()))
     assert start["epoch_us"] is None or start["epoch_us"] > 1600000000000000
     same(events[1]["event"], "request")
 
@@ -85,7 +86,7 @@ def test_target_is_untouched_and_the_port_free_after_a_failure():
         last, events = _run(sink={"kind": "file", "path": path})
         same((folder.names(), folder.read("image")), (["image"], b"old"))
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind(compat.address(_HOST, events[1]["source_port"]))
+    sock.bind(runtime.address(_HOST, events[1]["source_port"]))
     sock.close()
 
 
@@ -99,7 +100,7 @@ def test_loaded_rom_leaves_no_checker_behind():
     """A board gets the memory of the checker back once the ROM is loaded."""
     import sys
 
-    agent.load_rom("intel-undi")
-    if compat.MICROPYTHON:
-        assert "pxerom.profile" not in sys.modules
-    same(agent.load_rom("intel-undi")[0]["id"], "intel-undi")
+    load_rom("intel-undi")
+    if runtime.MICROPYTHON:
+        assert "pxerom.rom_check" not in sys.modules
+    same(load_rom("intel-undi")[0]["id"], "intel-undi")

@@ -1,6 +1,6 @@
 """The boot job as a whole: events, result, codes, the interface and the lease afterwards."""
 
-from pxerom.status import Failure
+from pxerom.failure import Failure
 
 from host_tests.core.bootrun import CONTENT, Job, dhcp_for_file, screen_of
 from host_tests.core.check import raises, same

@@ -1,22 +1,12 @@
 """Misbehaving on purpose: what a fault puts on the wire, and that nothing else changes."""
 
+from pxerom.failure import Refused
 from pxerom.faults import Faults
-from pxerom.rom import Boot
-from pxerom.status import Refused
+from pxerom.fetch import Fetch
 
 from host_tests.core.check import raises, rom, same
-from host_tests.core.fakenet import (
-    HOST,
-    Check,
-    FakeNet,
-    FileServer,
-    Long,
-    Run,
-    Tape,
-    ack,
-    error,
-    pattern,
-)
+from host_tests.core.fakenet import HOST, Check, FakeNet, FileServer, Long, Run, Tape, pattern
+from host_tests.core.packets import ack, error
 
 _SIZE = 12 * 512 + 100  # 13 blocks of 512
 _ABORTED = error(0, "TFTP Aborted")
@@ -70,7 +60,7 @@ class Faulty:
             return self.strangers[-1]
 
         faults._other = other
-        boot = Boot(flat, faults, self.events.append)
+        boot = Fetch(flat, faults, self.events.append)
         self.result = boot.fetch(HOST, 69, "x", self.sink, **limits)
         self.report = faults.report
 

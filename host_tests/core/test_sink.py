@@ -1,10 +1,11 @@
 """Files on disk: the old one or the new one, whole, and never anything between."""
 
-from pxerom import compat, sink
-from pxerom.status import Refused
+from pxerom import runtime, sink
+from pxerom.failure import Refused
 
 from host_tests.core.check import Folder, Patch, raises, rom, same
-from host_tests.core.fakenet import FakeNet, FileServer, Run, Tape, ack, error, pattern, silence
+from host_tests.core.fakenet import FakeNet, FileServer, Run, Tape, pattern, silence
+from host_tests.core.packets import ack, error
 
 
 class _Broken:
@@ -69,7 +70,7 @@ def test_disk_that_gives_out_is_ours_and_leaves_no_part():
                 def broken(part, step=step, errno=errno):
                     return _Broken(part, step, errno)
 
-                with Patch(compat, "open_for_writing", broken):
+                with Patch(runtime, "open_for_writing", broken):
                     run = Run(
                         rom("os-client"), FileServer(pattern(1100)), sink=Tape(sink.File(path))
                     )
@@ -89,7 +90,7 @@ def test_target_that_cannot_take_the_name_is_told_to_the_server():
 
     with Folder() as folder:
         path = folder.put("image", b"old")
-        with Patch(compat, "replace", refuse):
+        with Patch(runtime, "replace", refuse):
             run = Run(rom("os-client"), FileServer(pattern(9)), sink=Tape(sink.File(path)))
         same((run.code(), folder.names(), folder.read("image")), ("PXE-E3A", ["image"], b"old"))
         same(run.packets()[-1], error(3, "Disk full or allocation exceeded"))
@@ -103,7 +104,7 @@ def test_unwritable_target_is_refused_before_anything_is_sent():
             (folder.path, "it is a folder"),
             ("/dev/null", "it is no ordinary file"),
         ):
-            if path == "/dev/null" and compat.no_file("/dev") is None:
+            if path == "/dev/null" and runtime.no_file("/dev") is None:
                 continue  # a board has no devices in its file system
             refusal = raises(Refused, _boot_into, path)
             same(refusal.exit_code, 3)
@@ -156,7 +157,7 @@ def test_interrupt_inside_the_commit_leaves_no_part():
     ):
         with Folder() as folder:
             path = folder.put("image", b"old")
-            with Patch(compat, name, value):
+            with Patch(runtime, name, value):
                 run = Run(rom("os-client"), FileServer(b"x"), sink=Tape(sink.File(path)))
             same((run.result["ended"]["by"], run.result["outcome"]), ("user", "failed"))
             same((folder.names(), folder.read("image")), (["image"], b"old"))
@@ -182,7 +183,7 @@ def test_free_space_is_known_for_any_way_to_write_a_path():
             room = sink.File(path).room()
             assert room is not None and room > 1 << 16, (path, room)
         room = sink.File(folder.at("no/such/image")).room()
-        assert room is None or compat.MICROPYTHON, room  # littlefs does not look at the folder
+        assert room is None or runtime.MICROPYTHON, room  # littlefs does not look at the folder
 
 
 def test_sink_of_a_job_is_null_memory_or_a_file_with_a_path():

@@ -2,9 +2,9 @@
 
 import socket
 
-from pxerom import compat, udp
-from pxerom.ending import peek
-from pxerom.status import Failure, Refused
+from pxerom import runtime, udp
+from pxerom.failure import Failure, Refused
+from pxerom.fetch_end import peek
 from pxerom.udp import SourcePorts, Udp
 
 from host_tests.core.check import Patch, raises, rom, same
@@ -89,17 +89,17 @@ def test_next_port_is_told_where_it_can_be_known():
 
 def _peer():
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind(compat.address(_HOST, 0))
+    sock.bind(runtime.address(_HOST, 0))
     sock.settimeout(2)
     return sock
 
 
 def _free_port():
     """A port that nobody has: the kernel's choice, given back."""
-    for port in range(20000 + compat.random_below(10000), 32000):
+    for port in range(20000 + runtime.random_below(10000), 32000):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            sock.bind(compat.address(_HOST, port))
+            sock.bind(runtime.address(_HOST, port))
             return port
         except OSError:
             pass
@@ -110,7 +110,7 @@ def _free_port():
 
 def _address_of(peer, net):
     """Where `peer` hears: told by a datagram of its own, for MicroPython knows no getsockname."""
-    peer.sendto(b"here", compat.address(_HOST, net.port))
+    peer.sendto(b"here", runtime.address(_HOST, net.port))
     same(net.receive(100, 2000), b"here")
     return net.sender
 
@@ -122,11 +122,11 @@ def test_datagram_comes_with_its_sender_and_no_longer_than_asked():
     try:
         net.open(True)
         to = _address_of(peer, net)
-        same(compat.split(to)[0], _HOST)
+        same(runtime.split(to)[0], _HOST)
         net.send(b"\0\4\0\1", to)
         same(peer.recvfrom(100)[0], b"\0\4\0\1")
         for size in (0, 1, 516, 517, 2000):
-            peer.sendto(bytes(size), compat.address(_HOST, net.port))
+            peer.sendto(bytes(size), runtime.address(_HOST, net.port))
             same(len(net.receive(517, 2000)), min(size, 517))
             same(net.sender, to)
     finally:
@@ -141,11 +141,11 @@ def test_receive_sleeps_for_a_second_at_most():
         net.open(True)
         began = net.now()
         same(net.receive(517, 120000), None)
-        waited = compat.ticks_diff(net.now(), began)
+        waited = runtime.ticks_diff(net.now(), began)
         assert 900 <= waited <= 1500, waited
         began = net.now()
         same(net.receive(517, 50), None)
-        assert 40 <= compat.ticks_diff(net.now(), began) <= 500
+        assert 40 <= runtime.ticks_diff(net.now(), began) <= 500
     finally:
         net.close()
 
@@ -162,22 +162,22 @@ def test_each_request_has_its_own_port_and_old_ones_stay_closed_to_icmp():
         same(net.open(False), first + 2)
         same(net.receive(100, 30), None, "the new socket waits as long, and no longer")
         late = _peer()
-        late.connect(compat.address(_HOST, first))
+        late.connect(runtime.address(_HOST, first))
         late.settimeout(0.1)
         late.send(b"late")
         error = raises(OSError, late.recv, 100)
         late.close()
-        assert error.errno not in compat.UNREACHABLE, "the host answered with ICMP"
+        assert error.errno not in runtime.UNREACHABLE, "the host answered with ICMP"
         same(net.receive(100, 30), None)
         net.send(b"x", to)
         data, sender = peer.recvfrom(100)
-        same((data, compat.split(sender)), (b"x", (_HOST, first + 2)))
+        same((data, runtime.split(sender)), (b"x", (_HOST, first + 2)))
     finally:
         peer.close()
         net.close()
     for port in (first, first + 2):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.bind(compat.address(_HOST, port))
+        sock.bind(runtime.address(_HOST, port))
         sock.close()
 
 
@@ -185,7 +185,7 @@ def test_port_in_use_is_refused_never_replaced():
     """R-TFTP-6 (ROM note): 2070 or nothing; only a random port is drawn again."""
     taken = _free_port()
     holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    holder.bind(compat.address(_HOST, taken))
+    holder.bind(runtime.address(_HOST, taken))
     try:
         for policy in ("counter", "fixed"):
             net = Udp(_spec(policy, "request", taken), _HOST)
@@ -207,7 +207,7 @@ def test_port_in_use_is_refused_never_replaced():
 
 
 def test_address_that_is_not_ours_is_refused_with_a_reason():
-    if not compat.LINUX:
+    if not runtime.LINUX:
         return  # lwIP takes it, and refuses the sends
     net = Udp(_spec("fixed", "boot", _free_port()), "192.0.2.1")
     refusal = raises(Refused, net.open, True)
@@ -217,12 +217,12 @@ def test_address_that_is_not_ours_is_refused_with_a_reason():
 
 def test_icmp_unreachable_is_counted_and_ends_nothing():
     """R-SEC-18: nor does it make the next receive spin or the next send fail."""
-    if not compat.LINUX:
+    if not runtime.LINUX:
         return
     net = Udp(_spec("fixed", "boot", _free_port()), _HOST)
     try:
         net.open(True)
-        nobody = compat.address(_HOST, _free_port())
+        nobody = runtime.address(_HOST, _free_port())
         for count in (1, 2, 3):
             net.send(b"x", nobody)
             same(net.receive(100, 60), None)
@@ -230,7 +230,7 @@ def test_icmp_unreachable_is_counted_and_ends_nothing():
             began = net.now()
             same(net.receive(100, 60), None)
             same(net.unreachable, count)
-            assert compat.ticks_diff(net.now(), began) >= 50, "it did not wait"
+            assert runtime.ticks_diff(net.now(), began) >= 50, "it did not wait"
     finally:
         net.close()
 
@@ -245,7 +245,7 @@ def test_send_that_the_stack_refuses_is_a_failure_of_ours():
 
     net = Udp(_spec("fixed", "boot"), _HOST)
     net._socket = Refusing()
-    failure = raises(Failure, net.send, b"x", compat.address(_HOST, 9))
+    failure = raises(Failure, net.send, b"x", runtime.address(_HOST, 9))
     same((failure.code, failure.side), ("PXE-E38", "ours"))
     assert "operation not permitted" in failure.detail
     net.close()

@@ -271,7 +271,7 @@ def test_firmware_alone_takes_back_what_it_put_there(lan, interpreter):
         before = scenes.remains(client)
         done = client.run(
             sys.executable if interpreter == "CPython" else "micropython-1.26",
-            *("-c", "from pxerom import stdio; stdio.main()"),
+            *("-c", "from pxerom import agent_stdio; agent_stdio.main()"),
             input=json.dumps(job) + "\n",
             env={**os.environ, "PYTHONPATH": path, "MICROPYPATH": path},
         )
@@ -400,7 +400,7 @@ def test_terminal_is_as_it_was_after_ctrl_c_in_the_menu(lan, tmp_path):
 
 
 def test_keys_are_known_by_what_terminals_send():
-    from pxebench.booting import keys
+    from pxebench.boot import keys
 
     assert keys.parse(b"\x1b[19~\x1b[A\x1bOB\r2") == "mud\r2"
     assert keys.parse(b"\x1b") == "q"

@@ -1,8 +1,9 @@
 """Boot servers that are looked for on a wire: by multicast, by broadcast, one by one.
 
-The order, the waits and the bits of 43.6 are tested in virtual time (`core/test_bootserver.py`);
-here it is whether such packets leave this machine, arrive, and bring an answer back: a group on
-port 4011 without a route to it, everyone on port 67 from an address, one machine on port 4011.
+The order, the waits and the bits of 43.6 are tested in virtual time
+(`core/test_pxe_discovery.py`); here it is whether such packets leave this machine, arrive, and
+bring an answer back: a group on port 4011 without a route to it, everyone on port 67 from an
+address, one machine on port 4011.
 """
 
 import io

@@ -4,7 +4,7 @@ All conditions are played once, some at a time, and serve all tests of this file
 """
 
 import pytest
-from pxebench.diagnosing import causes
+from pxebench.diagnose import causes
 
 from host_tests.diagnose import play, table
 from host_tests.diagnose.conditions import CONDITIONS

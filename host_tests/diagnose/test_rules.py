@@ -6,7 +6,7 @@ Each case is played once, all of them at the same time; what was seen is a dict 
 import concurrent.futures
 
 import pytest
-from pxebench.diagnosing import rules
+from pxebench.diagnose import rules
 
 from host_tests.diagnose import conditions
 from host_tests.diagnose.place import place

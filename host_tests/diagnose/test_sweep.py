@@ -6,10 +6,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from pxebench import sweeping as sweep
 from pxebench.job import Refused
-from pxebench.sweeping import ports
-from pxebench.sweeping import strip as strip_view
+from pxebench.sweep import port_names, sweep
+from pxebench.sweep import strip as strip_view
 
 from host_tests.diagnose import conditions
 from host_tests.diagnose.place import place
@@ -39,7 +38,7 @@ class _Path:
             found.asks.append(
                 {
                     "port": port,
-                    "name": ports.name(port),
+                    "name": port_names.name(port),
                     "options": options,
                     "at_ms": 0,
                     "answer": "oack" if good else "silent",
@@ -122,21 +121,21 @@ def test_board_is_asked_in_few_jobs():
 
 
 def test_ports_are_read_as_they_are_written():
-    assert ports.parse("2072, 2070-2071,2070") == [2070, 2071, 2072]
-    assert ports.words([2070, 2071, 2072, 49152]) == "2070-2072, 49152"
+    assert port_names.parse("2072, 2070-2071,2070") == [2070, 2071, 2072]
+    assert port_names.words([2070, 2071, 2072, 49152]) == "2070-2072, 49152"
     for bad in ("", "x", "70000", "0", "10-5", "1-", "2070-2071-2072", "-5"):
         with pytest.raises(Refused):
-            ports.parse(bad)
+            port_names.parse(bad)
     with pytest.raises(Refused, match="--most"):
-        ports.parse("1-65535", 512)
+        port_names.parse("1-65535", 512)
 
 
 def test_ports_bear_the_names_that_tcpdump_prints():
     """serverfault.com/questions/234495 shows them for 2070 to 2075."""
     names = ["ah-esp-encap", "acp-port", "msync", "gxs-data-port", "vrtl-vmf-sa", "newlixengine"]
-    assert [ports.name(port) for port in range(2070, 2076)] == names
-    assert ports.named(2070) == "2070 (ah-esp-encap)"
-    assert ports.name(50000) is None
+    assert [port_names.name(port) for port in range(2070, 2076)] == names
+    assert port_names.named(2070) == "2070 (ah-esp-encap)"
+    assert port_names.name(50000) is None
 
 
 class _Stream:
@@ -246,7 +245,7 @@ def test_names_that_tcpdump_prints_stand_under_the_strip():
     few = sweep.sweep(_Path(lambda p: True), list(range(2070, 2079)), [])["ports"]
     words = " ".join(" ".join(strip_view.lines(few, _Stream("utf-8"))).split())
     assert "tcpdump says ah-esp-encap for 2070, acp-port for 2071, msync for 2072" in words
-    default = sweep.sweep(_Path(lambda p: True), ports.parse(ports.DEFAULT), [])["ports"]
+    default = sweep.sweep(_Path(lambda p: True), port_names.parse(port_names.DEFAULT), [])["ports"]
     words = " ".join(" ".join(strip_view.lines(default, _Stream("utf-8"))).split())
     assert "gxs-data-port for 2073" in words and "more have names" in words
     assert strip_view.lines([], _Stream("utf-8")) == []

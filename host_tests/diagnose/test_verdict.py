@@ -6,11 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from pxebench import diagnosing as diagnose
 from pxebench import job
-from pxebench.diagnosing import anomalies, causes, observe, rules
+from pxebench.diagnose import anomalies, causes, diagnosis, observe, rules
 from pxebench.job import show
-from pxebench.sweeping import rom_ports
+from pxebench.sweep import rom_ports
 
 from host_tests.lab.programs import ROOT
 
@@ -74,7 +73,7 @@ def _result(**changes):
 
 
 def _judged(on_path=None, **changes):
-    return diagnose.judge(_result(**changes), on_path)["verdict"]
+    return diagnosis.judge(_result(**changes), on_path)["verdict"]
 
 
 def test_nothing_wrong_is_healthy_and_needs_no_rule():
@@ -220,12 +219,12 @@ def test_loader_that_fetches_more_files_needs_more_ports_and_the_notes_say_so():
 
 def test_what_an_end_by_the_user_left_open_is_not_called_alike():
     result = {**_result(**_NOTHING, alive=False), "ended": {"by": "user", "after_ms": 9}}
-    verdict = diagnose.judge(result)["verdict"]
+    verdict = diagnosis.judge(result)["verdict"]
     assert verdict["cause"] is None
     assert not any("look the same" in text for text in verdict["unknown"])
     assert any("what was not run could tell" in text for text in verdict["unknown"])
     nothing = {**_result(**_NOTHING, requests=0), "ended": {"by": "user", "after_ms": 9}}
-    verdict = diagnose.judge(nothing)["verdict"]
+    verdict = diagnosis.judge(nothing)["verdict"]
     assert verdict["also_possible"] == []
     assert verdict["explains"] == ["No RRQ was waited for to its end."]
 

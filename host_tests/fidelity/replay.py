@@ -1,7 +1,8 @@
 """A captured server plays against our ROM: the same packets, at the same times, in virtual time.
 
 `play(talks, rom)` takes the conversations that one program of a captured client had (a ROM, or
-what it loaded), makes a script of what the server sent, and lets `pxerom.rom.Boot` be the client.
+what it loaded), makes a script of what the server sent, and lets `pxerom.fetch.Fetch` be the
+client.
 What passes is kept as packets of a capture of our own, so that `pxebench.compare` can judge it as
 it judges any other. Which captures are replayed, and what may differ, stands in `table`.
 
@@ -23,7 +24,7 @@ it judges any other. Which captures are replayed, and what may differ, stands in
 import collections
 
 from pxebench.captures import conversations, packets
-from pxerom.rom import Boot
+from pxerom.fetch import Fetch
 
 from host_tests.core.fakenet import HOST, UNREACHABLE, FakeNet, Tape
 
@@ -188,7 +189,7 @@ def play(talks, rom, cut_s=None, clock_factor=1.0):
         net.load(steps)
         sink = Tape()
         sink.net = net
-        boot = Boot(rom, net, lambda event: None)
+        boot = Fetch(rom, net, lambda event: None)
         file, port = group[0].file, group[0].server_port
         limit_ms = _EVER_MS
         if cut_s is not None and group[-1] is talks[-1]:

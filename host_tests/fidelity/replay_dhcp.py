@@ -1,13 +1,13 @@
 """A captured DHCP server plays against our ROM's DHCP, as `replay` does with TFTP.
 
-Its packets are given to `pxerom.lease.Lease` as they stood in the capture, but for the xid, which
-is our ROM's. `differences` compares what both clients sent, by `pxebench.compare_dhcp`.
+Its packets are given to `pxerom.dhcp_client.DhcpClient` as they stood in the capture, but for the
+xid, which is our ROM's. `differences` compares what both clients sent, by `pxebench.compare.dhcp`.
 """
 
 from pxebench.captures import messages, packets
-from pxebench.comparing import Comparison
-from pxebench.comparing.dhcp import compare_dhcp
-from pxerom import dhcprom
+from pxebench.compare.dhcp import compare_dhcp
+from pxebench.compare.differences import Comparison
+from pxerom import rom_check_dhcp
 
 from host_tests.core.fakelan import FakeLan, Run
 
@@ -49,7 +49,7 @@ def play(boot, rom):
         ]
 
     mac = boot.dhcp[0][1].mac
-    run = Run(dhcprom.flatten(rom), lan=FakeLan(serve, mac), uuid=_uuid(boot))
+    run = Run(rom_check_dhcp.flatten(rom), lan=FakeLan(serve, mac), uuid=_uuid(boot))
     ttl = rom["udp"]["ttl"]
     ours = []
     for number, sent in enumerate(run.lan.sent, 1):

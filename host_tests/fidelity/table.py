@@ -15,11 +15,11 @@ import collections
 import functools
 from pathlib import Path
 
-from pxebench import comparing as compare
 from pxebench import settings
 from pxebench.captures import conversations
 from pxebench.captures.messages import tftp
-from pxerom import profile
+from pxebench.compare import differences
+from pxerom import rom_check
 
 from host_tests.fidelity import replay
 
@@ -102,10 +102,10 @@ def programs(name):
 
 def rom(name, rom_id):
     """The flat ROM that plays in a capture."""
-    wanted = profile.read(rom_id)
+    wanted = rom_check.read(rom_id)
     if rom_id == PROGRAMS[name.split("-")[0]][-1]:
         wanted = settings.adjust(wanted, SETTINGS.get(name, {}))
-    return profile.flatten(wanted)
+    return rom_check.flatten(wanted)
 
 
 def judge(name, rom_id, talks, flat):
@@ -113,8 +113,8 @@ def judge(name, rom_id, talks, flat):
     factor = CLOCKS.get((name, rom_id), 1.0)
     cut_s = read(name).file.packets[-1].time if (name, rom_id) in CUT else None
     played = replay.play(talks, flat, cut_s, factor)
-    tolerance = compare.Tolerance(ms=LATE_MS.get(name.split("-")[0], 60))
-    found = compare.compare(played.theirs, played.ours, tolerance, flat)
+    tolerance = differences.Tolerance(ms=LATE_MS.get(name.split("-")[0], 60))
+    found = differences.compare(played.theirs, played.ours, tolerance, flat)
     left, reasons = [], []
     if factor != 1:
         reasons.append(f"the guest's clock ran {(factor - 1) * 100:.1f} % slow; ours was given it")
@@ -172,7 +172,7 @@ def _waits(rom_id):
 def _ladder(talk):
     # The client's packets that repeat the one before, nothing having come in between.
     before, rung = None, 0
-    for event in compare.events(talk):
+    for event in differences.events(talk):
         if not event.out or event.icmp:
             before = None if not event.out else before
             continue
@@ -192,7 +192,7 @@ def _witness(name, rom_id, text, found):
                 if not any(at == (name, theirs.since_out) for at in waits):
                     continue
                 for other, seconds in waits:
-                    alike = compare.Tolerance().alike(seconds, ours.since_out)
+                    alike = differences.Tolerance().alike(seconds, ours.since_out)
                     if other != name and alike and theirs.since_out > seconds:
                         return (
                             f"the guest was held up: {rung[0]} {rung[1] + 1} after "

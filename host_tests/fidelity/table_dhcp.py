@@ -7,9 +7,9 @@ Only the first program of a boot has DHCP of its own: PXELINUX and GRUB use what
 import collections
 import functools
 
-from pxebench import comparing as compare
 from pxebench import job
-from pxerom import profile
+from pxebench.compare import differences
+from pxerom import rom_check
 
 from host_tests.fidelity import replay_dhcp, table
 
@@ -31,13 +31,13 @@ def boots(name):
 
 
 def _tolerance(name):
-    return compare.Tolerance(ms=table.LATE_MS.get(name.split("-")[0], 60))
+    return differences.Tolerance(ms=table.LATE_MS.get(name.split("-")[0], 60))
 
 
 def rom(name):
     """The ROM that plays in a capture, as in its file, with the network card of that machine."""
     client = name.split("-")[0]
-    wanted = profile.read(table.PROGRAMS[client][0])
+    wanted = rom_check.read(table.PROGRAMS[client][0])
     if client in CARDS:
         for pair in job.value(job.value(wanted["dhcp"])["options"]):
             code, content = job.value(pair)

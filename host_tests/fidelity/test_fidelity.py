@@ -5,7 +5,7 @@ held to finding what is wrong with a ROM that is a little different.
 """
 
 import pytest
-from pxerom import profile
+from pxerom import rom_check
 
 from host_tests.fidelity import __main__ as command
 from host_tests.fidelity import table, table_dhcp
@@ -105,7 +105,7 @@ _CHANGES = [
 
 
 def _changed(rom_id, path, value):
-    tree = profile.read(rom_id)
+    tree = rom_check.read(rom_id)
     *steps, last = path.split(".")
     node = tree
     for step in steps:
@@ -113,7 +113,7 @@ def _changed(rom_id, path, value):
         if isinstance(node, dict) and "value" in node:
             node = node["value"]
     node[last] = value
-    return profile.flatten(tree)
+    return rom_check.flatten(tree)
 
 
 @pytest.mark.parametrize("change", _CHANGES, ids=lambda change: f"{change[1]}-{change[2]}")
@@ -132,7 +132,7 @@ def test_another_clients_rom_does_not_pass():
         ("curl-acklost", "curl", "busybox"),
         ("tftphpa-blackhole", "tftp-hpa", "atftp"),
     ):
-        assert _judge(name, rom_id, profile.load(other)).verdict == "differs", name
+        assert _judge(name, rom_id, rom_check.load(other)).verdict == "differs", name
 
 
 # ---- DHCP
@@ -155,7 +155,7 @@ def test_dhcp_of_every_capture_is_played_but_that_of_a_loaded_program():
 
 def test_network_card_in_option_175_is_a_difference():
     for name in ("pxelinux-boot2", "grubpc-boot2"):
-        differences = table_dhcp.judge(name, profile.read("ipxe")).differences
+        differences = table_dhcp.judge(name, rom_check.read("ipxe")).differences
         assert len(differences) == 3 and all("option 175" in text for text in differences)
 
 

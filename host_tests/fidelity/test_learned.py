@@ -8,8 +8,8 @@ the client does there: then a learned ROM can only assume it, and `ONLY_HERE` sa
 import functools
 
 import pytest
-from pxebench import learning
-from pxerom import profile
+from pxebench.learn import learner
+from pxerom import rom_check
 
 from host_tests.fidelity import table
 
@@ -63,11 +63,11 @@ _ALL = [name for client in _CLIENTS for name in _captures(client)]
 @functools.cache
 def _sample(name):
     stage = len(table.PROGRAMS[name.split("-")[0]])
-    return learning.sample(table.CAPTURES / f"{name}.pcap.gz", None, stage)
+    return learner.sample(table.CAPTURES / f"{name}.pcap.gz", None, stage)
 
 
 def _learned(names):
-    return profile.flatten(learning.learn([_sample(name) for name in names], "mine").rom)
+    return rom_check.flatten(learner.learn([_sample(name) for name in names], "mine").rom)
 
 
 def _verdicts(name, flat):

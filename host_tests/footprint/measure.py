@@ -16,21 +16,19 @@ BLKSIZE = 1456
 MIB = 1 << 20
 # What a plain fetch never loads (a boot by DHCP, faults), and the most that each may take.
 APART = {
-    "ask.py": 4 << 10,
+    "port_probe.py": 4 << 10,
     "faults.py": 4 << 10,
     "boot.py": 4 << 10,
-    "bootscreen.py": 3 << 10,
-    "bootserver.py": 7 << 10,
-    "bootwords.py": 4 << 10,
-    "dhcp.py": 6 << 10,
-    "dhcprom.py": 4 << 10,
-    "ending.py": 2 << 10,
-    "inform.py": 2 << 10,
-    "lease.py": 7 << 10,
-    "offers.py": 6 << 10,
-    "port68.py": 2 << 10,
-    "rare.py": 2 << 10,
-    "smoothed.py": 2 << 10,
+    "screen_boot.py": 3 << 10,
+    "pxe_discovery.py": 7 << 10,
+    "dhcp_packet.py": 6 << 10,
+    "rom_check_dhcp.py": 4 << 10,
+    "fetch_end.py": 2 << 10,
+    "dhcp_client.py": 7 << 10,
+    "dhcp_offer.py": 6 << 10,
+    "dhcp_socket.py": 2 << 10,
+    "tftp_quirks.py": 2 << 10,
+    "retry_rtt.py": 2 << 10,
 }
 _FIRMWARE = ROOT / "firmware"
 _PROBE = Path(__file__).with_name("probe.py")
@@ -40,8 +38,8 @@ _IMPORT = """
 import gc
 gc.collect()
 before = gc.mem_alloc()
-from pxerom import agent, console
-rom = agent.load_rom("intel-undi")
+from pxerom import agent, job, screen
+rom = job.load_rom("intel-undi")
 gc.collect()
 print(gc.mem_alloc() - before)
 """

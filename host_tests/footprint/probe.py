@@ -9,8 +9,8 @@ probe.py PORT WINDOWSIZE garbage BLOCKS DATAGRAM
 import gc
 import sys
 
-from pxerom import agent
-from pxerom.rom import Boot
+from pxerom import job
+from pxerom.fetch import Fetch
 from pxerom.sink import Null
 from pxerom.udp import Udp
 
@@ -67,13 +67,13 @@ def nothing(event):
     pass
 
 
-rom = agent.load_rom("intel-undi")[0]
+rom = job.load_rom("intel-undi")[0]
 if _WINDOWSIZE != "1":
     rom["tftp"]["requests"][1]["options"].append(["windowsize", _WINDOWSIZE])
 # Ports that nothing else sends from: the ROM's own may be in use by a test next door.
 rom["udp"]["source_port"].update(policy="random", first=32768, last=60999)
 sink = Held() if _KIND == "held" else Garbage()
 net = Udp(rom["udp"]["source_port"], "127.0.0.1")
-result = Boot(rom, net, nothing).fetch("127.0.0.1", _PORT, "zeros", sink)
+result = Fetch(rom, net, nothing).fetch("127.0.0.1", _PORT, "zeros", sink)
 print(result["outcome"], result["image"]["bytes"] if result["image"] else result["status"])
 print(" ".join(str(figure) for figure in sink.figures))

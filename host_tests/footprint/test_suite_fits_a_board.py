@@ -5,7 +5,7 @@ module, and what lacks memory once more alone. A test that does not fit must bec
 import subprocess
 
 import pytest
-from pxebench.boards import suite
+from pxebench.board import suite
 from pxebench.endpoints.stream import Sequence
 
 from host_tests.footprint import measure

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from pxerom import profile
+from pxerom import rom_check
 
 from host_tests.bench_cli.conftest import Bench
 from host_tests.fuzz.adversary import CONTENT
@@ -27,7 +27,7 @@ class Fetch:
 
     def rom(self, name, **changes):
         """A ROM file like `name` that loses patience after 0.6 s; `changes` go into `tftp`."""
-        rom = profile.read(name)
+        rom = rom_check.read(name)
         for phase in rom["tftp"]["retry"].values():
             phase["waits_ms"] = [200, 200, 200]
         rom["tftp"]["dally_ms"] = 0

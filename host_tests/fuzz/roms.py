@@ -2,10 +2,10 @@
 
 import copy
 
-from pxerom import profile
+from pxerom import rom_check
 
 _REACTIONS = {}
-for _line in profile._ON.split("\n"):
+for _line in rom_check._ON.split("\n"):
     _name, _kind, _default = _line.split(" ")
     _REACTIONS[_name] = _kind.split("|")
 
@@ -13,7 +13,7 @@ _OWN_ERROR = {"error": 8, "message": "User aborted the transfer"}
 
 _NAMES = ("standard", "intel-undi", "os-client", "intel-undi-plain")
 _NAMES += ("ipxe", "edk2", "grub", "tftp-hpa", "curl", "u-boot", "etherboot", "u-boot-lwip")
-_FLAT = {name: profile.load(name) for name in _NAMES}
+_FLAT = {name: rom_check.load(name) for name in _NAMES}
 for _rom in _FLAT.values():
     _rom["screen"]["codes"] = "pxe"  # what UEFI calls the same failures is tested elsewhere
 

@@ -8,9 +8,10 @@ import socket
 
 import pytest
 
+from host_tests.core.packets import data, error, oack
 from host_tests.fuzz.conftest import Fetch
 from host_tests.lab import programs, scripted
-from host_tests.lab.scripted import CLOSE, DIE, NORMAL, data, error, oack, stranger
+from host_tests.lab.scripted import CLOSE, DIE, NORMAL, stranger
 
 _FORGED = b"\xee" * 1468
 _HOSTILE = b"\x1b[2J\x1b]0;owned\x07\r\nPXE-M0F\x00after the NUL" + b"A" * 1400

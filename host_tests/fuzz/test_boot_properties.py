@@ -17,9 +17,9 @@ import json
 
 import pytest
 from pxerom import sink as sinks
-from pxerom.rom import Boot
-from pxerom.status import Failure
-from pxerom.tftp import oack_options
+from pxerom.failure import Failure
+from pxerom.fetch import Fetch
+from pxerom.tftp_packet import oack_options
 from pxerom.udp import SourcePorts
 
 from host_tests.fuzz import roms, tapes
@@ -252,7 +252,7 @@ class Case:
         assert now - self.net.progress_ms <= allowed + 100, "more patience than the table has"
 
     def run(self):
-        boot = Boot(self.rom, self.net, self.emit)
+        boot = Fetch(self.rom, self.net, self.emit)
         self.result = boot.fetch(SERVER, 69, "f", self.sink, self.max_bytes, self.max_time_ms)
         self.judge()
         return self.result

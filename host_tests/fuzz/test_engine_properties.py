@@ -16,7 +16,7 @@ import re
 
 import pytest
 from pxerom import tftp
-from pxerom.status import Failure
+from pxerom.failure import Failure
 
 from host_tests.fuzz import roms, tapes
 from host_tests.fuzz.adversary import (

@@ -1,7 +1,7 @@
 """ROM files that somebody has broken: each is refused with the field's path, or it boots.
 
 1. A ROM file is changed in one to three places: a value replaced, a field dropped or added.
-2. `ProfileError` with one printable sentence is the only exception; a file that is accepted is
+2. `RomFileError` with one printable sentence is the only exception; a file that is accepted is
    played against an honest server, and no result but "ok" or a PXE code comes of it.
 """
 
@@ -10,14 +10,14 @@ from collections import Counter
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pxerom import profile
-from pxerom.status import Refused
+from pxerom import rom_check
+from pxerom.failure import Refused
 
 from host_tests.fuzz.test_boot_properties import Case
 from host_tests.fuzz.verdicts import check_status
 
 CASES = 3000
-_ROMS = [profile.read(name) for name in ("intel-undi", "standard", "os-client")]
+_ROMS = [rom_check.read(name) for name in ("intel-undi", "standard", "os-client")]
 
 _values = st.one_of(
     st.sampled_from(
@@ -91,8 +91,8 @@ def test_broken_rom_file_is_refused_with_the_field_or_boots():
     @given(_broken())
     def load(rom):
         try:
-            flat = profile.flatten(rom)
-        except profile.ProfileError as error:
+            flat = rom_check.flatten(rom)
+        except rom_check.RomFileError as error:
             assert str(error)
             seen["refused"] += 1
             return

@@ -10,9 +10,10 @@ import socket
 import threading
 import time
 
+from host_tests.core.packets import ack, data, error, oack
 from host_tests.fuzz.adversary import CONTENT
 from host_tests.lab import scripted
-from host_tests.lab.scripted import NORMAL, ack, data, error, oack
+from host_tests.lab.scripted import NORMAL
 
 _PER_SECOND = 1000
 _ELSEWHERE = "127.66.6.6"

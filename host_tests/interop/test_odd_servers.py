@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from host_tests.core.packets import data, error, oack
 from host_tests.lab import scripted
-from host_tests.lab.scripted import CLOSE, DIE, NORMAL, data, error, flood, oack, stranger
+from host_tests.lab.scripted import CLOSE, DIE, NORMAL, flood, stranger
 
 pytestmark = pytest.mark.slow
 

@@ -22,6 +22,7 @@ import struct
 import threading
 import time
 
+from host_tests.core.packets import data, error, oack
 from host_tests.lab.capture import Packet
 
 NORMAL = object()
@@ -29,27 +30,6 @@ CLOSE = object()
 DIE = object()
 
 _ALL_OPTIONS = ("blksize", "tsize", "timeout", "windowsize")
-
-
-# --- packets, as bytes: also wrong ones ---------------------------------------------------------
-
-
-def data(block, payload=b""):
-    return struct.pack(">HH", 3, block) + payload
-
-
-def ack(block):
-    return struct.pack(">HH", 4, block)
-
-
-def error(code, text="", end=b"\0"):
-    text = text if isinstance(text, bytes) else text.encode()
-    return struct.pack(">HH", 5, code) + text + end
-
-
-def oack(**options):
-    words = [str(word).encode() for option in options.items() for word in option]
-    return b"\0\6" + b"".join(word + b"\0" for word in words)
 
 
 # --- further actions ----------------------------------------------------------------------------

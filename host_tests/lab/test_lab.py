@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from host_tests.core import packets
 from host_tests.lab import capture, namespaces, processes, programs, relay, scripted, servers
 
 SEND = "import socket, sys; socket.socket(2, 2).sendto(b'hi', (sys.argv[1], 69))"
@@ -126,27 +127,27 @@ def test_scripted_server_is_faithful_when_left_alone():
         plain = _ask(server, b"\0\1f\0octet\0", 3)
         opted = _ask(server, b"\0\1f\0octet\0blksize\x00650\0tsize\x000\0x\0y\0", 4)
         missing = _ask(server, b"\0\1g\0octet\0", 1)
-    assert plain == [scripted.data(n + 1, content[n * 512 : (n + 1) * 512]) for n in range(3)]
+    assert plain == [packets.data(n + 1, content[n * 512 : (n + 1) * 512]) for n in range(3)]
     assert opted[0] == b"\0\6blksize\x00650\0tsize\x001300\0"
     assert opted[1:] == [
-        scripted.data(1, content[:650]),
-        scripted.data(2, content[650:]),
-        scripted.data(3),
+        packets.data(1, content[:650]),
+        packets.data(2, content[650:]),
+        packets.data(3),
     ]
-    assert missing == [scripted.error(1, "File not found")]
+    assert missing == [packets.error(1, "File not found")]
 
 
 def test_script_replaces_one_reply_and_nothing_else():
     content = bytes(1200)
-    script = {"data 2": [b"odd", scripted.NORMAL], "data last": [scripted.error(0, "no")]}
+    script = {"data 2": [b"odd", scripted.NORMAL], "data last": [packets.error(0, "no")]}
     with scripted.serve({"f": content}, script) as server:
         got = _ask(server, b"\0\1f\0octet\0", 4)
         again = _ask(server, b"\0\1f\0octet\0", 3)
     assert [answer[:4] for answer in got] == [
-        *(scripted.data(1), b"odd", scripted.data(2)),
-        scripted.error(0, "no")[:4],
+        *(packets.data(1), b"odd", packets.data(2)),
+        packets.error(0, "no")[:4],
     ]
-    assert [answer[:4] for answer in again] == [scripted.data(n) for n in (1, 2, 3)]
+    assert [answer[:4] for answer in again] == [packets.data(n) for n in (1, 2, 3)]
 
 
 def test_scripted_server_rolls_over_to_the_number_it_was_told():
@@ -159,10 +160,10 @@ def test_scripted_server_rolls_over_to_the_number_it_was_told():
                 client.sendto(request, (server.host, server.port))
                 _answer, tid = client.recvfrom(100)
                 # The first window is lost on the way in, for all that the server minds.
-                client.sendto(scripted.ack(0), tid)
+                client.sendto(packets.ack(0), tid)
                 client.recvfrom(100)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-                client.sendto(scripted.ack(65535), tid)
+                client.sendto(packets.ack(65535), tid)
                 processes.wait_until(
                     lambda server=server: [p for p in server.packets if p.payload[:2] == b"\0\3"][
                         65535:
@@ -171,8 +172,8 @@ def test_scripted_server_rolls_over_to_the_number_it_was_told():
                     timeout_s=20,
                 )
             sent = [p.payload[:4] for p in server.packets if p.payload[:2] == b"\0\3"]
-        assert sent[65534] == scripted.data(65535)
-        assert sent[65535] == scripted.data(rollover)
+        assert sent[65534] == packets.data(65535)
+        assert sent[65535] == packets.data(rollover)
 
 
 def test_line_treats_the_same_packets_the_same():

@@ -7,8 +7,8 @@ import json
 import os
 
 import pytest
-from pxebench import reporting as report
 from pxebench.captures import packets
+from pxebench.report import document
 
 from host_tests.report import results, wire
 from host_tests.report.browser import browser
@@ -34,9 +34,9 @@ def pages(tmp_path_factory):
             path = folder / f"{name}-{number}.json"
             lines = result if isinstance(result, list) else [result]
             path.write_text("\n".join(json.dumps(line) for line in lines))
-            sections.append(report.section(path, captures))
+            sections.append(document.section(path, captures))
         page = folder / f"{name}.html"
-        page.write_text(report.page(sections), encoding="utf-8")
+        page.write_text(document.page(sections), encoding="utf-8")
         return page
 
     run = wire.blocked()

@@ -5,8 +5,8 @@ import json
 import re
 
 import pytest
-from pxebench import reporting as report
 from pxebench.job import Refused
+from pxebench.report import document
 
 from host_tests.report import results, wire
 
@@ -45,8 +45,8 @@ def _page(tmp_path, *found, captures=()):
         path = tmp_path / f"result{number}.json"
         lines = result if isinstance(result, list) else [result]
         path.write_text("\n".join(json.dumps(line) for line in lines))
-        sections.append(report.section(path, captures))
-    return report.page(sections)
+        sections.append(document.section(path, captures))
+    return document.page(sections)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -179,7 +179,7 @@ def test_damaged_result_is_one_sentence(tmp_path, kind):
                 broken[name] = damage
             path.write_text(json.dumps(broken))
             try:
-                report.page([report.section(path)])
+                document.page([document.section(path)])
             except Refused as refused:
                 assert "damaged.json" in refused.message and "\n" not in refused.message
 
@@ -251,10 +251,10 @@ def test_history_with_a_damaged_line_is_shown_without_it(tmp_path):
     lines = [json.dumps(one).encode() for one in results.all_kinds()["watch"]]
     damaged = b'\n\xff\xfe\x00garbage\n[1]\n{"kind": "watch", "schema": 1, "when": 5}\n{"sch'
     (tmp_path / "h.jsonl").write_bytes(b"\n".join(lines) + damaged)
-    section = report.section(tmp_path / "h.jsonl")
+    section = document.section(tmp_path / "h.jsonl")
     assert len(section["raw"][0]["lines"]) == len(lines)
 
 
 def test_device_that_never_ends_is_no_result():
     with pytest.raises(Refused, match="larger than any result"):
-        report.read("/dev/zero")
+        document.read("/dev/zero")

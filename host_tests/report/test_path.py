@@ -4,8 +4,8 @@ import json
 import time
 
 import pytest
-from pxebench import hops as path
 from pxebench.captures import packets
+from pxebench.hops import path
 from pxebench.job import Refused
 from pxebench.record import Record
 
@@ -144,7 +144,7 @@ def test_one_direction_alone_says_that_the_way_is_in_its_offset(tmp_path):
 
 
 def path_lines(merged):
-    from pxebench.hops.words import lines
+    from pxebench.hops.path_words import lines
 
     return lines(merged)
 

@@ -1,34 +1,18 @@
 """Events of a ROM and the captures that others would have made of the same packets."""
 
 import socket
-import struct
 
 import dpkt
+
+from host_tests.core import packets
+from host_tests.core.packets import ack, data, error, oack
 
 CLIENT, SERVER = "10.55.32.175", "10.254.52.26"
 EPOCH_US = 1_790_000_000_000_000
 
 
 def rrq(file="undionly.kpxe", options=(("tsize", "0"),)):
-    words = [file, "octet", *(word for pair in options for word in pair)]
-    return b"\0\1" + b"".join(word.encode() + b"\0" for word in words)
-
-
-def oack(**options):
-    words = [str(word).encode() for pair in options.items() for word in pair]
-    return b"\0\6" + b"".join(word + b"\0" for word in words)
-
-
-def data(block, payload=b""):
-    return struct.pack(">HH", 3, block) + payload
-
-
-def ack(block):
-    return struct.pack(">HH", 4, block)
-
-
-def error(code, text):
-    return struct.pack(">HH", 5, code) + text.encode() + b"\0"
+    return packets.rrq(file, *options)
 
 
 class Run:

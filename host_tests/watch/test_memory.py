@@ -4,8 +4,8 @@ import json
 import random
 
 import pytest
-from pxebench import watch
 from pxebench.job import Refused
+from pxebench.watch import memory
 
 WHAT = {
     "server": "tftp.example", "address": "10.0.0.1", "port": 69, "file": "undionly.kpxe",
@@ -26,7 +26,7 @@ def _boot(elapsed_ms=100, outcome="ok", number=0, **more):
 
 
 def _ids(new, earlier):
-    return [change["id"] for change in watch.changes(new, earlier)]
+    return [change["id"] for change in memory.changes(new, earlier)]
 
 
 def _steady(count=20, seed=1, base=100, jitter=10):
@@ -49,7 +49,7 @@ def test_no_false_alarm_in_a_thousand_usual_boots():
 def test_failure_is_told_once_with_when_it_still_went_well_and_its_end_too():
     entries = _steady(5)
     first = _boot(31000, "failed", 5)
-    assert watch.changes(first, entries) == [
+    assert memory.changes(first, entries) == [
         {
             "id": "failed",
             "text": "It fails: PXE-E32, TFTP open timeout. The boot before, at "
@@ -61,7 +61,7 @@ def test_failure_is_told_once_with_when_it_still_went_well_and_its_end_too():
     other = _boot(31000, "failed", 6, code="PXE-E35")
     assert _ids(other, entries) == ["fails-otherwise"]
     entries.append(_boot(31000, "failed", 6))
-    again = watch.changes(_boot(number=7), entries)
+    again = memory.changes(_boot(number=7), entries)
     assert [change["id"] for change in again] == ["recovered"]
     assert "after 2 boots failed since 2026-11-23T00:00:05Z" in again[0]["text"]
 
@@ -101,9 +101,9 @@ def test_few_boots_make_no_usual_time_and_a_few_ms_are_nobodys_trouble():
     ],
 )
 def test_each_change_of_server_or_file_is_named(more, name, words):
-    (change,) = watch.changes(_boot(**more), _steady(3))
+    (change,) = memory.changes(_boot(**more), _steady(3))
     assert change["id"] == name and words in change["text"]
-    assert name in watch.WARNINGS
+    assert name in memory.WARNINGS
 
 
 def test_size_in_the_oack_is_the_files_and_no_other_server():
@@ -117,22 +117,22 @@ def test_boots_of_something_else_are_no_measure(name):
 
 
 def test_bench_out_of_order_is_neither_a_failure_nor_a_recovery():
-    entries = [*_steady(3), watch.entry(WHAT, "2026-11-23T01:00:00Z", refused="Port in use.")]
+    entries = [*_steady(3), memory.entry(WHAT, "2026-11-23T01:00:00Z", refused="Port in use.")]
     assert entries[-1]["outcome"] == "bench"
     assert _ids(_boot(), entries) == []
     assert [*_ids(_boot(outcome="failed"), entries)] == ["failed"]
-    assert watch.changes(entries[-1], entries[:-1]) == []
+    assert memory.changes(entries[-1], entries[:-1]) == []
 
 
 # ---- the file
 
 
 def test_history_is_bounded_and_keeps_the_latest(tmp_path):
-    history = watch.History(tmp_path / "h.jsonl", keep=10)
+    kept = memory.History(tmp_path / "h.jsonl", keep=10)
     for number in range(100):
-        history.add(_boot(number=number))
+        kept.add(_boot(number=number))
         assert len((tmp_path / "h.jsonl").read_text().splitlines()) <= 12
-    again = watch.History(tmp_path / "h.jsonl", keep=10)
+    again = memory.History(tmp_path / "h.jsonl", keep=10)
     assert again.entries[-1]["when"].endswith("01:39Z") and len(again.entries) == 10
 
 
@@ -143,15 +143,15 @@ def test_cut_and_foreign_lines_are_passed_over_and_never_joined_with_the_next(tm
     odd.append(json.dumps({**_boot(), "elapsed_ms": "soon"}))
     odd.append(json.dumps({**_boot(), "outcome": "odd"}))
     path.write_text("\n".join([good, *odd, good[:40]]), errors="surrogateescape")
-    history = watch.History(path)
-    assert len(history.entries) == 1
-    history.add(_boot(number=7))
-    again = watch.History(path).entries
+    kept = memory.History(path)
+    assert len(kept.entries) == 1
+    kept.add(_boot(number=7))
+    again = memory.History(path).entries
     assert [one["when"][-3:] for one in again] == ["00Z", "07Z"]
 
 
 def test_two_probes_can_keep_one_history(tmp_path):
-    one, two = (watch.History(tmp_path / "h.jsonl", keep=10) for _ in range(2))
+    one, two = (memory.History(tmp_path / "h.jsonl", keep=10) for _ in range(2))
     for number in range(40):
         (one if number % 2 else two).add(_boot(number=number))
     lines = (tmp_path / "h.jsonl").read_text().splitlines()
@@ -162,51 +162,51 @@ def test_two_probes_can_keep_one_history(tmp_path):
 def test_history_that_cannot_be_kept_is_said_before_the_first_boot(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused) as refused:
-        watch.History(tmp_path / "file" / "h.jsonl")
+        memory.History(tmp_path / "file" / "h.jsonl")
     assert refused.value.exit_code == 3
 
 
 def test_place_of_the_history_is_xdgs_and_holds_no_slash_of_the_file_name(monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
-    path = watch.default_path({**WHAT, "file": "../../etc/passwd\n"})
+    path = memory.default_path({**WHAT, "file": "../../etc/passwd\n"})
     assert path.startswith("/state/pxebench/watch/tftp.example-69-.._.._etc_passwd_-intel-undi")
-    other = watch.default_path({**WHAT, "file": ".._.._etc_passwd_"})
+    other = memory.default_path({**WHAT, "file": ".._.._etc_passwd_"})
     assert path != other and path.count("/") == 4
     monkeypatch.setenv("XDG_STATE_HOME", "relative")  # not to be used, says XDG
     monkeypatch.setenv("HOME", "/home/me")
-    assert watch.default_path(WHAT).startswith("/home/me/.local/state/pxebench/watch/")
+    assert memory.default_path(WHAT).startswith("/home/me/.local/state/pxebench/watch/")
 
 
 # ---- the line
 
 
 def test_line_for_monitoring_has_its_code_its_words_and_its_figures():
-    code, line = watch.check(_boot(123))
+    code, line = memory.check(_boot(123))
     assert (code, line) == (
         0,
         "PXE OK: undionly.kpxe from 10.0.0.1 as intel-undi in 0.123 s | "
         "time=0.123s;;;0 size=74213B requests=2 resent=0",
     )
-    assert watch.check(_boot(123), 0.1, 5)[0] == 1
-    code, line = watch.check(_boot(123), 0.05, 0.1)
+    assert memory.check(_boot(123), 0.1, 5)[0] == 1
+    code, line = memory.check(_boot(123), 0.05, 0.1)
     assert code == 2 and line.startswith("PXE CRITICAL: ") and "time=0.123s;0.05;0.1;0" in line
-    code, line = watch.check(_boot(31000, "failed"))
+    code, line = memory.check(_boot(31000, "failed"))
     assert code == 2 and "failed with PXE-E32, TFTP open timeout" in line
-    slow = {**_boot(900), "changes": watch.changes(_boot(900), _steady())}
-    code, line = watch.check(slow)
+    slow = {**_boot(900), "changes": memory.changes(_boot(900), _steady())}
+    code, line = memory.check(slow)
     assert code == 1 and "Slower than usual: 900 ms" in line.partition("|")[0]
-    code, line = watch.check(watch.entry(WHAT, "now", refused="Port 2070 is in use."))
+    code, line = memory.check(memory.entry(WHAT, "now", refused="Port 2070 is in use."))
     assert code == 3 and line.startswith("PXE UNKNOWN: ") and "|" not in line
 
 
 def test_recovery_is_no_warning():
     entries = [_boot(), _boot(outcome="failed")]
-    new = {**_boot(), "changes": watch.changes(_boot(), entries)}
-    assert watch.check(new)[0] == 0
+    new = {**_boot(), "changes": memory.changes(_boot(), entries)}
+    assert memory.check(new)[0] == 0
 
 
 def test_text_of_a_server_can_neither_end_the_line_nor_forge_figures():
     new = _boot(outcome="failed", text="x | time=0s\nPXE OK\x1b[2J", file="a|b")
-    _, line = watch.check(new)
+    _, line = memory.check(new)
     assert "\n" not in line and "\x1b" not in line
     assert line.count("|") == 1 and line.partition("|")[2].startswith(" time=0.100s")

@@ -3,4 +3,4 @@
 Each command imports what it needs when it runs, so that `pxebench fetch` starts at once.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,6 +1,6 @@
 """The command `pxebench`: its commands, and the one place where an error becomes a sentence.
 
-What each command takes stands in `<command>_cli`; it imports what it needs when it runs.
+What each command takes stands in `<command>/cli.py`; it imports what it needs when it runs.
 
 1. Exit codes: 0 booted, 1 the boot failed, 2 wrong usage or a bad input file, 3 the bench is not
    in order, 130 Ctrl-C.
@@ -16,19 +16,19 @@ import sys
 import click
 
 from pxebench import __version__
-from pxebench.board_cli import board
-from pxebench.boot_cli import boot
-from pxebench.compare_cli import compare
-from pxebench.compat_cli import compat
-from pxebench.diagnose_cli import diagnose
-from pxebench.fetch_cli import fetch
+from pxebench.board.cli import board
+from pxebench.boot.cli import boot
+from pxebench.compare.cli import compare
+from pxebench.compat.cli import compat
+from pxebench.diagnose.cli import diagnose
+from pxebench.fetch.cli import fetch
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
-from pxebench.learn_cli import learn
-from pxebench.report_cli import report
-from pxebench.roms_cli import roms
-from pxebench.serve_cli import serve
-from pxebench.sweep_cli import sweep
-from pxebench.watch_cli import watch_command
+from pxebench.learn.cli import learn
+from pxebench.report.cli import report
+from pxebench.roms.cli import roms
+from pxebench.serve.cli import serve
+from pxebench.sweep.cli import sweep
+from pxebench.watch.cli import watch_command
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away

@@ -3,7 +3,7 @@
 The shapes stand here and nowhere else on the host; the firmware's side of them is `pxerom.agent`.
 This module opens no socket but the resolver's and runs nothing: `settings` adjusts a ROM,
 `endpoints` runs a job, `view` and `capture` show its events.  URLs follow RFC 3617, ROM files
-`firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in `boot_job`.
+`firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in `boot/boot_job.py`.
 
 A **job** (one JSON object, one line):
 
@@ -151,22 +151,22 @@ def load_rom(wanted):
 
     `Refused` when there is none such, or when it breaks the shape: with the field's path.
     """
-    from pxerom import profile
+    from pxerom import rom_check
 
     if ("/" in wanted or wanted.endswith(".json")) and os.path.exists(wanted):
         # A device or a huge file never gets to the parser.
         if not os.path.isfile(wanted) or os.path.getsize(wanted) > _MAX_ROM_BYTES:
             raise Refused(f"{show(wanted)} is no ROM file.")
     try:
-        rom = profile.read(wanted)
+        rom = rom_check.read(wanted)
         if isinstance(rom, dict) and "flat" in rom:
             raise Refused(
                 f"{show(wanted)} is a ROM as a board carries it, without its evidence: give the "
                 f"file that it was made from."
             )
-        profile.flatten(rom)
+        rom_check.flatten(rom)
         return rom
-    except profile.ProfileError as error:
+    except rom_check.RomFileError as error:
         if not error.path:  # the file as a whole: the message names it
             message = str(error)
             if message.startswith("there is no ROM"):
@@ -181,11 +181,11 @@ def load_rom(wanted):
 
 def flat(rom):
     """The checked, complete form of a ROM: every field there, no evidence."""
-    from pxerom import profile
+    from pxerom import rom_check
 
     try:
-        return profile.flatten(rom)
-    except profile.ProfileError as error:
+        return rom_check.flatten(rom)
+    except rom_check.RomFileError as error:
         raise Refused(one_sentence(f"ROM {show(str(rom.get('id')))}: {error}")) from None
 
 

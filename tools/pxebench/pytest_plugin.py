@@ -93,7 +93,7 @@ class Board:
     """A board that tests boot. `who`: what it says of itself, e.g. who["machine"]."""
 
     def __init__(self, port, config=None, kind=None, mount=False):
-        from pxebench.boards.connection import Board as Connection
+        from pxebench.board.connection import Board as Connection
 
         self._config = config
         self._kind = kind

@@ -114,7 +114,7 @@ def _explain(result, code, todo, client):
         say.line(line)
     silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
     if silent and client and not client.startswith("127."):
-        from pxebench.hops import tcpdump
+        from pxebench.hops.path import tcpdump
 
         say.line(f"  decide   {tcpdump(client)}")
         say.line("           run at the server during a boot with --server-pcap server.pcap, it")
@@ -123,12 +123,11 @@ def _explain(result, code, todo, client):
 
 def _follow(result, events, captures, client, todo, to_stdout):
     """Put the way of each packet through the captures into `result["path"]`, and tell it."""
-    from pxebench import hops
-    from pxebench.hops import words
+    from pxebench.hops import path, path_words
     from pxebench.view import Writer
 
     server = todo.get("server") or (result.get("boot") or {}).get("server")
-    result["path"] = hops.of_run(events, captures, client, server)
+    result["path"] = path.of_run(events, captures, client, server)
     if not to_stdout:
-        for line in words.lines(result["path"]):
+        for line in path_words.lines(result["path"]):
             Writer(sys.stderr).line(line)

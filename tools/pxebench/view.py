@@ -1,7 +1,7 @@
 """What a person sees of a job: the ROM's screen, the progress bar, the closing words.
 
 Everything here is made from events and from the result.  The ROM's screen goes to stdout, and it
-is the firmware's own (`pxerom.console`); what the bench itself has to say goes to stderr.
+is the firmware's own (`pxerom.screen`); what the bench itself has to say goes to stderr.
 
 1. Text from the network or the command line is shown, never obeyed (`job.show`).
 2. A stream that nobody reads any more is given up quietly; the job goes on.
@@ -19,7 +19,7 @@ _SIDES = {
     "path": "the path between ROM and server",
 }
 _ENDERS = {"user": "Ctrl-C", "fault": "The fault that was asked for"}
-# The kinds of `pxerom.kind`, in words; "efi-*" are put together.
+# The kinds of `pxerom.image_kind`, in words; "efi-*" are put together.
 _IMAGES = {
     "ipxe-nbp": "iPXE network boot program, BIOS",
     "ipxe-lkrn": "iPXE as a Linux kernel image, BIOS",
@@ -81,11 +81,11 @@ class View:
         self.below = 0  # the column of the screen's open line when the bar stands below it
         if rom is not None:
             if "boot" in rom["screen"]:
-                from pxerom.bootscreen import BootScreen
+                from pxerom.screen_boot import BootScreen
 
                 self.screen = BootScreen(rom, self._screen_text, self.out.is_terminal())
             else:
-                from pxerom.console import Screen
+                from pxerom.screen import Screen
 
                 self.screen = Screen(rom, self._screen_text)
         if progress and self.err.is_terminal():
@@ -172,7 +172,7 @@ def summary(result, out=None):
     """What came of a job, as lines of text: short, plain, and what to do next."""
     lines = list(_success(result, out) if result["outcome"] == "ok" else _failure(result))
     if "offers" in result:
-        from pxebench.booting import view as boot_view
+        from pxebench.boot import boot_view
 
         lines += [_row(name, text) for name, text in boot_view.rows(result)]
     if result.get("faults"):

@@ -2,9 +2,9 @@
 
 import time
 
-from pxerom import agent, compat
-from pxerom.port68 import Port68
-from pxerom.status import Refused
+from pxerom import agent, runtime
+from pxerom.dhcp_socket import DhcpSocket
+from pxerom.failure import Refused
 from pxerom.udp import Udp
 
 from host_tests.boards.on_board.tftp_server import HOST, Server
@@ -119,16 +119,16 @@ def test_wait_on_an_esp32_is_as_long_as_asked():
     """Facts: it waits in steps of 100 ms, and one more: a retry after 2032 ms comes at 2100."""
     sock = _Asked()
     for wait_ms in (1000, 932, 500, 101, 100):
-        compat.set_timeout(sock, wait_ms)
-        if compat.ESP32:
+        runtime.set_timeout(sock, wait_ms)
+        if runtime.ESP32:
             steps = int(sock.timeout * 1000) // 100 + 1
             same(steps * 100, wait_ms // 100 * 100, wait_ms)
         else:
             same(sock.timeout, wait_ms / 1000)
     began = time.ticks_ms()
-    compat.set_timeout(sock, 32)
+    runtime.set_timeout(sock, 32)
     took_ms = time.ticks_diff(time.ticks_ms(), began)
-    if compat.ESP32:
+    if runtime.ESP32:
         same(sock.timeout, 0)
         assert took_ms >= 31, took_ms
     else:
@@ -169,7 +169,7 @@ class _Nic:
 def test_port_68_is_had_only_while_the_stacks_own_client_is_off():
     if _PORT == "unix":
         return  # no DHCP client of its own
-    net = Port68(_Nic(), 20)
+    net = DhcpSocket(_Nic(), 20)
     shim.stack.dhcp = True
     try:
         raises(Refused, net.open, 68)
@@ -184,8 +184,8 @@ def test_port_68_is_had_only_while_the_stacks_own_client_is_off():
 
 
 def test_dhcps_sockets_send_and_hear_on_every_port():
-    one, other = Port68(_Nic(), 20), Port68(_Nic(), 20)
-    first, second = 20000 + compat.random_below(9000), 30000 + compat.random_below(2000)
+    one, other = DhcpSocket(_Nic(), 20), DhcpSocket(_Nic(), 20)
+    first, second = 20000 + runtime.random_below(9000), 30000 + runtime.random_below(2000)
     one.open(first, HOST)
     other.open(second, HOST)
     try:
@@ -242,6 +242,6 @@ def test_clock_that_was_never_set_is_no_time():
     for epoch_s in (0, 1609459200, 800000000):
         time.time_ns = lambda epoch_s=epoch_s: epoch_s * 1000000000
         try:
-            same(compat.epoch_us(), None)
+            same(runtime.epoch_us(), None)
         finally:
             time.time_ns = kept

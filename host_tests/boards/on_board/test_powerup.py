@@ -8,7 +8,7 @@ import machine
 import network
 import nic
 import powerup
-from pxerom import boot, compat, port68
+from pxerom import boot, dhcp_socket, runtime
 
 from host_tests.boards.on_board.tftp_server import HOST, Server
 from host_tests.core.check import Folder, Patch, same
@@ -86,7 +86,7 @@ def test_rom_that_does_not_ask_for_the_size_is_said_not_to_know_whether_it_fits(
     """Before the transfer; one that asks (`standard`) refuses a file that is too large itself."""
     network.reset()
     with Folder() as folder, Server({"image": _IMAGE}) as server:
-        free = compat.free_bytes(folder.at("nbp"))
+        free = runtime.free_bytes(folder.at("nbp"))
         for rom, image, said in (
             ("os-client", folder.at("nbp"), True),
             ("standard", folder.at("nbp"), False),
@@ -117,7 +117,7 @@ def _by_dhcp(network_of, tftp, **changes):
     del config["file"]
     make_udp = lambda spec, bind, trace, prepare: FakeNet({"udp": {"source_port": spec}}, tftp)  # noqa: E731
     with Folder() as folder:
-        with Patch(port68, "Port68", port68_of), Patch(boot, "Udp", make_udp):
+        with Patch(dhcp_socket, "DhcpSocket", port68_of), Patch(boot, "Udp", make_udp):
             board = _Board(folder, config)
             last = board.run()
         same(board.result(), json.loads(json.dumps(last)))

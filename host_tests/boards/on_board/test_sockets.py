@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 
-from pxerom import compat
+from pxerom import runtime
 
 from host_tests.core.check import raises, same
 
@@ -32,7 +32,7 @@ class _Sock:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         if port is not None:
             try:
-                self.sock.bind(compat.address(host, port))
+                self.sock.bind(runtime.address(host, port))
             except OSError:
                 # A socket that is only dropped keeps its place in the stack, as on a board.
                 self.sock.close()
@@ -46,7 +46,7 @@ class _Sock:
 
 
 def _free_port():
-    for port in range(33000 + compat.random_below(6000), 42000):
+    for port in range(33000 + runtime.random_below(6000), 42000):
         try:
             with _Sock(port):
                 return port
@@ -58,7 +58,7 @@ def _free_port():
 def _pair():
     """(a bound socket, its address)."""
     port = _free_port()
-    return _Sock(port), compat.address(_HOST, port)
+    return _Sock(port), runtime.address(_HOST, port)
 
 
 def _errno(function, *arguments):
@@ -80,7 +80,7 @@ def test_errno_of_a_timeout():
         number, took_ms = _timed(sock, 0.25)
         same(number, expected)
         assert took_ms >= (299 if _PORT == "esp32" else 249), took_ms
-        assert expected in compat.TIMED_OUT
+        assert expected in runtime.TIMED_OUT
 
 
 def test_esp32_waits_in_steps_of_100_ms_and_says_eagain_below_one():
@@ -115,7 +115,7 @@ def test_port_in_use():
         first.close()
         with _Sock(port):
             with _Sock() as second:
-                same(_errno(second.bind, compat.address(_HOST, port)), _IN_USE)
+                same(_errno(second.bind, runtime.address(_HOST, port)), _IN_USE)
         with _Sock(port):
             pass  # free again, at once
 
@@ -140,18 +140,18 @@ def test_addresses_are_numeric_tuples_or_packed():
     with _Sock(_free_port()) as sock:
         if _LWIP:
             raises(ValueError, sock.sendto, b"x", ("boot.example", 69))
-            same(compat.address("10.0.0.1", 69), ("10.0.0.1", 69))
+            same(runtime.address("10.0.0.1", 69), ("10.0.0.1", 69))
         else:
             raises(TypeError, sock.sendto, b"x", ("10.0.0.1", 69))
-            same(bytes(compat.address("10.0.0.1", 69))[1:8], b"\x00\x00\x45\x0a\x00\x00\x01")
-            same(bytes(compat.address("10.0.0.1", 69))[0], 2)
+            same(bytes(runtime.address("10.0.0.1", 69))[1:8], b"\x00\x00\x45\x0a\x00\x00\x01")
+            same(bytes(runtime.address("10.0.0.1", 69))[0], 2)
     held, to = _pair()
     with held as sock, _Sock(_free_port()) as peer:
         peer.sendto(b"x", to)
         sock.settimeout(2)
         sender = sock.recvfrom(10)[1]
         same(isinstance(sender, tuple), _LWIP)
-        same(compat.split(sender)[0], _HOST)
+        same(runtime.split(sender)[0], _HOST)
         sock.sendto(b"back", sender)
         peer.settimeout(2)
         same(peer.recvfrom(10), (b"back", to if _LWIP else bytes(to)))
@@ -289,7 +289,7 @@ def test_nothing_is_sent_without_an_address():
 
 def test_rp2_has_no_memory_for_a_large_datagram():
     with _Sock(_free_port()) as sock:
-        to = compat.address(_HOST, _free_port())
+        to = runtime.address(_HOST, _free_port())
         same(sock.sendto(bytes(7000), to), 7000)
         if _RP2:
             same(_errno(sock.sendto, bytes(7900), to), 12)
@@ -310,7 +310,7 @@ def test_lwip_never_reports_an_icmp_error():
     if not _LWIP:
         return
     with _Sock(_free_port()) as sock:
-        to = compat.address(_HOST, _free_port())
+        to = runtime.address(_HOST, _free_port())
         for _ in range(3):
             same(sock.sendto(b"x", to), 1)
             number, _ = _timed(sock, 0.1)
@@ -348,7 +348,7 @@ def test_connected_socket_keeps_what_was_queued_and_hears_one_peer():
         with _Sock(port) as peer:
             sock.settimeout(0.2)
             stranger.sendto(b"before", to)
-            sock.connect(compat.address(_HOST, port))
+            sock.connect(runtime.address(_HOST, port))
             stranger.sendto(b"after", to)
             peer.sendto(b"x", to)
             same(sock.recv(10), b"before")
@@ -361,7 +361,7 @@ def test_connected_socket_keeps_what_was_queued_and_hears_one_peer():
 
 def test_icmp_error_reaches_a_connected_socket_on_unix_only():
     with _Sock(_free_port()) as sock:
-        sock.connect(compat.address(_HOST, _free_port()))
+        sock.connect(runtime.address(_HOST, _free_port()))
         sock.settimeout(0.2)
         sock.send(b"x")
         same(_errno(sock.recv, 10), {"unix": 111, "esp32": 116}.get(_PORT, 110))

@@ -10,7 +10,7 @@ asked while the menu of a boot stands.
 import importlib
 import os
 
-from pxebench.booting import job as boot_job
+from pxebench.boot import boot_job
 from pxebench.job import EXIT_BENCH, EXIT_USAGE, Refused, one_sentence, ordered, show, whole
 
 KINDS = ("local", "micropython", "serial:PORT")

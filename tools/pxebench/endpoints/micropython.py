@@ -1,4 +1,4 @@
-"""The endpoint in a MicroPython interpreter (unix port) of its own, running `pxerom.stdio`.
+"""The endpoint in a MicroPython interpreter (unix port) of its own, running `pxerom.agent_stdio`.
 
 The job goes in as one line on the child's standard input; events come out as RFC 7464 sequences.
 The child has a session of its own, so that a Ctrl-C on the terminal reaches it once, from here.
@@ -29,9 +29,9 @@ _LAST_EVENT_S = 2.0  # from a Ctrl-C to the last event, and from the last event 
 _EXIT_S = 0.5  # for a child that closed its stdout without a last event
 _TICK_S = 0.1  # a signal handler cannot shorten a select that runs (PEP 475)
 _STDERR_TAIL = 4000
-# Not `-m pxerom.stdio`: with -m the unix port lets SIGINT kill it, with -c it raises
+# Not `-m pxerom.agent_stdio`: with -m the unix port lets SIGINT kill it, with -c it raises
 # KeyboardInterrupt, as the REPL of a board does.
-_PROGRAM = "from pxerom import stdio; stdio.main()"
+_PROGRAM = "from pxerom import agent_stdio; agent_stdio.main()"
 
 
 def find(wanted=None):

@@ -14,8 +14,9 @@ import shutil
 import tempfile
 import time
 
-from pxebench import boards, job
-from pxebench.boards.connection import Board, last_line
+from pxebench import job
+from pxebench.board import kinds
+from pxebench.board.connection import Board, last_line
 from pxebench.endpoints import Listener, Menu, completed
 from pxebench.endpoints.signals import Signals
 from pxebench.endpoints.stream import Sequence
@@ -121,9 +122,9 @@ def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys
     `mount`: take pxerom from the PC, over the line; `kind`: the id of a `boards.Kind`. A file
     that the job stores goes to the PC, by way of the line.
     """
-    from pxebench.boards import deploy
+    from pxebench.board import deploy
 
-    chosen = boards.kind(kind) if kind else None
+    chosen = kinds.kind(kind) if kind else None
     with tempfile.TemporaryDirectory(prefix="pxebench-") as folder, Board(port) as board:
         chosen = chosen or board.kind
         wanted = dict(wanted)

@@ -7,7 +7,7 @@ ROM's side. A packet is known by its key: what it says, and nothing of who says 
 from collections import Counter, namedtuple
 
 from pxebench.captures import messages
-from pxebench.hops.words import note
+from pxebench.hops.path_words import note
 
 WINDOW_US = 800_000  # the largest difference in delay between two packets of one run
 NEAR_US = 2_000_000  # clocks that are set by anything agree to within this

@@ -1,0 +1,443 @@
+"""A boot from nothing: link, DHCP, then who boots this machine, then the file.
+
+The packets are `dhcp_packet`'s, the choice is that of `dhcp_offer`, what follows a lease (4011,
+discovery, menu) is `pxe_discovery`'s, the file `fetch`'s. Here they are put together, and what
+happens becomes an event. All of it is loaded for a boot job and forgotten before the file comes.
+
+1. Waits, windows and the number of packets are the ROM file's; whatever else arrives neither
+   prolongs a wait nor brings forth a packet.
+2. Nothing is sent but what a client sends: never an OFFER, never an answer to another client.
+3. However it ends, the interface gets back what it had, and the lease goes back when asked for.
+4. Without DHCP (`lease` static or stack) nothing but INFORM (RFC 2131 §4.4.3) and requests to port
+   4011 go out, and no INFORM where the job names whom to ask.
+5. The best answer to an INFORM counts, of the first window that had one: PXE options, PXEClient, a
+   file's name.
+"""
+
+from pxerom import dhcp_offer, dhcp_packet
+from pxerom.failure import Ended, Failure, Refused
+from pxerom.pxe_discovery import BootServer
+from pxerom.runtime import const, random_below, ticks_add, ticks_diff
+
+_BROADCAST = "255.255.255.255"
+_SERVER = const(67)
+_CLIENT = const(68)
+_SLICE_MS = const(1000)
+_KEY_MS = const(100)
+_MAX_OFFERS = const(32)
+_RESTARTS = const(3)  # after a NAK, or an address that is in use
+
+
+class DhcpClient:
+    """DHCP of one boot. `spec`: the ROM file's `dhcp`; `job`: of the kind boot; `nic`: the link;
+    `net`: a `dhcp_socket.DhcpSocket`; `emit`: takes events; `keys`: gives a key or ""; `uefi`:
+    True for a ROM with the codes of UEFI."""
+
+    def __init__(self, spec, job, nic, net, emit, on_wait=None, keys=None, uefi=False):
+        self.spec = spec
+        self.uefi = uefi
+        self.job = job
+        self.nic = nic
+        self.net = net
+        self.keys = keys
+        self.lease = None
+        self.found = None  # (server, name) to fetch, once known
+        self.offers = []
+        self.warnings = []
+        self.messages = []
+        self.dropped = {}
+        self.menu = None
+        self.boot = None
+        self.ack = None
+        self._emit = emit
+        self._on_wait = on_wait
+        self.first = None
+        self._end = None
+        self.next = ""  # what the ROM would have done next
+        self._until = None
+        uuid = job.get("uuid")
+        seed = random_below(1 << 32)
+        mac = bytes([int(part, 16) for part in nic.mac.split(":")])
+        self.client = dhcp_packet.Client(
+            spec, mac, dhcp_packet.uuid_bytes(uuid) if uuid else bytes(16), seed
+        )
+
+    def run(self):
+        """Find out what to boot: `found` is set. Raises Failure, Ended, Aborted, Refused."""
+        max_time_ms = self.job.get("max_time_ms")
+        if max_time_ms:
+            self._end = ticks_add(self.net.now(), max_time_ms)
+        for limit in self.nic.limits():
+            self.warn(limit)
+        by = self.job.get("lease") or "dhcp"
+        if by == "dhcp":
+            answers = self._dora()
+        else:
+            answers = inform_answers(self, by)
+        self._warn_of_servers()
+        server = BootServer(self, answers)
+        server.find()
+        server.check()
+        self.event("boot", self.boot)
+
+    # --- DISCOVER, OFFER, REQUEST, ACK -----------------------------------------------------------
+
+    def _dora(self):
+        self.net.open(_CLIENT)
+        code, what = "PXE-E51", ""
+        for _ in range(_RESTARTS + 1):
+            lease, proxies = self._discover()
+            code, what = "PXE-E51", "%s refused (NAK) %s" % (lease.server, lease.reply.yiaddr)
+            ack = lease if lease.kind == "bootp" else self._request(lease)
+            if ack:
+                if self._free(ack):
+                    ack.chosen = True
+                    ack.reason = "the lease, confirmed"
+                    self._leased(ack, proxies)
+                    return [ack, lease] + proxies
+                code, what = "PXE-E54", "Another machine uses %s" % lease.reply.yiaddr
+        raise Failure(code, "%s, %d times in a row" % (what, _RESTARTS + 1), "server")
+
+    def _discover(self):
+        spec = self.spec["discover"]
+        seen = []
+        chosen, proxies = None, []
+        needs_file = spec["needs_file"] == "yes" and not self.job.get("file")
+
+        def take(offer):
+            if offer.reply.type not in (0, dhcp_packet.OFFER):
+                self.drop("not an OFFER")
+                return False
+            self.note(offer, seen)
+            if spec["gather"] == "complete":
+                return dhcp_offer.complete(seen)
+            return spec["gather"] == "first" and dhcp_offer.choose(seen, needs_file)[0] is not None
+
+        for number, wait_ms in enumerate(spec["waits_ms"]):
+            jitter_ms = spec["jitter_ms"]  # R-PXE-15
+            wait_ms += random_below(2 * jitter_ms + 1) - jitter_ms
+            packet = self.client.discover(self.ms(), chosen is not None)
+            self.next = "sent DISCOVER %d" % (number + 2)
+            if number + 1 == len(spec["waits_ms"]):
+                self.next = "given up"
+            self.send("DISCOVER", "lease", packet, _BROADCAST, _SERVER, number + 1)
+            early = self.gather(wait_ms, take, self.client.asked)
+            chosen, proxies = dhcp_offer.choose(seen, needs_file)
+            enough = early or dhcp_offer.complete(seen) or self.ms() >= spec["proxy_wait_ms"]
+            if chosen and enough:
+                break
+        dhcp_offer.explain(seen, chosen, proxies)
+        if chosen is None:
+            raise self._nothing(seen)
+        return chosen, proxies
+
+    def _nothing(self, seen):
+        # R-PXE-24
+        tried = "%d DISCOVERs in %.1f s" % (
+            len(self.spec["discover"]["waits_ms"]),
+            self.ms() / 1000,
+        )
+        good = [each for each in seen if each.kind != "plain" or not each.proxy]
+        if not good:
+            dropped = sum(self.dropped.values())
+            also = "; %d other packets did not count" % dropped if dropped else ""
+            return Failure("PXE-E51", "%s brought no offer%s" % (tried, also))
+        if all(each.proxy for each in good):
+            return Failure("PXE-E52", "%s brought proxyDHCP offers, none with an address" % tried)
+        reasons = [each.reason for each in good if not each.proxy]
+        return Failure(
+            "PXE-E16" if self.uefi else "PXE-E53",  # UEFI's E53 is for a lease without a file
+            "%s brought an offer of %s, but %s" % (tried, good[0].server, reasons[0]),
+        )
+
+    def _request(self, lease):
+        # The ACK, as an Offer; None after a NAK.
+        got = []
+
+        def take(offer):
+            reply = offer.reply
+            if reply.server_id() != lease.reply.server_id():
+                self.drop("an answer of another server than the one asked")
+            elif reply.type == dhcp_packet.NAK:
+                self.event("nak", {"server": offer.server, "message": offer.message()})
+                return True
+            elif reply.type == dhcp_packet.ACK and reply.yiaddr == lease.reply.yiaddr:
+                self.note(offer, None)
+                got.append(offer)
+                return True
+            else:  # R-PXE-27
+                self.drop("not the ACK of what was offered")
+            return False
+
+        waits_ms = self.spec["request"]["waits_ms"]
+        for number, wait_ms in enumerate(waits_ms):
+            packet = self.client.request(lease.reply, self.ms())
+            self.next = "sent REQUEST %d" % (number + 2)
+            self.send("REQUEST", "lease", packet, _BROADCAST, _SERVER, number + 1)
+            if self.gather(wait_ms, take, (self.client.xid,)):
+                return got[0] if got else None
+        raise Failure(
+            "PXE-E51",
+            "%s offered %s and then answered none of %d REQUESTs"
+            % (lease.server, lease.reply.yiaddr, len(waits_ms)),
+            "server",
+        )
+
+    def _free(self, ack):
+        # R-PXE-28, for the ROMs that ask
+        probes_ms = self.spec["arp"]["probes_ms"]
+        ip = ack.reply.yiaddr
+        if not probes_ms or not self.nic.arp(ip, None, probes_ms, self.on_wait):
+            return True
+        self.warn("Another machine answers for the address %s that %s gave." % (ip, ack.server))
+        packet = self.client.give_up(dhcp_packet.DECLINE, ip, ack.server)
+        self.send("DECLINE", "lease", packet, _BROADCAST, _SERVER, 1)
+        return False
+
+    def _leased(self, ack, proxies):
+        reply = ack.reply
+        ip = reply.yiaddr
+        routers = reply.addresses(3)
+        mask = dhcp_packet.ip_text(reply.options[1]) if 1 in reply.options else None
+        self.ack = ack
+        self.leased(
+            "dhcp", ip, mask or _class_mask(ip), routers[0] if routers else None, ack, proxies
+        )
+        if mask is None:
+            self.warn("%s gave no network mask; that of the address's class is used." % ack.server)
+        lease = self.lease
+        self.nic.take(ip, lease["mask"], lease["gateway"])
+        if self.spec["arp"]["announce"] == "yes":
+            self.nic.announce(ip)
+
+    def leased(self, by, ip, mask, gateway, ack=None, proxies=()):
+        """Note the address that we have, for the result, and say so."""
+        reply = ack and ack.reply
+        self.lease = {
+            "by": by,
+            "ip": ip,
+            "mask": mask,
+            "gateway": gateway,
+            "server": ack and ack.server,
+            "relay": reply and reply.giaddr,
+            "seconds": reply and reply.number(51),
+            "dns": reply.addresses(6) if reply else [],
+            "proxy": proxies[0].server if proxies else None,
+            "released": False,
+        }
+        self.event("lease", self.lease)
+
+    def open(self, port):
+        """Listen at `port` of the address that we have; another port, with a warning, where the
+        board's own DHCP client holds it."""
+        try:
+            self.net.open(port, self.lease["ip"])
+        except Refused as refusal:
+            if self.lease["by"] == "dhcp":
+                raise
+            self.warn("Port %d cannot be had here (%s)" % (port, refusal.message))
+            self.net.open(0, self.lease["ip"])
+
+    # --- sending and gathering -------------------------------------------------------------------
+
+    def ms(self):
+        """Milliseconds since the first packet."""
+        return 0 if self.first is None else ticks_diff(self.net.now(), self.first)
+
+    def send(self, message, purpose, packet, host, port, attempt):
+        """Send a packet, and say so."""
+        if self.first is None:
+            self.first = self.net.now()
+        self.net.send(packet, host, port)
+        sent = {
+            "at_ms": self.ms(),
+            "message": message,
+            "purpose": purpose,
+            "to": "%s:%d" % (host, port),
+            "source_port": self.net.port,
+            "attempt": attempt,
+            "xid": "%08x" % self.client.xid,
+            "secs": self.client.secs,
+        }
+        self.messages.append(sent)
+        self.event("dhcp", sent)
+
+    def gather(self, wait_ms, take, xids, purpose="lease"):
+        """Hand every Offer that comes within `wait_ms` to `take`; True when that said enough."""
+        net = self.net
+        self._until = ticks_add(net.now(), wait_ms)
+        while True:
+            left_ms = ticks_diff(self._until, net.now())
+            if left_ms <= 0:
+                return False
+            data = net.receive(min(left_ms, self.tick()))
+            if data is None:
+                continue
+            try:
+                reply = dhcp_packet.parse(data, xids, self.client.mac)
+            except dhcp_packet.Dropped as dropped:
+                self.drop(str(dropped))
+                continue
+            if take(dhcp_offer.Offer(reply, net.host, self.ms(), purpose)):
+                return True
+
+    def tick(self):
+        """The bench's time, the watchdog; returns how long may be waited now, in ms."""
+        if self._on_wait:
+            self._on_wait()
+        self.net.flush()
+        if self._end is None:
+            return _SLICE_MS
+        left_ms = ticks_diff(self._end, self.net.now())
+        if left_ms <= 0:
+            raise Ended()
+        return min(left_ms, _SLICE_MS)
+
+    def key(self, wait_ms):
+        """A key, or "" when none came within about `wait_ms`."""
+        end = ticks_add(self.net.now(), wait_ms)
+        while True:
+            key = self.keys() if self.keys else ""
+            left_ms = ticks_diff(end, self.net.now())
+            if key or left_ms <= 0:
+                return key
+            self.net.sleep(min(left_ms, self.tick(), _KEY_MS))
+
+    def on_wait(self):
+        self.tick()
+
+    def note(self, offer, seen=None):
+        """Keep an Offer for the result, and in `seen` for the choice."""
+        if len(self.offers) < _MAX_OFFERS:
+            self.offers.append(offer)
+        elif seen is not None and len(seen) >= _MAX_OFFERS:
+            self.drop("too many offers")
+            return
+        if seen is not None:
+            if dhcp_offer.allowed(offer, self.job.get("allow")):
+                for warning in offer.contradictions():
+                    self.warn(warning)
+            seen.append(offer)
+        self.event("offer", offer.record())
+
+    def drop(self, reason, offer=None):
+        """Count a packet that does not count; `offer`: what was read in it, if it is kept."""
+        if offer:
+            offer.reason = reason
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    # --- what is known at the end ----------------------------------------------------------------
+
+    def _warn_of_servers(self):
+        # More than one DHCP server on a network is seldom meant.
+        known = []
+        for offer in self.offers:
+            if not offer.proxy and offer.purpose == "lease" and offer.server not in known:
+                known.append(offer.server)
+        if len(known) > 1:
+            self.warn("%d DHCP servers answered: %s." % (len(known), ", ".join(known)))
+
+    def release(self):
+        """The RELEASE of the lease, for when the boot is over; None when there is none to send."""
+        lease = self.lease
+        if not lease or lease["by"] != "dhcp" or not self.ack or not self.job.get("release"):
+            return None
+        return self.client.give_up(dhcp_packet.RELEASE, lease["ip"], lease["server"])
+
+    def ended(self, by):
+        """The result's `ended`."""
+        from pxerom.fetch_end import record
+
+        left_ms = 0 if self._until is None else ticks_diff(self._until, self.net.now())
+        return record(by, self.ms(), left_ms, self.next)
+
+    def warn(self, text):
+        """Something that the user should know and that stops nothing."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self._emit({"event": "warning", "text": text})
+
+    def event(self, name, fields):
+        event = {"event": name, "at_ms": self.ms()}
+        event.update(fields)
+        self._emit(event)
+
+    def result(self):
+        """The fields that a boot adds to the result of a fetch."""
+        return {
+            "lease": self.lease,
+            "boot": self.boot,
+            "offers": [offer.record() for offer in self.offers],
+            "dropped": {"count": sum(self.dropped.values()), "reasons": self.dropped},
+            "dhcp": self.messages,
+            "menu": self.menu,
+            "warnings": self.warnings,
+        }
+
+
+def _class_mask(ip):
+    first = int(ip.split(".")[0])
+    return "255.0.0.0" if first < 128 else "255.255.0.0" if first < 192 else "255.255.255.0"
+
+
+# --- INFORM, where there is an address already ---------------------------------------------------
+
+
+def inform_answers(lease, by):
+    """[the answer that counts] for a `DhcpClient`, or [] when the job names whom to ask. `by`:
+    "static" or "stack". Raises Failure, Refused."""
+    job = lease.job
+    _use_address(lease, by)
+    if job.get("proxy") or job.get("server") and job.get("file"):
+        return []
+    lease.open(_CLIENT)
+    seen = []
+
+    def take(offer):
+        if offer.reply.type == dhcp_packet.ACK:
+            lease.note(offer, seen)
+        else:
+            lease.drop("not the answer to an INFORM")
+        return False
+
+    waits_ms = lease.spec["inform"]["waits_ms"]
+    for number, wait_ms in enumerate(waits_ms):
+        packet = lease.client.ask("inform", lease.lease["ip"], None, lease.ms())
+        lease.next = "sent INFORM %d" % (number + 2)
+        if number + 1 == len(waits_ms):
+            lease.next = "given up"
+        lease.send("INFORM", "inform", packet, _BROADCAST, _SERVER, number + 1)
+        lease.gather(wait_ms, take, (lease.client.xid,), "inform")
+        good = [offer for offer in seen if not offer.reason]
+        if good:
+            return [_best(good)]
+    raise Failure("PXE-E53", "No server answered an INFORM with a boot file's name")
+
+
+def _use_address(lease, by):
+    nic = lease.nic
+    address = lease.job.get("address")
+    if by == "static" and address:
+        nic.take(address["ip"], address["mask"], address.get("gateway"))
+        lease.leased(by, address["ip"], address["mask"], address.get("gateway"))
+        return
+    if not nic.ip:
+        nic.find_address()
+    if not nic.ip or nic.ip == "0.0.0.0":
+        raise Refused(3, "The interface %s has no IPv4 address to boot with." % nic.name)
+    lease.leased(by, nic.ip, nic.mask, nic.gateway)
+
+
+def _best(good):
+    ranks = {"pxe10": 0, "binl": 1}
+    best = good[0]
+    for offer in good:
+        rank = ranks.get(offer.kind, 2 if offer.file()[0] else 3)
+        if rank < ranks.get(best.kind, 2 if best.file()[0] else 3):
+            best = offer
+    for offer in good:
+        offer.chosen = offer is best
+        offer.reason = "the answer to the INFORM"
+        if offer is not best:
+            offer.reason = "the answer of %s says more, or came first" % best.server
+    return best

@@ -1,0 +1,59 @@
+"""How a boot can fail: the PXE code, the ROM's words, whose side it is on, what to do next.
+
+Which event gets which code is decided where it happens; what a code means stands in `pxe_codes`.
+
+1. A failure is on one of three sides: `ours` (this client or its target), `server`, `path`.
+2. Text from the network is made harmless before anybody sees it (`printable`, R-SEC-22).
+"""
+
+
+class Failure(Exception):
+    """A boot that failed. `code`: "PXE-Enn"; `detail`: one sentence of what happened;
+    `side`: "ours", "server" or "path" when the code's usual one is not it."""
+
+    def __init__(self, code, detail, side=None):
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.side = side
+
+    def status(self, uefi=False):
+        """The result's `status`: {code, text, side, detail, advice}. `uefi`: True for the codes
+        and texts of UEFI (R-PXE-61)."""
+        from pxerom.pxe_codes import of_code
+
+        code, side, text, advice = of_code(self.code, uefi)
+        return {
+            "code": code,
+            "text": text,
+            "side": self.side or side,
+            "detail": self.detail,
+            "advice": advice,
+        }
+
+
+class Ended(Exception):
+    """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
+
+    by = "bench"
+
+
+class Refused(Exception):
+    """A job that cannot be run. `exit_code`: 2 for what the user gave, 3 for a bench that is not
+    in order (port in use, no permission, target not writable)."""
+
+    def __init__(self, exit_code, message):
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.message = message
+
+
+def of_error(code, message):
+    """The Failure for an ERROR packet of the server (R-PXE-62: E3B for 1, E3C for 2, else E36)."""
+    name = {1: "PXE-E3B", 2: "PXE-E3C"}.get(code, "PXE-E36")
+    return Failure(name, "The server answered with ERROR %d: %s" % (code, message or "no text"))
+
+
+def printable(data):
+    """Text of network bytes with everything but 0x20..0x7e shown as a dot (R-SEC-22)."""
+    return "".join(chr(b) if 32 <= b < 127 else "." for b in data)

@@ -1,0 +1,453 @@
+"""The boot sequence: from the ROM file's requests to a file in the sink, and what it reports.
+
+Every protocol rule stands in an engine (`tftp`), every wait in `retry`, every oddity in the ROM
+file. Here they are put together, and each thing that happens becomes an event.
+
+1. The requests of the ROM file are sent in order; the first data transfer that completes ends it.
+2. Every block but the last is acknowledged, then stored; the last is stored and renamed, then
+   acknowledged: a full disk can still be told to the server, and a slow one costs no time.
+3. Only progress restarts the timer (R-TFTP-72): a stranger can neither end nor prolong anything.
+4. Whatever happens, the sockets are closed and the sink is whole or untouched.
+"""
+
+from pxerom import sink as sinks
+from pxerom import tftp
+from pxerom.failure import Ended, Failure, Refused, of_error, printable
+from pxerom.image import Image
+from pxerom.retry import Retry
+from pxerom.runtime import address, const, split, ticks_add, ticks_diff, tidy
+
+_TICK_MS = const(100)
+
+
+class Fetch:
+    """One boot as one ROM. `rom`: from `rom_file.load`; `net`: a `udp.Udp`; `emit`: takes each
+    event (a dict); `on_wait`: called at least once a second, for a watchdog."""
+
+    def __init__(self, rom, net, emit, on_wait=None):
+        self.rom = rom
+        self.net = net
+        self.emit = emit
+        self.on_wait = on_wait
+        self._uefi = rom["screen"]["codes"] == "uefi"
+        self.records = []  # the result's `transfers`
+        self._sink = None
+        self._image = None
+        self._server = None
+        self._first = None  # ticks of the first RRQ: at_ms is 0 there
+        self._end = None  # ticks at which the bench's time is up
+        self.due = 0  # ticks of the next tick
+        self._shown = 0  # bytes in the last progress event
+        # Of the request that runs:
+        self.transfer = None
+        self._request = None
+        self._record = None
+        self.phase = None
+        self.timer = None
+        self._now = 0  # ticks at which the last datagram came
+        self._smoothed = False
+        self._icmp = 0  # ICMP errors that the ROM has been told of
+
+    def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
+        """Fetch one file from `host` (numeric IPv4) into `sink`; returns the result, a dict.
+        `filename`: text, or the bytes that DHCP gave.
+        Raises Refused when the job cannot be run on this machine."""
+        image = status = ended = None
+        self._sink = sink
+        self._image = Image()
+        tidy()
+        self.due = self.net.now()
+        if max_time_ms is not None:
+            self._end = ticks_add(self.due, max_time_ms)
+        try:
+            room = sink.room()
+            if max_bytes is not None and (room is None or max_bytes < room):
+                room = max_bytes
+            sink.open()
+            self._fetch(host, port, filename, room)
+            image = self._image.result()
+            self._event("image", image)
+            if self.rom["tftp"]["dally_ms"]:
+                from pxerom.fetch_end import dally
+
+                dally(self)
+        except Failure as failure:
+            status = failure.status(self._uefi)
+        except (KeyboardInterrupt, Ended) as end:
+            from pxerom import fetch_end
+
+            ended = fetch_end.ended(self, getattr(end, "by", "user"))
+            if not image and ended["by"] == "bench":
+                failure = fetch_end.timed_out(self, "the bench's time was up")
+                status = failure.status(self._uefi)
+        except MemoryError:
+            failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours")
+            status = failure.status(self._uefi)
+        finally:
+            sink.abort()
+            self.net.close()
+            self.flush()
+        if status:
+            self._event("failed", {"status": status})
+        return {
+            "schema": 1,
+            "outcome": "ok" if image else "failed",
+            "status": status,
+            "ended": ended,
+            "rom": self.rom["id"],
+            "transfers": self.records,
+            "image": image,
+        }
+
+    # --- the requests of one file ------------------------------------------------------------
+
+    def _fetch(self, host, port, filename, room):
+        spec = self.rom["tftp"]
+        self._server = address(host, port)
+        tsize = None
+        transfer = None
+        if "slash" in spec:
+            from pxerom import tftp_quirks
+
+            filename = tftp_quirks.named(filename, spec["slash"])
+        for request in spec["requests"]:
+            try:
+                transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
+            except ValueError as error:
+                raise Refused(2, "Cannot ask for %s: %s." % (filename, error))
+            self.transfer = transfer
+            self._request = request
+            self._record = {
+                "purpose": request["purpose"],
+                "file": filename if isinstance(filename, str) else printable(filename),
+                "server": host,
+                "server_port": port,
+                "requests": [],
+                "outcome": "timeout",
+                "retransmits": 0,
+            }
+            self.records.append(self._record)
+            self._transact()
+            if transfer.done:
+                return
+            tsize = transfer.tsize
+        if transfer.error:
+            raise of_error(transfer.error["code"], transfer.error["message"])
+        raise Failure(
+            "PXE-E38", "The server ignores the options, and the ROM has no other request"
+        )
+
+    def _transact(self):
+        # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
+        transfer = self.transfer
+        record = self._record
+        icmp = self.net.unreachable
+        began = self.net.now()
+        try:
+            self._run()
+        except (sinks.Full, MemoryError):
+            record["outcome"] = "refused"
+            self._tell(transfer.abort(3, "Disk full or allocation exceeded"), transfer.peer)
+            raise
+        except Failure as failure:
+            if transfer.error:
+                record["outcome"] = "error"
+                self._refused_by_server()
+            elif failure.code not in ("PXE-E32", "PXE-E35"):
+                record["outcome"] = "refused"
+            # Else `reply` is an ACK that has gone out.
+            if transfer.sent_error or transfer.error:
+                self._tell(transfer.reply, transfer.reply_to)
+            raise
+        except (KeyboardInterrupt, Ended):
+            record["outcome"] = "aborted"
+            self._tell(transfer.abort(0, "TFTP Aborted"), transfer.peer)
+            raise
+        finally:
+            record["server_tid"] = self._tid(transfer.peer)
+            record["oack"] = transfer.oack
+            record["error"] = transfer.error or transfer.sent_error
+            record["blksize"] = transfer.blksize
+            record["windowsize"] = transfer.windowsize
+            record["blocks"] = transfer.blocks
+            record["bytes"] = transfer.bytes
+            record["duplicates"] = transfer.duplicates
+            record["foreign"] = transfer.foreign
+            record["unreachable"] = self.net.unreachable - icmp
+            record["elapsed_ms"] = ticks_diff(self.net.now(), began)
+
+    def _run(self):
+        # One RRQ and what follows; returns when the file is whole or the next request is due.
+        net = self.net
+        transfer = self.transfer
+        retry = self.rom["tftp"]["retry"]
+        self.phase = retry["size"] if transfer.probe and retry["size"] else retry["open"]
+        self._smoothed = self.rom["tftp"].get("timer") == "round_trips"
+        if self._smoothed:
+            from pxerom.retry_rtt import RttRetry as Timer
+        else:
+            Timer = Retry
+        self.timer = Timer(self.phase["waits_ms"])
+        self._icmp = net.unreachable
+        self._ask(True)
+        opening = True
+        while True:
+            data = self._stream()
+            if data is None:
+                data = self._receive()
+            if data is None:
+                return
+            verdict = transfer.feed(data, net.sender, self._now)
+            if verdict == tftp.DROP:
+                continue
+            if verdict == tftp.LAST:
+                self._store(data)
+                if transfer.doubt:
+                    self._tell(transfer.reply, transfer.reply_to)
+                    raise transfer.doubt
+                self._sink.commit()
+                self._tell(transfer.reply, transfer.reply_to)  # the file is whole, heard or not
+            elif transfer.reply is not None:
+                net.send(transfer.reply, transfer.reply_to)
+            if verdict == tftp.ANSWER:
+                continue
+            if verdict == tftp.END:
+                self._left()
+                return
+            if opening:
+                opening = False
+                self.phase = retry["read"]
+                if not self._smoothed:
+                    self.timer = Retry(self.phase["waits_ms"])
+                self._opened()
+            self.timer.restart(self._now)
+            if verdict == tftp.BLOCK:
+                self._store(data)
+            elif verdict == tftp.LAST:
+                self._record["outcome"] = "ok"
+                self._progress()
+                return
+
+    def _stream(self):
+        # Full blocks in order are nearly all of a transfer. They are taken here, in one loop
+        # that allocates nothing but the datagram; the engine is told afterwards. Whatever else
+        # comes is returned, for the engine to judge.
+        net = self.net
+        transfer = self.transfer
+        run = 0 if net.trace else transfer.run()
+        if run < 1:
+            return transfer.due()
+        receive = net.receive
+        send = net.send
+        feed = self._image.feed
+        write = self._sink.write
+        peer = transfer.peer
+        full = transfer.full
+        ack = transfer.ack
+        buffer = transfer.buffer
+        view = transfer.view
+        size = transfer.recv_size
+        block = transfer.next
+        due = self.due
+        now = net.now()
+        wait_ms = self._wait_ms(now)
+        if wait_ms <= 0:
+            return None
+        timer = self.timer
+        follows = self._smoothed  # the wait after each block depends on that block
+        taken = 0
+        try:
+            while taken < run and ticks_diff(now, due) < 0:
+                data = receive(size, wait_ms)
+                if (
+                    data is None
+                    or len(data) != full
+                    or net.sender != peer
+                    or data[2] << 8 | data[3] != block
+                    or data[1] != 3
+                    or data[0] != 0
+                ):
+                    self._now = net.now()
+                    return data
+                ack[2] = data[2]
+                ack[3] = data[3]
+                send(ack, peer)
+                now = net.now()
+                if follows:
+                    timer.restart(now)
+                    wait_ms = self._wait_ms(now)
+                taken += 1
+                block += 1
+                buffer[:full] = data
+                feed(view)
+                write(view)
+        finally:
+            if taken:
+                transfer.took(taken)
+                if not follows:
+                    timer.restart(now)
+        return None
+
+    def _wait_ms(self, now):
+        # How long to wait for a packet; zero or less when the timer has expired.
+        wait_ms = self.timer.left_ms(now)
+        if self._end is not None and wait_ms > 0:
+            wait_ms = max(1, min(wait_ms, ticks_diff(self._end, now)))
+        return wait_ms
+
+    def _receive(self):
+        # The next datagram; None when the ROM goes on to its next request.
+        net = self.net
+        self.flush()
+        while True:
+            now = net.now()
+            if ticks_diff(now, self.due) >= 0:
+                self.tick(now)
+            if net.unreachable != self._icmp:
+                self._icmp = net.unreachable
+                from pxerom.tftp_quirks import unreachable
+
+                unreachable(self.transfer)
+            wait_ms = self._wait_ms(now)
+            if wait_ms > 0:
+                data = net.receive(self.transfer.recv_size, wait_ms)
+                if data is not None:
+                    self._now = net.now()
+                    return data
+            elif not self._expired():
+                return None
+
+    def _store(self, data):
+        view = self.transfer.payload(data)
+        self._image.feed(view)
+        self._sink.write(view)
+
+    # --- the timer ---------------------------------------------------------------------------
+
+    def _ask(self, new_transfer):
+        # Send the RRQ, from the port that the ROM's policy gives it.
+        net = self.net
+        timer = self.timer
+        port = net.open(new_transfer)
+        # A ROM that is bound before anything is agreed repeats its request to that peer.
+        net.send(self.transfer.request, self.transfer.peer or self._server)
+        now = net.now()
+        timer.sent(now)
+        if self._first is None:
+            self._first = now
+        requests = self._record["requests"]
+        asked = {
+            "source_port": port,
+            "at_ms": self.at_ms(now),
+            "options": self._request["options"],
+        }
+        requests.append(asked)
+        self._event(
+            "request",
+            {
+                "purpose": self._request["purpose"],
+                "attempt": len(requests),
+                "source_port": port,
+                "server": self._record["server"],
+                "server_port": self._record["server_port"],
+                "file": self._record["file"],
+                "options": asked["options"],
+            },
+        )
+
+    def _expired(self):
+        # Nothing came in time: send again, or give up; False when the next request is due.
+        timer = self.timer
+        transfer = self.transfer
+        self._event(
+            "timeout",
+            {"phase": "read" if transfer.opened else "open", "waited_ms": timer.waited_ms()},
+        )
+        if timer.exhausted():
+            if self.phase["then"] == "next":
+                return False
+            transfer.reply = transfer.give_up() if transfer.peer else None
+            transfer.reply_to = transfer.peer
+            from pxerom.fetch_end import timed_out
+
+            raise timed_out(self, "the ROM gave up")
+        self._record["retransmits"] += 1
+        if transfer.opened:
+            if self.net.ports.until_data and not transfer.blocks:
+                self.net.open(False)
+            self.net.send(transfer.expire(), transfer.peer)
+            timer.sent(self.net.now())
+        else:
+            self._ask(False)
+        return True
+
+    def tick(self, now):
+        # Ten times a second: the bench's time, the progress, the watchdog.
+        self.due = ticks_add(now, _TICK_MS)
+        if self._end is not None and ticks_diff(self._end, now) <= 0:
+            raise Ended()
+        if self.transfer and self.transfer.bytes != self._shown:
+            self._progress()
+        if self.on_wait:
+            self.on_wait()
+
+    # --- what is reported --------------------------------------------------------------------
+
+    def _event(self, name, fields):
+        event = {"event": name, "transfer": len(self.records) - 1, "at_ms": self.at_ms()}
+        event.update(fields)
+        self.emit(event)
+
+    def at_ms(self, now=None):
+        if self._first is None:
+            return 0
+        return ticks_diff(self.net.now() if now is None else now, self._first)
+
+    def _tid(self, peer):
+        return split(peer)[1] if peer else None
+
+    def _opened(self):
+        transfer = self.transfer
+        tid = self._tid(transfer.peer)
+        granted = transfer.oack is not None
+        if granted:
+            self._event("oack", {"server_tid": tid, "options": transfer.oack})
+        if not transfer.probe:
+            self._event("data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted})
+
+    def _left(self):
+        # The ROM itself ended the transfer and goes on.
+        transfer = self.transfer
+        self._record["outcome"] = "aborted"
+        if transfer.error:
+            self._record["outcome"] = "error"
+            self._refused_by_server()
+        else:
+            if transfer.opened:
+                self._opened()
+            self._event("aborted", {"error": transfer.sent_error})
+
+    def _refused_by_server(self):
+        transfer = self.transfer
+        fields = {"server_tid": self._tid(transfer.peer), "error": transfer.error}
+        self._event("error", fields)
+
+    def _progress(self):
+        transfer = self.transfer
+        self._shown = transfer.bytes
+        self._event(
+            "progress",
+            {"bytes": transfer.bytes, "total": transfer.tsize, "blocks": transfer.blocks},
+        )
+
+    def _tell(self, packet, peer):
+        # A parting packet, sent once (R-TFTP-57); that it cannot be sent changes nothing.
+        if packet is not None:
+            try:
+                self.net.send(packet, peer)
+            except Failure:
+                pass
+
+    def flush(self):
+        if self.net.trace:
+            self.net.trace.flush()

@@ -1,0 +1,342 @@
+"""Who has the file: the answers to DHCP, a proxy on port 4011, boot-server discovery, the menu.
+
+Begins where there is an address. Follows PXE 2.1 §2.2 and its table 2-1 (option 43); `dhcp_offer`
+reads the option, `dhcp_client` sends and waits.
+
+1. What boots is said by the last of: the DHCP server, a proxy's offer, the answer on port 4011,
+   the boot server that was discovered (R-PXE-33).
+2. Only a server that was asked, or that the list allows, can answer (R-PXE-26, 42, 46).
+3. A menu takes a key, the job's entry, or its time-out; without any of them the first entry.
+"""
+
+from binascii import unhexlify
+
+from pxerom import dhcp_offer, dhcp_packet
+from pxerom.failure import Failure, printable
+from pxerom.runtime import const
+
+_BROADCAST = "255.255.255.255"
+_SERVER = const(67)
+_CLIENT = const(68)
+_BINL = const(4011)
+_FOR_EVER = const(255)
+_NAME_MAX = const(400)  # with any ROM's options, it fits in a request of 512 bytes
+
+
+class Aborted(Exception):
+    """A key ended the boot, or the menu's entry for a local boot did; `failure` says which."""
+
+    def __init__(self, failure):
+        super().__init__()
+        self.failure = failure
+
+
+class BootServer:
+    """`lease`: a `DhcpClient` that has an address; `answers`: [the ACK, the chosen offer, the
+    chosen proxies ...] as Offers, or none with a job that names a proxy or a server."""
+
+    def __init__(self, lease, answers):
+        self.lease = lease
+        self.spec = lease.spec
+        self.job = lease.job
+        self.answers = answers
+        self.tail = unhexlify(lease.spec["name_tail"])
+        self.packet = "dhcp"
+
+    def find(self):
+        """Set `lease.boot` and `lease.found`. Raises Failure and Aborted."""
+        job = self.job
+        if job.get("server") and job.get("file"):
+            name = job["file"].encode()
+            return self._found(job["server"], "job", name, "job", None)
+        best = self._best() if self.spec["proxy"] else self.answers[0]
+        tags = best.tags
+        name, by = best.file(self.tail)
+        at_once = dhcp_offer.control(tags) & dhcp_offer.FILE_AT_ONCE and name  # R-PXE-41
+        if best.kind == "pxe10" and self.spec["discovery"] and not at_once:
+            item = self._item(tags, bool(name))
+            if item is not None:
+                best = self._discover(tags, item)
+                name, by = best.file(self.tail)
+        if not name:
+            raise Failure("PXE-E53", "%s named no boot file" % best.server, "server")
+        server, server_by = best.next_server()
+        self._found(server, server_by, name, by, best.reply.number(13))
+
+    def _found(self, server, server_by, name, by, size_blocks):
+        job = self.job
+        if job.get("server"):
+            server, server_by = job["server"], "job"
+        if job.get("file"):
+            name, by = job["file"].encode(), "job"
+        if not dhcp_offer.unicast(server):
+            raise Failure("PXE-E53", "The boot server's address %s is none" % server, "server")
+        if min(name) < 32 or len(name) > _NAME_MAX:
+            raise Failure(
+                "PXE-E53",
+                "No request can hold the boot file's name: %s" % printable(name),
+                "server",
+            )
+        self.lease.found = (server, name)
+        self.lease.boot = {
+            "server": server,
+            "server_by": server_by,
+            "file": printable(name),
+            "file_hex": None if printable(name).encode() == name else name.hex(),
+            "file_by": by,
+            "packet": self.packet,
+            "size_blocks": size_blocks,
+        }
+
+    def _best(self):
+        # The answer that says what to boot (R-PXE-33), port 4011 asked where it has to be.
+        if self.job.get("proxy"):
+            return self._ask_binl([self.job["proxy"]])
+        ack, proxies = self.answers[0], [each for each in self.answers[1:] if each.proxy]
+        if proxies:
+            self.packet = "proxy"
+            first = proxies[0]
+            if first.kind == "binl" and not self._has_all(first):
+                return self._ask_binl([each.reply.siaddr or each.server for each in proxies])
+            return first
+        # An ACK may leave out what its OFFER said: PXE looks into both.
+        said = [each for each in self.answers if each.kind == "pxe10" or each.file()[0]]
+        best = said[0] if said else ack
+        if best.kind == "binl" and not self._has_all(best):
+            return self._ask_binl([best.reply.siaddr or best.server])
+        return best
+
+    def check(self):
+        """The next hop must answer ARP, where that can be seen (R-PXE-14). Raises Failure."""
+        lease = self.lease
+        server, gateway = lease.boot["server"], lease.lease["gateway"]
+        near = _same_net(server, lease.lease["ip"], lease.lease["mask"])
+        if not near and not gateway:
+            raise Failure(
+                "PXE-E11",
+                "The boot server %s is in another network, and no gateway is known" % server,
+                "server",
+            )
+        hop = server if near else gateway
+        lease.nic.route(server, None if near else gateway)
+        tries_ms = self.spec["arp"]["tries_ms"]
+        if tries_ms and lease.nic.arp(hop, lease.lease["ip"], tries_ms, lease.on_wait) is False:
+            what = "The boot server" if near else "The gateway"
+            raise Failure(
+                "PXE-E11", "%s %s answered none of %d ARP requests" % (what, hop, len(tries_ms))
+            )
+
+    def _has_all(self, offer):
+        # Whether this ROM boots a PXEClient offer as it is, without port 4011 (R-PXE-25).
+        return self.spec["proxy"]["binl"] == "no_file" and offer.file()[0]
+
+    # --- port 4011 -------------------------------------------------------------------------------
+
+    def _ask_binl(self, hosts):
+        lease = self.lease
+        spec = self.spec["proxy"]
+        lease.open(spec["source_port"])
+        got = []
+        for host in hosts:
+            if not dhcp_offer.unicast(host):
+                continue
+
+            def take(offer, host=host):
+                if lease.net.peer_port != _BINL or offer.reply.type not in (
+                    dhcp_packet.OFFER,
+                    dhcp_packet.ACK,
+                ):
+                    lease.drop("not an answer of port 4011", offer)
+                elif offer.host != host and offer.server != host:
+                    lease.drop("an answer of another server than the one asked", offer)
+                elif dhcp_offer.allowed(offer, self.job.get("allow")):
+                    got.append(offer)
+                lease.note(offer)
+                return bool(got)
+
+            if self._ask("proxy", host, _BINL, host, None, spec["waits_ms"], take):
+                self.packet = "4011"
+                got[0].chosen = True
+                got[0].reason = "the answer on port 4011"
+                return got[0]
+        raise Failure(
+            "PXE-E55",
+            "%s said PXEClient, and then answered none of %d requests to port 4011"
+            % (" and ".join(hosts), len(spec["waits_ms"])),
+        )
+
+    def _ask(self, purpose, host, port, server, item, waits_ms, take):
+        # One server or group, asked as often as the ROM asks.
+        lease = self.lease
+        for number, wait_ms in enumerate(waits_ms):
+            packet = lease.client.ask(purpose, lease.lease["ip"], server, lease.ms(), item)
+            lease.next = "asked %s again, or given up" % host
+            lease.send("REQUEST", purpose, packet, host, port, number + 1)
+            if lease.gather(wait_ms, take, (lease.client.xid,), purpose):
+                return True
+        return False
+
+    # --- prompt and menu -------------------------------------------------------------------------
+
+    def _item(self, tags, has_file):
+        # The type of boot server that is wanted; None where the offer itself says all.
+        items = dhcp_offer.menu(tags)
+        said = dhcp_offer.prompt(tags)
+        if items is dhcp_offer.BAD or said is dhcp_offer.BAD:
+            raise Failure("PXE-E74", "The lengths in the boot menu or its prompt do not add up")
+        if items is None:
+            listed = dhcp_offer.servers(tags)
+            if has_file:
+                return None
+            if listed and said is None:
+                return listed[0][0]  # one kind of server, nothing to choose
+            raise Failure("PXE-E74", "The offer has PXE options, but no boot menu and no file")
+        chooser = Chooser(self.lease, items, said)
+        index = chooser.choose(self.job.get("menu"))
+        kind, text = items[index]
+        if kind == 0:
+            raise Aborted(
+                Failure("PXE-M0F", "The menu's entry '%s' is a local boot" % text, "ours")
+            )
+        return kind
+
+    # --- discovery -------------------------------------------------------------------------------
+
+    def _discover(self, tags, item):
+        # R-PXE-42, 45, 46
+        lease = self.lease
+        spec = self.spec["discovery"]
+        bits = dhcp_offer.control(tags)
+        listed = dhcp_offer.servers(tags)
+        group = dhcp_offer.multicast(tags)
+        no_list = not listed
+        if no_list and (
+            listed is dhcp_offer.BAD or bits & dhcp_offer.LISTED_ONLY or bits & 3 == 3
+        ):
+            raise Failure("PXE-E77", "Discovery needs a list of boot servers (43.8)", "server")
+        mine = [addresses for kind, addresses in listed or () if kind == item]
+        known = [each for addresses in mine for each in addresses]
+        ways = []
+        if not bits & dhcp_offer.NO_MULTICAST:
+            if group:
+                ways.append((group, _BINL))
+            elif spec["strict"] == "yes":
+                raise Failure("PXE-E76", "Discovery by multicast needs a group (43.7)", "server")
+        if not bits & dhcp_offer.NO_BROADCAST:
+            ways.append((_BROADCAST, _SERVER))
+        if spec["each"] == "first":
+            del ways[1:]
+        if not ways or spec["each"] == "all":
+            ways += [(each, _BINL) for each in known if dhcp_offer.unicast(each)]
+        got = []
+
+        def take(offer):
+            # An entry of the list without an address lets any server of that type answer.
+            strict = bits & dhcp_offer.LISTED_ONLY and [] not in mine
+            if offer.reply.type != dhcp_packet.ACK or lease.net.peer_port not in (_SERVER, _BINL):
+                lease.drop("not the answer of a boot server", offer)
+            elif dhcp_offer.item_of(offer.tags) not in (item, None):
+                lease.drop("another boot server type than the one asked for", offer)
+            elif strict and offer.host not in known and offer.server not in known:
+                lease.drop("a boot server that is not in the list", offer)
+            elif dhcp_offer.allowed(offer, self.job.get("allow")):
+                got.append(offer)
+                offer.chosen = True
+                offer.reason = "the boot server that was discovered"
+            lease.note(offer)
+            return bool(got)
+
+        lease.open(_CLIENT)
+        for host, port in ways:
+            if self._ask("discovery", host, port, None, item, spec["waits_ms"], take):
+                self.packet = "discovery"
+                return got[0]
+        raise Failure(
+            "PXE-E78",
+            "No boot server of type %d answered (%s)"
+            % (item, ", ".join("%s:%d" % way for way in ways) or "none is listed"),
+        )
+
+
+class Chooser:
+    """Prompt and menu, with keys or without. `items`: [(type, text)]; `said`: (timeout_s, text) or
+    None."""
+
+    def __init__(self, lease, items, said):
+        self.lease = lease
+        self.items = items
+        self.timeout_s, self.text = said or (0, "")
+        lease.menu = {
+            "prompt": self.text if said else None,
+            "timeout_s": None if self.timeout_s == _FOR_EVER else self.timeout_s,
+            "items": [{"type": kind, "text": text} for kind, text in items],
+            "chosen": None,
+            "by": None,
+        }
+
+    def choose(self, wanted):
+        """The index of the entry that is taken. `wanted`: the job's `menu`."""
+        lease = self.lease
+        if isinstance(wanted, int):
+            if not 0 < wanted <= len(self.items):
+                raise Failure(
+                    "PXE-E74",
+                    "The menu has %d entries, none with the number %d" % (len(self.items), wanted),
+                    "ours",
+                )
+            return self._taken(wanted - 1, "option")
+        if wanted == "first":
+            return self._taken(0, "option")
+        if self.timeout_s == 0:
+            return self._taken(0, "rom")  # R-PXE-43
+        if self.timeout_s == _FOR_EVER and lease.keys is None:
+            lease.warn("The menu waits for a key, and nobody is here: its first entry is taken.")
+            return self._taken(0, "timeout")
+        index, by = self._ask()
+        return self._taken(index, by)
+
+    def _ask(self):
+        lease = self.lease
+        if self.timeout_s != _FOR_EVER:
+            for left_s in range(self.timeout_s, 0, -1):
+                lease.event("prompt", {"text": self.text, "timeout_s": left_s})
+                key = lease.key(1000)
+                if key == "q":
+                    self._abort()
+                if key in ("m", "\r"):  # EDK2: Ctrl-M, which is Enter
+                    break
+            else:
+                return 0, "timeout"
+        marked = 0
+        while True:
+            texts = [text for _, text in self.items]
+            lease.event("menu", {"items": texts, "marked": marked, "timeout_s": None})
+            key = ""
+            while not key:
+                key = lease.key(1000)
+            if key == "q":
+                self._abort()
+            elif key in ("u", "d"):
+                marked = (marked + (1 if key == "d" else -1)) % len(self.items)
+            elif key == "\r":
+                return marked, "key"
+            elif "1" <= key <= "9" and int(key) <= len(self.items):
+                return int(key) - 1, "key"
+
+    def _abort(self):
+        self.lease.menu["by"] = "abort"
+        self.lease.event("menu_end", {"chosen": None})
+        raise Aborted(Failure("PXE-EA0", "A key ended the boot at the menu", "ours"))
+
+    def _taken(self, index, by):
+        kind, text = self.items[index]
+        menu = self.lease.menu
+        menu["chosen"] = {"index": index, "type": kind, "text": text}
+        menu["by"] = by
+        self.lease.event("menu_end", {"chosen": menu["chosen"]})
+        return index
+
+
+def _same_net(one, other, mask):
+    pairs = zip(dhcp_packet.ip_bytes(one), dhcp_packet.ip_bytes(other), dhcp_packet.ip_bytes(mask))
+    return all(a & m == b & m for a, b, m in pairs)

@@ -1,0 +1,195 @@
+"""What differs between boards, the MicroPython unix port and CPython: all of it, and only here.
+
+The rest of pxerom imports names from this file and never asks which interpreter it runs on. Why
+each difference exists is said where it is bridged. What CPython needs and no board has stands in
+`runtime_cpython`, and comes to the others by way of this file.
+
+1. A time is a tick count; two of them are only ever compared with `ticks_diff`.
+2. A socket address is opaque (a tuple here, packed bytes there): `address` makes one, `split`
+   reads one, `==` compares two.
+3. A time-out is told from an error by `TIMED_OUT`, never by one port's errno.
+"""
+
+import gc
+import os
+import socket
+import sys
+import time
+
+MICROPYTHON = sys.implementation.name == "micropython"
+LINUX = sys.platform == "linux"
+ESP32 = sys.platform == "esp32"
+
+if MICROPYTHON:
+    from time import sleep_ms, ticks_add, ticks_diff, ticks_ms, ticks_us
+
+    from micropython import const
+else:
+    from pxerom.runtime_cpython import (
+        const,
+        forget,
+        set_timeout,
+        sleep_ms,
+        ticks_add,
+        ticks_diff,
+        ticks_ms,
+        ticks_us,
+        tidy,
+    )
+
+
+# The numbers are the same wherever an interpreter lacks the name: errno.h of Linux and newlib.
+ENOENT = const(2)
+# What an OSError's errno may be when nothing came in time (CPython: None), when another socket
+# holds the port, and when an ICMP unreachable is echoed: newlib (ESP32) and Linux differ.
+TIMED_OUT = (None, 11, 110, 116)
+IN_USE = (98, 112)
+UNREACHABLE = (111, 101, 113, 118)
+# lwIP has no memory, or no socket, to spare just now: ENOMEM, ENFILE (ESP32), ENOBUFS.
+NO_ROOM = (12, 23, 105)
+
+# In what steps a socket waits, in ms.
+STEP_MS = 100 if ESP32 else 1
+
+# A ROM drops what still arrives at a port it has left; a host's stack answers it with ICMP port
+# unreachable, unless the socket stays open. lwIP on rp2 has three or four UDP sockets in all.
+KEPT_SOCKETS = 64 if LINUX else 2
+
+_SOL_IP = const(0)
+_IP_RECVERR = const(11)
+_MSG_ERRQUEUE_DONTWAIT = const(0x2040)
+
+
+def why(error):
+    """The reason of an OSError in words: the same on every interpreter."""
+    from pxerom.pxe_codes import of_errno
+
+    return of_errno(error.errno)
+
+
+def address(host, port):
+    """What `bind` and `sendto` take for a numeric IPv4 host: a tuple, on the unix port bytes."""
+    return socket.getaddrinfo(host, port, socket.AF_INET)[0][-1]
+
+
+def is_ipv4(text):
+    """True for a numeric IPv4 address."""
+    parts = text.split(".") if isinstance(text, str) else ()
+    return len(parts) == 4 and all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts)
+
+
+def is_uuid(text):
+    """True for 32 hexadecimal digits, with hyphens or without."""
+    digits = text.replace("-", "") if isinstance(text, str) else ""
+    return len(digits) == 32 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
+
+
+def split(sender):
+    """(host, port) of an address that `recvfrom` returned."""
+    if isinstance(sender, tuple):
+        return sender[0], sender[1]
+    # struct sockaddr_in: family (2, host order), port (2, network order), IPv4 (4)
+    return "%d.%d.%d.%d" % tuple(sender[4:8]), sender[2] << 8 | sender[3]
+
+
+def watch_icmp(sock):
+    """Ask Linux to report ICMP errors on an unconnected socket; elsewhere nothing can see them."""
+    if LINUX:
+        try:
+            sock.setsockopt(_SOL_IP, _IP_RECVERR, 1)
+        except OSError:
+            pass  # an old kernel or a sandbox: the transfer works, only the note is missing
+
+
+def drain_icmp(sock):
+    """Empty the queue of ICMP errors: one that is left makes CPython's poll spin."""
+    sock.setblocking(False)
+    try:
+        while sock.recv(512, _MSG_ERRQUEUE_DONTWAIT) is not None:
+            pass
+    except OSError:
+        pass
+
+
+def random_below(limit):
+    """A number in 0..limit-1 from the system's generator (R-SEC-20)."""
+    return int.from_bytes(os.urandom(4), "big") % limit
+
+
+def free_bytes(path):
+    """Bytes that a file in the folder of `path` may still take, or None where unknown."""
+    folder = path.rpartition("/")[0] or ("/" if path[:1] == "/" else ".")
+    try:
+        stat = os.statvfs(folder)
+    except (OSError, AttributeError):
+        return None
+    free = stat[4]
+    if MICROPYTHON:  # littlefs: two words in each block, and blocks for the folder's own news
+        free = max(0, free - 3 - free // 256)
+    return stat[1] * free
+
+
+# Atomic on littlefs and on every POSIX system; os.replace is what Windows needs.
+replace = getattr(os, "replace", os.rename)
+
+
+def version():
+    """Name and version of the interpreter, for the result."""
+    name = "MicroPython" if MICROPYTHON else "CPython"
+    version = ".".join(str(part) for part in sys.implementation.version[:3])
+    return "%s %s %s" % (name, version, sys.platform)
+
+
+def epoch_us():
+    """Wall clock in microseconds since 1970, or None where the clock was never set."""
+    try:
+        now = time.time_ns() // 1000
+    except AttributeError:
+        return None
+    return now if now > 1700000000000000 else None  # a board starts in 2000 or 2021
+
+
+def write_out(text):
+    """Write text to standard output at once; raises OSError when nobody reads it any more."""
+    sys.stdout.write(text)
+    if not MICROPYTHON:
+        sys.stdout.flush()
+
+
+def no_file(path):
+    """Why a file cannot take the place of what `path` names already; None when it can."""
+    try:
+        kind = os.stat(path)[0] & 0xF000
+    except OSError:
+        return None  # nothing is there
+    return {0x8000: None, 0x4000: "it is a folder"}.get(kind, "it is no ordinary file")
+
+
+def open_for_writing(path):
+    """A binary file to write to, buffered generously where buffers cost nothing."""
+    return open(path, "wb") if MICROPYTHON else open(path, "wb", 1 << 18)
+
+
+if MICROPYTHON:
+
+    def tidy():
+        """Collect garbage now, and from now on whenever an eighth of the heap is garbage: where
+        datagrams spread over all of it, finding room for the next one takes ever longer."""
+        gc.collect()
+        gc.threshold((gc.mem_alloc() + gc.mem_free()) // 8)
+
+    def forget(module):
+        """Give a module's memory back to the board, once its work is done."""
+        del sys.modules["pxerom." + module]
+        delattr(sys.modules["pxerom"], module)
+
+    def set_timeout(sock, wait_ms):
+        """Let a receive wait for so many milliseconds. Less than a step is waited for here."""
+        if ESP32:
+            # It waits for one step more than it is asked for: a ROM's retries would all be late.
+            if wait_ms < STEP_MS:
+                sleep_ms(wait_ms)
+                wait_ms = 0
+            else:
+                wait_ms = wait_ms // STEP_MS * STEP_MS - 50
+        sock.settimeout(wait_ms / 1000)

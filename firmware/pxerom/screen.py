@@ -1,0 +1,52 @@
+"""The ROM's screen: events in, the lines that such a ROM prints out. A view, nothing more.
+
+Which lines stand in the ROM file's `screen`; those of a failure are made by `pxe_codes`.
+
+1. Text from the network was made harmless before it came here (`failure.printable`).
+"""
+
+
+class Screen:
+    """Screen of one boot. `rom`: a ROM as a dict; `write`: takes text."""
+
+    def __init__(self, rom, write):
+        self._screen = rom["screen"]
+        self._write = write
+        self._midline = False
+        self._error = None
+
+    def event(self, event):
+        """Show what an event of the boot shows."""
+        name = event["event"]
+        if name == "start":
+            for line in self._screen["banner"]:
+                self._line(line)
+        elif name == "request":
+            if event["transfer"] == 0 and event["attempt"] == 1 and self._screen["file"]:
+                self._part(self._fill(self._screen["file"], event))
+        elif name in ("timeout", "progress"):
+            if self._midline:
+                self._part(".")
+        elif name == "error":
+            self._error = event["error"]  # shown only if the boot fails for it, as ROMs do
+        elif name == "failed":
+            from pxerom.pxe_codes import lines_of
+
+            for line in lines_of(self._screen, event["status"], self._error):
+                self._line(line)
+        elif name == "image":
+            self._line("")
+
+    def _fill(self, text, event):
+        return text.replace("{server}", event["server"]).replace("{file}", event["file"])
+
+    def _part(self, text):
+        self._write(text)
+        self._midline = True
+
+    def _line(self, text):
+        if self._midline:
+            self._write("\n")
+            self._midline = False
+        if text:
+            self._write(text + "\n")

@@ -1,0 +1,72 @@
+"""TFTP packets: what a read needs to build and to take apart. No socket, no clock, no state.
+
+Follows RFC 1350 §5 (RRQ, DATA, ACK, ERROR) and RFC 2347 §2 (options, OACK). What a packet means
+at its moment is `tftp`'s to say.
+"""
+
+from pxerom.failure import printable
+from pxerom.runtime import const
+
+RRQ = const(1)
+DATA = const(3)
+ACK = const(4)
+ERROR = const(5)
+OACK = const(6)
+
+HEADER = const(4)  # bytes before the payload of a DATA
+_MAX_RRQ = const(512)
+
+
+def rrq(filename, mode, options, padding=0):
+    """Bytes of a read request (R-TFTP-1). `options`: [[name, value], ...] in wire order;
+    `padding`: length to fill up to with NULs, for clients that send a fixed size.
+
+         2 bytes   string    1  string 1   string  1   string  1
+        +--------+----------+--+------+--+--------+--+--------+--+
+        | 00 01  | filename | 0| mode | 0| option | 0| value  | 0| ...
+        +--------+----------+--+------+--+--------+--+--------+--+
+
+    Raises ValueError when the name cannot be sent or 512 bytes are not enough (R-TFTP-2, 3).
+    """
+    name = filename.encode() if isinstance(filename, str) else filename
+    if not name or min(name) < 32:
+        raise ValueError("the name is empty or holds a control character")
+    packet = b"\x00\x01" + name + b"\x00" + mode.encode() + b"\x00"
+    for option, value in options:
+        packet += option.encode() + b"\x00" + value.encode() + b"\x00"
+    if len(packet) > _MAX_RRQ:
+        raise ValueError("the request would be %d bytes, TFTP allows 512" % len(packet))
+    return packet + b"\x00" * (padding - len(packet))
+
+
+def error(code, message):
+    """Bytes of an ERROR packet: 00 05, code (2 bytes), message, 00 (R-TFTP-56)."""
+    return bytes((0, ERROR, code >> 8, code & 255)) + message.encode() + b"\x00"
+
+
+def oack_options(data):
+    """{name: value} of an OACK, names in lower case; None when it is malformed (R-TFTP-31).
+
+    More NULs at the end are forgiven (R-TFTP-32): some servers pad their packets.
+    """
+    fields = bytes(data[2:]).split(b"\x00")
+    if fields.pop():
+        return None  # the last string has no NUL
+    while fields and not fields[-1]:
+        fields.pop()
+    if not fields or len(fields) % 2:
+        return None
+    options = {}
+    for i in range(0, len(fields), 2):
+        name = printable(fields[i]).lower()
+        if not name or name in options:
+            return None
+        options[name] = printable(fields[i + 1])
+    return options
+
+
+def number(text, digits=20):
+    """Value of 1..`digits` ASCII digits, or -1 for anything else (R-TFTP-33)."""
+    if not 0 < len(text) <= digits or min(text) < "0" or max(text) > "9":
+        return -1
+    return int(text)

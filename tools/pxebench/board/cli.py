@@ -1,0 +1,265 @@
+"""The commands `pxebench board ...`: what they take; the work is done in `boards`.
+
+1. PORT and --port take what mpremote takes; without one there must be one board only.
+2. stdout carries what was asked for, stderr what the bench says on the way.
+"""
+
+import json
+import sys
+
+import click
+
+from pxebench import outputs
+from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, show
+from pxebench.options import CONFIG, KIND, milliseconds, read_config
+
+_PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
+
+
+def port_option(command):
+    """--port, the same for every command."""
+    return click.option(
+        "-p", "--port", default="auto", show_default=True, metavar="PORT", help=_PORT
+    )(command)
+
+
+@click.group(short_help="Find, flash, fill, use and test boards.")
+def board():
+    """Work with boards on serial ports: an ESP32, a Pico W, a W5500-EVB-Pico.
+
+    \b
+    pxebench board list
+    pxebench board flash --firmware RPI_PICO_W-20250911-v1.26.1.uf2
+    pxebench board deploy --config config.json --rom intel-undi
+    pxebench board run tftp://10.0.0.1/undionly.kpxe
+    """
+
+
+@board.command("list", short_help="The ports, and what board is on each.")
+@click.argument("ports", nargs=-1, metavar="[PORT]...")
+@click.option("--no-ask", is_flag=True, help="Go by the USB ids; leave the boards in peace.")
+@click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
+def list_boards(ports, no_ask, as_json):
+    """List the boards on USB serial ports, or on the PORTs named.
+
+    A board is asked what it is, which ends the program that it runs; with --no-ask it is not.
+    Only ports whose USB ids are those of a board are asked, and those that are named.
+    """
+    from pxebench.board import listing
+
+    rows = listing.rows(ports, not no_ask)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for line in listing.lines(rows):
+        click.echo(line)
+
+
+@board.command(short_help="Put MicroPython on a board.")
+@port_option
+@KIND
+@click.option("--firmware", metavar="FILE", help="A .uf2 or .bin file (else the cached one).")
+@click.option("--drive", metavar="DIR", help="Where the boot drive of an RP2 is mounted.")
+@click.option("--erase", is_flag=True, help="ESP32: erase all of the flash first.")
+@click.option("--dry-run", is_flag=True, help="Check the file and say what would be done.")
+def flash(port, kind, firmware, drive, erase, dry_run):
+    """Put MicroPython on a board, by its own boot loader.
+
+    The file is checked first: its shape, its chip, its version, and that it was made for the
+    board. A board that runs no MicroPython yet has to be named with --board.
+    """
+    from pxebench.board import flash as flashing
+    from pxebench.board import kinds
+    from pxebench.board.connection import Board
+
+    if kind:
+        wanted = kinds.kind(kind)
+    else:
+        with Board(port) as found:
+            wanted = found.kind
+            if wanted is None:
+                raise Refused(
+                    f"{show(found.who['machine'])} is a board not known here: name its kind with "
+                    f"--board."
+                )
+    chosen = flashing.choose(wanted, firmware)
+    _say(
+        f"{show(str(chosen.path))}: MicroPython {chosen.version} for the {chosen.chip}, fit for "
+        f"{wanted.name}."
+    )
+    if dry_run:
+        return
+    if chosen.format == "uf2":
+
+        def restart():
+            # A board that runs MicroPython can go to its boot loader by itself.
+            try:
+                with Board(port) as running:
+                    running.restart("import machine\nmachine.bootloader()")
+            except Refused:
+                return False
+            return True
+
+        flashing.write_uf2(chosen, wanted, drive, restart, _say)
+    else:
+        flashing.write_esp(chosen, kinds.find(port), erase, _say)
+    flashing.keep(chosen, wanted)
+    _say("The board restarts by itself; next: `pxebench board deploy`.")
+
+
+@board.command(short_help="Copy pxerom to a board.")
+@port_option
+@KIND
+@CONFIG
+@click.option(
+    "--rom",
+    "roms",
+    multiple=True,
+    metavar="ID|FILE.json",
+    help="A ROM to take along, may be given several times; without it, those that are there stay.",
+)
+@click.option("--no-compile", is_flag=True, help="Copy sources, not .mpy files.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def deploy(port, kind, config, roms, no_compile, dry_run):
+    """Copy pxerom, the board's link module, main.py and ROMs to a board: only what changed.
+
+    config.json stays as it is on the board, unless --config gives another.
+    """
+    from pxebench.board import deploy as deploying
+    from pxebench.board import kinds
+    from pxebench.board.connection import Board
+
+    settings = read_config(config)
+    wanted_kind = kinds.kind(kind) if kind else None
+    with Board(port) as target:
+        wanted_kind = wanted_kind or target.kind
+        if wanted_kind is None:
+            raise Refused(
+                f"{show(target.who['machine'])} is a board not known here: name its kind with "
+                f"--board."
+            )
+        if settings is not None:
+            settings.setdefault("board", wanted_kind.id)
+            deploying.check_config(settings, wanted_kind, config)
+        chosen = deploying.choose_roms(roms, target.who["roms"], settings)
+        plan = deploying.plan(
+            target.who["mpy"], wanted_kind, chosen, settings, True, not no_compile
+        )
+        if not roms:
+            plan.keep = {f"/lib/pxerom/roms/{rom}.json" for rom in target.who["roms"]}
+        deploying.deploy(target, plan, dry_run, click.echo)
+
+
+@board.command(short_help="Run a job on a board.")
+@click.argument("wanted", metavar="tftp://HOST[:PORT]/FILE|JOB.json")
+@port_option
+@KIND
+@CONFIG
+@click.option("--rom", default="intel-undi", show_default=True, metavar="ID|FILE.json")
+@click.option("--mount", is_flag=True, help="Take pxerom from this PC; leave the flash alone.")
+@click.option("-o", "--out", metavar="FILE", help="Store the file, on this PC.")
+@click.option("--max-time", type=float, metavar="SECONDS", help="End the boot after so long.")
+@click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
+@click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
+@click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
+def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, quiet):
+    """Fetch a file on a board, as `pxebench fetch --endpoint serial:PORT` does, or run a job.
+
+    The ROM's screen is live, the result and the capture are written on this PC.
+    """
+    from pxebench import job
+    from pxebench.endpoints import open_endpoint
+    from pxebench.running import run_job
+
+    max_time_ms = milliseconds("--max-time", max_time)
+    outputs.check({"--out": out, "--json": json_path, "--pcap": pcap})
+    settings = read_config(config)
+    if wanted.endswith(".json") and "://" not in wanted:
+        todo = _read_job(wanted)
+        rom = job.rom_id(todo)
+        flat = job.flat(todo["rom"] if isinstance(todo["rom"], dict) else job.load_rom(rom))
+        for name, given in (("max_time_ms", max_time_ms), ("trace", pcap is not None or None)):
+            if given is not None:
+                todo[name] = given
+        if out:
+            todo["sink"] = {"kind": "file", "path": out}
+    else:
+        host, number, file = job.parse_url(wanted)
+        loaded = job.load_rom(rom)
+        flat = job.flat(loaded)
+        server = job.resolve(host, max_time_ms)
+        by_id = rom == job.value(loaded["id"])
+        todo = job.fetch_job(
+            rom if by_id else loaded,
+            server,
+            number,
+            file,
+            out=out,
+            max_time_ms=max_time_ms,
+            trace=pcap is not None,
+        )
+    endpoint = open_endpoint("serial:" + port, config=settings, mount=mount, kind=kind)
+    return run_job(endpoint, "serial", todo, flat, json_path, pcap, quiet)
+
+
+def _read_job(path):
+    todo = read_config(path)
+    for name, kind in (("server", str), ("file", str), ("rom", (str, dict))):
+        if not isinstance(todo.get(name), kind):
+            raise Refused(f"{show(path)} is no job: its {name} is missing, or of another kind.")
+    todo.setdefault("job", "fetch")
+    todo.setdefault("port", 69)
+    sink = todo.setdefault("sink", {"kind": "null"})
+    if not isinstance(sink, dict) or sink.get("kind") == "file" and not sink.get("path"):
+        raise Refused(f"{show(path)} is no job: its sink must be an object, a file has a path.")
+    return todo
+
+
+@board.command(short_help="Run the core's tests on a board.")
+@click.argument("modules", nargs=-1, metavar="[MODULE]...")
+@port_option
+@click.option("--json", "as_json", is_flag=True, help="The outcomes as JSON.")
+def test(modules, port, as_json):
+    """Run pxerom's own tests on the board: all of them, or those of the MODULEs named.
+
+    They come over the line; the board's flash keeps nothing of them. A test that needs more
+    memory than the board has is counted, and is no failure.
+    """
+    import tempfile
+
+    from pxebench.board import suite
+    from pxebench.board.connection import Board
+
+    outcomes = []
+
+    def outcome(one):
+        outcomes.append(one)
+        if one.outcome == "failed":
+            _say(f"FAILED {one.name}")
+            for line in (one.text or "").rstrip().splitlines():
+                _say("    " + show(line))
+
+    def module(name):
+        count = len(suite.modules()[name])
+        _say(f"{name}: {count} tests")
+
+    with tempfile.TemporaryDirectory(prefix="pxebench-") as folder, Board(port) as target:
+        suite.check(modules)
+        suite.stage(folder, target)
+        suite.run(target, folder, modules, outcome, module)
+        machine = show(target.who["machine"])
+    counts = {kind: sum(o.outcome == kind for o in outcomes) for kind in suite.OUTCOMES}
+    if as_json:
+        tests = [{name: getattr(o, name) for name in suite.FIELDS} for o in outcomes]
+        click.echo(json.dumps({"board": machine, "counts": counts, "tests": tests}, indent=2))
+    else:
+        lacking = counts["no memory"]
+        more = f", {lacking} need more memory than it has" if lacking else ""
+        click.echo(f"{counts['ok']} passed, {counts['failed']} failed{more} on {machine}.")
+    return EXIT_FAILED if counts["failed"] else EXIT_OK
+
+
+def _say(text):
+    from pxebench.view import Writer
+
+    Writer(sys.stderr).line(text)

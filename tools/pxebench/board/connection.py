@@ -1,0 +1,319 @@
+"""A board on a port: what it is, programs run on it, files written to it, a folder shown to it.
+
+`Board` is the one class that knows the line: deploying, testing and jobs (`endpoints.serial`) go
+through it.  Every failure is one sentence (`Refused`, exit code 3) that says what to do.
+
+1. Whatever comes between the records (RFC 7464) that our programs print is noise, passed over.
+2. A board is left at its own REPL, whatever happened, as long as it listens.
+3. A file takes its name when it is whole.
+"""
+
+import contextlib
+import errno
+import struct
+import time
+
+from mpremote.transport import TransportError, TransportExecError
+from serial import SerialException
+
+from pxebench.board import kinds
+from pxebench.board.line import Line
+from pxebench.endpoints.stream import Sequence
+from pxebench.job import EXIT_BENCH, Refused, one_sentence, show
+
+_TRIES = 3
+_RESTART_S = 1.0  # until a board that restarts is off the line, or says so
+_LOST = (OSError, SerialException, EOFError)
+_GARBLED = (TransportError, struct.error, IndexError, ValueError, SyntaxError)
+
+# A folder that a bench left mounted would be asked for each import, and nobody answers; who asks
+# it when the PC goes away is left deaf to Ctrl-C.
+_WHO = """\
+import gc, json, micropython, os, sys
+micropython.kbd_intr(3)
+try:
+    os.umount('/remote')
+except OSError:
+    pass
+os.chdir('/')
+gc.collect()
+i = sys.implementation
+try:
+    import machine
+    n = ''.join('%02x' % b for b in machine.unique_id())
+except Exception:
+    n = None
+for m in list(sys.modules):
+    if m.startswith('pxerom'):
+        del sys.modules[m]
+try:
+    import pxerom
+    p = getattr(pxerom, '__version__', None)
+except ImportError:
+    p = None
+try:
+    r = [n[:-5] for n in os.listdir(pxerom.__file__.rsplit('/', 1)[0] + '/roms')]
+except Exception:
+    r = []
+s = os.statvfs('/')
+print('\\x1e' + json.dumps({'event': 'who', 'machine': getattr(i, '_machine', sys.platform),
+    'version': '.'.join(str(v) for v in i.version[:3]), 'mpy': getattr(i, '_mpy', 0),
+    'platform': sys.platform, 'id': n, 'pxerom': p, 'flash_bytes': s[1] * s[2],
+    'free_bytes': s[1] * s[4], 'roms': r,
+     'heap_bytes': gc.mem_free()}))
+"""
+
+
+class Board:
+    """A board on a port, at its raw REPL from `open` to `close`. Raises only `Refused`.
+
+    `who`: what it says of itself: {"machine", "version", "mpy", "platform", "id", "pxerom",
+    "flash_bytes", "free_bytes", "heap_bytes"}.
+    """
+
+    def __init__(self, port="auto"):
+        self.port = kinds.find(port)
+        self.name = show(self.port)
+        self.line = None
+        self.who = {}
+        self.kind = None
+        self.mounted = None
+
+    def __enter__(self):
+        self.open()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def open(self, soft_reset=False):
+        """Take the port, interrupt what runs, and ask the board what it is."""
+        try:
+            self.line = Line(self.port)
+        except (TransportError, *_LOST) as error:
+            raise self._no_port(error) from None
+        try:
+            self.enter(soft_reset)
+            self.identify()
+        except BaseException:
+            self.close()
+            raise
+
+    def enter(self, soft_reset=False):
+        """Go to the raw REPL; with `soft_reset` to a fresh one, with all memory free."""
+        with self._guard():
+            self.line.enter_raw_repl(soft_reset)
+        self.mounted = None
+
+    def identify(self):
+        """Ask the board what it is, into `who` and `kind`."""
+        answers = self.ask(_WHO)
+        if not answers or "machine" not in answers[-1]:
+            raise self._strange("answers, but not as a MicroPython that pxebench knows")
+        self.who = answers[-1]
+        self.kind = kinds.kind_of(self.who["machine"])
+
+    def ask(self, program, timeout_s=10, must=True):
+        """Run a short program; the records (with an "event") that it prints, in order."""
+        sequence = Sequence()
+        found = []
+        trouble = self.run(program, lambda data: found.extend(sequence.feed(data)), timeout_s)
+        if trouble and must:
+            raise Refused(
+                one_sentence(f"A program on {self.name} failed: {last_line(trouble)}"), EXIT_BENCH
+            )
+        return found
+
+    def run(self, program, take, timeout_s=None, watch=None):
+        """Run a program to its end; its traceback ("" for none).
+
+        `take` gets all that it prints as it comes. `timeout_s`: the longest silence. `watch` is
+        called all the time, and returns True when what runs is to be given up.
+        """
+        with self._guard():
+            self._give(program)
+            heard = time.monotonic()
+            trouble = None
+            while True:
+                data = self.line.receive(0.05)
+                now = time.monotonic()
+                if data:
+                    heard = now
+                    if trouble is None:
+                        text, mark, data = data.partition(b"\x04")
+                        take(text)
+                        if mark:
+                            trouble = b""
+                    if trouble is not None:
+                        trouble += data
+                        text, mark, after = trouble.partition(b"\x04")
+                        if mark:
+                            self.line.unread(after)  # the prompt
+                            return text.decode("utf-8", "replace")
+                elif timeout_s is not None and now - heard > timeout_s:
+                    raise Refused(
+                        f"The board on {self.name} has been silent for {timeout_s:.0f} s: it "
+                        f"hangs, lost its power or was reset; press its reset button.",
+                        EXIT_BENCH,
+                    )
+                if watch and watch():
+                    return None
+
+    def _give(self, program):
+        # Until its end is marked, nothing of a program has run: it can be given again.
+        for left in reversed(range(_TRIES)):
+            try:
+                self.line.exec_raw_no_follow(program)
+                return
+            except _GARBLED:
+                if not left:
+                    raise
+                self.line.use_raw_paste = False
+                self.line.enter_raw_repl(False)
+
+    def restart(self, program):
+        """Run a program that restarts the board, and give the port back at once: a Ctrl-C, as
+        `close` sends it, might come before the program has done it."""
+        with self._guard():
+            self._give(program)
+        line, self.line = self.line, None
+        with contextlib.suppress(*_LOST, *_GARBLED):
+            line.receive(_RESTART_S)
+        with contextlib.suppress(*_LOST):
+            line.close()
+
+    def interrupt(self):
+        """Ctrl-C for what runs on the board; says nothing when the line is dead."""
+        with contextlib.suppress(*_LOST):
+            self.line.raw_serial.write(b"\x03")
+
+    def type(self, text):
+        """Bytes for the standard input of what runs; says nothing when the line is dead."""
+        with contextlib.suppress(*_LOST):
+            self.line.raw_serial.write(text)
+
+    def mount(self, folder):
+        """Show a folder of the PC to the board, as /remote and as its current folder."""
+        with self._guard():
+            self.line.mount_local(str(folder))
+        self.mounted = folder
+
+    def write(self, path, data):
+        """Write a file on the board by way of NAME.new; what was there stays until it is whole."""
+        with self._guard():
+            self.line.fs_writefile(path + ".new", data, chunk_size=1024)
+        if self.hashes([path + ".new"]) != {path + ".new": _sha256(data)}:
+            raise Refused(f"{show(path)} came out garbled on {self.name}: try again.", EXIT_BENCH)
+        self.ask(f"import os\nos.rename({path + '.new'!r}, {path!r})")
+
+    def hashes(self, paths):
+        """{path: SHA-256 in hex} of those files that there are on the board."""
+        program = (
+            "import binascii, hashlib, json\n"
+            "b = bytearray(512)\n"
+            f"for p in {list(paths)!r}:\n"
+            "    try:\n"
+            "        with open(p, 'rb') as f:\n"
+            "            h = hashlib.sha256()\n"
+            "            while True:\n"
+            "                n = f.readinto(b)\n"
+            "                if not n:\n"
+            "                    break\n"
+            "                h.update(memoryview(b)[:n])\n"
+            "        print('\\x1e' + json.dumps({'event': p, 'is': "
+            "str(binascii.hexlify(h.digest()), 'ascii')}))\n"
+            "    except OSError:\n"
+            "        pass\n"
+        )
+        return {answer["event"]: answer["is"] for answer in self.ask(program, 30)}
+
+    def close(self):
+        """Leave the board at its REPL and give the port back."""
+        line, self.line = self.line, None
+        if line is None:
+            return
+        with contextlib.suppress(*_LOST, *_GARBLED):
+            line.leave()
+        with contextlib.suppress(*_LOST):
+            line.close()
+
+    # ---- what can go wrong, as sentences
+
+    @contextlib.contextmanager
+    def _guard(self):
+        try:
+            yield
+        except TransportExecError as error:
+            words = last_line(error.error_output)
+            raise Refused(
+                one_sentence(f"The board on {self.name} cannot do it: {words}"), EXIT_BENCH
+            ) from None
+        except _GARBLED as error:
+            raise self._strange(_heard(error)) from None
+        except _LOST as error:
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise Refused("There is no room left on this PC.", EXIT_BENCH) from None
+            raise Refused(
+                f"The board on {self.name} is gone: it was unplugged, or it restarted.", EXIT_BENCH
+            ) from None
+
+    def _strange(self, how):
+        return Refused(
+            one_sentence(
+                f"What is on {self.name} {how}; press its reset button, or put MicroPython on it "
+                f"with `pxebench board flash`"
+            ),
+            EXIT_BENCH,
+        )
+
+    def _no_port(self, error):
+        reason = str(error)
+        number = getattr(error, "errno", None)
+        if isinstance(error, TransportError):  # mpremote keeps the reason to itself
+            number, reason = _why_closed(self.port)
+        if "://" in self.port:
+            words = f"Cannot reach {self.name}: {reason}"
+        elif number == 2:
+            words = f"There is no port {self.name}; `pxebench board list` shows what there is"
+        elif number in (13, 1):
+            words = (
+                f"No permission to open {self.name}: join the group that owns it (often dialout) "
+                f"and log in again"
+            )
+        elif number in (11, 16) or "lock" in reason:
+            words = f"{self.name} is in use by another program: close it first"
+        else:
+            words = f"Cannot open {self.name}: {reason}"
+        return Refused(one_sentence(words), EXIT_BENCH)
+
+
+def _why_closed(port):
+    import serial
+
+    try:
+        serial.serial_for_url(port, exclusive=True).close()
+    except _LOST as error:
+        return getattr(error, "errno", None), str(error)
+    except ValueError as error:
+        return None, str(error)
+    return None, "it could not be opened"
+
+
+def _heard(error):
+    said = error.args[0] if error.args else b""
+    if not isinstance(said, bytes):
+        return "does not keep to MicroPython's protocol (it prints in between, or is garbled)"
+    text = show(said.decode("utf-8", "replace").strip())[-60:]
+    return f"does not answer as MicroPython; it says {text!r}" if text else "does not answer"
+
+
+def last_line(traceback):
+    """What a traceback comes to."""
+    lines = [line.strip() for line in traceback.strip().splitlines()]
+    return lines[-1] if lines else "it says nothing"
+
+
+def _sha256(data):
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,184 @@
+"""The boot job: DHCP first, then the file.  Its shapes, and how the command line becomes one.
+
+What `job` says of jobs, events and results holds here too; this is what a boot adds.  The
+firmware's side is `pxerom.dhcp_client` and `pxerom.dhcp_offer`; PXE 2.1 §2, RFC 2131, RFC 4578.
+
+A **job**:
+
+    {"job": "boot", "rom": id or a whole ROM, "interface": "eth0" or null (a board),
+     "lease": "dhcp" | "static" | "stack", "address": {"ip", "mask", "gateway"} with "static",
+     "uuid": text or null, "menu": null | N (from 1) | "first", "release": bool,
+     "allow": [ip] or null, "proxy": ip or null, "server": ip or null, "file": text or null,
+     "keys": bool, "sink", "max_bytes", "max_time_ms", "trace": as for a fetch}
+
+**Events** (`at_ms` of these counts from the first DHCP packet):
+
+    start        + job, interface, mac, uuid
+    dhcp         at_ms, message, purpose, to, source_port, attempt, xid, secs
+    offer        an entry of the result's "offers", as it arrives
+    nak          at_ms, server, message
+    lease        the result's "lease"
+    prompt       text, timeout_s or null
+    menu         items, marked, timeout_s or null
+    menu_end     chosen or null
+    boot         the result's "boot"
+    warning      text
+    packet       + local, our address of that moment (the address it was sent to)
+
+A **result** has, beside a fetch's fields:
+
+    "lease": {"by": "dhcp|static|stack", "ip", "mask", "gateway", "server", "relay", "seconds",
+        "dns", "proxy": the proxyDHCP server that goes with it or null, "released"} or null,
+    "boot": {"server", "server_by", "file", "file_hex", "file_by", "packet", "size_blocks"}
+        or null,
+    "offers": [{"at_ms", "kind", "purpose", "server", "from", "relay", "ip", "class", "proxy",
+        "next_server", "file", "chosen", "reason"}],
+    "dropped": {"count", "reasons": {text: count}}, "dhcp": [the dhcp events],
+    "menu": {"prompt", "timeout_s", "items", "chosen", "by"} or null, "warnings": [text]
+
+1. A ROM keeps its architecture unless its file allows another (`dhcp.adjustable`).
+2. Nothing is asked of the network that the ROM would not ask.
+"""
+
+import copy
+import ipaddress
+import re
+
+from pxebench.job import FILE_NAME_MAX, Refused, bare, load_rom, one_sentence, show, value
+from pxebench.roms.known import ids
+
+# The names that a hand would type, and the numbers of RFC 4578 and of IANA's list after it.
+ARCHITECTURES = {
+    "bios": 0,
+    "x86-efi": 6,
+    "x64-efi": 7,
+    "arm-efi": 10,
+    "arm64-efi": 11,
+    "x64-http": 16,
+    "arm64-http": 19,
+    "arm-uboot": 21,
+    "arm64-uboot": 22,
+    "riscv64-efi": 27,
+}
+LEASES = ("dhcp", "static", "stack")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_EMPTY = {"lease": None, "boot": None, "offers": [], "dhcp": [], "menu": None, "warnings": []}
+
+
+def boot_job(rom, interface, **given):
+    """A boot job. `given`: what the job's shape names, as checked here; `out`: a path."""
+    out = given.pop("out", None)
+    return {
+        "job": "boot",
+        "rom": bare(rom),
+        "interface": interface,
+        "sink": {"kind": "file", "path": str(out)} if out else {"kind": "null"},
+        **given,
+    }
+
+
+def flat(rom):
+    """The checked form of a ROM with the screen of a boot; `Refused` when it cannot boot."""
+    from pxerom import failure
+    from pxerom.job import load_rom as load_rom_of_board
+
+    if value(rom.get("dhcp")) is None:
+        can = ", ".join(name for name in ids() if value(load_rom(name).get("dhcp")))
+        raise Refused(
+            f"ROM {show(str(rom.get('id')))} cannot boot by DHCP: how it does so is not known. "
+            f"These can: {can}."
+        )
+    try:
+        return load_rom_of_board(rom, True)[0]
+    except failure.Refused as refusal:
+        raise Refused(one_sentence(refusal.message)) from None
+
+
+def with_arch(rom, arch):
+    """A copy of `rom` of another architecture, a name of ARCHITECTURES or a number; None: as it
+    is. `Refused` when the ROM has one for good."""
+    if arch is None:
+        return rom
+    number = ARCHITECTURES.get(arch.lower())
+    if number is None and arch.isascii() and arch.isdigit() and int(arch) < 65536:
+        number = int(arch)
+    if number is None:
+        names = ", ".join(ARCHITECTURES)
+        raise Refused(f"There is no architecture {show(arch)}; give a number, or one of {names}.")
+    dhcp = value(rom.get("dhcp")) or {}
+    if "arch" not in value(dhcp.get("adjustable", [])):
+        if dhcp and value(dhcp.get("arch")) == number:
+            return rom
+        raise Refused(
+            f"ROM {rom.get('id')} is of one architecture only; `pxebench roms` lists the others."
+        )
+    rom = copy.deepcopy(rom)
+    value(rom["dhcp"])["arch"] = number
+    return rom
+
+
+def lease(kind, address, proxy):
+    """The job's `lease`, `address` and `proxy` from the options of those names; `Refused` when
+    they do not go together."""
+    if kind not in LEASES:
+        raise Refused(f"--lease takes dhcp, static or stack, not {show(kind)}.")
+    if (address is not None) != (kind == "static"):
+        raise Refused("--lease static and --address IP/BITS[,GATEWAY] go together.")
+    if proxy is not None and kind == "dhcp":
+        raise Refused("--proxy goes with --lease static or stack: otherwise DHCP finds it.")
+    return {"lease": kind, "address": address and _static(address), "proxy": proxy}
+
+
+def _static(text):
+    cidr, _, gateway = text.partition(",")
+    try:
+        interface = ipaddress.IPv4Interface(cidr)
+        if "/" not in cidr:
+            raise ValueError
+        if gateway:
+            ipaddress.IPv4Address(gateway)
+    except ValueError:
+        raise Refused(
+            f"--address takes IP/BITS[,GATEWAY], as 10.0.0.9/24,10.0.0.1, not {show(text)}."
+        ) from None
+    return {"ip": str(interface.ip), "mask": str(interface.netmask), "gateway": gateway or None}
+
+
+def uuid(text):
+    """A UUID as typed for --uuid, or None; `Refused` when it is none."""
+    if text is not None and not _UUID.fullmatch(text):
+        raise Refused(
+            f"--uuid takes a UUID as dmidecode prints it, 12345678-1234-5678-9abc-def012345678, "
+            f"not {show(text)}."
+        )
+    return text and text.lower()
+
+
+def menu(number, no_menu):
+    """The job's `menu` from --menu N and --no-menu."""
+    if number is not None and no_menu:
+        raise Refused("--menu and --no-menu exclude each other.")
+    if number is not None and not 1 <= number <= 255:
+        raise Refused(f"--menu takes the number of an entry, counted from 1, not {number}.")
+    return "first" if no_menu else number
+
+
+def instead(server, file):
+    """The job's `server` and `file`: what is fetched whatever DHCP says."""
+    if file is not None:
+        size = len(file.encode("utf-8", "surrogateescape"))
+        if not 0 < size <= FILE_NAME_MAX or "\0" in file:
+            raise Refused(f"--file takes a name of 1 to {FILE_NAME_MAX} bytes.")
+    return {"server": server, "file": file}
+
+
+def mask_bits(mask):
+    """24 for 255.255.255.0; 0 for none."""
+    return sum(f"{int(part):08b}".count("1") for part in (mask or "0.0.0.0").split("."))
+
+
+def whole(result):
+    """A boot's result with every field of it there, whatever the firmware left out."""
+    empty = copy.deepcopy(_EMPTY)
+    empty["dropped"] = {"count": 0, "reasons": {}}
+    return {**empty, **result}

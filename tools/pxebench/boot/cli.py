@@ -1,0 +1,128 @@
+"""The command `pxebench boot`: what a ROM does from power-up, on an interface or on a board.
+
+It makes a job of what was typed (`boot_job`), sees to the interface (`interfaces`) and the keys
+(`keys`), and leaves running and showing it to what every command has.
+"""
+
+import contextlib
+import re
+
+import click
+
+from pxebench import job, outputs
+from pxebench.boot import boot_job
+from pxebench.job import Refused, show
+from pxebench.options import (
+    ENDPOINT,
+    OUTPUT,
+    ROM,
+    SERVER_PCAP,
+    address,
+    all_of,
+    milliseconds,
+    read_config,
+)
+
+
+@click.command(short_help="Boot over the network as a ROM does: DHCP first, then the file.")
+@click.option("-i", "--interface", metavar="IF", help="This machine's interface to boot from.")
+@all_of(ROM, ENDPOINT)
+@click.option("--arch", metavar="NAME|N", help="The client architecture (option 93). *")
+@click.option("--mac", metavar="MAC", help="Boot with another MAC address, by a macvlan.")
+@click.option("--uuid", metavar="UUID", help="The machine's UUID, as dmidecode prints it.")
+@click.option(
+    "--lease",
+    default="dhcp",
+    show_default=True,
+    metavar="dhcp|static|stack",
+    help="Take the address from DHCP, from --address, or use the one that is there.",
+)
+@click.option("--address", "static", metavar="IP/BITS[,GW]", help="With --lease static.")
+@click.option("--proxy", metavar="IP", help="With static, stack: ask this one, on port 4011.")
+@click.option("--allow", metavar="IP", multiple=True, help="Heed these servers only; repeatable.")
+@click.option("--menu", type=int, metavar="N", help="Take entry N of a boot menu.")
+@click.option("--no-menu", is_flag=True, help="Take what the menu's time-out would take.")
+@click.option("--server", metavar="IP", help="Fetch from there, whatever DHCP says.")
+@click.option("--file", metavar="NAME", help="Fetch that file, whatever DHCP says.")
+@click.option("--release", is_flag=True, help="Give the lease back at the end.")
+@all_of(OUTPUT, SERVER_PCAP)
+def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **given):
+    """Boot from interface IF as a ROM does: DHCP and proxyDHCP, boot servers and their menu, then
+    the file over TFTP, with the ROM's own packets, times and screen.
+
+    It needs root, sends what the ROM would send and no more, and leaves the interface as it was.
+    On a terminal, keys answer the menu: F8 or Enter shows it, arrows and Enter choose, ESC ends
+    the boot. Options marked * change a ROM that allows it.
+
+    \b
+    sudo pxebench boot -i eth0
+    sudo pxebench boot -i eth0 --rom edk2 --arch arm64-efi --pcap boot.pcap
+    sudo pxebench boot -i eth0 --menu 2 --release --json -
+    pxebench boot --endpoint serial:auto
+    """
+    from pxebench.boot.keys import from_terminal
+    from pxebench.endpoints import open_endpoint
+    from pxebench.running import run_job
+
+    where = endpoint.partition(":")[0]
+    on_board = where == "serial"
+    wanted = job.load_rom(rom)
+    chosen = boot_job.with_arch(wanted, given["arch"])
+    settings = {
+        **boot_job.lease(given["lease"], given["static"], address(given["proxy"], "--proxy")),
+        **boot_job.instead(address(given["server"], "--server"), given["file"]),
+        "menu": boot_job.menu(given["menu"], given["no_menu"]),
+        "uuid": boot_job.uuid(given["uuid"]),
+        "allow": [address(one, "--allow") for one in given["allow"]] or None,
+        "release": given["release"],
+        "out": out,
+        "max_bytes": given["max_bytes"],
+        "max_time_ms": milliseconds("--max-time", given["max_time"]),
+        "trace": given["pcap"] is not None,
+    }
+    json_path, quiet = given["json_path"], given["quiet"]
+    mac = _mac(given["mac"])
+    for option, value in (("--interface", interface), ("--mac", mac)):
+        if on_board and value:
+            raise Refused(f"{option} is for this machine: a board boots from its own link.")
+    outputs.check({"--out": out, "--json": json_path, "--pcap": given["pcap"]})
+    run = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
+    by_id = chosen is wanted and rom == job.value(wanted["id"])
+    flat = boot_job.flat(chosen)
+
+    with contextlib.ExitStack() as stack:
+        guard = None
+        if not on_board:
+            from pxebench.boot import interfaces
+
+            interfaces.check(interface, given["lease"])
+            interface = stack.enter_context(interfaces.with_mac(interface, mac))
+            guard = stack.enter_context(interfaces.Guard(interface))
+        # Nobody can answer a menu that is not shown.
+        unseen = quiet or json_path == "-" or settings["menu"] is not None
+        keys = None if unseen else stack.enter_context(from_terminal())
+        settings["keys"] = keys is not None
+
+        def guarded(wanted_job, on_event):
+            def seen(event):
+                if guard:
+                    guard.event(event)
+                on_event(event)
+
+            return run(wanted_job, seen, keys)
+
+        task = boot_job.boot_job(rom if by_id else chosen, interface, **settings)
+        return run_job(
+            guarded, where, task, flat, json_path, given["pcap"], quiet, given["server_pcap"]
+        )
+
+
+def _mac(text):
+    if text is None:
+        return None
+    mac = text.lower().replace("-", ":")
+    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", mac):
+        raise Refused(f"--mac takes a MAC address, as 02:00:00:12:34:56, not {show(text)}.")
+    if int(mac[:2], 16) & 1:
+        raise Refused(f"--mac takes one machine's address; {show(text)} is a group's.")
+    return mac

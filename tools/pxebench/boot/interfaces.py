@@ -1,0 +1,190 @@
+"""The interface of this machine that a ROM boots from: whether it can, and as it was afterwards.
+
+What runs on it is the firmware's part (`boards/host/link.py`).  Here is what has to be in order
+before, told in one sentence with the remedy, and what has to be put right after a run that was
+killed.  Linux only: elsewhere a board boots.
+
+1. An address that was there before is never touched, nor one that some other program adds:
+   only what the firmware says it has leased is taken away, and only if it was not there.
+2. A port that somebody holds is named with its holder.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from pxebench.boot.boot_job import mask_bits
+from pxebench.job import EXIT_BENCH, Refused, show
+
+_CLIENT_PORT = 68
+_SO_BINDTODEVICE = 25
+# name of the capability, its bit: include/uapi/linux/capability.h
+_RIGHTS = (("CAP_NET_BIND_SERVICE", 10), ("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 13))
+
+
+def check(name, lease="dhcp"):
+    """Raise `Refused` with what is in the way of a boot from interface `name`. `lease`: the job's;
+    whoever asks for none can do without port 68."""
+    if not sys.platform.startswith("linux"):
+        raise Refused(
+            "A boot from this machine's own interface needs Linux; a board boots anywhere "
+            "(--endpoint serial:PORT).",
+            EXIT_BENCH,
+        )
+    there = _interfaces()
+    usable = sorted(one for one, (_, ethernet, _) in there.items() if ethernet)
+    have = f"this machine has {', '.join(usable) or 'none to boot from'}"
+    if name is None:
+        raise Refused(f"--interface says where to boot from: {have}.")
+    if name not in there:
+        raise Refused(f"There is no interface {show(name)}: {have}.")
+    _, ethernet, flags = there[name]
+    if not ethernet:
+        raise Refused(f"{name} is no Ethernet interface, and a ROM boots from no other: {have}.")
+    missing = _missing_rights()
+    if missing:
+        raise Refused(
+            f"Booting from {name} needs root, for raw packets, UDP port 68 and an address "
+            f"({', '.join(missing)} is missing): run it with sudo.",
+            EXIT_BENCH,
+        )
+    if "UP" not in flags:
+        raise Refused(f"{name} is down: `ip link set {name} up` first.", EXIT_BENCH)
+    if lease == "dhcp":
+        _check_port(name)
+
+
+def _interfaces():
+    """{name: (index, is it Ethernet, flags)} of this network. Not from /sys: that shows the
+    network of whoever mounted it, which need not be ours."""
+    said = ip("-o", "link", "show")
+    if said is None:
+        raise Refused("The program ip is not here: install iproute2.", EXIT_BENCH)
+    found = {}
+    for line in said.splitlines():
+        # 7: eth0@if8: <BROADCAST,UP,LOWER_UP> mtu ... link/ether 02:00:00:00:00:01 brd ...
+        words = line.split()
+        name = words[1].rstrip(":").partition("@")[0]
+        found[name] = (
+            words[0].rstrip(":"),
+            "link/ether" in words,
+            words[2].strip("<>").split(","),
+        )
+    return found
+
+
+def _missing_rights():
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            effective = int(line.split()[1], 16)
+            return [word for word, bit in _RIGHTS if not effective >> bit & 1]
+    return []
+
+
+def _check_port(name):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, name.encode())
+            probe.bind(("0.0.0.0", _CLIENT_PORT))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise Refused(
+                    f"Cannot use UDP port 68 on {name}: {error.strerror}.", EXIT_BENCH
+                ) from None
+            raise Refused(
+                f"UDP port 68, where DHCP answers, is held by {_holder()}: stop it for the "
+                f"boot, or boot from another interface (`ss -uanp` shows who holds what).",
+                EXIT_BENCH,
+            ) from None
+
+
+def _holder():
+    inodes = set()
+    for line in Path("/proc/self/net/udp").read_text().splitlines()[1:]:
+        words = line.split()
+        if int(words[1].partition(":")[2], 16) == _CLIENT_PORT:
+            inodes.add(f"socket:[{words[9]}]")
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(os.readlink(one) in inodes for one in (process / "fd").iterdir()):
+                return f"{show((process / 'comm').read_text().strip())} (process {process.name})"
+    return "another program"
+
+
+def ip(*words):
+    """Run `ip` with these words; what it printed, or None when it failed or is not here."""
+    program = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/sbin:/usr/sbin")
+    if program is None:
+        return None
+    done = subprocess.run(
+        [program, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    return done.stdout if done.returncode == 0 else None
+
+
+class Guard:
+    """`with Guard(name) as guard`: hands `guard.event` each event; leaves the interface as it was.
+
+    The firmware does so itself; this is for one that was killed.
+    """
+
+    def __init__(self, name):
+        self.name = name
+        self.before = set()
+        self.added = []  # [what kind, its words for `ip`]
+
+    def __enter__(self):
+        self.before = self._lines()
+        return self
+
+    def event(self, event):
+        if event["event"] == "lease" and event.get("by") != "stack":
+            bits = mask_bits(event["mask"])
+            self.added.append(("addr", f"{event['ip']}/{bits}"))
+        elif event["event"] == "boot":
+            self.added.append(("route", event["server"]))
+
+    def __exit__(self, *_):
+        if not self.added:
+            return
+        left = self._lines() - self.before
+        for kind, words in reversed(self.added):
+            if (kind, words) in left:
+                ip("-4", kind, "del", words, "dev", self.name)
+
+    def _lines(self):
+        """{("addr", "10.0.0.9/24"), ("route", "10.1.0.1")} of the interface."""
+        addresses = (ip("-4", "-o", "addr", "show", "dev", self.name) or "").splitlines()
+        routes = (ip("-4", "route", "show", "dev", self.name) or "").splitlines()
+        found = {("addr", line.split()[3]) for line in addresses if len(line.split()) > 3}
+        return found | {("route", line.split()[0]) for line in routes if line.split()}
+
+
+@contextlib.contextmanager
+def with_mac(name, mac):
+    """Yield the name of an interface on `name` that has the address `mac` (a macvlan); it is gone
+    after the block. Without `mac`, `name` itself."""
+    if mac is None:
+        yield name
+        return
+    made = f"pxe{_interfaces()[name][0]}"
+    ip("link", "del", made)  # of a run that was killed
+    if (
+        ip("link", "add", "link", name, "name", made, "address", mac, "type", "macvlan") is None
+        or ip("link", "set", made, "up") is None
+    ):
+        ip("link", "del", made)
+        raise Refused(
+            f"{name} takes no second MAC address (Wi-Fi never does, and the kernel needs "
+            f"macvlan): leave --mac out, or boot from another interface.",
+            EXIT_BENCH,
+        )
+    try:
+        yield made
+    finally:
+        ip("link", "del", made)

@@ -1,0 +1,230 @@
+"""`pxebench compare REFERENCE OURS`: two captures side by side, and whether they are equal.
+
+What counts as a difference is decided in `compare`; here the boots are chosen and the picture is
+drawn.  On a terminal the packets stand side by side, alike ones folded away; elsewhere there is a
+line for each difference.
+
+1. Exit codes: 0 equal, 1 different, 2 a file that is no capture, or nothing to compare in it.
+2. What is chosen must be there: a boot, a program or a file that a capture lacks is a `Refused`.
+"""
+
+import sys
+
+import click
+
+from pxebench import outputs, record
+from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, flat, load_rom, one_sentence, show
+
+_KEPT = 2  # alike rows shown on either side of a difference
+_NOTES = 12
+_COLOURS = {"same": "dim", "server": "yellow", "time": "magenta"}
+
+
+@click.command(short_help="Compare two captures, packet by packet.")
+@click.argument("reference", metavar="REFERENCE")
+@click.argument("ours", metavar="OURS")
+@click.option("--rom", metavar="ID|FILE.json", help="The ROM: what it calls random may differ.")
+@click.option("--client", metavar="MAC|IP", help="The client, where there are several.")
+@click.option("--boot", type=int, metavar="N", help="Which boot of each file (default: the 1st).")
+@click.option("--stage", type=int, metavar="N", help="Only the Nth program of the boot.")
+@click.option("--file", "file_name", metavar="NAME", help="Only the transfers of this file.")
+@click.option("--percent", type=float, default=5.0, show_default=True, metavar="P",
+              help="How far times may be apart, in percent,")  # fmt: skip
+@click.option("--ms", type=float, default=60.0, show_default=True, metavar="MS",
+              help="or in milliseconds, whichever is more.")  # fmt: skip
+@click.option("--json", "json_path", metavar="FILE|-", help="Write the differences as JSON.")
+def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, json_path):
+    """Compare OURS with REFERENCE (pcap or pcapng): what could a server or a firewall tell apart?
+
+    Ports, requests, order, missing and extra packets, ERRORs, retry times, the end, and the
+    DHCP packets. What only the servers did differently is noted and does not count.
+
+    \b
+    pxebench compare machine.pcap ours.pcap --rom mine.json
+    pxebench compare machine.pcapng ours.pcap --client 52:54:00:12:34:56 --stage 2
+    """
+    from pxebench.compare import differences
+
+    if not (0 <= percent <= 1000 and 0 <= ms <= 3_600_000):
+        raise Refused("--percent takes 0 to 1000, --ms 0 to 3600000.")
+    outputs.check({"--json": json_path})
+    wanted = flat(load_rom(rom)) if rom else None
+    notes = []
+    sides = [_side(path, client, boot, stage, file_name, notes) for path in (reference, ours)]
+    if stage is not None and stage > max(side.programs for side in sides):
+        raise Refused(f"Neither capture has a program number {stage} (--stage).")
+    tolerance = differences.Tolerance(percent, ms)
+    found = differences.compare(sides[0], sides[1], tolerance, wanted)
+    found.notes = notes + found.notes
+    if json_path:
+        result = _as_json(found, (reference, ours), sides, tolerance)
+        outputs.store_json(json_path, {**result, "command": record.command()})
+    if json_path != "-":
+        _show(found, (reference, ours), sides)
+    return EXIT_OK if found.equal else EXIT_FAILED
+
+
+class Side:
+    """What is compared of one capture: like a `conversations.Boot`.  `programs`: how many the
+    boot has."""
+
+    def __init__(self, dhcp, conversations, client, programs):
+        self.dhcp = dhcp
+        self.conversations = conversations
+        self.client = client
+        self.programs = programs
+
+
+def _side(path, client_name, boot_number, stage, file_name, notes):
+    from pxebench.captures import conversations
+
+    capture = conversations.read(path)
+    place = show(path)
+    known = [client for client in capture.clients if client_name and client.is_(client_name)]
+    one = len([client for client in capture.clients if client.conversations]) == 1
+    client = capture.client(None if one and not known else client_name)
+    notes += [f"{place}: {note}" for note in capture.notes if _matters(note, client)]
+    boots = [programs for programs in client.power_ons() if any(talks for _, talks in programs)]
+    boots = boots or client.power_ons()
+    number = boot_number or 1
+    if not 1 <= number <= len(boots):
+        raise Refused(f"{place} has {_count(len(boots), 'boot')}, no boot {number} (--boot).")
+    if len(boots) > 1 and boot_number is None:
+        notes.append(f"{place} has {len(boots)} boots; the first is compared (--boot).")
+    programs = boots[number - 1]
+    count = len(programs)
+    if stage is not None and len(programs) > 1:
+        if not 1 <= stage <= len(programs):
+            there = _count(len(programs), "program")
+            raise Refused(f"{place} has {there} in that boot, no number {stage} (--stage).")
+        before = programs[stage - 2][0] if stage > 1 else None
+        programs = programs[stage - 1 : stage]
+        dhcp = programs[0][0].dhcp if programs[0][0] is not before else []
+    else:
+        dhcp = [pair for boot in dict.fromkeys(boot for boot, _ in programs) for pair in boot.dhcp]
+        if len(programs) > 1:
+            names = ", ".join(show(str(part[0].file)) for _, part in programs if part)
+            notes.append(
+                f"{place} has {len(programs)} programs in turn, whose first files are {names}; "
+                f"compare one with --stage."
+            )
+    talks = [talk for _, part in programs for talk in part]
+    if file_name is not None:
+        talks = [talk for talk in talks if talk.file == file_name]
+        if not talks:
+            raise Refused(f"{place} has no request for {show(file_name)}.")
+    return Side(dhcp, talks, client, count)
+
+
+def _matters(note, client):
+    # IPv6 is not the client's, and of DATA the header is enough.
+    from pxebench.captures.messages import tftp
+
+    if "cut short" in note:
+        packets = [packet for talk in client.conversations for packet in talk.packets]
+        return any(packet.cut and tftp(packet).kind != "DATA" for packet in packets)
+    return "IPv6" not in note
+
+
+def _as_json(found, paths, sides, tolerance):
+    return {
+        "schema": 1,
+        "equal": found.equal,
+        "tolerance": {"percent": tolerance.percent, "ms": tolerance.ms},
+        **{
+            name: {
+                "file": path,
+                "client": {"macs": side.client.macs, "ips": side.client.ips},
+                "transfers": len(side.conversations),
+                "packets": sum(len(talk.packets) for talk in side.conversations),
+                "dhcp": sum(not message.reply for _, message in side.dhcp),
+            }
+            for name, path, side in zip(("reference", "ours"), paths, sides, strict=True)
+        },
+        "differences": [difference.as_json() for difference in found.differences],
+        "notes": found.notes,
+    }
+
+
+# ---- what a reader sees
+
+
+def _show(found, paths, sides):
+    from pxebench.view import Writer
+
+    out = Writer(sys.stdout)
+    if out.is_terminal():
+        _side_by_side(found, paths)
+    for difference in found.differences:
+        out.line(f"{difference.kind:<8} {show(difference.text)}")
+    for note in found.notes[:_NOTES]:
+        out.line("note     " + one_sentence(note))
+    if len(found.notes) > _NOTES:
+        out.line(f"note     ... and {len(found.notes) - _NOTES} more; --json has them all.")
+    out.line(_verdict(found, sides))
+
+
+def _verdict(found, sides):
+    if found.differences:
+        return f"Different: {_count(len(found.differences), 'difference')}."
+    talks = len(sides[0].conversations)
+    packets = sum(len(talk.packets) for talk in sides[0].conversations)
+    dhcp = sum(not message.reply for _, message in sides[0].dhcp)
+    more = f" and {_count(dhcp, 'DHCP packet')}" if dhcp and sides[1].dhcp else ""
+    return f"Equal: {_count(talks, 'transfer')} with {_count(packets, 'packet')}{more}."
+
+
+def _count(number, noun):
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _side_by_side(found, paths):
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for title, rows in found.sections:
+        table = Table(box=box.SIMPLE_HEAD, title=Text(show(title)), title_justify="left")
+        for path in paths:
+            table.add_column("s", justify="right", style="dim")
+            table.add_column(Text(show(path)), overflow="fold")
+        for left, right, mark, folded in _folded(rows):
+            if folded:
+                text = Text(f"... {folded} alike", style="dim")
+                table.add_row("", text, "", text)
+                continue
+            style = _COLOURS.get(mark, "bold red")
+            cells = []
+            for event in (left, right):
+                cells.append(f"{event.at:.3f}" if event else "")
+                cells.append(Text(_label(event), style=style))
+            table.add_row(*cells)
+        console.print(table)
+
+
+def _label(event):
+    if event is None:
+        return "-"
+    arrow = "->" if event.out else "  <-"
+    return f"{arrow} {show(event.label)}"
+
+
+def _folded(rows):
+    # (left, right, mark, 0) to show, or (None, None, None, number) for alike ones left out.
+    shown = set()
+    for index, row in enumerate(rows):
+        if row[2] != "same":
+            shown.update(range(index - _KEPT, index + _KEPT + 1))
+    shown.update(range(_KEPT))
+    shown.update(range(len(rows) - _KEPT, len(rows)))
+    left_out = 0
+    for index, row in enumerate(rows):
+        if index not in shown:
+            left_out += 1
+            continue
+        if left_out:
+            yield None, None, None, left_out
+            left_out = 0
+        yield *row, 0

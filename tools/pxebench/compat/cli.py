@@ -1,0 +1,168 @@
+"""`pxebench compat`: the options, the table on a terminal, the files. The work is `compat`'s."""
+
+import sys
+
+import click
+
+from pxebench import job, outputs, record
+from pxebench.job import EXIT_BENCH, Refused, show
+from pxebench.options import ENDPOINT, address, all_of, milliseconds, read_config
+
+_SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not run", "yellow")}
+
+
+@click.command(short_help="Boot as every ROM against one server: a table.")
+@click.option("--server", "host", required=True, metavar="HOST[:PORT]", help="The TFTP server.")
+@click.option("--file", required=True, metavar="NAME", help="The file to fetch from it.")
+@click.option(
+    "--rom",
+    "roms",
+    multiple=True,
+    metavar="ID|FILE.json",
+    help="This ROM only; may be repeated (default: every ROM that there is).",
+)
+@click.option(
+    "--max-time",
+    type=float,
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop each ROM after so long: some wait for minutes.",
+)
+@all_of(ENDPOINT)
+@click.option("--bind", metavar="IP", help="The local address to send from.")
+@click.option("--json", "json_path", metavar="FILE|-", help="Write the table as JSON.")
+@click.option("--html", "html_path", metavar="FILE", help="Write it as a page of its own.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kind, bind, **given):
+    """Boot as every ROM against a TFTP server, each in the worst form that it may have.
+
+    That is with windowsize where the ROM may ask for it, and from a low port where it draws one.
+    What fails so is tried in its milder form too. Exit code 0: every ROM boots; 1: some do not.
+
+    \b
+    pxebench compat --server 10.0.0.1 --file undionly.kpxe
+    pxebench compat --server 10.0.0.1 --file undionly.kpxe --rom grub --rom edk2 --html compat.html
+    """
+    from pxebench.compat import matrix
+    from pxebench.endpoints import open_endpoint
+    from pxebench.roms import known
+    from pxebench.view import Writer
+
+    json_path, html_path = given["json_path"], given["html_path"]
+    name, port, file = job.parse_url(f"tftp://{host}/{_quoted(file)}")
+    wanted = [job.load_rom(each) for each in roms or known.ids()]
+    options = {
+        "bind": address(bind, "--bind"),
+        "max_time_ms": milliseconds("--max-time", max_time),
+    }
+    outputs.check({"--json": json_path, "--html": html_path})
+    run_job = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
+    server = job.resolve(name, options["max_time_ms"])
+
+    err = Writer(sys.stderr)
+    told = _Progress(err) if err.is_terminal() and not given["quiet"] else None
+    try:
+        rows, interrupted = matrix.run(
+            *(wanted, run_job, server, port, file, options),
+            told.start if told else lambda *_: None,
+        )
+    finally:
+        if told:
+            told.clear()
+    found = matrix.document(rows, server, port, file, endpoint.partition(":")[0])
+    if json_path != "-":
+        _show(found)
+    if json_path:
+        outputs.store_json(json_path, {**found, "command": record.command()})
+    if html_path:
+        outputs.store("--html", html_path, lambda: _write_page(html_path, found))
+    if interrupted:
+        raise KeyboardInterrupt
+    return matrix.exit_code(rows)
+
+
+def _quoted(file):
+    from urllib.parse import quote
+
+    if not file:
+        raise Refused("--file names no file.")
+    return quote(file, safe="/")
+
+
+class _Progress:
+    """One line on stderr that says which ROM is at work."""
+
+    def __init__(self, err):
+        self.err = err
+
+    def start(self, number, count, rom, words):
+        words = f" ({words})" if words else ""
+        name = show(str(job.value(rom["id"])))
+        self.err.write(f"\r\x1b[K{number} of {count}: {name}{words} ...")
+
+    def clear(self):
+        self.err.write("\r\x1b[K")
+
+
+def _write_page(path, found):
+    # The page of `pxebench report`, with this result alone.
+    from pxebench.report import document, kinds
+
+    section = kinds.KINDS["compat"](found, ())
+    section["file"] = f"{found['file']} from {found['server']}"
+    text = document.page([section])
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _show(found):
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    if sys.stdout is None:
+        raise Refused("Standard output is closed; --json FILE writes the table.", EXIT_BENCH)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    table = Table(
+        title=f"{show(found['file'])} from {found['server']}:{found['port']}",
+        title_justify="left",
+        pad_edge=False,
+    )
+    for name in ("ROM", "boots", "time", "blksize", "code", "why"):
+        table.add_column(name, justify="right" if name in ("time", "blksize") else "left")
+    for row in found["rows"]:
+        word, colour = _SIGNS[row["verdict"]]
+        form = f"  {row['form_text']}" if row["form"] == "mild" else row["rom"]
+        table.add_row(
+            escape(form),
+            f"[{colour}]{word}[/]",
+            time_words(row),
+            blksize_words(row),
+            row["code"] or "",
+            escape(why_words(row)),
+        )
+    console.print(table)
+    for fact in found["server_facts"]:
+        console.print(escape(fact), soft_wrap=True)
+
+
+def time_words(row):
+    """How long a ROM took: in ms below a second."""
+    milliseconds = row["time_ms"]
+    return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def blksize_words(row):
+    """The blksize in effect, and the window where there is one: `1468 x 4`."""
+    if row["blksize"] is None:
+        return ""
+    window = row["windowsize"] or 1
+    return f"{row['blksize']} x {window}" if window > 1 else str(row["blksize"])
+
+
+def why_words(row):
+    """The sentence of a row, with the form that its ROM had."""
+    if row["form"] == "hard" and row["form_text"]:
+        return f"With {row['form_text']}: {row['why'][:1].lower()}{row['why'][1:]}"
+    return row["why"][:1].upper() + row["why"][1:]

@@ -1,0 +1,248 @@
+"""The command `pxebench diagnose`: why a boot fails, and the rule to ask for."""
+
+import os
+import re
+import sys
+import textwrap
+
+import click
+
+from pxebench import job, outputs
+from pxebench.job import Refused, show
+from pxebench.options import ROM, SERVER_PCAP, all_of, milliseconds
+from pxebench.target import TARGET, finish, open_target
+
+_MOST_PACKETS = 6000  # of all experiments, with their way through other captures
+_FAMILIES = ("ip", "inet", "bridge")
+# What a result that somebody else has written may lead to.
+_DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+
+
+@click.command(short_help="Why a boot fails, and the rule to change.")
+@all_of(TARGET, ROM, SERVER_PCAP)
+@click.option(
+    "--max-time",
+    type=float,
+    metavar="SECONDS",
+    help="For the ROM's own boot (default 12.5: four RRQs of an Intel ROM).",
+)
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="In half the time: a boot of 3 s, fewer blocks, no search for the border.",
+)
+@click.option(
+    "--nft-chain",
+    default="inet filter forward",
+    show_default=True,
+    metavar="'FAMILY TABLE CHAIN'",
+    help="The chain that drops, as the printed nft rules name it.",
+)
+@click.option(
+    "--again", metavar="RESULT.json", help="Judge an earlier result anew, with --server-pcap."
+)
+@click.option("--all-rules", is_flag=True, help="The rule in every product's words.")
+def diagnose(json_path, quiet, **given):
+    """Find out why a ROM does not get FILE from HOST, in about a minute, and what to ask for.
+
+    Small experiments, each shown as it runs: the ROM's own sequence, the same from high ports and
+    from its own again, block sizes, transfers side by side, block by block. The verdict names the
+    one cause that explains all of it, what else would, what was ruled out, and what cannot be
+    known from here. Exit code 0: healthy, 1: not.
+
+    \b
+    pxebench diagnose --server 10.0.0.1 --file undionly.kpxe
+    pxebench diagnose --server 10.0.0.1 --file undionly.kpxe --all-rules --json why.json
+    """
+    from pxebench.diagnose import diagnosis, experiments
+    from pxebench.view import Writer
+
+    chain = given["nft_chain"].split()
+    if len(chain) != 3 or chain[0] not in _FAMILIES or not all(map(_is_name, chain)):
+        raise Refused("--nft-chain takes a family, a table and a chain: 'inet filter forward'.")
+    max_time_ms = milliseconds("--max-time", given["max_time"])
+    max_time_ms = max_time_ms or (3000 if given["quick"] else experiments.ROM_MAX_MS)
+    rom = job.load_rom(given["rom"])
+    outputs.check({"--json": json_path})
+    err, out = Writer(sys.stderr), Writer(sys.stdout)
+    if given["again"]:
+        result = _earlier(given["again"])
+    else:
+        target = open_target(given)
+        shown = out if json_path != "-" else err
+        # With `--json -` the experiments are mere progress: for eyes alone.
+        quiet_or_piped = quiet or (shown is err and not err.is_terminal())
+        progress = None if quiet_or_piped else _Progress(shown)
+        result, _events = diagnosis.diagnose(
+            *(target, rom, max_time_ms, given["quick"]), progress.say if progress else None
+        )
+    try:
+        result, unread = _judged(result, given, " ".join(chain))
+        lines = list(words(result, given["all_rules"], quiet))
+    except _DAMAGED as error:
+        if not given["again"] or os.environ.get("PXEBENCH_DEBUG"):
+            raise
+        raise Refused(
+            f"{show(given['again'])} is damaged, or of another version ({type(error).__name__})."
+        ) from None
+    if json_path != "-":
+        for line in lines:
+            out.line(line)
+    code = finish(result, json_path)
+    if unread:
+        raise unread
+    return code
+
+
+def _judged(result, given, chain):
+    # (the result with its last verdict, the `Refused` of a capture that could not be read)
+    from pxebench.diagnose import diagnosis, rules
+    from pxebench.hops import path
+
+    # The experiments' own events, so that a page of the result counts its runs in the same way.
+    events = [event for done in result["experiments"] for event in done["events"]]
+    merged = unread = None
+    try:
+        ends = result["client"], result["server"]
+        merged = path.of_run(events, given["server_pcap"], *ends, _MOST_PACKETS)
+    except Refused as refused:  # a minute of experiments is worth its verdict all the same
+        unread = refused
+    if merged or given["again"]:
+        result = diagnosis.judge(result, path.server_saw(merged) if merged else None)
+        result["path"] = merged
+    verdict = result["verdict"]
+    verdict["rules"] = rules.advise(verdict["cause"], verdict["also_possible"], result, chain)
+    return result, unread
+
+
+def _earlier(name):
+    import ipaddress
+    import json
+
+    try:
+        with open(name, encoding="utf-8") as file:
+            result = json.load(file)
+        if result["kind"] != "diagnose" or result["schema"] != job.SCHEMA:
+            raise ValueError
+        if not isinstance(result["observations"]["sizes"], dict):
+            raise ValueError
+        # These go into rules that somebody copies into a shell: nothing else may stand there.
+        for host in (result["server"], result["client"] or "0.0.0.0"):
+            ipaddress.IPv4Address(host)
+        for host in result["observations"]["foreign"]:
+            ipaddress.IPv4Address(host)
+        for port in (result["server_port"], *result["rom_ports"]):
+            if type(port) is not int or not 0 < port < 65536:
+                raise ValueError
+    except OSError as error:
+        raise Refused(f"Cannot read {show(name)}: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Refused(f"{show(name)} is no result of `pxebench diagnose --json`.") from None
+    return result
+
+
+def _is_name(word):
+    return re.fullmatch(r"[A-Za-z_][\w.-]*", word) is not None
+
+
+class _Progress:
+    """Each experiment as it runs, and what was seen when it has."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def say(self, experiment, what):
+        name = f"  {experiment['title']:<22}"
+        if what == "begin":
+            if self.stream.is_terminal():
+                self.stream.write(f"{name} {experiment['question']}")
+            return
+        if self.stream.is_terminal():
+            self.stream.write("\r\x1b[K")
+        lines = textwrap.wrap(show(experiment["said"]), 74) or [""]
+        self.stream.line(f"{name} {lines[0]}")
+        for line in lines[1:]:
+            self.stream.line(" " * 25 + line)
+
+
+# ---- the verdict in words
+
+
+def words(result, all_rules=False, quiet=False):
+    """The verdict as lines of text."""
+    verdict = result["verdict"]
+    yield ""
+    also = verdict["also_possible"]
+    same = f" (or {', or '.join(also)}: the same from this end)" if also else ""
+    if also and result["ended"]:
+        same = ""  # what fits so far stands below
+    yield from _wrapped(f"Verdict: {verdict['cause'] or 'undecided'}{same}. {verdict['text']}", "")
+    if quiet:
+        return
+    for title, sentences in (
+        ("Seen", verdict["explains"]),
+        ("Besides", [fact["text"] for fact in verdict["facts"]]),
+        (
+            "Also possible",
+            [f"{name}: {verdict['also_text'][name]}" for name in verdict["also_possible"]],
+        ),
+        ("Not to be known from here", verdict["unknown"]),
+    ):
+        yield from _list(title, sentences)
+    out = [entry["cause"] for entry in verdict["ruled_out"]]
+    if out:
+        yield from _list("Ruled out", [", ".join(out)])
+    if result.get("path"):
+        from pxebench.hops import path_words
+
+        yield from _list("On the way", path_words.lines(result["path"]))
+    yield from _rules(verdict["rules"], all_rules)
+    if verdict["decide"]:
+        yield from _list("What would decide", [verdict["decide"]["text"]])
+        yield "    " + verdict["decide"]["command"]
+
+
+def _rules(rules, all_rules):
+    from pxebench.diagnose.rules import CURES
+
+    if rules["advice"]:
+        yield from _list("What to do", [rules["advice"]])
+    if rules["least"]:
+        yield from _list("What to ask for", [rules["least"]])
+    shown = 0
+    for item in rules["items"]:
+        if not all_rules and not (item["product"] == "nftables" or item["where"] == "server"):
+            continue
+        shown += 1
+        yield ""
+        yield f"  {item['product']} ({CURES[item['cure']]}):"
+        for line in item["text"].splitlines():
+            yield "    " + line
+        if item["note"]:
+            yield from _wrapped(item["note"], "      ")
+        if not item["tried"]:
+            yield "      Written from the product's documentation; not tried on the product."
+    left = len(rules["items"]) - shown
+    if left:
+        others = dict.fromkeys(
+            item["product"] for item in rules["items"] if item["product"] != "nftables"
+        )
+        names = [name for name in others if "tftpd" not in name and "dnsmasq" not in name]
+        yield ""
+        yield from _wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
+    if rules["notes"]:
+        yield from _list("Mind", rules["notes"])
+
+
+def _list(title, sentences):
+    sentences = list(sentences)
+    if sentences:
+        yield ""
+        yield f"{title}:"
+    for sentence in sentences:
+        yield from _wrapped(show(sentence), "  ")
+
+
+def _wrapped(text, indent):
+    more = indent + ("  " if indent == "  " else "")
+    return textwrap.wrap(text, 98, initial_indent=indent, subsequent_indent=more)

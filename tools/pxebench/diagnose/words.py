@@ -1,0 +1,72 @@
+"""What came of one experiment of `diagnose`, as a sentence."""
+
+from pxebench import job
+from pxebench.sweep import asking, port_names
+
+
+def of_asks(found):
+    """What came of some asks, as a sentence."""
+    parts = []
+    heard = [ask for ask in found if asking.answered(ask)]
+    if heard:
+        kinds = ", ".join(sorted({_kind_words(ask) for ask in heard}))
+        took = max(ask["ms"] or 0 for ask in heard)
+        within = f"within {took:g} ms" if took >= 1 else "within 1 ms"
+        parts.append(f"{_ports(heard)}: {kinds} {within}")
+    for answer, words in (
+        ("silent", "silence"),
+        ("unreachable", "ICMP unreachable"),
+        ("busy", "not usable at this end"),
+    ):
+        these = [ask for ask in found if ask["answer"] == answer]
+        if these:
+            parts.append(f"{_ports(these)}: {words}")
+    for ask in found:
+        if ask["answer"] == "foreign":
+            parts.append(f"port {ask['port']}: an answer from {ask['from']}")
+    return "; ".join(parts)
+
+
+def _ports(these):
+    ports = [ask["port"] for ask in these]
+    return f"port{'s' if len(ports) > 1 else ''} {port_names.words(ports)}"
+
+
+def _kind_words(ask):
+    if ask["answer"] == "error":
+        return f'ERROR {ask["error"]["code"]} "{job.show(ask["error"]["message"])}"'
+    return {"oack": "OACK", "data": "DATA"}.get(ask["answer"], "an odd packet")
+
+
+def of_fetch(experiment):
+    """What came of a fetch, as a sentence."""
+    result, blocks = experiment["result"], experiment["blocks"]
+    if result["image"]:
+        size = result["image"]["bytes"]
+        last = result["transfers"][-1]
+        return f"the whole file came, {size} bytes in {last['elapsed_ms']} ms, from {_row(result)}"
+    if blocks["data"]:
+        lost = f", {blocks['repeats']} sent again" if blocks["repeats"] else ""
+        took = f", {blocks['median_ms']:g} ms each (median)" if blocks["median_ms"] else ""
+        full = f"{blocks['data']} blocks of at most {blocks['longest']} bytes"
+        return f"{full}{took}{lost}"
+    if any(ask["answer"] == "oack" for ask in experiment["asks"][-1:]):
+        return "an OACK came, but no DATA after it"
+    code = (result["status"] or {}).get("code")
+    return of_asks(experiment["asks"]) + (f" ({code})" if code else ", then it was ended")
+
+
+def _row(result):
+    ports = job.source_ports(result)
+    return f"port{'s' if len(ports) > 1 else ''} {port_names.words(ports)}"
+
+
+def of_border(found):
+    """Where a border lies, as a sentence."""
+    if not found:
+        return "none found: both ends fare the same"
+    more = "" if found["monotone"] else ", and it is not the only one"
+    return (
+        f"{found['low']} {found['low_answer']}, {found['high']} {found['high_answer']}, "
+        f"after {found['probes']} RRQs{more}"
+    )

@@ -1,0 +1,132 @@
+"""`pxebench learn CAPTURE... -o mine.json`: a ROM file from captures, and what it rests on.
+
+The learning is done in `learner`; here the captures are chosen, the file is written, and what
+was and was not learned is told.
+
+1. The file is written only when it loads: `pxebench fetch --rom mine.json` takes it as it is.
+2. Exit codes: 0 learned (assumptions and contradictions are told, and are no failure), 2 a file
+   that is no capture, or no client in it, 3 the file cannot be written.
+"""
+
+import json
+import os
+import re
+import sys
+
+import click
+
+from pxebench import outputs
+from pxebench.job import EXIT_OK, Refused, flat, show
+
+_WIDTH = 99
+
+
+@click.command(short_help="Make a ROM file from captures of a machine.")
+@click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
+@click.option("-o", "--out", required=True, metavar="FILE.json", help="The ROM file to write.")
+@click.option("--client", metavar="MAC|IP", help="The client, where there are several.")
+@click.option(
+    "--stage",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Which program of a boot: 1 the ROM, 2 what it loaded.",
+)
+@click.option("--id", "rom_id", metavar="ID", help="The ROM's id (default: the file's name).")
+@click.option("--name", metavar="TEXT", help="What to call it.")
+@click.option("--json", "json_path", metavar="FILE|-", help="What was learned, as JSON.")
+def learn(captures, out, client, stage, rom_id, name, json_path):
+    """Learn a ROM from CAPTURE... (pcap or pcapng of one machine) and write it as a ROM file.
+
+    Ports, requests, options, retry times, reactions and DHCP are what the captures show; what
+    they do not show is marked as assumed, and listed with the capture that would show it.
+
+    \b
+    tcpdump -i eth0 -w boot.pcap 'udp or icmp'
+    pxebench learn boot.pcap -o mine.json
+    pxebench fetch tftp://10.0.0.1/undionly.kpxe --rom mine.json --pcap ours.pcap
+    pxebench compare boot.pcap ours.pcap --rom mine.json
+    """
+    from pxebench.learn import learner
+
+    if stage < 1:
+        raise Refused(f"--stage takes 1 or more, not {stage}.")
+    outputs.check({"-o": out, "--json": json_path})
+    for path in captures:
+        if os.path.exists(out) and os.path.exists(path) and os.path.samefile(path, out):
+            raise Refused(f"-o names the capture {show(path)}.")
+    samples = [learner.sample(path, client, stage) for path in captures]
+    learned = learner.learn(samples, rom_id or _id(out), name)
+    flat(learned.rom)  # what does not load is not written
+    outputs.store("-o", out, lambda: _write(out, learned.rom))
+    if json_path:
+        result = {
+            "schema": 1,
+            "rom": learned.rom["id"],
+            "file": out,
+            "sources": learned.rom["sources"],
+            "contradictions": learned.contradictions,
+            "assumed": [{"field": field, "capture": advice} for field, advice in learned.assumed],
+            "beyond": learned.beyond,
+            "notes": learned.notes,
+        }
+        outputs.store_json(json_path, result)
+    if json_path != "-":
+        _tell(learned, out)
+    return EXIT_OK
+
+
+def _id(path):
+    # An id that a hand can type, from a file's name.
+    name = os.path.basename(path)
+    plain = re.sub(r"[^a-z0-9]+", "-", name.removesuffix(".json").lower()).strip("-")
+    return plain or "learned"
+
+
+def _write(path, rom):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(rom, file, indent=1)
+        file.write("\n")
+
+
+def _tell(learned, out):
+    from pxebench.roms.known import evidence_words, facts, option_words, port_words
+    from pxebench.view import Writer
+
+    say = Writer(sys.stdout)
+    rom = learned.rom
+    say.line(f"Learned {rom['id']} and wrote it to {show(out)}: {evidence_words(rom)}.")
+    for source in rom["sources"]:
+        say.line(f"  from    {show(source)}")
+    for note in learned.notes:
+        say.line(f"  note    {show(note)}")
+    say.line(f"  ports   {port_words(rom)}")
+    say.line(f"  asks    {show(option_words(rom))}")
+    for fact in facts(rom):
+        if ".on." not in fact.path or fact.mark == "assumed":
+            continue
+        # What a size probe does in its own way is named as such: requests[0].on.no_oack
+        hazard = fact.path.removeprefix("tftp.").removeprefix("on.")
+        say.line(f"  {hazard}: {show(json.dumps(fact.content))} ({show(fact.note or '')})")
+    for title, sentences in (
+        (
+            "The captures contradict each other; what was seen more often counts:",
+            learned.contradictions,
+        ),
+        ("A ROM file cannot say this, and it is left out:", learned.beyond),
+        ("Not in the captures, so assumed; to learn it, capture:", _advice(learned.assumed)),
+    ):
+        if sentences:
+            say.line()
+            say.line(title)
+            for sentence in sentences:
+                say.line(f"- {show(sentence)}")
+
+
+def _advice(assumed):
+    # One line for each capture that is wanted, with the fields that it would show.
+    wanted = {}
+    for field, advice in assumed:
+        wanted.setdefault(advice, []).append(field.removeprefix("tftp.").removeprefix("udp."))
+    return [f"{advice}: {', '.join(dict.fromkeys(fields))}" for advice, fields in wanted.items()]

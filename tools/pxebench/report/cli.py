@@ -1,0 +1,52 @@
+"""`pxebench report`: results of any command as one page."""
+
+import sys
+
+import click
+
+from pxebench import outputs
+from pxebench.job import EXIT_BENCH, Refused, show
+from pxebench.options import SERVER_PCAP, all_of
+
+
+@click.command(short_help="Results as one page to forward.")
+@click.argument("results", nargs=-1, required=True, metavar="RESULT.json...")
+@click.option(
+    "-o", "--out", default="report.html", show_default=True, metavar="FILE|-", help="The page."
+)
+@all_of(SERVER_PCAP)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing when all is well.")
+def report(results, out, server_pcap, quiet):
+    """Make one page of RESULT.json files: the verdict, the packets, and how to repeat it.
+
+    It takes what --json wrote, of fetch, boot, sweep, diagnose, compare and compat, and the
+    history of watch. The page is one file that asks nobody for anything.
+
+    \b
+    pxebench report result.json -o report.html
+    pxebench report result.json --server-pcap firewall.pcap --server-pcap server.pcap
+    """
+    from pxebench.captures import packets
+    from pxebench.report import document
+    from pxebench.view import Writer
+
+    if out != "-":
+        outputs.check({"-o": out})
+        for path in results:
+            if out == path:
+                raise Refused(f"The page would overwrite {show(path)}; give another --out.")
+    captures = [packets.read(path) for path in server_pcap]
+    sections = [document.section(path, captures) for path in results]
+    text = document.page(sections)
+    try:
+        if out == "-":
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        with open(out, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Refused(f"Cannot write {show(out)}: {error.strerror}.", EXIT_BENCH) from None
+    if not quiet:
+        words = f"{len(sections)} result{'' if len(sections) == 1 else 's'}"
+        Writer(sys.stderr).line(f"{show(out)}: {words}, {len(text) // 1024 + 1} KiB.")

@@ -1,0 +1,142 @@
+"""A page for results of any command: one file, no network, for a screen, a phone and paper.
+
+It reads results (`--json`), asks `kinds` what each says, and renders the template. The page
+is a view: whatever it shows stands in the results, or in the captures given beside them.
+
+1. Text from the network is shown, never interpreted: the template escapes everything (jinja2),
+   what does not print stands as an escape (`job.show`), and the page's own policy forbids scripts,
+   requests and all styles but its own.
+2. A file that is no result, or a damaged one, is one sentence, never a traceback and never half a
+   page.
+"""
+
+import base64
+import functools
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from pxebench import __version__
+from pxebench.job import Refused, show
+from pxebench.report import kinds
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_MOST_BYTES = 64 << 20
+_LONGEST = 2000  # characters of one text on the page
+
+
+def read(path):
+    """The result in a JSON file, or the list of them in one of JSON lines; `Refused` if none."""
+    try:
+        with open(path, "rb") as file:  # a pipe, perhaps, or a device that never ends
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise Refused(f"Cannot read {show(path)}: {error.strerror}.") from None
+    if len(content) > _MOST_BYTES:
+        raise Refused(f"{show(path)} is larger than any result.")
+    try:
+        found = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        found = _lines(content.decode("utf-8", "replace"))
+    if not found or not isinstance(found, (dict, list)):
+        raise Refused(f"{show(path)} is no result of pxebench: it is not the JSON of --json.")
+    if isinstance(found, dict) and found.get("kind") == "watch":
+        return [found]  # a history that has just begun
+    return found
+
+
+def _lines(text):
+    # A history grows line by line; its last one may be cut, others damaged.
+    found = []
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(entry, dict):
+            found.append(entry)
+    return found
+
+
+def section(path, captures=()):
+    """What one result says, for the template. `captures`: `packets.File`s of other hops."""
+    path = str(path)
+    found = read(path)
+    kind = kinds.kind_of(found)
+    if kind is None:
+        raise Refused(f"{show(path)} is no result of pxebench, or of another version of it.")
+    try:
+        made = kinds.KINDS[kind](found, captures)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        if os.environ.get("PXEBENCH_DEBUG"):
+            raise
+        raise Refused(
+            f"{show(path)} is damaged, or of another version: as a result of {kind} it is "
+            f"incomplete ({type(error).__name__})."
+        ) from None
+    made["file"] = os.path.basename(path)
+    return made
+
+
+def page(sections):
+    """The page, as text. `sections`: of `section`."""
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    for number, one in enumerate(sections, 1):
+        one["id"] = f"result-{number}"
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            sections=sections,
+            style=Markup(style),
+            style_hash=_hash(style),
+            version=__version__,
+            newline=Markup("\n"),
+            words={"good": "well", "bad": "failed", "odd": "unclear", "plain": "result"},
+        )
+    )
+
+
+@functools.cache
+def _environment():
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_harmless,
+    )
+    made.filters["unbroken"] = _unbroken
+    made.filters["is_figure"] = _is_figure
+    return made
+
+
+def _unbroken(text):
+    # No line of a heading ends within `2070-2078`.
+    return re.sub(r"(?<=\d)-(?=\d)", "\N{NON-BREAKING HYPHEN}", text)
+
+
+def _is_figure(text):
+    # A number with its unit is read at one glance, and so not broken.
+    return bool(re.fullmatch(r"[\d.,]{1,16}( ?(s|ms))?", text))
+
+
+def _harmless(value):
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    text = show(value)
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]} ... ({len(text) - _LONGEST} more characters)"
+    return text
+
+
+def _hash(style):
+    # What the page's policy allows: this very style, and no other.
+    digest = hashlib.sha256(style.encode("utf-8")).digest()
+    return Markup("sha256-" + base64.b64encode(digest).decode("ascii"))

@@ -1,0 +1,224 @@
+"""The parts that sections of the report are put together from: strips, tables, raw data.
+
+A part is a dict or a list for the template, of texts and numbers; the template escapes them.
+"""
+
+import json
+import shlex
+
+from pxebench.hops import path, path_words
+from pxebench.job import show
+from pxebench.report.ladder import ladder
+from pxebench.sweep import port_names
+
+_MOST_RAW = 1600
+_MOST_PACKETS = 20000
+_MOST_NAMES = 40
+_STATES = {
+    # state: (its mark, its word): never by colour alone
+    "answered": ("✓", "answered"),
+    "silent": ("✕", "no answer"),
+    "unreachable": ("!", "ICMP: nothing listens"),
+    "foreign": ("?", "another host answered"),
+    "busy": ("–", "could not be asked from"),
+}
+_ANSWERS = {"oack": "answered", "data": "answered", "error": "answered", "other": "answered"}
+
+
+def blank(kind, level, verdict):
+    """A section with nothing in it but its verdict. `level`: good, bad, odd or plain."""
+    return {
+        "kind": kind,
+        "level": level,
+        "verdict": _cell(verdict),
+        "more": [],
+        "facts": [],
+        "lists": [],
+        "rules": None,
+        "ladders": [],
+        "strip": None,
+        "curve": None,
+        "pace": None,
+        "tables": [],
+        "path": None,
+        "raw": [],
+        "command": None,
+        "made": None,
+    }
+
+
+def finish(section, result, events=None):
+    """The parts that every result has: raw data, the command line, who made it."""
+    endpoint = result.get("endpoint")
+    if isinstance(endpoint, dict):
+        words = (endpoint.get(name) for name in ("kind", "board", "runtime", "mac"))
+        section["made"] = ", ".join(str(word) for word in words if word)
+    if isinstance(result.get("command"), list):
+        section["command"] = shlex.join(str(word) for word in result["command"])
+    rest = {k: v for k, v in result.items() if k not in ("events", "path", "command", "packets")}
+    if events:
+        section["raw"].append(raw("Events", [json.dumps(event) for event in events]))
+    section["raw"].append(raw("Result", json.dumps(rest, indent=1).splitlines()))
+    return section
+
+
+def raw(title, lines):
+    """Folded lines of text; too many are counted instead."""
+    return {"title": title, "lines": lines[:_MOST_RAW], "more": max(0, len(lines) - _MOST_RAW)}
+
+
+def table(title, head, rows, note=None, marks=None):
+    """A table. `rows`: lists as long as `head`; `marks`: a level for each row, or None."""
+    rows = [[_cell(cell) for cell in row] for row in rows]
+    marks = marks or [None] * len(rows)
+    return {
+        "title": title,
+        "head": head,
+        "rows": [{"cells": row, "mark": mark} for row, mark in zip(rows, marks, strict=True)],
+        "note": note,
+    }
+
+
+def _cell(value):
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def facts(*pairs):
+    """[(name, text)] of those pairs that have a text."""
+    return [(name, str(text)) for name, text in pairs if text not in (None, "", [])]
+
+
+def when(text):
+    """A time of a result (`2026-11-24T02:56:48Z`) as people read it."""
+    return None if text is None else str(text).replace("T", " ").replace("Z", " UTC")
+
+
+# ---- packets
+
+
+def merged_of(events, captures, before=None, client=None, server=None):
+    # The packets of both ends; captures given now outweigh those of the run itself.
+    if before and not captures:
+        return before
+    if not any(event["event"] in ("packet", "request") for event in events):
+        return None
+    return path.merge(events, list(captures), client, server, _MOST_PACKETS)
+
+
+def add_way(section, merged, good, title, events=(), runs=(0,), said=None):
+    # The ladder, and what captures of other hops have shown.
+    drawn = ladder(merged, events, runs)
+    if drawn:
+        section["ladders"].append({"title": title, "open": True, "said": said, **drawn})
+    if merged["hops"] and section["path"] is None:
+        add_path(section, merged, good)
+
+
+def add_path(section, merged, good):
+    found = merged["findings"]
+    section["path"] = {
+        "hops": [
+            {"file": hop["file"], "clock": path_words.clock(hop), "note": hop["note"]}
+            for hop in merged["hops"]
+        ],
+        "findings": found,
+    }
+    # Where it was lost is the first thing that a reader of a failure wants to know.
+    if not good:
+        lost = ("request-lost", "answer-lost", "late-answer", "no-answer", "not-of-this-run")
+        section["more"] += [one["text"] for one in found if one["id"] in lost][:3]
+
+
+# ---- the strip of ports
+
+
+def strip_of_asks(asks):
+    """The strip for `asks` (as `sweep` and `diagnose` have them), or None for none."""
+    return _strip(
+        [
+            {
+                "port": int(ask["port"]),
+                "name": ask.get("name"),
+                "state": _ANSWERS.get(ask["answer"], ask["answer"]),
+                "note": _note_of(ask),
+            }
+            for ask in asks
+        ]
+    )
+
+
+def _note_of(ask):
+    if ask.get("ms") is not None:
+        return f"{ask['ms']:g} ms, from port {ask['server_port']}"
+    return ask.get("reason") or ""
+
+
+def strip_of_transfers(transfers):
+    """The strip for the requests of a fetch: each port that asked, and whether it was answered."""
+    cells = {}
+    for transfer in transfers:
+        heard = transfer.get("server_tid") is not None
+        for number, request in enumerate(transfer["requests"], 1):
+            last = number == len(transfer["requests"])
+            state = "answered" if heard and last else "silent"
+            port = int(request["source_port"])
+            if cells.get(port, {}).get("state") != "answered":
+                note = f"from port {transfer['server_tid']}" if state == "answered" else ""
+                cells[port] = {"port": port, "name": None, "state": state, "note": note}
+    return _strip(list(cells.values()))
+
+
+def _strip(cells):
+    if not cells:
+        return None
+    cells.sort(key=lambda cell: cell["port"])
+    for cell in cells:
+        cell["name"] = cell["name"] or port_names.name(cell["port"])
+        mark, word = _STATES.get(cell["state"], ("?", cell["state"]))
+        cell["mark"], cell["word"] = mark, word
+        if cell["state"] not in _STATES:
+            cell["state"] = "foreign"
+    rows, last = [], None
+    for cell in cells:
+        # Ports that stand apart are shown apart.
+        if last is None or cell["port"] > last + 1:
+            rows.append([])
+        rows[-1].append(cell)
+        last = cell["port"]
+    seen = {cell["state"] for cell in cells}
+    shown, more = port_names.worth_naming([cell["port"] for cell in cells], _MOST_NAMES)
+    return {
+        "rows": rows,
+        "legend": [
+            {"state": state, "mark": mark, "word": word}
+            for state, (mark, word) in _STATES.items()
+            if state in seen
+        ],
+        "named": [cell for cell in cells if cell["port"] in shown],
+        "more_named": more,
+        "words": _strip_words(cells),
+    }
+
+
+def _strip_words(cells):
+    # The strip for whoever does not see it: runs of ports that fared the same.
+    runs = []
+    for cell in cells:
+        if runs and runs[-1][2] == cell["word"] and cell["port"] == runs[-1][1] + 1:
+            runs[-1][1] = cell["port"]
+        else:
+            runs.append([cell["port"], cell["port"], cell["word"]])
+    parts = [f"{a} {word}" if a == b else f"{a} to {b} {word}" for a, b, word in runs[:30]]
+    return "Client ports: " + "; ".join(parts) + ("; ..." if len(runs) > 30 else ".")
+
+
+def options_words(options):
+    """Options as asked or granted, in words."""
+    if not options:
+        return "none"
+    pairs = options.items() if isinstance(options, dict) else options
+    return show(", ".join(f"{name} {value}" for name, value in pairs))

@@ -1,0 +1,161 @@
+"""Results that are tables more than packets on the report's page: compare, compat, watch."""
+
+from markupsafe import Markup
+
+from pxebench.report.parts import blank, facts, finish, raw, table
+from pxebench.watch import memory
+
+_MOST_BOOTS = 200  # of a history, in the table and in the picture
+
+
+def compare(result, captures):
+    """Two captures, packet by packet."""
+    differences = result["differences"]
+    words = "The two agree." if result["equal"] else f"{len(differences)} differences."
+    if len(differences) == 1:
+        words = "One difference."
+    section = blank("compare", "good" if result["equal"] else "bad", words)
+    for name, title in (("reference", "the reference"), ("ours", "ours")):
+        side = result.get(name) or {}
+        macs = ", ".join((side.get("client") or {}).get("macs") or [])
+        text = (
+            f"{side.get('file')}: {side.get('transfers')} transfers, {side.get('packets')} packets"
+        )
+        section["facts"] += facts((title, text + (f", from {macs}" if macs else "")))
+    tolerance = result.get("tolerance")
+    if tolerance:
+        words = f"{tolerance['percent']:g} % or {tolerance['ms']:g} ms, whichever is more"
+        section["facts"] += facts(("times may differ by", words))
+    if differences:
+        head = ["where", "kind", "the reference", "ours"]
+        rows = [[d["where"], d["kind"], d["reference"], d["ours"]] for d in differences]
+        section["tables"].append(table("Differences", head, rows))
+    if result.get("notes"):  # there may be one for each packet
+        section["raw"].append(raw("Not the client's doing", list(result["notes"])))
+    return finish(section, result)
+
+
+def compat(result, captures):
+    """Every ROM against one server."""
+    boots, fails, missing = result["boots"], result["fails"], result["not_run"]
+    total = len(boots) + len(fails) + len(missing)
+    level = "bad" if fails else "odd" if missing else "good"
+    section = blank("compat", level, f"{len(boots)} of {total} ROMs boot.")
+    section["facts"] = facts(
+        ("file", result["file"]),
+        ("server", f"{result['server']}, UDP port {result['port']}"),
+        ("fail", ", ".join(fails)),
+        ("not run", ", ".join(missing)),
+    )
+    if result["server_facts"]:
+        section["lists"].append({"title": "The server", "items": list(result["server_facts"])})
+    head = ["ROM", "boots", "code", "why", "from ports", "blksize", "window", "time"]
+    rows, marks = [], []
+    for row in result["rows"]:
+        ports = [str(port) for port in row["ports"]]
+        ports = ports if len(ports) < 9 else [*ports[:7], "...", ports[-1]]
+        time = f"{row['time_ms'] / 1000:.2f} s" if row["time_ms"] is not None else None
+        name = row["rom"] + (f" ({row['form_text']})" if row.get("form_text") else "")
+        rows.append(
+            [
+                *(name, row["verdict"], row["code"], row["why"], ", ".join(ports)),
+                *(row["blksize"], row.get("windowsize"), time),
+            ]
+        )
+        marks.append({"boots": "good", "fails": "bad"}.get(row["verdict"], "odd"))
+    section["tables"].append(table("ROM by ROM", head, rows, marks=marks))
+    return finish(section, result)
+
+
+# ---- a history
+
+
+def watch(found, captures):
+    """The history of `watch`: a list of its entries."""
+    import json
+
+    entries = [one for one in found if memory.is_entry(one)]
+    boots = [one for one in entries if one["outcome"] in ("ok", "failed")]
+    last = entries[-1]
+    good = [one for one in boots if one["outcome"] == "ok"]
+    if last["outcome"] == "ok":
+        level, words = "good", f"It boots: {len(good)} of {len(boots)} boots went well."
+    elif last["outcome"] == "failed":
+        since = _failing_since(boots)
+        level, words = (
+            "bad",
+            f"It fails since {since}; {len(good)} of {len(boots)} boots went well.",
+        )
+    else:
+        level, words = "odd", f"The bench itself is not in order: {last['text']}"
+    section = blank("watch", level, words)
+    times = sorted(one["elapsed_ms"] for one in good)
+    section["facts"] = facts(
+        ("file", f"{last['file']} from {last['server']}"),
+        ("as the ROM", last["rom"]),
+        ("from", entries[0]["when"]),
+        ("to", last["when"]),
+        ("time", f"{times[len(times) // 2]} ms (median)" if times else None),
+        ("last", f"{last.get('code') or ''} {last.get('text') or ''}".strip()),
+    )
+    changes = [(one["when"], change) for one in entries for change in one.get("changes") or []]
+    if changes:
+        rows = [[when, change["text"]] for when, change in reversed(changes[-_MOST_BOOTS:])]
+        section["tables"].append(table("Changes, the latest first", ["when", "what"], rows))
+    section["curve"] = _history(boots[-_MOST_BOOTS:])
+    head = ["when", "came of it", "time", "bytes", "from ports", "asked"]
+    rows, marks = [], []
+    for one in reversed(entries[-_MOST_BOOTS:]):
+        words = one["outcome"] if one["outcome"] == "ok" else one.get("code") or one["outcome"]
+        ports = ", ".join(str(port) for port in one.get("ports") or [])
+        time = f"{one['elapsed_ms']} ms" if one.get("elapsed_ms") is not None else None
+        rows.append([one["when"], words, time, one.get("bytes"), ports, one.get("address")])
+        marks.append({"ok": "good", "failed": "bad"}.get(one["outcome"], "odd"))
+    section["tables"].append(table("Boot by boot, the latest first", head, rows, marks=marks))
+    words = ("--server", last["server"], "--file", last["file"], "--rom", last["rom"])
+    command = ["pxebench", "watch", *words, "--endpoint", last["endpoint"]]
+    finish(section, {**last, "command": command})
+    section["raw"] = [raw("History", [json.dumps(one) for one in entries])]
+    return section
+
+
+def _failing_since(boots):
+    since = boots[-1]["when"]
+    for one in reversed(boots):
+        if one["outcome"] == "ok":
+            break
+        since = one["when"]
+    return since
+
+
+def _history(boots):
+    # A bar for each boot: as high as it took long; a failed one is a cross.
+    times = [one["elapsed_ms"] for one in boots if one["outcome"] == "ok"]
+    if len(boots) < 2 or not times:
+        return None
+    most = max(max(times), 1)
+    width = 1000 / len(boots)
+    bars = []
+    for number, one in enumerate(boots):
+        left, wide = round(number * width + width * 0.1, 1), round(width * 0.8, 1)
+        if one["outcome"] == "ok":
+            high = round(max(2, one["elapsed_ms"] / most * 152), 1)
+            shape = Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>')
+            bars.append(shape.format(left, 160 - high, wide, high))
+        else:
+            shape = Markup('<rect class="bar failed" x="{}" y="0" width="{}" height="160"/>')
+            bars.append(shape.format(left, wide))
+    words = f"{len(boots)} boots, the longest took {most} ms, {len(boots) - len(times)} failed"
+    svg = Markup(
+        '<svg class="curve" viewBox="0 0 1000 160" preserveAspectRatio="none" width="100%"'
+        ' height="160" role="img" aria-label="{}">{}</svg>'
+    )
+    return {
+        "svg": svg.format(words, Markup("").join(bars)),
+        "words": words
+        + "; a bar of full height is a boot that failed" * (len(boots) > len(times)),
+        "from": boots[0]["when"],
+        "to": boots[-1]["when"],
+        "most": f"{most} ms",
+        "retries": 0,
+    }

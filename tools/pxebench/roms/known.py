@@ -1,0 +1,197 @@
+"""`pxebench roms`: the ROMs that there are, and what each fact in them rests on.
+
+A ROM file is data with its evidence (`pxerom.rom_check`); here it is read as it stands, and shown.
+
+1. A bare value is `observed`; whatever stands inside a marked value has that mark.
+2. An assumption is always shown as one: nothing here sums it up as if it were known.
+"""
+
+import json
+import os
+import sys
+
+import click
+
+from pxebench.job import bare, load_rom, show, value
+
+_MARKS = ("observed", "source", "derived", "assumed")
+_MEANING = {
+    "observed": "seen in a capture",
+    "source": "read in the ROM's own source or manual",
+    "derived": "follows from what was seen",
+    "assumed": "not known; a likely value",
+}
+_SECTIONS = ("udp", "tftp", "dhcp", "screen")  # the rest of a ROM file is prose
+# Not facts about a ROM: which request is meant for what, and what the bench may change.
+_STRUCTURE = ("purpose", "adjustable")
+_COLOURS = {"observed": "green", "source": "green", "derived": "yellow", "assumed": "red"}
+
+
+def ids():
+    """The ids of the ROMs that come with pxerom, sorted."""
+    from pxerom import rom_check
+
+    names = os.listdir(rom_check.folder())
+    return sorted(name[:-5] for name in names if name.endswith(".json"))
+
+
+class Fact:
+    """One leaf of a ROM file: its path, value, evidence mark, and the note that covers it."""
+
+    def __init__(self, path, content, mark, note):
+        self.path = path
+        self.content = content
+        self.mark = mark
+        self.note = note
+
+
+def facts(rom):
+    """The facts of a ROM as it stands in its file, in the file's order."""
+    for section in _SECTIONS:
+        if section in rom:
+            yield from _facts(rom[section], section, "observed", None)
+
+
+def _facts(content, path, mark, note):
+    if isinstance(content, dict) and "value" in content:
+        mark = content.get("evidence", "observed")
+        note = content.get("note", note)
+        content = content["value"]
+    if isinstance(content, dict):
+        for name, part in content.items():
+            if name not in _STRUCTURE:
+                yield from _facts(part, f"{path}.{name}", mark, note)
+    elif isinstance(content, list) and any(isinstance(part, dict) for part in content):
+        for index, part in enumerate(content):
+            yield from _facts(part, f"{path}[{index}]", mark, note)
+    else:
+        yield Fact(path, content, mark, note)
+
+
+def counts(rom):
+    """How many facts of a ROM have each mark, as {mark: number}, all marks in it."""
+    found = dict.fromkeys(_MARKS, 0)
+    for fact in facts(rom):
+        found[fact.mark] += 1
+    return found
+
+
+def port_words(rom):
+    """The rule of a ROM's UDP source ports, in words."""
+    rule = bare(value(rom["udp"])["source_port"])
+    policy, first = rule["policy"], rule["first"]
+    last = rule.get("last", 65535)
+    each = rule.get("per", "transfer").replace("until_data", "packet until data")
+    if policy == "fixed":
+        return f"always {first}"
+    if policy == "counter":
+        start = f"{first}-{rule['first_max']}" if rule.get("first_max") else first
+        return f"{start}, +{rule.get('step', 1)} per {each}"
+    if policy == "random":
+        return f"{first}-{last}, random per {each}"
+    return f"{first}-{last}, by the clock"
+
+
+def option_words(rom):
+    """The options of a ROM's requests, in order: `tsize 0, then blksize 1456`."""
+    requests = []
+    for request in bare(value(rom["tftp"])["requests"]):
+        options = [" ".join(pair) for pair in request.get("options", [])]
+        requests.append(", ".join(options) or "none")
+    return "; then ".join(requests)
+
+
+def evidence_words(rom):
+    """`4 of 35 assumed`; `roms show` tells the other marks apart."""
+    return f"{_assumed(rom)} assumed"
+
+
+def _assumed(rom):
+    found = counts(rom)
+    return f"{found['assumed']} of {sum(found.values())}"
+
+
+def list_all(as_json):
+    """Print the list of ROMs: a table on a terminal, columns elsewhere, or JSON."""
+    roms = [load_rom(rom_id) for rom_id in ids()]
+    if as_json:
+        rows = [
+            {
+                "id": rom["id"],
+                "name": rom["name"],
+                "source_port": bare(value(rom["udp"])["source_port"]),
+                "requests": bare(value(rom["tftp"])["requests"]),
+                "evidence": counts(rom),
+            }
+            for rom in roms
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    head = ("id", "source ports", "options asked for", "assumed", "name")
+    rows = [
+        (rom["id"], port_words(rom), option_words(rom), _assumed(rom), rom["name"]) for rom in roms
+    ]
+    if sys.stdout and sys.stdout.isatty():
+        _table(head, rows)
+        return
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _table(head, rows):
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, box=box.SIMPLE_HEAD, padding=0)
+    for column in table.columns:
+        column.overflow = "fold"  # nothing is left out, however narrow the terminal
+    for column in (0, 3):
+        table.columns[column].no_wrap = True  # an id has to be typed
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def show_one(wanted, as_json):
+    """Print one ROM: what it is, every fact with its mark, its notes, its sources."""
+    rom = load_rom(wanted)
+    if as_json:
+        click.echo(json.dumps(rom, indent=2))
+        return
+    paragraphs = [f"{rom['id']}: {rom['name']}", "", *_wrapped(rom["about"], ""), ""]
+    for line in paragraphs:
+        click.echo(line)
+    rows = list(facts(rom))
+    width = max(len(fact.path) for fact in rows)
+    note = None
+    for fact in rows:
+        mark = click.style(f"{fact.mark:<8}", fg=_COLOURS[fact.mark])
+        text = show(json.dumps(fact.content, ensure_ascii=False))
+        click.echo(f"{fact.path:<{width}}  {mark}  {text}")
+        if fact.note and fact.note != note:
+            for line in _wrapped(fact.note, " " * (width + 12)):
+                click.echo(click.style(line, dim=True))
+        note = fact.note
+    found = counts(rom)
+    click.echo()
+    for mark in _MARKS:
+        if found[mark]:
+            click.echo(f"{found[mark]:>4} {mark:<8}  {_MEANING[mark]}")
+    click.echo("\nSources")
+    for source in bare(rom["sources"]):
+        for number, line in enumerate(_wrapped(source, "  ")):
+            click.echo(line if number else "- " + line[2:])
+
+
+def _wrapped(text, indent):
+    from textwrap import wrap
+
+    text = show(str(value(text)))
+    width = max(99, len(indent) + 30)
+    return wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )

@@ -1,0 +1,264 @@
+"""Small jobs for a path ("ask" from many ports, "fetch" with a made-up ROM), and their answers.
+
+`sweep` and `diagnose` are made of these.  A job runs wherever an endpoint runs it; its shape on
+the firmware's side is `pxerom.port_probe`.  Every job is traced: each answer can be timed and
+shown.
+
+An **ask** is one RRQ from one client port and what came of it, as a dict:
+
+    {"port", "name": IANA name or null, "options", "at_ms",
+     "answer": "oack|data|error|other|foreign|unreachable|silent|busy",
+     "ms": to the first answer or null, "server_port", "from": another host that answered,
+     "error": {"code", "message"} or null, "granted": the OACK's options or null,
+     "reason": why a busy port could not be used, or null}
+
+1. What the server itself said counts as answered, an ERROR too: the path let it through.
+2. Ctrl-C ends a job in good order; what it had found by then is kept (`Asked.ended`).
+"""
+
+import time
+
+from pxebench.job import EXIT_BENCH, Refused, fetch_job, show
+from pxebench.record import Record, client_address
+from pxebench.sweep import port_names
+
+ANSWERED = ("oack", "data", "error", "other")
+# Far above what any ROM counts to, inside what systems give to their own clients.
+HIGH = range(50000, 60000)
+_IN_USE = "is in use by another program"
+
+
+def answered(ask):
+    """True when the server that was asked said something."""
+    return ask["answer"] in ANSWERED
+
+
+class Asked:
+    """What came of one job: `asks`, `events` (a Record's), `packets`, `result`, `ended`."""
+
+    def __init__(self, client):
+        self.asks = []
+        self.packets = []
+        self.everything = []  # every event, for `path.merge`
+        self.result = None
+        self.ended = None
+        self.start = {}
+        self.elapsed_ms = 0
+        self._record = Record(client)
+
+    def event(self, event):
+        self.everything.append(event)
+        self._record.event(event)
+        if event["event"] == "packet":
+            self.packets.append(event)
+        elif event["event"] == "start":
+            self.start = event
+
+    @property
+    def events(self):
+        return self._record.events()
+
+
+class Target:
+    """The file on the server that all jobs ask for, and the endpoint that runs them.
+
+    `run`: of `endpoints.open_endpoint`; `kind`: "local", "micropython" or "serial".
+    """
+
+    def __init__(self, run, kind, server, port, file, bind=None):
+        self.run = run
+        self.kind = kind
+        self.server = server
+        self.port = port
+        self.file = file
+        self.bind = bind
+        # A board tells its own address when it starts.
+        found = None if kind == "serial" else client_address(server, bind)
+        if found == "0.0.0.0":
+            raise Refused(f"This machine has no route to {server}: nothing would leave it.", 3)
+        self.client = found
+        self.endpoint = None
+
+    def ask(self, ports, options, wait_ms, on_ask=None, **more):
+        """Ask from each of `ports`; an Asked.  `on_ask` gets each ask as it is answered.
+
+        `more`: gap_ms, hold, max_time_ms of the job; port and file in place of the target's.
+        """
+        job = {
+            **fetch_job({"id": "ask"}, self.server, self.port, self.file, bind=self.bind),
+            "job": "ask",
+            "ports": port_names.rows(ports),
+            "options": options,
+            "wait_ms": wait_ms,
+            "gap_ms": 0,
+            "hold": False,
+            "trace": True,
+            **more,
+        }
+        asked = Asked(self.client)
+
+        def on_event(event):
+            asked.event(event)
+            if event["event"] == "answer":
+                asked.asks.append(_of_answer(event, options))
+                if on_ask:
+                    on_ask(asked.asks[-1])
+
+        self._run(job, asked, on_event)
+        asked.result = None
+        times = first_answers(asked.packets, self.server)
+        for ask in asked.asks:
+            if ask["ms"] is not None and ask["port"] in times:
+                ask["ms"] = times[ask["port"]]["ms"]
+        return asked
+
+    def fetch(self, rom, max_time_ms, max_bytes=None, on_event=None):
+        """Run a fetch job as `rom` (an id or a whole ROM); an Asked with its `result`."""
+        job = fetch_job(
+            *(rom, self.server, self.port, self.file),
+            bind=self.bind,
+            max_time_ms=max_time_ms,
+            max_bytes=max_bytes,
+            trace=True,
+        )
+        asked = Asked(self.client)
+
+        def listen(event):
+            asked.event(event)
+            if on_event:
+                on_event(event)
+
+        asked.result = self._run(job, asked, listen)
+        asked.asks = _of_result(asked.result, asked.packets, self.server)
+        return asked
+
+    def _run(self, job, asked, on_event):
+        began = time.monotonic()
+        result = self.run(job, on_event)
+        asked.elapsed_ms = round((time.monotonic() - began) * 1000)
+        status = result["status"]
+        if status and not asked.packets and not result["transfers"]:
+            # Nothing left: a board without a link says nothing of the path or the server.
+            raise Refused(_sentence(status), EXIT_BENCH)
+        asked.ended = result.get("ended")
+        self.endpoint = result["endpoint"]
+        self.client = self.client or asked.start.get("ip")
+        return result
+
+
+def _sentence(status):
+    code, detail = status["code"], status.get("detail")
+    words = (f"No RRQ could be sent: {code}.", detail, status.get("advice"))
+    return show(" ".join(filter(None, words)))
+
+
+# ---- from events to asks
+
+
+def _ask(port, options, at_ms, answer):
+    return {
+        "port": port,
+        "name": port_names.name(port),
+        "options": options,
+        "at_ms": at_ms,
+        "answer": answer,
+        "ms": None,
+        "server_port": None,
+        "from": None,
+        "error": None,
+        "granted": None,
+        "reason": None,
+    }
+
+
+def _of_answer(event, options):
+    ask = _ask(event["source_port"], options, event["at_ms"], event["kind"])
+    for name in ("ms", "server_port", "error", "reason"):
+        ask[name] = event.get(name)
+    ask["granted"] = event.get("options")
+    ask["from"] = event.get("host") if ask["answer"] == "foreign" else None
+    return ask
+
+
+def first_answers(packets, server):
+    """{client port: {"ms", "server_port", "opcode", "host"}}: what first answered its last RRQ.
+
+    The server's own answer counts more than another host's, however late it is.
+    """
+    asked, found = {}, {}
+    for packet in packets:
+        port = packet["local_port"]
+        opcode = packet["data"][:4]
+        if packet["dir"] == "out" and opcode == "0001":
+            asked[port] = packet["t_us"]
+            found.pop(port, None)
+        elif packet["dir"] == "in" and port in asked:
+            known = found.get(port)
+            own = packet["host"] == server
+            if known is None or (own and known["host"] != server):
+                found[port] = {
+                    "ms": round((packet["t_us"] - asked[port]) / 1000, 1),
+                    "server_port": packet["port"],
+                    "opcode": opcode,
+                    "host": packet["host"],
+                }
+    return found
+
+
+_OPCODES = {"0003": "data", "0005": "error", "0006": "oack"}
+
+
+def _of_result(result, packets, server):
+    """The asks of a boot: a request that another followed in its transfer was not answered."""
+    first = first_answers(packets, server)
+    found = []
+    for transfer in result["transfers"]:
+        for number, request in enumerate(transfer["requests"]):
+            port = request["source_port"]
+            ask = _ask(port, request["options"], request["at_ms"], "silent")
+            last = number == len(transfer["requests"]) - 1
+            answer = first.get(port) if last or transfer["server_tid"] is None else None
+            if answer and answer["host"] == server:
+                ask["answer"] = _OPCODES.get(answer["opcode"], "other")
+                ask["ms"], ask["server_port"] = answer["ms"], answer["server_port"]
+                if ask["answer"] == "error":
+                    ask["error"] = transfer["error"]
+                ask["granted"] = transfer["oack"] if ask["answer"] == "oack" else None
+            elif answer:
+                ask.update({"answer": "foreign", "from": answer["host"], "ms": answer["ms"]})
+                ask["server_port"] = answer["server_port"]
+            elif transfer["unreachable"] >= number + 1:
+                ask["answer"] = "unreachable"
+            found.append(ask)
+    return found
+
+
+def free_again(ask):
+    """True when a busy port may be free a moment later, or another one will do."""
+    return ask["answer"] == "busy" and _IN_USE in (ask["reason"] or "")
+
+
+def strip(asks):
+    """One entry a port, ascending: its most telling ask, with how often it was asked and answered.
+
+    A port that was answered once is answered: what was silent before was a lost packet.
+    """
+    order = ("silent", "busy", "unreachable", "foreign", "other", "error", "data", "oack")
+    by_port = {}
+    for ask in asks:
+        by_port.setdefault(ask["port"], []).append(ask)
+    found = []
+    for port in sorted(by_port):
+        mine = by_port[port]
+        best = max(mine, key=lambda ask: order.index(ask["answer"]))
+        count = sum(answered(ask) for ask in mine)
+        found.append({**best, "asked": len(mine), "answered": count})
+    return found
+
+
+def server_ports(asks):
+    """Which ports of the server the answers came from, in figures; None without any answer."""
+    seen = sorted(ask["server_port"] for ask in asks if answered(ask) and ask["server_port"])
+    if not seen:
+        return None
+    return {"least": seen[0], "most": seen[-1], "count": len(seen), "different": len(set(seen))}

@@ -1,0 +1,112 @@
+"""The command `pxebench sweep`: which client ports get an answer from a server."""
+
+import sys
+
+import click
+
+from pxebench import outputs
+from pxebench.job import Refused
+from pxebench.options import all_of, milliseconds
+from pxebench.sweep import port_names
+from pxebench.target import TARGET, finish, open_target
+
+_BISECT = "1024-65535"
+
+
+@click.command(short_help="Which client ports get an answer.")
+@all_of(TARGET)
+@click.option(
+    "--ports", metavar="LIST", help=f"Client ports to ask from (default {port_names.DEFAULT})."
+)
+@click.option(
+    "--bisect",
+    is_flag=True,
+    help=f"Find the border port between the ends of --ports (default {_BISECT}) in few RRQs.",
+)
+@click.option(
+    "--rate", type=float, default=10, show_default=True, metavar="N", help="RRQs a second, most."
+)
+@click.option(
+    "--most", type=int, default=512, show_default=True, metavar="N", help="Ports in all, at most."
+)
+@click.option(
+    "--wait",
+    type=float,
+    metavar="SECONDS",
+    help="For an answer (default: three times what a first one took, 0.2 to 1 s).",
+)
+@click.option("--plain", is_flag=True, help="Ask without any option (default: tsize, as ROMs do).")
+def sweep(json_path, quiet, **given):
+    """Send one RRQ from each client port, and see which get an answer, how fast, and from where.
+
+    Each conversation is ended with an ERROR; a port that is silent is asked once more. Exit code
+    0: every port got an answer, 1: not every one.
+
+    \b
+    pxebench sweep --server 10.0.0.1 --file undionly.kpxe
+    pxebench sweep --server 10.0.0.1 --file undionly.kpxe --ports 2070-2078,49152
+    pxebench sweep --server 10.0.0.1 --file undionly.kpxe --bisect
+    """
+    from pxebench.sweep import sweep
+    from pxebench.view import Writer
+
+    bisect, rate = given["bisect"], given["rate"]
+    if not 0.1 <= rate <= 100:
+        raise Refused(f"--rate takes 0.1 to 100 RRQs a second, not {rate:g}.")
+    text = given["ports"] or (_BISECT if bisect else port_names.DEFAULT)
+    ports = port_names.parse(text, None if bisect else given["most"])
+    if bisect and len(ports) < 2:
+        raise Refused("--bisect needs a range: --ports takes its two ends, as 1024-65535.")
+    wait_ms = milliseconds("--wait", given["wait"])
+    outputs.check({"--json": json_path})
+    options = [] if given["plain"] else [["tsize", "0"]]
+    target = open_target(given)
+
+    err = Writer(sys.stderr)
+    counter = _Counter(err, None if bisect else len(ports)) if not quiet else None
+    try:
+        result = sweep.sweep(
+            *(target, ports, options, wait_ms, rate, bisect),
+            on_ask=counter.ask if counter else None,
+        )
+    finally:
+        if counter:
+            counter.close()
+    result["settings"]["ports"] = text
+    if json_path != "-":
+        _show(result, Writer(sys.stdout), quiet)
+    return finish(result, json_path)
+
+
+def _show(result, out, quiet):
+    from pxebench.job import show
+    from pxebench.sweep import strip
+
+    if not quiet:
+        out.line(f"RRQs for {show(result['file'])} to {result['server']}:{result['server_port']}")
+        for line in strip.lines(result["ports"], out.stream):
+            out.line(line)
+    for sentence in result["summary"]:
+        out.line(sentence)
+    if result["ended"]:
+        out.line("It was ended before every port had been asked.")
+
+
+class _Counter:
+    """How far a sweep is, on one line of a terminal."""
+
+    def __init__(self, err, total):
+        self.err = err
+        self.total = total
+        self.seen = set()
+
+    def ask(self, ask):
+        self.seen.add(ask["port"])
+        if self.err.is_terminal():
+            of = f" of {self.total}" if self.total else ""
+            named = port_names.named(ask["port"])
+            self.err.write(f"\r\x1b[K  {len(self.seen)}{of} ports: {named} {ask['answer']}")
+
+    def close(self):
+        if self.err.is_terminal():
+            self.err.write("\r\x1b[K")

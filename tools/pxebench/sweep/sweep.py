@@ -1,0 +1,265 @@
+"""Which client ports get an answer: `pxebench sweep`.
+
+An RRQ from each port, and the first answer to it; that answer is ended with an ERROR.  What the
+pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, drawing `strip`.
+
+1. Polite: at most `rate` RRQs a second, a bounded number in all, no conversation left open.
+2. A lost packet is no closed port: who was silent is asked once more, with twice the wait.
+3. A bisection trusts the ends of its range and then looks for ports that contradict it: a set of
+   ports that is no plain "from here on" is said to be none.
+"""
+
+import time
+
+from pxebench.job import EXIT_BENCH, SCHEMA, Refused, show
+from pxebench.sweep import asking
+
+_LEAST_WAIT_MS, _MOST_WAIT_MS = 200, 1000
+_CALIBRATE_MS = 2000
+FAN = 7  # ports a round where each job is dear (a board)
+_NEIGHBOURS = 8  # that are tried in place of a port that is in use
+_CHECKS = 4  # ports looked at on each side of a border, beside the usual suspects
+SUSPECTS = (1024, 2001, 2069, 2070, 2071, 2072, 2073, 2078, 32768, 40000, 49152, 57089)
+
+
+class Stopped(Exception):
+    """The user or the clock ended a job: `ended` as in a result."""
+
+    def __init__(self, ended):
+        super().__init__()
+        self.ended = ended
+
+
+class Asker:
+    """Asks ports of a target and remembers all that came; `wait_ms` None: found by a first ask."""
+
+    def __init__(self, target, options, wait_ms=None, rate=10.0, on_ask=None):
+        self.target = target
+        self.options = options
+        self.wait_ms = wait_ms
+        self.gap_ms = round(1000 / rate)
+        self.on_ask = on_ask
+        self.jobs = []  # the Asked of each
+        self.asks = []
+        self.asked_for = set()  # without the port that only set the wait
+
+    def ask(self, ports):
+        """{port: its entry of the strip} after asking each, and the silent ones once more."""
+        ports = list(ports)
+        self.asked_for.update(ports)
+        if self.wait_ms is None:
+            self._calibrate()
+        self._job(ports, self.wait_ms)
+        silent = {a["port"] for a in self.asks if a["answer"] == "silent"}
+        silent -= {a["port"] for a in self.asks if asking.answered(a)}
+        again = [port for port in ports if port in silent]
+        if again:
+            self._job(again, self.wait_ms * 2)
+        return {entry["port"]: entry for entry in self.strip() if entry["port"] in ports}
+
+    def strip(self):
+        return asking.strip(self.asks)
+
+    def _calibrate(self):
+        # How long an answer takes here, from a port that most paths let through.
+        asked = self._job([asking.HIGH[time.time_ns() // 1000 % len(asking.HIGH)]], _CALIBRATE_MS)
+        took = asked.asks[0]["ms"] if asked.asks and asking.answered(asked.asks[0]) else None
+        wait_ms = _MOST_WAIT_MS if took is None else round(3 * took) + 100
+        self.wait_ms = min(max(wait_ms, _LEAST_WAIT_MS), _MOST_WAIT_MS)
+
+    def _job(self, ports, wait_ms):
+        asked = self.target.ask(
+            ports, self.options, wait_ms, on_ask=self.on_ask, gap_ms=self.gap_ms
+        )
+        self.jobs.append(asked)
+        self.asks.extend(asked.asks)
+        if asked.ended:
+            raise Stopped(asked.ended)
+        return asked
+
+
+def border(asker, low, high, fan=1, suspects=SUSPECTS):
+    """Where the ports between `low` and `high` change from silent to answered, or the reverse.
+
+    {"low", "high" (neighbours, but for ports in use at this end), "low_answer", "high_answer",
+    "monotone", "probes"}, or None when both ends fare the same.  `fan`: how many ports one round
+    asks.  Raises `Refused` when an end cannot be used here.
+    """
+    asker.asks_before = len(asker.asks)
+    known = {port: _fared(entry) for port, entry in asker.ask([low, high]).items()}
+    ends = known[low], known[high]
+    for port in (low, high):
+        if known[port] == "busy":
+            raise Refused(
+                f"Port {port} cannot be used at this end, and a border needs two ends: give "
+                "others with --ports.",
+                EXIT_BENCH,
+            )
+    if ends[0] == ends[1]:
+        return None
+    below, above = low, high
+    while above - below > 1:
+        steps = range(1, fan + 1)
+        middle = sorted({below + (above - below) * step // (fan + 1) for step in steps} - {below})
+        middle = _usable(asker, known, middle, above)
+        if not middle:  # the border is as near as this end's free ports allow
+            break
+        below = max(port for port in (below, *middle) if known[port] == ends[0])
+        above = min(p for p in (above, *middle) if known[p] != ends[0] and p > below)
+    return {
+        "low": below,
+        "high": above,
+        "low_answer": ends[0],
+        "high_answer": ends[1],
+        "monotone": _monotone(asker, known, (low, below, above, high), ends, suspects),
+        "probes": len(asker.asks) - asker.asks_before,
+    }
+
+
+def _usable(asker, known, ports, above):
+    # Ask the ports; one that is in use here says nothing of the path, so its neighbours stand in.
+    for _ in range(_NEIGHBOURS):
+        for port, entry in asker.ask(sorted(set(ports) - set(known))).items():
+            known[port] = _fared(entry)
+        if not any(known[port] == "busy" for port in ports):
+            break
+        ports = sorted({p + (known[p] == "busy") for p in ports} - {above})
+    return [port for port in ports if known.get(port, "busy") != "busy"]
+
+
+def _monotone(asker, known, places, ends, suspects):
+    # Ports on both sides that could contradict the border; those asked already may do so too.
+    low, below, above, high = places
+    sides = [(low, below), (above, high)]
+    chosen = {p for p in suspects if low <= p <= high}
+    for first, last in sides:
+        chosen |= {first + (last - first) * n // (_CHECKS + 1) for n in range(1, _CHECKS + 1)}
+    for port, entry in asker.ask(sorted(chosen - set(known))).items():
+        known[port] = _fared(entry)
+    return all(
+        fared == ends[0 if port <= below else 1]
+        for port, fared in known.items()
+        if fared != "busy"
+    )
+
+
+def _fared(entry):
+    return "answered" if asking.answered(entry) else entry["answer"]
+
+
+def runs(strip):
+    """Neighbours that were asked and fared the same: [{"first", "last", "answer"}]."""
+    found = []
+    for entry in strip:
+        fared = _fared(entry)
+        if found and found[-1]["last"] == entry["port"] - 1 and found[-1]["answer"] == fared:
+            found[-1]["last"] = entry["port"]
+        else:
+            found.append({"first": entry["port"], "last": entry["port"], "answer": fared})
+    return found
+
+
+def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=None):
+    """Run a sweep; its result (`/schema` 1, "kind": "sweep").  `ports`: ascending list."""
+    began = time.time()
+    asker = Asker(target, options, wait_ms, rate, on_ask)
+    found = ended = None
+    try:
+        if bisect:
+            fan = FAN if target.kind == "serial" else 1
+            found = border(asker, ports[0], ports[-1], fan)
+        else:
+            asker.ask(ports)
+    except Stopped as stopped:
+        ended = stopped.ended
+    strip = [entry for entry in asker.strip() if entry["port"] in asker.asked_for]
+    usable = [entry for entry in strip if entry["answer"] != "busy"]
+    good = bool(usable) and all(asking.answered(entry) for entry in usable) and not ended
+    result = {
+        "schema": SCHEMA,
+        "kind": "sweep",
+        "outcome": "ok" if good else "failed",
+        "server": target.server,
+        "server_port": target.port,
+        "file": target.file,
+        "client": target.client,
+        "endpoint": target.endpoint,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
+        "elapsed_ms": round((time.time() - began) * 1000),
+        "settings": {
+            "wait_ms": asker.wait_ms,
+            "rate": rate,
+            "options": options,
+            "bisect": bisect,
+        },
+        "ports": strip,
+        "runs": runs(strip),
+        "border": found,
+        "server_ports": asking.server_ports(asker.asks),
+        "ended": ended,
+        "events": [event for job in asker.jobs for event in job.events],
+    }
+    result["summary"] = list(summary(result))
+    return result
+
+
+def summary(result):
+    """What a sweep found, in sentences."""
+    from pxebench.sweep import port_names
+
+    strip = result["ports"]
+    fared = {}
+    for entry in strip:
+        fared.setdefault(_fared(entry), []).append(entry["port"])
+    count = len(strip)
+    if not count:
+        yield "No port was asked."
+        return
+    # Not so where the user ended it.
+    twice = all(entry["asked"] > 1 for entry in strip if entry["answer"] == "silent")
+    words = {
+        "answered": "got an answer",
+        "silent": "got none, asked twice" if twice else "got none",
+        "unreachable": "got ICMP unreachable",
+        "foreign": "were answered by another address",
+        "busy": "could not be used at this end",
+    }
+    for answer, text in words.items():
+        if answer in fared:
+            mine = fared[answer]
+            yield f"{len(mine)} of {count} client ports {text}: {port_names.words(mine)}."
+    times = sorted(e["ms"] for e in strip if asking.answered(e) and e["ms"] is not None)
+    if times:
+        yield f"An answer took {times[len(times) // 2]:g} ms (median), {times[-1]:g} ms at most."
+    errors = [entry["error"] for entry in strip if entry["answer"] == "error" and entry["error"]]
+    if errors:
+        code, message = errors[0]["code"], show(errors[0]["message"])
+        yield f'To {len(errors)} of them it was ERROR {code} "{message}": the path let it through.'
+    if result["server_ports"]:
+        yield server_words(result["server_ports"], result["server_port"])
+    found = result["border"]
+    if found:
+        yield (
+            f"The border lies between {port_names.named(found['low'])} ({found['low_answer']}) "
+            f"and {port_names.named(found['high'])} ({found['high_answer']}), after "
+            f"{found['probes']} RRQs."
+        )
+        if not found["monotone"]:
+            yield (
+                "It is not the only one: other ports contradict it, so the path lets through "
+                "more than one range. `pxebench sweep --ports ...` without --bisect shows them."
+            )
+    elif result["settings"]["bisect"] and not result["ended"]:
+        yield (
+            "Both ends of the range fare the same, so there is no border to find between them; "
+            "a sweep of chosen ports shows whether there is a hole inside."
+        )
+
+
+def server_words(seen, server_port):
+    """From which ports the server answered, as a sentence."""
+    if seen["least"] == seen["most"] == server_port:
+        return f"The server answers from port {server_port} itself (single-port mode)."
+    if seen["count"] == 1:
+        return f"The server answered from port {seen['least']}."
+    return f"The server answered from ports {seen['least']} to {seen['most']}."

@@ -1,0 +1,60 @@
+"""What `sweep` and `diagnose` take alike: which file on which server, and where RRQs leave."""
+
+import click
+
+from pxebench import job, options, outputs
+from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
+
+TARGET = [
+    click.option("--server", metavar="HOST[:PORT]", help="The TFTP server to ask."),
+    click.option("--file", metavar="NAME", help="A file that it should have."),
+    *options.ENDPOINT,
+    click.option("--bind", metavar="IP", help="The local address to send from."),
+    click.option(
+        "--json",
+        "json_path",
+        metavar="FILE|-",
+        help="Write the result as JSON; with - nothing else goes to stdout.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Say only what came out of it."),
+]
+
+
+def open_target(given):
+    """The `asks.Target` that these options name; takes them out of `given`."""
+    from pxebench.endpoints import open_endpoint
+    from pxebench.sweep.asking import Target
+
+    for name in ("server", "file"):
+        if given[name] is None:
+            raise Refused(f"Missing option --{name}.")
+    file = given.pop("file")
+    size = len(file.encode("utf-8", "surrogateescape"))
+    if not 0 < size <= job.FILE_NAME_MAX or "\0" in file:
+        raise Refused(f"--file takes a name of 1 to {job.FILE_NAME_MAX} bytes, not {show(file)}.")
+    server = given.pop("server")
+    host, _, port = server.partition(":")
+    if not host or host != host.strip() or "/" in server:
+        raise Refused(f"--server takes HOST or HOST:PORT, not {show(server)}.")
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        raise Refused(f"{show(port)} in --server is not a port (1 to 65535).")
+    name = given.pop("endpoint")
+    run = open_endpoint(
+        *(name, given.pop("interpreter"), options.read_config(given.pop("config"))),
+        *(given.pop("mount"), given.pop("kind")),
+    )
+    bind = options.address(given.pop("bind"), "--bind")
+    address = job.resolve(host, 20000)
+    return Target(run, name.partition(":")[0], address, int(port or 69), file, bind)
+
+
+def finish(result, json_path):
+    """Write the result where --json says; the exit code of the command."""
+    from pxebench.record import command
+
+    if json_path:
+        result = {**result, "command": command()}
+        outputs.store_json(json_path, result)
+    if (result["ended"] or {}).get("by") == "user":
+        return EXIT_INTERRUPTED
+    return EXIT_OK if result["outcome"] == "ok" else EXIT_FAILED

@@ -1,0 +1,253 @@
+"""`pxebench watch`: the same boot again and again, and what changes. What is kept is `memory`.
+
+1. A line for each boot goes to stdout, and below it what changed; --json: the entries.
+2. Boots begin on time, counted from the first; one that lasts longer than its turn skips the next.
+3. What is wrong with the command ends it; what is wrong with the bench later on is an entry, and
+   the watch goes on: a board that was unplugged comes back.
+4. --check speaks to a monitoring system alone: one line on stdout, 0, 1, 2 or 3.
+"""
+
+import json
+import re
+import sys
+import time
+from datetime import datetime, timezone
+
+import click
+
+from pxebench import job, options, outputs
+from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
+from pxebench.target import TARGET, open_target
+from pxebench.watch import memory
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MAX_S = 60.0  # of one boot, when nobody says: a ROM alone may try for minutes
+
+
+class Duration(click.ParamType):
+    """A time in seconds, as `30s`, `5m`, `1h30m` or `90`."""
+
+    name = "30s|5m|1h"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, (int, float)):
+            return value
+        text = value.strip().lower()
+        parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+        if parts and "".join(number + unit for number, unit in parts) == text:
+            seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        elif re.fullmatch(r"\d+(\.\d+)?", text):
+            seconds = float(text)
+        else:
+            self.fail(f"{show(value)} is no time; write it as 30s, 5m or 1h.")
+        if not 1 <= seconds <= 7 * 86400:
+            self.fail(f"{show(value)} is not between a second and a week.")
+        return seconds
+
+
+class _Command(click.Command):
+    # A monitoring system takes 2 for critical: for --check, wrong usage is 3, and on stdout.
+
+    def make_context(self, info_name, args, parent=None, **extra):
+        checked = "--check" in args
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            if not checked:
+                raise
+            line = memory.status_line(memory.UNKNOWN, error.format_message())
+            click.echo(line)
+            raise click.exceptions.Exit(memory.UNKNOWN) from None
+
+
+@click.command(cls=_Command, short_help="Boot again and again, and tell what changes.")
+@options.all_of(TARGET[:2], options.ROM, TARGET[2:])
+@click.option(
+    "--every",
+    type=Duration(),
+    default="5m",
+    show_default=True,
+    metavar="30s|5m|1h",
+    help="From one boot to the next.",
+)
+@click.option("--count", type=click.IntRange(1), metavar="N", help="End after N boots.")
+@click.option("--max-time", type=float, metavar="SECONDS", help="End a boot after so long (60).")
+@click.option("--history", metavar="FILE", help="Where the boots are kept (else a file of state).")
+@click.option(
+    "--keep",
+    type=click.IntRange(10, 1000000),
+    default=memory.KEEP,
+    show_default=True,
+    metavar="N",
+    help="How many boots the history holds; older ones go.",
+)
+@click.option("--check", is_flag=True, help="One boot, for a monitoring system (Nagios).")
+@click.option("--warning", type=float, metavar="SECONDS", help="--check: slower is a warning.")
+@click.option("--critical", type=float, metavar="SECONDS", help="--check: slower is critical.")
+def watch_command(rom, every, count, max_time, history, keep, check, warning, critical, **given):
+    """Fetch NAME from HOST as a ROM does, again and again, and tell what changed: it fails since,
+    it is slower than usual, another server answered, the file is another one.
+
+    The boots are kept in a file of JSON lines; `pxebench report FILE` makes a page of it. --check
+    boots once and exits as Nagios plugins do: 0 well, 1 changed or slow, 2 failed, 3 not tried.
+
+    \b
+    pxebench watch --server 10.0.0.1 --file undionly.kpxe --every 5m
+    pxebench watch --server 10.0.0.1 --file undionly.kpxe --endpoint serial:auto --check
+    """
+    if check:
+        return _check(rom, max_time, history, keep, warning, critical, given)
+    for option, value in (("--warning", warning), ("--critical", critical)):
+        if value is not None:
+            raise Refused(f"{option} goes with --check.")
+    quiet, json_path = given.pop("quiet"), given.pop("json_path")
+    probe = _Probe(rom, max_time, history, keep, given)
+    lines = _Lines(json_path, quiet)
+    lines.begin(probe, every)
+    return _watch(probe, every, count, lines)
+
+
+def _watch(probe, every, count, lines):
+    began = time.monotonic()
+    number = failed = 0
+    try:
+        while True:
+            new = probe.boot(first=not number)
+            number += 1
+            failed += new["outcome"] != "ok"
+            lines.boot(new)
+            if number == count:
+                break
+            turn = int((time.monotonic() - began) / every) + 1
+            time.sleep(max(0.0, began + turn * every - time.monotonic()))
+    except KeyboardInterrupt:
+        lines.end(number, failed)
+        return EXIT_INTERRUPTED
+    lines.end(number, failed)
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _check(rom, max_time, history, keep, warning, critical, given):
+    given.pop("quiet")
+    given.pop("json_path")
+    try:
+        for option, value in (("--warning", warning), ("--critical", critical)):
+            options.milliseconds(option, value)
+        new = _Probe(rom, max_time, history, keep, given).boot(first=False)
+        code, line = memory.check(new, warning, critical)
+    except Refused as refused:
+        code, line = memory.UNKNOWN, memory.status_line(memory.UNKNOWN, refused.message)
+    except KeyboardInterrupt:
+        code, line = memory.UNKNOWN, memory.status_line(memory.UNKNOWN, "It was interrupted.")
+    click.echo(line)
+    return code
+
+
+class _Probe:
+    """One boot, to be repeated, and its history."""
+
+    def __init__(self, rom, max_time, history, keep, given):
+        self.host = given["server"].partition(":")[0]
+        server, endpoint = given["server"], given["endpoint"]
+        self.max_time_ms = options.milliseconds("--max-time", max_time or _MAX_S)
+        wanted = job.load_rom(rom)
+        by_id = rom == job.value(wanted["id"])
+        self.rom = rom if by_id else wanted
+        target = open_target(given)
+        self.target = target
+        self.what = {
+            "server": server,
+            "address": target.server,
+            "port": target.port,
+            "file": target.file,
+            "rom": job.rom_id({"rom": wanted}),
+            "endpoint": endpoint,
+        }
+        self.history = memory.History(history or memory.default_path(self.what), keep)
+
+    def boot(self, first):
+        """Boot once; the entry. Raises KeyboardInterrupt, and `Refused` in the first boot."""
+        when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        try:
+            # A name may lead to another server every time.
+            self.what["address"] = job.resolve(self.host, 20000)
+            result = self._fetch()
+        except Refused as refused:
+            if first:
+                raise
+            new = memory.entry(self.what, when, refused=refused.message)
+        else:
+            new = memory.entry(self.what, when, result)
+            new["changes"] = memory.changes(new, self.history.entries)
+        self.history.add(new)
+        return new
+
+    def _fetch(self):
+        wanted = job.fetch_job(
+            self.rom,
+            self.what["address"],
+            self.target.port,
+            self.target.file,
+            bind=self.target.bind,
+            max_time_ms=self.max_time_ms,
+        )
+        result = self.target.run(wanted, lambda event: None)
+        if (result["ended"] or {}).get("by") == "user":
+            raise KeyboardInterrupt
+        return result
+
+
+class _Lines:
+    """What a watch says, as it goes; with --json FILE the entries go there too."""
+
+    def __init__(self, json_path, quiet):
+        from pxebench.view import Writer
+
+        self.quiet = quiet
+        self.to_stdout = json_path == "-"
+        self.out, self.err = Writer(sys.stdout), Writer(sys.stderr)
+        self.path = None if self.to_stdout else json_path
+        if self.path:
+            outputs.check({"--json": self.path})
+
+    def begin(self, probe, every):
+        if not self.quiet:
+            what = probe.what
+            known = len(probe.history.entries)
+            self.err.line(
+                f"Watching {show(what['file'])} from {show(what['server'])} as {what['rom']}, "
+                f"every {_span(every)}; Ctrl-C ends it."
+            )
+            self.err.line(f"History: {show(probe.history.path)} ({known} boots so far).")
+
+    def boot(self, new):
+        if self.path:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(new) + "\n")
+        if self.to_stdout:
+            self.out.line(json.dumps(new))
+            return
+        if self.quiet and new["outcome"] == "ok" and not new["changes"]:
+            return
+        if new["outcome"] == "ok":
+            words = f"ok      {new['elapsed_ms']:>6} ms  {new['bytes']} bytes"
+        elif new["outcome"] == "failed":
+            words = f"failed  {new['elapsed_ms']:>6} ms  {show(new['code'] or '')}: "
+            words += show(new["text"] or "no reason")
+        else:
+            words = f"bench              {show(new['text'])}"
+        self.out.line(f"{new['when']}  {words}")
+        for change in new["changes"]:
+            self.out.line(f"                      ! {show(change['text'])}")
+
+    def end(self, number, failed):
+        if not self.quiet:
+            plural = "" if number == 1 else "s"
+            self.err.line(f"{number} boot{plural}, {number - failed} of them well.")
+
+
+def _span(seconds):
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:g}s"
