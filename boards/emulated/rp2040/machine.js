@@ -136,4 +136,4 @@ function keepAlarms(chip) {
   }
 }
 
-module.exports = { Machine };
+module.exports = { Machine, keepAlarms };

@@ -1,6 +1,6 @@
 """A W5500-EVB-Pico without the board: MicroPython's own firmware for it on npm's rp2040js.
 
-    python -m pxebench.boards.rp2040js --flash board.img --tap tap0
+    python -m pxebench.board.rp2040js --flash board.img --tap tap0
 
 What runs, and what of it is real: `boards/emulated/rp2040/README.md`. This is the PC around it: a
 pty is the board's USB serial port, a TAP interface (which it makes, in the network namespace that
@@ -47,7 +47,7 @@ def make_flash(path):
     try:
         firmware = (PROVIDED / "firmware.bin").read_bytes()
     except FileNotFoundError:
-        raise NotThere("The emulated RP2040 is not built: run `make rp2040`.")
+        raise NotThere("The emulated RP2040 is not built: run `make rp2040-test`.")
     new = path.with_name(path.name + ".new")
     new.write_bytes(firmware.ljust(FLASH_BYTES, b"\xff"))
     new.rename(path)
@@ -64,11 +64,11 @@ def open_tap(name):
 
 
 def node():
-    """The JavaScript runtime: the one that `make rp2040` chose."""
+    """The JavaScript runtime: the one that the provisioning chose."""
     link = PROVIDED / "node"
     found = str(link) if link.exists() else shutil.which("node")
     if not found:
-        raise NotThere("The emulated RP2040 needs node: run `make rp2040`.")
+        raise NotThere("The emulated RP2040 needs node: run `make rp2040-test`.")
     return found
 
 
@@ -151,6 +151,10 @@ class EmulatedBoard:
                 return b""
             raise
 
+    def tell_state(self):
+        """Let the emulator print where its processor is, for whoever asks why it says nothing."""
+        self._node.send_signal(signal.SIGUSR2)
+
     def close(self):
         """End the board, as pulling its plug does."""
         self._node.kill()
@@ -173,6 +177,7 @@ def main():
     except NotThere as lacking:
         print(lacking, file=sys.stderr)
         return 3
+    signal.signal(signal.SIGUSR2, lambda *_: board.tell_state())
     try:
         print(board.port, flush=True)
         return board.relay()
