@@ -23,7 +23,7 @@ def test_image_comes_whole_from_the_ports_of_the_rom(board_here, tmp_path):
     assert result["outcome"] == "ok", result["status"]
     assert out.read_bytes() == _IMAGE
     assert [r["source_port"] for t in result["transfers"] for r in t["requests"]] == [2070, 2071]
-    assert result["endpoint"]["runtime"].startswith("micropython 1.25")
+    assert result["endpoint"]["runtime"].startswith("MicroPython 1.25")
 
 
 def test_mounted_pxerom_boots_too_and_the_line_is_free_afterwards(board_here, tmp_path):

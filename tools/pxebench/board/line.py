@@ -130,7 +130,9 @@ class Line(SerialTransport):
             self.serial, self.mounted = self.raw_serial, False
             write(b"\r\x01")
             if self._read_to(_RAW + b">", _LEAVE_S):
-                write(b"import os\nos.umount('/remote')\x04")
+                # mpremote's half has imported os. An import here would look for it in the folder,
+                # which nobody answers for any more: the board would wait for ever.
+                write(b"os.umount('/remote')\x04")
                 self._read_to(b"\x04>", _LEAVE_S)
         write(b"\r\x02")
         self.in_raw_repl = False
