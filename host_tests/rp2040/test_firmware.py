@@ -8,8 +8,8 @@ _UP = """
 import network
 nic = network.WIZNET5K()
 nic.active(True)
-nic.ifconfig(("{ip}", "{mask}", "{gateway}", "{gateway}"))
-""".format(**rig.STATIC)
+"""
+_STATIC = 'nic.ifconfig(("{ip}", "{mask}", "{gateway}", "{gateway}"))\n'.format(**rig.STATIC)
 
 
 def test_board_is_a_w5500_evb_pico_with_its_memory_and_flash(board_here):
@@ -20,30 +20,33 @@ def test_board_is_a_w5500_evb_pico_with_its_memory_and_flash(board_here):
     assert free > 200000
 
 
-def test_three_udp_sockets_at_once_and_no_fourth(board_here):
+def test_four_udp_sockets_at_once_and_three_while_the_stack_asks_for_a_lease(board_here):
     code = """
 import socket
-held = []
-try:
-    while len(held) < 9:
-        held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-except OSError as error:
-    print((len(held), error.errno))
-for one in held:
-    one.close()
+def count():
+    held = []
+    try:
+        while len(held) < 9:
+            held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    except OSError as error:
+        return len(held), error.errno
+    finally:
+        for one in held:
+            one.close()
+leasing = count()
 """
-    assert ast.literal_eval(board_here.exec(_UP + code)) == (3, 12)
+    said = board_here.exec(_UP + code + _STATIC + "print((leasing, count()))")
+    assert ast.literal_eval(said) == ((3, 12), (4, 12))
 
 
 def test_ping_gets_answers_from_the_board(board_here, desk):
-    board_here.exec(_UP)
+    board_here.exec(_UP + _STATIC)
     done = desk.namespace.run("busybox", "ping", "-c", "3", "-W", "5", rig.STATIC["ip"])
-    assert "3 packets received" in done.stdout or "3 received" in done.stdout
+    assert "3 packets received" in done.stdout
 
 
 def test_writes_of_every_length_around_a_packet_arrive_whole(board_here):
-    lengths = (1, 63, 64, 65, 127, 128, 129, 255, 256, 257, 512, 4096)
-    for length in lengths:
+    for length in (1, 63, 64, 65, 127, 128, 129, 255, 256, 257, 512, 4096):
         data = ("0123456789" * 410)[:length]
         code = f"import sys; sys.stdout.write({data!r})"
         assert board_here.exec(code) == data

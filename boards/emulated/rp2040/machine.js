@@ -72,7 +72,10 @@ class Machine {
     this.chip = chip;
     this.resetWanted = false;
     const watchdog = chip.peripherals[0x40058];
-    watchdog.onWatchdogTrigger = () => (this.resetWanted = true);
+    watchdog.onWatchdogTrigger = () => {
+      this.resetWanted = true;
+      watchdog.alarm.enable = false; // else rp2040js sets it again at once, without an end
+    };
     this.connectNic();
     this.serial = new Serial(chip.usbCtrl, this.onSerial);
     // Boot stage 2 is the first thing in the flash; of the boot ROM only its functions are used.
