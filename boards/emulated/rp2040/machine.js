@@ -8,6 +8,7 @@
 
 const { randomInt } = require('crypto');
 const { BasePeripheral, GPIOPinState, LogLevel, ConsoleLogger, RP2040 } = require('rp2040js');
+const { speedUp } = require('./core.js');
 const { IOQSPI, SSI } = require('./flash.js');
 const { Serial } = require('./serial.js');
 const { W5500 } = require('./w5500.js');
@@ -41,8 +42,10 @@ const ROSC_IS_STABLE = 0x80001000;
 
 class Machine {
   // flash: a Flash. onSerial(bytes), onFrame(bytes): what the board sends. bootrom: its words.
-  constructor({ bootrom, flash, onSerial, onFrame }) {
+  // accelerated: with core.js.
+  constructor({ bootrom, flash, onSerial, onFrame, accelerated = true }) {
     this.bootrom = bootrom;
+    this.accelerated = accelerated;
     this.flash = flash;
     this.onSerial = onSerial;
     this.nic = new W5500(onFrame, (low) => this.setIntn(low));
@@ -69,6 +72,9 @@ class Machine {
     });
     chip.peripherals[0x40064] = new Registers(chip, 'VREG_AND_CHIP_RESET');
     keepAlarms(chip);
+    if (this.accelerated) {
+      speedUp(chip);
+    }
     this.chip = chip;
     this.resetWanted = false;
     const watchdog = chip.peripherals[0x40058];
