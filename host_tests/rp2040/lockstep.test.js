@@ -13,7 +13,7 @@ const ours = path.resolve(__dirname, '../../boards/emulated/rp2040');
 const { Flash, SIZE } = require(path.join(ours, 'flash.js'));
 const { Machine } = require(path.join(ours, 'machine.js'));
 
-const STEPS = 30e6;
+const STEPS = 20e6;
 const ROSC_RANDOMBIT = 0x1c;
 const PROGRAM = [
   'import network, hashlib, json, struct',
@@ -56,7 +56,7 @@ function step({ chip }) {
   return cycles;
 }
 
-test('both cores come to the same after each of 30 million instructions', () => {
+test('both cores come to the same after each of 20 million instructions', () => {
   const [plain, fast] = [machine(false), machine(true)];
   const typed = Buffer.from(PROGRAM.join('\r\n') + '\r\n');
   for (let count = 0; count < STEPS; count++) {
