@@ -1,5 +1,8 @@
-"""What the tests of the emulated RP2040 share. Every file has a board of its own, switched on anew;
-pxerom is put on one of them by `pxebench board deploy`, and the others begin with its flash."""
+"""What the tests of the emulated RP2040 share.
+
+Every file has a board of its own, switched on anew. `pxebench board deploy` puts pxerom on one of
+them, and the others begin with its flash.
+"""
 
 import json
 import shutil

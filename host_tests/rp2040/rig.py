@@ -4,7 +4,8 @@
         with desk.plugged_in(flash) as board:     # power on; board.port is its serial port
             board.mpremote("exec", "print(1)")
 
-A command that comes to no end fails, with what the emulator says of itself; nothing is tried again.
+A command that comes to no end fails, with what the emulator says of itself; nothing is tried
+again.
 """
 
 import contextlib
@@ -104,9 +105,11 @@ class Desk:
     @contextlib.contextmanager
     def tftpd(self):
         files = {FILE: IMAGE.read_bytes()}
-        with servers.folder(files) as folder:
-            with servers.in_tftpd(folder, SERVER, 69, self.namespace) as server:
-                yield server
+        with (
+            servers.folder(files) as folder,
+            servers.in_tftpd(folder, SERVER, 69, self.namespace) as server,
+        ):
+            yield server
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ _STATIC = 'nic.ifconfig(("{ip}", "{mask}", "{gateway}", "{gateway}"))\n'.format(
 
 
 def test_board_is_a_w5500_evb_pico_with_its_memory_and_flash(board_here):
-    code = "import gc, os; gc.collect(); print((os.uname()[4], gc.mem_free(), os.statvfs('/')[:3]))"
+    code = "import gc, os\ngc.collect()\n"
+    code += "print((os.uname()[4], gc.mem_free(), os.statvfs('/')[:3]))"
     machine, free, flash = ast.literal_eval(board_here.exec(code))
     assert machine == "W5500-EVB-Pico with RP2040"
     assert flash == (4096, 4096, 352)

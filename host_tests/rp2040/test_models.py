@@ -1,5 +1,5 @@
-"""The models of flash, W5500, timer and serial port by themselves, and the fast core beside rp2040js'
-own: what node's test runner says."""
+"""The models of flash, W5500, timer and serial port by themselves, and the fast core beside
+rp2040js' own: what node's test runner says."""
 
 import os
 import re

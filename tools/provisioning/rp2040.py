@@ -15,7 +15,6 @@ import shutil
 import struct
 import sys
 import zipfile
-from pathlib import Path
 
 from provisioning.apt import (
     Apt,
@@ -99,7 +98,7 @@ def pip(*words):
 
 
 def provide_emulator(new):
-    """Put rp2040js into `new`/node_modules, and a link to the node that runs it into `new`/node."""
+    """Put rp2040js into `new`/node_modules, and a link to a node that runs it into `new`/node."""
     for name in ("package.json", "package-lock.json"):
         shutil.copy(PORT / name, new)
     node, npm = shutil.which("node"), shutil.which("npm")
@@ -193,10 +192,11 @@ def fetch_sources(work):
     """Unpack the sources; return their folders by the names that MicroPython's `lib` has."""
     apt = Apt(TOOLS / "apt" / "rp2040", archive_of(SUITE), "", kinds=("deb", "deb-src"))
     found = {}
-    for dsc, (name, version) in zip(apt.fetch_sources(SOURCES), SOURCES.items()):
-        expect(name, source_version(dsc), version)
+    for name, version in SOURCES.items():
+        [description] = apt.fetch_sources([name])
+        expect(name, source_version(description), version)
         found[name] = work / name
-        unpack_source(dsc, found[name])
+        unpack_source(description, found[name])
     debs = work / "debs"
     debs.mkdir()
     # Without what they depend on: it is the compiler of that suite.

@@ -24,6 +24,8 @@ import sys
 import tty
 from pathlib import Path
 
+from pxebench.job import EXIT_BENCH, Refused
+
 ROOT = Path(__file__).resolve().parents[3]
 EMULATOR = ROOT / "boards/emulated/rp2040/run.js"
 PROVIDED = ROOT / ".tools/rp2040"
@@ -35,10 +37,6 @@ _IFF_TAP_NO_PI = 0x0002 | 0x1000
 _HELD_BYTES = 65536
 
 
-class NotThere(Exception):
-    """What the board needs and this PC does not have, in one sentence."""
-
-
 def make_flash(path):
     """Make `path` a flash with MicroPython in it and an empty filesystem, unless it exists."""
     path = Path(path)
@@ -47,7 +45,7 @@ def make_flash(path):
     try:
         firmware = (PROVIDED / "firmware.bin").read_bytes()
     except FileNotFoundError:
-        raise NotThere("The emulated RP2040 is not built: run `make rp2040-test`.")
+        raise Refused("The emulated RP2040 is not built: run `make rp2040-test`.", EXIT_BENCH)
     new = path.with_name(path.name + ".new")
     new.write_bytes(firmware.ljust(FLASH_BYTES, b"\xff"))
     new.rename(path)
@@ -59,7 +57,7 @@ def open_tap(name):
         tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
         fcntl.ioctl(tap, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP_NO_PI))
     except OSError as error:
-        raise NotThere(f"There is no TAP interface {name} to be had: {error.strerror}.")
+        raise Refused(f"There is no TAP interface {name} to be had: {error.strerror}.", EXIT_BENCH)
     return tap
 
 
@@ -68,7 +66,7 @@ def node():
     link = PROVIDED / "node"
     found = str(link) if link.exists() else shutil.which("node")
     if not found:
-        raise NotThere("The emulated RP2040 needs node: run `make rp2040-test`.")
+        raise Refused("The emulated RP2040 needs node: run `make rp2040-test`.", EXIT_BENCH)
     return found
 
 
@@ -174,12 +172,13 @@ def main():
         signal.signal(number, lambda *_: sys.exit(0))
     try:
         board = EmulatedBoard(wanted.flash, open_tap(wanted.tap) if wanted.tap else None)
-    except NotThere as lacking:
-        print(lacking, file=sys.stderr)
-        return 3
+    except Refused as refusal:
+        sys.stderr.write(f"{refusal.message}\n")
+        return refusal.exit_code
     signal.signal(signal.SIGUSR2, lambda *_: board.tell_state())
     try:
-        print(board.port, flush=True)
+        sys.stdout.write(f"{board.port}\n")
+        sys.stdout.flush()
         return board.relay()
     except KeyboardInterrupt:
         return 130
