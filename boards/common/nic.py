@@ -62,11 +62,11 @@ class Nic:
     def route(self, host, gateway):
         """The stack knows the gateway."""
 
-    def let_go(self):
+    def released(self):
         """The lease was given back: its address is another's from now on."""
         self._interface.ifconfig(link_local(self.mac))
 
-    def give_back(self):
+    def restore(self):
         """The address stays until the next boot: the board has nothing else to do with it."""
 
 

@@ -32,18 +32,19 @@ def start(job, rom):
 
 
 def load_rom(rom, boots=False):
-    """What `rom_file.load` makes of a ROM; a board gets the memory of that file back."""
-    from pxerom import rom_file
+    """What `rom_load.load` makes of a ROM; a board gets the memory of that file back."""
+    from pxerom import rom_load
 
     try:
-        return rom_file.load(rom, boots)
+        return rom_load.load(rom, boots)
     finally:
+        runtime.forget("rom_load")
         runtime.forget("rom_file")
 
 
 def unicast(host):
     """Refuse a host that is no numeric unicast address."""
     if not runtime.is_ipv4(host):
-        raise Refused(2, "The server must be a numeric IPv4 address, not %s." % host)
+        raise Refused("The server must be a numeric IPv4 address, not %s." % host)
     if not 0 < int(host.split(".")[0]) < 224:
-        raise Refused(2, "The server %s is no unicast address." % host)
+        raise Refused("The server %s is no unicast address." % host)

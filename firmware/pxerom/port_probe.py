@@ -34,7 +34,7 @@ def run(job, emit, on_wait=None):
     try:
         request = tftp_packet.rrq(job.get("file") or "", "octet", job.get("options") or [])
     except ValueError as error:
-        raise Refused(2, "Cannot ask for %s: %s." % (job.get("file"), error))
+        raise Refused("Cannot ask for %s: %s." % (job.get("file"), error))
     trace = None
     if job.get("trace"):
         from pxerom.trace import Trace
@@ -98,8 +98,10 @@ class _Run:
             peer = self._listen(net, event, now)
         except Refused as refusal:
             event["reason"] = refusal.message
+            event["id"] = refusal.reason
         except Failure as failure:
             event["reason"] = str(failure)
+            event["id"] = failure.reason
         finally:
             if self.job.get("hold") and event["kind"] != "busy":
                 self.held.append((net, peer))

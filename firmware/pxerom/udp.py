@@ -120,18 +120,16 @@ class Udp:
                 if error.errno in NO_ROOM and self._left:
                     self._left.pop(0).close()
                     continue
-                if error.errno not in IN_USE:
-                    raise Refused(
-                        3, "Cannot use UDP port %d on %s: %s." % (port, self.bind, why(error))
-                    )
-            if not self.ports.random:
-                break
+                if error.errno not in IN_USE or not self.ports.random:
+                    self._refused(port, error.errno)
             port = self.ports.redraw()
-        raise Refused(
-            3,
-            "UDP port %d is in use by another program, and this ROM sends from that port: "
-            "end the program or wait for it (`ss -uanp` shows which)." % port,
-        )
+        self._refused(port, IN_USE[0])
+
+    def _refused(self, port, number):
+        from pxerom.pxe_codes import of_port
+
+        message, reason = of_port(port, self.bind, number, number in IN_USE)
+        raise Refused(message, 3, reason)
 
     def _bound(self, port):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -160,7 +158,7 @@ class Udp:
                     # The echo of an earlier packet's ICMP; this one has not gone out yet.
                     self._unreachable()
                 else:
-                    raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours")
+                    raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours", "no_send")
         # What has not gone out by now is lost, as packets are: the timer sends it again.
         if self.trace:
             self.trace.packet("out", packet, to, self.port)
@@ -168,28 +166,46 @@ class Udp:
     def receive(self, size, wait_ms):
         """A datagram of at most `size` bytes, its sender in `self.sender`; None when `wait_ms`
         (or a shorter slice of it) passed without one."""
-        if wait_ms > _SLICE_MS:
-            wait_ms = _SLICE_MS
+        self._wait(min(wait_ms, _SLICE_MS))
+        try:
+            data, sender = self._socket.recvfrom(size)
+        except OSError as error:
+            return self.failed(error)
+        self.came(data, sender)
+        return data
+
+    def functions(self, wait_ms):
+        """(recvfrom, sendto) of the socket itself, for a loop that hands in what they gave and
+        raised: `came`, `failed`. None while packets are traced: those need more."""
+        if self.trace:
+            return None
+        self._wait(wait_ms)
+        return self._socket.recvfrom, self._socket.sendto
+
+    def came(self, data, sender):
+        """A datagram came from `sender`."""
+        self.sender = sender
+        if ESP32 and not data:
+            # An empty datagram ends the life of a socket there: every receive would return
+            # at once. What else was queued is lost, and comes again.
+            self._socket.close()
+            self._socket = self._bound(self.port)
+        if self.trace:
+            self.trace.packet("in", data, sender, self.port)
+
+    def failed(self, error):
+        """An OSError of the socket: nothing came in time, or an ICMP error did, which is counted.
+        Raises Failure for any other."""
+        if error.errno in TIMED_OUT:
+            return
+        if error.errno not in UNREACHABLE:
+            raise Failure("PXE-E39", "Receiving failed: %s" % why(error), "ours", "no_receive")
+        self._unreachable()
+
+    def _wait(self, wait_ms):
         if wait_ms != self._timeout_ms or wait_ms < STEP_MS:
             self._timeout_ms = wait_ms
             set_timeout(self._socket, wait_ms)
-        try:
-            data, self.sender = self._socket.recvfrom(size)
-            if ESP32 and not data:
-                # An empty datagram ends the life of a socket there: every receive would return
-                # at once. What else was queued is lost, and comes again.
-                self._socket.close()
-                self._socket = self._bound(self.port)
-        except OSError as error:
-            if error.errno in TIMED_OUT:
-                return None
-            if error.errno not in UNREACHABLE:
-                raise Failure("PXE-E39", "Receiving failed: %s" % why(error), "ours")
-            self._unreachable()
-            return None
-        if self.trace:
-            self.trace.packet("in", data, self.sender, self.port)
-        return data
 
     def _unreachable(self):
         self.unreachable += 1

@@ -9,7 +9,7 @@ bytes, UNREACHABLE for an ICMP error, or a function that is called then and retu
 """
 
 from pxerom.fetch import Fetch
-from pxerom.runtime import address, split, ticks_add
+from pxerom.runtime import TIMED_OUT, address, split, ticks_add
 from pxerom.udp import SourcePorts
 
 from host_tests.core.packets import ACK, ERROR, data, oack
@@ -111,6 +111,21 @@ class FakeNet:
             return what[:size]
         self.clock = until
         return None
+
+    def functions(self, wait_ms):
+        def recvfrom(size):
+            data = self.receive(size, wait_ms)
+            if data is None:
+                raise OSError(110)
+            return data, self.sender
+
+        return recvfrom, self.send
+
+    def came(self, data, sender):
+        pass
+
+    def failed(self, error):
+        assert error.errno in TIMED_OUT
 
     def close(self):
         self.closed = True
