@@ -27,6 +27,7 @@ from pxebench.learn.cli import learn
 from pxebench.report.cli import report
 from pxebench.roms.cli import roms
 from pxebench.serve.cli import serve
+from pxebench.storm.cli import storm
 from pxebench.sweep.cli import sweep
 from pxebench.watch.cli import watch_command
 
@@ -45,7 +46,7 @@ def pxebench():
 
 
 for _command in (
-    *(fetch, boot),
+    *(fetch, boot, storm),
     *(sweep, diagnose, compat, report, watch_command),
     *(roms, learn, compare),
     *(serve, board),
