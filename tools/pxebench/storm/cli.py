@@ -7,7 +7,7 @@ import click
 
 from pxebench import job, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
-from pxebench.options import Size, milliseconds
+from pxebench.options import Seconds, Size
 
 _LIFE_S = 60  # of an address, beyond the time that the storm may take
 
@@ -30,7 +30,7 @@ _LIFE_S = 60  # of an address, beyond the time that the storm may take
 @click.option("-i", "--interface", metavar="IF", help="With --dhcp: where they boot from.")
 @click.option("--max-bytes", type=Size(), help="Refuse a file that is larger.")
 @click.option(
-    "--max-time", type=float, default=300, show_default=True, metavar="SECONDS",
+    "--max-time", type=Seconds(), default=300, show_default=True,
     help="End each boot after so long.",
 )  # fmt: skip
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
@@ -54,7 +54,7 @@ def storm(url, roms, count, together, spread, ramp, where, dhcp, interface, **gi
 
     _check(url, together, spread, ramp, where, dhcp, interface)
     json_path, quiet = given["json_path"], given["quiet"]
-    limit_ms = milliseconds("--max-time", given["max_time"])
+    limit_ms = given["max_time"]
     outputs.check({"--json": json_path})
     runner.check()
     rounds = plan.steps(ramp) if ramp else [None]
