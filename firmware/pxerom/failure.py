@@ -53,13 +53,6 @@ class Refused(Exception):
         self.reason = reason
 
 
-def of_error(code, message):
-    """The Failure for an ERROR packet of the server (R-PXE-62: E3B for 1, E3C for 2, else E36)."""
-    name = {1: "PXE-E3B", 2: "PXE-E3C"}.get(code, "PXE-E36")
-    detail = "The server answered with ERROR %d: %s" % (code, message or "no text")
-    return Failure(name, detail, None, "server_error")
-
-
 def printable(data):
     """Text of network bytes with everything but 0x20..0x7e shown as a dot (R-SEC-22)."""
     return "".join(chr(b) if 32 <= b < 127 else "." for b in data)

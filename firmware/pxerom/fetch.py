@@ -11,10 +11,10 @@ file. Here they are put together, and each thing that happens becomes an event.
 """
 
 from pxerom import tftp
-from pxerom.failure import Ended, Failure, Refused, of_error, printable
+from pxerom.failure import Ended, Failure, Refused, printable
 from pxerom.image import Image
 from pxerom.retry import Retry
-from pxerom.runtime import UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
+from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
 
 _TICK_MS = const(100)
 _SLICE_MS = const(1000)  # the longest that one receive may last: a watchdog is fed in between
@@ -30,9 +30,10 @@ class Fetch:
         self.emit = emit
         self.on_wait = on_wait
         self.records = []  # the result's `transfers`
+        self.warnings = []  # sentences: what a ROM does and this board cannot
         self._sink = None
         self._image = None
-        self._server = None
+        self.server = None
         self._first = None  # ticks of the first RRQ: at_ms is 0 there
         self._end = None  # ticks at which the bench's time is up
         self.due = 0  # ticks of the next tick
@@ -45,7 +46,6 @@ class Fetch:
         self.timer = None
         self._now = 0  # ticks at which the last datagram came
         self._smoothed = False
-        self._icmp = 0  # ICMP errors that the ROM has been told of
 
     def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
         """Fetch one file from `host` (numeric IPv4) into `sink`; returns the result, a dict.
@@ -65,7 +65,7 @@ class Fetch:
             sink.open()
             self._fetch(host, port, filename, room)
             image = self._image.result()
-            self._event("image", image)
+            self.event("image", image)
             if self.rom["tftp"]["dally_ms"]:
                 from pxerom.fetch_end import dally
 
@@ -81,7 +81,7 @@ class Fetch:
             self.net.close()
             self.flush()
         if status:
-            self._event("failed", {"status": status})
+            self.event("failed", {"status": status})
         return {
             "schema": 1,
             "outcome": "ok" if image else "failed",
@@ -90,13 +90,14 @@ class Fetch:
             "rom": self.rom["id"],
             "transfers": self.records,
             "image": image,
+            "warnings": self.warnings,
         }
 
     # --- the requests of one file ------------------------------------------------------------
 
     def _fetch(self, host, port, filename, room):
         spec = self.rom["tftp"]
-        self._server = address(host, port)
+        self.server = address(host, port)
         tsize = None
         transfer = None
         if "slash" in spec:
@@ -104,6 +105,10 @@ class Fetch:
 
             filename = tftp_quirks.named(filename, spec["slash"])
         for request in spec["requests"]:
+            if QUEUE:
+                from pxerom.tftp_quirks import within
+
+                request = within(QUEUE, request, self.warnings)
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:
@@ -118,23 +123,22 @@ class Fetch:
                 "requests": [],
                 "outcome": "timeout",
                 "retransmits": 0,
+                "unreachable": 0,
+                "icmp": [],
             }
             self.records.append(self._record)
             self._transact()
             if transfer.state == tftp.COMPLETE:
                 return
             tsize = transfer.tsize
-        if transfer.error:
-            raise of_error(transfer.error["code"], transfer.error["message"])
         from pxerom.fetch_end import no_request
 
-        raise no_request()
+        raise no_request(transfer)
 
     def _transact(self):
         # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
         transfer = self.transfer
         record = self._record
-        icmp = self.net.unreachable
         began = self.net.now()
         try:
             self._run()
@@ -147,9 +151,12 @@ class Fetch:
         finally:
             if transfer.error:
                 tid = split(transfer.peer)[1]
-                self._event("error", {"server_tid": tid, "error": transfer.error})
+                self.event("error", {"server_tid": tid, "error": transfer.error})
             record.update(transfer.figures())
-            record["unreachable"] = self.net.unreachable - icmp
+            if self.net.errors:
+                from pxerom import icmp
+
+                icmp.count(self)
             record["elapsed_ms"] = ticks_diff(self.net.now(), began)
 
     def _run(self):
@@ -164,7 +171,6 @@ class Fetch:
         else:
             Timer = Retry
         self.timer = Timer(self.phase["waits_ms"])
-        self._icmp = net.unreachable
         self._ask(True)
         opening = True
         verdict = tftp.DROP
@@ -198,7 +204,7 @@ class Fetch:
                     self._record["outcome"] = "aborted"
                     if transfer.state >= tftp.RECEIVING:
                         self._opened()
-                    self._event("aborted", {"error": transfer.sent_error})
+                    self.event("aborted", {"error": transfer.sent_error})
                 return
             if opening:
                 opening = False
@@ -252,11 +258,11 @@ class Fetch:
             now = net.now()
             if ticks_diff(now, self.due) >= 0:
                 self.tick(now)
-            if net.unreachable != self._icmp:
-                self._icmp = net.unreachable
-                from pxerom.tftp_quirks import unreachable
+            if net.errors:
+                from pxerom import icmp
 
-                unreachable(self.transfer, self.transfer.state >= tftp.RECEIVING)
+                opened = self.transfer.state >= tftp.RECEIVING
+                icmp.came(self, "ack_unreachable" if opened else "rrq_unreachable")
             wait_ms = self.timer.left_ms(now)
             if wait_ms > 0:
                 if self._end is not None:
@@ -280,7 +286,7 @@ class Fetch:
         timer = self.timer
         port = net.open(new_transfer)
         # A ROM that is bound before anything is agreed repeats its request to that peer.
-        net.send(self.transfer.request, self.transfer.peer or self._server)
+        net.send(self.transfer.request, self.transfer.peer or self.server)
         now = net.now()
         timer.sent(now)
         if self._first is None:
@@ -290,7 +296,7 @@ class Fetch:
         record["requests"].append(
             {"source_port": port, "at_ms": self.at_ms(now), "options": options}
         )
-        self._event(
+        self.event(
             "request",
             {
                 "purpose": record["purpose"],
@@ -307,7 +313,7 @@ class Fetch:
         # Nothing came in time: send again, or give up; False when the next request is due.
         timer = self.timer
         transfer = self.transfer
-        self._event(
+        self.event(
             "timeout",
             {
                 "phase": "open" if transfer.state < tftp.RECEIVING else "read",
@@ -342,7 +348,8 @@ class Fetch:
 
     # --- what is reported --------------------------------------------------------------------
 
-    def _event(self, name, fields):
+    def event(self, name, fields):
+        """Report an event of the transfer that runs."""
         event = {"event": name, "transfer": len(self.records) - 1, "at_ms": self.at_ms()}
         event.update(fields)
         self.emit(event)
@@ -357,14 +364,14 @@ class Fetch:
         tid = split(transfer.peer)[1]
         granted = transfer.oack is not None
         if granted:
-            self._event("oack", {"server_tid": tid, "options": transfer.oack})
+            self.event("oack", {"server_tid": tid, "options": transfer.oack})
         if not transfer.probe:
-            self._event("data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted})
+            self.event("data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted})
 
     def _progress(self):
         transfer = self.transfer
         self._shown = transfer.bytes
-        self._event(
+        self.event(
             "progress",
             {"bytes": transfer.bytes, "total": transfer.tsize, "blocks": transfer.blocks},
         )

@@ -3,6 +3,7 @@
 from pxerom import tftp
 from pxerom.failure import Failure
 from pxerom.runtime import const, ticks_add, ticks_diff
+from pxerom.tftp_hazards import of_error
 
 _STEP_MS = const(100)
 
@@ -40,8 +41,10 @@ def why(boot, end, image):
     return timed_out(boot, "the bench's time was up") if late else None, told
 
 
-def no_request():
-    """The Failure of a ROM that has no other request for a server that ignores the options."""
+def no_request(transfer):
+    """The Failure of a ROM that has no other request, after its last transfer."""
+    if transfer.error:
+        return of_error(transfer.error)
     detail = "The server ignores the options, and the ROM has no other request"
     return Failure("PXE-E38", detail, None, "no_oack")
 

@@ -40,7 +40,6 @@ What a packet of the peer meets in each state. Names in `...` are hazards:
 """
 
 from pxerom import tftp_packet
-from pxerom.failure import of_error, printable
 from pxerom.runtime import const, split, ticks_diff
 from pxerom.tftp_packet import DATA, ERROR, HEADER, OACK, number, oack_options, rrq
 
@@ -62,16 +61,14 @@ END = const(5)  # the ROM leaves this transfer for its next request: send `reply
 _DEFAULT_BLKSIZE = const(512)
 _MAX_STRAY = const(256)  # stray opcodes that a ROM ignores before it fails (R-TFTP-52)
 
-# Option: least value, greatest, and what is wrong with another value than the one asked for.
-_MORE = const(1)  # more than was asked: `malformed_oack` (RFC 7440 section 3)
-_MORE_BLKSIZE = const(2)  # more than was asked: `larger_blksize` (RFC 2348)
-_OTHER = const(3)  # any other: `malformed_oack`, but `other_timeout` takes it (RFC 2349)
+# Option: least value, greatest, and what another value than the one asked for is: more than was
+# asked for windowsize (RFC 7440 section 3) and blksize (RFC 2348), any other timeout (RFC 2349).
 _OPTIONS = {
-    "blksize": (8, 65464, _MORE_BLKSIZE),
-    "windowsize": (1, 65535, _MORE),
-    "timeout": (0, 255, _OTHER),
+    "blksize": (8, 65464, "larger_blksize"),
+    "windowsize": (1, 65535, "malformed_oack"),
+    "timeout": (0, 255, "other_timeout"),
 }
-_ANY = (0, (1 << 64) - 1, 0)
+_ANY = (0, (1 << 64) - 1, None)
 
 _FIGURES = ("oack", "blksize", "windowsize", "blocks", "bytes", "duplicates", "foreign")
 
@@ -89,10 +86,9 @@ class Transfer:
         # What was asked, and how this ROM is.
         self.request = rrq(filename, request["mode"], request["options"], request["padding"])
         self.asked = {name.lower(): value for name, value in request["options"]}
+        self._spec = request
         self.on = request["on"]  # {hazard: reaction}
-        self._finish = request["finish"]  # the ERROR that ends a probe, or None
         self.probe = request["purpose"] == "size"
-        self._least_blksize = request.get("least_blksize") or 8
         self._rollover = rollover
         self._host = host
         self._limit = limit
@@ -127,7 +123,7 @@ class Transfer:
         self._told = None  # how many unknown TIDs were told so in this second
         self._reacked = False
         self._strays = 0
-        self._bound()
+        self._most = limit  # bytes that are taken
         # The largest datagram that can be right and one byte more, so that a larger one shows
         # (R-TFTP-50); 512 even if less was asked, the server may not know blksize (R-SEC-1, 2).
         blksize = number(self.asked.get("blksize", "0"))
@@ -378,7 +374,6 @@ class Transfer:
         if self.tsize is not None:
             if self._limit is not None and self.tsize > self._limit:
                 self._too_long(self.tsize)
-            self._bound()
         if self.probe:
             return self._leave()
         self.reply = self.ack
@@ -397,16 +392,17 @@ class Transfer:
         value = number(text, 20 if name == "tsize" else 10)
         least, most, rule = _OPTIONS.get(name, _ANY)
         if name == "blksize":
-            least = self._least_blksize
+            least = self._spec.get("least_blksize") or least
         wanted = int(asked) if asked and rule else value
+        more = value > wanted
         # Can it be right? No ROM takes what is not (R-TFTP-25, 33).
-        wrong = rule == _MORE and value > wanted
-        if rule == _OTHER and value != wanted:
-            wrong = not self.on.get("other_timeout")
+        wrong = more and rule == "malformed_oack"
+        if rule == "other_timeout" and value != wanted:
+            wrong = not self.on.get(rule)
         if wrong or not least <= value <= most:
             return self._accepts("malformed_oack", says)
         # It can: it is in effect, unless the ROM minds.
-        if rule == _MORE_BLKSIZE and value > wanted and not self._accepts("larger_blksize", says):
+        if more and rule == "larger_blksize" and not self._accepts(rule, says):
             return True
         if name == "blksize":
             self.blksize = value
@@ -422,32 +418,29 @@ class Transfer:
         self.peer = self._tid = self.reply_to
         self._full = self.blksize + HEADER
         self.recv_size = max(self.recv_size, self._full + 1)
+        if self.tsize is not None and self.on.get("longer_than_tsize") != "accept":
+            self._most = self.tsize
         if not self.probe:
             self._buffer = bytearray(self._full)
             self._view = memoryview(self._buffer)[HEADER:]
 
     def _leave(self):
         # The ROM knows enough (size probe): its last ERROR, and on to the next request.
-        if self._finish:
-            self.reply = self.make_error(self._finish)
+        finish = self._spec["finish"]
+        if finish:
+            self.reply = self.make_error(finish)
         return END
 
     def _error(self, data):
         # ERROR of the server: it ends the transfer, and hardly any ROM answers (R-TFTP-56, 10).
-        code = data[2] << 8 | data[3]
-        message = printable(bytes(data[4:]).split(b"\x00")[0])
-        self.error = {"code": code, "message": message}
-        self.peer = self.reply_to
-        reaction = self.on["error"]
-        if reaction != "fail" and not self.blocks:  # later, a next request would double the file
-            if reaction == "next" or code in (0, 4, 8):
-                return END  # only these codes can mean the options (R-TFTP-36)
-        answer = self.on.get("error_reply")
-        if answer and (self.state >= RECEIVING or answer == "ack_due"):
-            from pxerom import tftp_quirks
+        from pxerom import tftp_hazards
 
-            self.reply = tftp_quirks.reply(self, answer, data)
-        raise of_error(code, message)
+        self.peer = self.reply_to
+        opened = self.state >= RECEIVING
+        self.error, self.reply, failure = tftp_hazards.server_error(self, data, opened)
+        if failure:
+            raise failure
+        return END  # the ROM goes on to its next request
 
     # --- hazards -------------------------------------------------------------------------------
 
@@ -519,11 +512,6 @@ class Transfer:
         from pxerom import tftp_hazards
 
         self.doubt = self.doubt or tftp_hazards.failure(hazard, values)[0]
-
-    def _bound(self):
-        # The most bytes that are taken: tsize, where the ROM minds it, or the limit.
-        minds = self.tsize is not None and self.on.get("longer_than_tsize") != "accept"
-        self._most = self.tsize if minds else self._limit
 
     def _too_long(self, size):
         if self._most == self.tsize and size > self.tsize:

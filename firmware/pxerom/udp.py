@@ -9,7 +9,8 @@ datagram means is `tftp`'s business.
    Only a random port is drawn again.
 3. A port that the ROM has left stays open, unread, until the boot ends: a closed one would make
    the host answer late packets with ICMP, which no ROM does.
-4. An ICMP error ends nothing (R-SEC-18); it is counted.
+4. An ICMP error ends nothing (R-SEC-18); it is counted, and kept in `errors` until it is taken:
+   only `fetch` knows whether it is for a packet of the transfer (`icmp.tally`).
 """
 
 import socket
@@ -24,7 +25,6 @@ from pxerom.runtime import (
     TIMED_OUT,
     UNREACHABLE,
     address,
-    drain_icmp,
     random_below,
     set_timeout,
     sleep_ms,
@@ -37,6 +37,7 @@ from pxerom.runtime import (
 _SLICE_MS = 1000
 _DRAWS = 16
 _SENDS = 3
+_MOST_ERRORS = 8  # that are kept; a flood of ICMP is only counted
 
 
 class SourcePorts:
@@ -87,6 +88,7 @@ class Udp:
         self.port = None
         self.sender = None
         self.unreachable = 0
+        self.errors = []  # of `icmp.errors`, not yet taken
         self._socket = None
         self._left = []
         self._timeout_ms = None
@@ -137,10 +139,13 @@ class Udp:
         return sock
 
     def send(self, packet, to):
-        """Send one datagram to `to`, an opaque address. Raises Failure when the stack refuses."""
+        """Send one datagram to `to`, an opaque address; whether it went out. Raises Failure when
+        the stack refuses."""
+        sent = False
         for _ in range(_SENDS):
             try:
                 self._socket.sendto(packet, to)
+                sent = True
                 break
             except OSError as error:
                 if error.errno in NO_ROOM:
@@ -153,6 +158,7 @@ class Udp:
         # What has not gone out by now is lost, as packets are: the timer sends it again.
         if self.trace:
             self.trace.packet("out", packet, to, self.port)
+        return sent
 
     def receive(self, size, wait_ms):
         """A datagram of at most `size` bytes, its sender in `self.sender`; None when `wait_ms`
@@ -177,10 +183,9 @@ class Udp:
         """A datagram came from `sender`."""
         self.sender = sender
         if ESP32 and not data:
-            # An empty datagram ends the life of a socket there: every receive would return
-            # at once. What else was queued is lost, and comes again.
-            self._socket.close()
-            self._socket = self._bound(self.port)
+            # An empty datagram counts as a stream's end there, and every later receive would
+            # return at once; `bind` takes that back, and what is queued stays.
+            self._socket.bind(address(self.bind, self.port))
         if self.trace:
             self.trace.packet("in", data, sender, self.port)
 
@@ -191,8 +196,11 @@ class Udp:
             return
         if error.errno not in UNREACHABLE:
             raise Failure("PXE-E39", "Receiving failed: %s" % why(error), "ours", "no_receive")
-        self.unreachable += 1
-        drain_icmp(self._socket)
+        from pxerom.icmp import errors
+
+        found = errors(self._socket, error.errno)
+        self.unreachable += len(found)
+        self.errors += found[: _MOST_ERRORS - len(self.errors)]
         self._timeout_ms = None
 
     def _wait(self, wait_ms):
