@@ -12,7 +12,7 @@ file. Here they are put together, and each thing that happens becomes an event.
 
 from pxerom import tftp
 from pxerom.failure import Ended, Failure, Refused, printable
-from pxerom.image import Image
+from pxerom.image import END, Image
 from pxerom.retry import Retry
 from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
 
@@ -64,7 +64,7 @@ class Fetch:
                 room = max_bytes
             sink.open()
             self._fetch(host, port, filename, room)
-            image = self._image.result()
+            image = self._image.result(self.transfer.bytes)
             self.event("image", image)
             if self.rom["tftp"]["dally_ms"]:
                 from pxerom.fetch_end import dally
@@ -227,7 +227,7 @@ class Fetch:
         transfer = self.transfer
         count = transfer.streams()
         now = self._now
-        if count < 1 or ticks_diff(now, self.due) >= 0:
+        if count < 1 or transfer.bytes < END or ticks_diff(now, self.due) >= 0:
             return None, None
         wait_ms = min(_SLICE_MS, self.timer.waits_ms[0])
         if self._end is not None and ticks_diff(self._end, now) < wait_ms:
@@ -237,11 +237,11 @@ class Fetch:
             return None, None
         recvfrom, sendto = functions
         timed = self.timer.restart if self._smoothed else None
-        before = transfer.blocks
+        before = transfer.bytes
         data, sender, error = transfer.stream(
-            count, recvfrom, sendto, self._stored, timed, net.now, self.due
+            count, recvfrom, sendto, self._image.update, self._sink, timed, net.now, self.due
         )
-        if transfer.blocks > before and not timed:
+        if transfer.bytes > before and not timed:
             self.timer.restart(transfer.acked_at)
         if error and (data is None or error.errno in UNREACHABLE):
             net.failed(error)  # what else keeps an ACK back, `send` meets again
@@ -275,7 +275,7 @@ class Fetch:
                 return None
 
     def _stored(self, view):
-        self._image.feed(view)
+        self._image.feed(view, self.transfer.bytes - len(view))
         self._sink.write(view)
 
     # --- the timer ---------------------------------------------------------------------------

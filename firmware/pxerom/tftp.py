@@ -167,21 +167,24 @@ class Transfer:
             count = min(count, (self._most - self.bytes) // self.blksize)
         return count
 
-    def stream(self, count, recvfrom, sendto, stored, timed, clock, until):
+    def stream(self, count, recvfrom, sendto, update, sink, timed, clock, until):
         """Take up to `count` (of `streams`) full blocks in order: receive, ACK, store; nothing is
         allocated but the datagram. Ends at the ticks `until`, at a datagram that is something
         else, and at an OSError of the two functions of the socket. Returns (datagram, sender,
-        error): what `feed` has to judge, or None, and the OSError, or None. `stored` takes each
-        block, `timed` (or None) the ticks of its ACK; those of the last stay in `acked_at`."""
+        error): what `feed` has to judge, or None, and the OSError, or None. `update` takes each
+        block, as the sink's `writer` does; `timed` (or None) takes the ticks of its ACK. Those
+        of the last stay in `acked_at`."""
         ack = self.ack
         block = first = self.expected
         last = ack[2] << 8 | ack[3]
         buffer = self._buffer
         data = sender = error = None
         full = self._full
+        now = self.acked_at
         peer = self.peer
         size = self.recv_size
         view = self._view
+        write = sink.writer
         end = block + count
         try:
             while block < end:
@@ -197,12 +200,17 @@ class Transfer:
                 ack[2] = data[2]
                 ack[3] = data[3]
                 sendto(ack, peer)
-                self.acked_at = now = clock()
+                now = clock()
                 block += 1
                 if timed:
                     timed(now)
                 buffer[:full] = data
-                stored(view)
+                update(view)
+                if write:
+                    try:
+                        write(view)
+                    except OSError as failed:
+                        sink.broken(failed)
                 if ticks_diff(now, until) >= 0:
                     break
         except OSError as failed:
@@ -214,6 +222,7 @@ class Transfer:
                 self.blocks += block - first
                 self.bytes += (block - first) * self.blksize
                 self.expected = block
+                self.acked_at = now
                 self._reacked = False
                 last = block - 1
             ack[2] = last >> 8  # a block that was not acknowledged may stand there

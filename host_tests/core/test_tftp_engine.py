@@ -3,6 +3,7 @@
 from pxerom import tftp
 from pxerom.failure import Failure
 from pxerom.runtime import address, ticks_add
+from pxerom.sink import Null
 from pxerom.tftp_hazards import last_packet
 
 from host_tests.core.check import raises, rom, same
@@ -581,6 +582,7 @@ def _streamed(transfer, *datagrams):
         recvfrom,
         lambda packet, to: acks.append((packet[2] << 8 | packet[3], to)),
         lambda view: stored.append(bytes(view)),
+        Null(),
         None,
         lambda: 0,
         ticks_add(0, 1000),
@@ -614,7 +616,14 @@ def test_block_whose_ack_cannot_be_sent_is_left_to_feed():
 
     stored = []
     left, sender, error = transfer.stream(
-        9, lambda size: (data(3, _FULL), _PEER), refuse, stored.append, None, int, ticks_add(0, 9)
+        9,
+        lambda size: (data(3, _FULL), _PEER),
+        refuse,
+        stored.append,
+        Null(),
+        None,
+        int,
+        ticks_add(0, 9),
     )
     same((left, sender, isinstance(error, OSError)), (data(3, _FULL), _PEER, True))
     same((stored, transfer.blocks, bytes(transfer.expire())), ([], 2, ack(2)))

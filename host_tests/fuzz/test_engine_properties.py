@@ -19,6 +19,7 @@ import re
 import pytest
 from pxerom import tftp, tftp_hazards
 from pxerom.failure import Failure
+from pxerom.sink import Null
 
 from host_tests.fuzz import roms, tapes
 from host_tests.fuzz.adversary import (
@@ -225,6 +226,7 @@ class Case:
             lambda size: (data[:size], sender),
             lambda packet, to: sent.append((bytes(packet), to)),
             lambda view: stored.append(bytes(view)),
+            Null(),
             None,
             lambda: self.turn,
             self.turn + 1000,
