@@ -37,7 +37,7 @@ from pxerom.runtime import (
 _SLICE_MS = 1000
 _DRAWS = 16
 _SENDS = 3
-_MOST_ERRORS = 8  # that are kept; a flood of ICMP is only counted
+_MOST_ERRORS = 8  # that are kept; of a flood of ICMP the rest says nothing new
 
 
 class SourcePorts:
@@ -87,7 +87,6 @@ class Udp:
         self.prepare = prepare
         self.port = None
         self.sender = None
-        self.unreachable = 0
         self.errors = []  # of `icmp.errors`, not yet taken
         self._socket = None
         self._left = []
@@ -199,7 +198,6 @@ class Udp:
         from pxerom.icmp import errors
 
         found = errors(self._socket, error.errno)
-        self.unreachable += len(found)
         self.errors += found[: _MOST_ERRORS - len(self.errors)]
         self._timeout_ms = None
 
