@@ -38,6 +38,7 @@ def blank(kind, level, verdict):
         "ladders": [],
         "strip": None,
         "curve": None,
+        "more_curves": [],
         "pace": None,
         "tables": [],
         "path": None,
