@@ -8,14 +8,15 @@ import errno
 import socket
 import sys
 
-from pxebench import job, outputs
+from pxebench import images, job, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 
-def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=None):
+def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), runs=None, run=None):
     """Run a job and show it; the exit code.  `endpoint`: an `Endpoint`; `todo`: the job; `rom`:
     flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over;
-    `run`: what calls the endpoint, where a boot has to see each event first."""
+    `runs`: the kinds of image that the ROM starts, or None; `run`: what calls the endpoint, where
+    a boot has to see each event first."""
     from pxebench.record import Record, client_address, command
     from pxebench.view import View
 
@@ -40,6 +41,7 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=Non
     try:
         with outputs.to_stdout(todo) as wanted, outputs.claimed(wanted["sink"].get("path")):
             result = _run(run or endpoint, endpoint.kind, wanted, known, listeners)
+        result = images.judged(result, runs, rom["screen"]["codes"])
     finally:
         view.close()
 

@@ -11,6 +11,7 @@ is the firmware's own (`pxerom.screen`); what the bench itself has to say goes t
 
 import sys
 
+from pxebench.images import words as image_words
 from pxebench.job import show, source_ports
 
 _SIDES = {
@@ -19,30 +20,6 @@ _SIDES = {
     "path": "the path between ROM and server",
 }
 _ENDERS = {"user": "Ctrl-C", "fault": "The fault that was asked for"}
-# The kinds of `pxerom.image_kind`, in words; "efi-*" are put together.
-_IMAGES = {
-    "ipxe-nbp": "iPXE network boot program, BIOS",
-    "ipxe-lkrn": "iPXE as a Linux kernel image, BIOS",
-    "ipxe-script": "iPXE script",
-    "pxelinux": "PXELINUX network boot program, BIOS",
-    "grub-pxe": "GRUB network boot program, BIOS",
-    "nbp": "network boot program of unknown make, BIOS; it has no signature",
-    "linux": "Linux kernel image, x86 boot protocol",
-    "linux-arm64": "Linux kernel image, arm64",
-    "linux-riscv": "Linux kernel image, RISC-V",
-    "linux-zboot": "compressed Linux EFI image",
-    "option-rom": "PCI option ROM, BIOS",
-    "option-rom-efi": "PCI option ROM, EFI",
-    "iso": "ISO 9660 image, not a network boot program",
-    "disk": "disk image or boot sector, not a network boot program",
-    "gzip": "gzip file",
-    "elf": "ELF file",
-    "com32": "Syslinux COM32 module",
-    "uimage": "U-Boot legacy image",
-    "fit": "flattened image or device tree, U-Boot",
-    "empty": "empty file",
-    "unknown": "no boot image that is known here",
-}
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
 
 
@@ -170,7 +147,7 @@ class Bar:
 
 def summary(result, out=None):
     """What came of a job, as lines of text: short, plain, and what to do next."""
-    lines = list(_success(result, out) if result["outcome"] == "ok" else _failure(result))
+    lines = list(_success(result, out) if result["outcome"] == "ok" else _failure(result, out))
     if "offers" in result:
         from pxebench.boot import boot_view
 
@@ -185,8 +162,7 @@ def summary(result, out=None):
 def _success(result, out):
     image = result["image"] or {}
     transfer = result["transfers"][-1]  # the last one brought the file
-    place = "written to standard output" if out == "-" else f"stored as {show(str(out))}"
-    stored = f", {place}" if out else ""
+    stored = f", {_place(out)}" if out else ""
     yield f"Fetched {show(transfer['file'])} from {transfer['server']}{stored}."
     size = image.get("bytes", transfer["bytes"])
     yield _row("size", "1 byte" if size == 1 else f"{size} bytes")
@@ -196,7 +172,11 @@ def _success(result, out):
     yield _row("time", time_words(result))
 
 
-def _failure(result):
+def _place(out):
+    return "written to standard output" if out == "-" else f"stored as {show(str(out))}"
+
+
+def _failure(result, out):
     status = result["status"] or {}
     ended = result.get("ended")
     if ended:
@@ -210,6 +190,8 @@ def _failure(result):
         yield from _row_if("side", _SIDES.get(status.get("side"), ""))
         if result["transfers"]:
             yield _row("ports", port_words(result))
+        if result["image"] and out:
+            yield _row("file", f"it came whole, and is {_place(out)}")
     yield from _row_if("seen", _icmp_words(result))
     if not ended or ended["by"] == "bench":
         yield from _row_if("do", show(status.get("advice") or ""))
@@ -246,14 +228,6 @@ def _row(name, text):
 def _row_if(name, text):
     if text:
         yield _row(name, text)
-
-
-def image_words(image):
-    """What an image is, in words, and its kind."""
-    kind = image.get("kind") or "unknown"
-    if kind.startswith("efi-"):
-        return f"EFI program for {kind[4:]} ({kind})"
-    return f"{_IMAGES[kind]} ({kind})" if kind in _IMAGES else kind
 
 
 def port_words(result):

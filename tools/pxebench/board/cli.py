@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from pxebench import outputs
+from pxebench import images, outputs
 from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, show
 from pxebench.options import CONFIG, KIND, Seconds, read_config
 
@@ -173,7 +173,8 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
     if wanted.endswith(".json") and "://" not in wanted:
         todo = _read_job(wanted)
         rom = job.rom_id(todo)
-        flat = job.flat(todo["rom"] if isinstance(todo["rom"], dict) else job.load_rom(rom))
+        loaded = todo["rom"] if isinstance(todo["rom"], dict) else job.load_rom(rom)
+        flat = job.flat(loaded)
         for name, given in (("max_time_ms", max_time_ms), ("trace", pcap is not None or None)):
             if given is not None:
                 todo[name] = given
@@ -195,7 +196,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
             trace=pcap is not None,
         )
     endpoint = open_endpoint("serial:" + port, config=settings, mount=mount, kind=kind)
-    return run_job(endpoint, todo, flat, json_path, pcap, quiet)
+    return run_job(endpoint, todo, flat, json_path, pcap, quiet, runs=images.runs(loaded))
 
 
 def _read_job(path):

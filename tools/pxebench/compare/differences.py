@@ -22,7 +22,6 @@ from difflib import SequenceMatcher
 from pxebench.captures.events import events
 from pxebench.compare.dhcp import compare_dhcp
 
-
 _TYPED_S = 5.0  # who takes longer from DHCP to the first request waits for a person
 
 
