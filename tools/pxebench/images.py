@@ -2,7 +2,8 @@
 
 The kinds are those of `pxerom.image_kind`; which of them a ROM starts stands in its file (`runs`).
 
-1. A file of no known kind is never called wrong: it is no program of another machine.
+1. Only a program of another firmware or machine is called wrong: a script or a text may be what
+   was wanted.
 2. The file came whole in any case, and stays where it was stored: only the boot has failed.
 """
 
@@ -32,7 +33,7 @@ _WORDS = {
     "empty": "empty file",
     "unknown": "no boot image that is known here",
 }
-_UNTOLD = ("empty", "unknown", None)
+_NO_PROGRAM = ("ipxe-script", "empty", "unknown", None)
 # What UEFI of an architecture (DHCP option 93) starts, and its kernels with an EFI stub.
 _EFI_OF_ARCH = {
     2: ("efi-ia64",),
@@ -79,7 +80,7 @@ def judged(result, kinds, codes):
     """The result of a boot that ended well, as failed where the ROM does not start what came.
     `kinds`: of `runs`; `codes`: "pxe" or "uefi", the ROM's `screen.codes`."""
     kind = (result["image"] or {}).get("kind")
-    if result["outcome"] != "ok" or not kinds or kind in kinds or kind in _UNTOLD:
+    if result["outcome"] != "ok" or not kinds or kind in kinds or kind in _NO_PROGRAM:
         return result
     code, text = _CODES[codes]
     status = {
