@@ -62,7 +62,7 @@ class Nic:
     def route(self, host, gateway):
         """The stack knows the gateway."""
 
-    def lease_released(self):
+    def released(self):
         """The lease was given back: its address is another's from now on."""
         self._interface.ifconfig(link_local(self.mac))
 

@@ -125,7 +125,7 @@ class Interface(Nic):
             if _ip("-4 route add %s onlink" % route):
                 self._undo.append("-4 route del %s" % route)
 
-    def lease_released(self):
+    def released(self):
         """`restore` comes next."""
 
     def restore(self):

@@ -15,7 +15,14 @@ from pxerom.job import load_rom, max_time_ms, start, unicast
 from pxerom.runtime import ticks_diff
 from pxerom.udp import Udp
 
-_MODULES = ("dhcp_client", "pxe_discovery", "dhcp_offer", "dhcp_packet")
+_MODULES = (
+    "dhcp_client",
+    "pxe_discovery",
+    "dhcp_remarks",
+    "dhcp_advice",
+    "dhcp_offer",
+    "dhcp_packet",
+)
 
 
 def pressed():
@@ -66,7 +73,7 @@ class _Job:
         self.trace = None
         self.first = None  # ticks of the first packet
         self.found = None  # (server, name)
-        self.farewell = None  # the RELEASE
+        self.release = None  # the packet of that name, where one is to be sent
         self.result = {
             "schema": 1,
             "outcome": "failed",
@@ -111,8 +118,8 @@ class _Job:
             net.close()
             if self.found:
                 self._fetch(net)
-            if self.farewell:
-                self._release(net, nic)
+            if self.release:
+                self._send_release(net, nic)
         finally:
             net.close()
             net.flush()
@@ -142,14 +149,14 @@ class _Job:
         from pxerom.pxe_discovery import Aborted
 
         runtime.tidy()
-        lease = DhcpClient(
+        client = DhcpClient(
             self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi
         )
         self.spec = None
         failure = None
         try:
-            lease.run()
-            self.found = lease.found
+            client.run()
+            self.found = client.found
         except Aborted as aborted:
             failure = aborted.failure
         except Failure as error:
@@ -157,20 +164,20 @@ class _Job:
         except MemoryError:
             failure = NoMemory("Not enough memory for all that servers offered")
         except Ended:
-            self.result["ended"] = lease.ended("bench")
-            failure = Failure("PXE-E51", "The bench's time was up before the file", "ours")
+            self.result["ended"] = client.ended("bench")
+            failure = client.cut_short()
         except KeyboardInterrupt:
-            self.result["ended"] = lease.ended("user")
+            self.result["ended"] = client.ended("user")
         finally:
             net.flush()
-            self.first = lease.first
-            self.farewell = lease.release()
-            self.result.update(lease.result())
+            self.first = client.first
+            self.release = client.release()
+            self.result.update(client.result())
             for module in _MODULES:
                 if "pxerom." + module in sys.modules:
                     runtime.forget(module)
         if failure:
-            self._failed(failure, lease.ms())
+            self._failed(failure, client.ms())
 
     def _fetch(self, net):
         job = self.job
@@ -209,11 +216,11 @@ class _Job:
                 return Failure("PXE-E79", status["detail"], "server").status()
         return status
 
-    def _release(self, net, nic):
+    def _send_release(self, net, nic):
         lease = self.result["lease"]
         try:
             net.open(68, lease["ip"])
-            net.send(self.farewell, lease["server"], 67)
+            net.send(self.release, lease["server"], 67)
         except (Failure, Refused) as error:
             text = "The lease could not be given back: %s." % error
             self.result["warnings"].append(text)
@@ -221,7 +228,7 @@ class _Job:
             return
         lease["released"] = True
         net.close()
-        nic.lease_released()
+        nic.released()
         sent = dict(
             self.result["dhcp"][-1],
             message="RELEASE",

@@ -21,7 +21,7 @@ _TICK_MS = const(100)
 
 
 class Fetch:
-    """One boot as one ROM. `rom`: from `rom_file.load`; `net`: a `udp.Udp`; `emit`: takes each
+    """One boot as one ROM. `rom`: from `rom_load.load`; `net`: a `udp.Udp`; `emit`: takes each
     event (a dict); `on_wait`: called at least once a second, for a watchdog."""
 
     def __init__(self, rom, net, emit, on_wait=None):

@@ -32,12 +32,13 @@ def start(job, rom):
 
 
 def load_rom(rom, boots=False):
-    """What `rom_file.load` makes of a ROM; a board gets the memory of that file back."""
-    from pxerom import rom_file
+    """What `rom_load.load` makes of a ROM; a board gets the memory of that file back."""
+    from pxerom import rom_load
 
     try:
-        return rom_file.load(rom, boots)
+        return rom_load.load(rom, boots)
     finally:
+        runtime.forget("rom_load")
         runtime.forget("rom_file")
 
 

@@ -112,7 +112,7 @@ def test_own_dhcp_begins_with_a_link_local_address():
             got.take(*address)
             same(network.calls[-1], ("ifconfig", expected), name)
             same(got.ip, "10.0.0.7")
-        got.lease_released()
+        got.released()
         same(network.calls[-1][1][0], "169.254.1.1", name)
 
 
