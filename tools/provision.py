@@ -23,7 +23,9 @@ import shutil
 import sys
 import time
 
+from provisioning.board import provide_board
 from provisioning.browser import provide_browser
+from provisioning.esp32sock import provide_esp32sock
 from provisioning.folder import TOOLS, Failure
 from provisioning.ipxe import provide_ipxe
 from provisioning.micropython import provide_micropython
@@ -36,10 +38,12 @@ STEPS = {
     "servers": provide_servers,
     "ipxe": provide_ipxe,
     "browser": provide_browser,
+    "esp32sock": provide_esp32sock,
+    "board": provide_board,
     "lint": provide_lint,
 }
 # Not for everybody: what only the tests, or only the checks, need.
-APART = ("browser", "lint")
+APART = ("browser", "esp32sock", "board", "lint")
 
 
 def main():
@@ -48,7 +52,7 @@ def main():
         epilog="; ".join(f"{name}: {step.__doc__.rstrip('.')}" for name, step in STEPS.items()),
     )
     parser.add_argument(
-        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, lint"
+        "step", nargs="+", choices=[*STEPS, "all"], help=f"all: all but {', '.join(APART)}"
     )
     wanted = parser.parse_args().step
     if "all" in wanted:
@@ -70,7 +74,7 @@ def main():
                         print(f"{step}: {made} ({time.monotonic() - started:.0f} s)", flush=True)
             finally:  # before the next one gets the lock
                 shutil.rmtree(TOOLS / "apt", ignore_errors=True)
-            if idle and wanted not in (["lint"], ["browser"]):
+            if idle and not set(wanted) <= set(APART):
                 print("setup: everything is in place")
     except Failure as failure:
         print(f"provision: {step}: {failure}", file=sys.stderr)

@@ -21,6 +21,7 @@ from pxebench.boot.cli import boot
 from pxebench.compare.cli import compare
 from pxebench.compat.cli import compat
 from pxebench.diagnose.cli import diagnose
+from pxebench.explain.cli import explain
 from pxebench.fetch.cli import fetch
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
 from pxebench.learn.cli import learn
@@ -46,7 +47,7 @@ def pxebench():
 
 for _command in (
     *(fetch, boot),
-    *(sweep, diagnose, compat, report, watch_command),
+    *(explain, diagnose, sweep, compat, report, watch_command),
     *(roms, learn, compare),
     *(serve, board),
 ):
