@@ -354,3 +354,59 @@ def test_text_of_the_server_cannot_steer_the_terminal(bench, script):
     text = run.stdout + run.stderr
     assert all(character.isprintable() or character == "\n" for character in text)
     assert "\nPXE-OK" not in text
+
+
+# --- what to do next -----------------------------------------------------------------------------
+
+
+def _do(run):
+    (line,) = [line for line in run.stderr.splitlines() if line.startswith("  do  ")]
+    return line.removeprefix("  do").strip()
+
+
+@pytest.mark.parametrize(("code", "said", "name", "advice"), [
+    (2, "Only absolute filenames allowed", "x", "in.tftpd runs without --secure"),
+    (2, "Forbidden directory", "x", "The folder is none that in.tftpd was started with"),
+    (2, "File must have global read permissions", "x", "chmod a+r"),
+    (2, "cannot access /srv/tftp/x: Permission denied", "x", "SELinux or AppArmor"),
+    (2, "Access violation", "x", "Make the file readable for the server's user"),
+    (1, "File not found", "%2Fboot%2Fx", "See that the server has /boot/x below its root folder"),
+    (1, "file /srv/tftp/x not found", "x", "no folder that is the root itself."),
+    (1, "File not found", "boot%5Cx64%5Cwdsnbp.com", "The name has backslashes"),
+])  # fmt: skip
+def test_advice_fits_the_text_of_the_servers_error(bench, script, code, said, name, advice):
+    server = script(lambda datagram: [b"\0\5" + code.to_bytes(2, "big") + said.encode() + b"\0"])
+    run = bench.fetch(server.url.rpartition("/")[0] + "/" + name)
+    assert run.returncode == 1
+    assert advice in _do(run)
+
+
+@pytest.mark.parametrize("rom", ["os-client", "intel-undi"])
+def test_advice_after_silence_never_names_what_was_just_done(bench, script, rom):
+    silent = script()
+    host, port = silent.url.removeprefix("tftp://").partition("/")[0].split(":")
+    run = bench.fetch(silent.url, "--rom", rom, "--max-time", "0.5", "--json", "result.json")
+    assert run.returncode == 1
+    told = _do(run)
+    assert told.startswith(
+        f"`pxebench diagnose --server {host}:{port} --file file --rom {rom} --bind {ADDRESS}` "
+    )
+    assert f"port {port} was asked; a TFTP server listens on 69 unless told otherwise" in told
+    assert ("`--rom os-client`" in told) == (rom != "os-client")
+    assert "port 69 " not in told
+    result = json.loads((bench.folder / "result.json").read_text())
+    assert result["status"]["advice"] == told
+
+
+def test_capture_that_is_elsewhere_still_can_be_read_later(bench, script):
+    """The command for it is named, and it works once the file is there."""
+    server = script(lambda datagram: [b"\0\3\0\1new"])
+    words = ("--rom", "os-client", "--json", "r.json", "--server-pcap", "server.pcap")
+    run = bench.fetch(server.url, *words)
+    assert run.returncode == 2
+    later = "pxebench report r.json --server-pcap server.pcap -o report.html"
+    assert run.stderr.endswith(f"Once it is here: `{later}`.\n")
+    bench.fetch(server.url, "--rom", "os-client", "--pcap", "server.pcap")
+    page = bench(*later.split()[1:])
+    assert page.returncode == 0, page.stderr
+    assert (bench.folder / "report.html").stat().st_size > 1000

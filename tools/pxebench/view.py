@@ -209,7 +209,7 @@ def _failure(result, out):
     yield from _row_if("seen", _icmp_words(result, came))
     if not ended or ended["by"] == "bench":
         # What an ICMP error says is nearer to the cause than a silence.
-        told = icmp.advice(came, _server(result)) if status.get("code") in _SILENT else None
+        told = icmp.advice(came, *_server(result)) if status.get("code") in _SILENT else None
         yield from _row_if("do", show(told or status.get("advice") or ""))
 
 
@@ -218,13 +218,15 @@ def _text(status):
 
 
 def _server(result):
-    return result["transfers"][-1]["server"] if result["transfers"] else None
+    # (its address, the port that was asked) of the last transfer
+    last = result["transfers"][-1] if result["transfers"] else {}
+    return last.get("server"), last.get("server_port")
 
 
 def _icmp_words(result, rows):
     if not rows:
         return ""
-    server = _server(result)
+    server, _ = _server(result)
     said = "; ".join(icmp.words(row, server) for row in rows)
     return f"{said}. {icmp.sentence(rows, server)}"
 

@@ -196,7 +196,16 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
             trace=pcap is not None,
         )
     endpoint = open_endpoint("serial:" + port, config=settings, mount=mount, kind=kind)
-    return run_job(endpoint, todo, flat, json_path, pcap, quiet, runs=images.runs(loaded))
+    return run_job(
+        endpoint,
+        todo,
+        flat,
+        json_path,
+        pcap,
+        quiet,
+        runs=images.runs(loaded),
+        words=["--rom", rom, "--endpoint", f"serial:{port}"],
+    )
 
 
 def _read_job(path):

@@ -115,5 +115,6 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
         return run_job(
             *(place, task, flat, json_path, given["pcap"], quiet, given["server_pcap"]),
             runs=images.runs(chosen),
+            words=["--rom", rom],
             run=guarded,
         )

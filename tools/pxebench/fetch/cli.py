@@ -74,4 +74,12 @@ def fetch(
     return run_job(
         *(place, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"]),
         runs=images.runs(adjusted),
+        words=_words(rom, endpoint, given["bind"]),
     )
+
+
+def _words(rom, endpoint, bind):
+    # What of this command `pxebench diagnose` takes as well, as it was typed.
+    words = ["--rom", rom]
+    words += ["--endpoint", endpoint] if endpoint != "local" else []
+    return words + (["--bind", bind] if bind else [])
