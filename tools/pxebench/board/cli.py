@@ -43,16 +43,20 @@ def list_boards(ports, no_ask, as_json):
     """List the boards on USB serial ports, or on the PORTs named.
 
     A board is asked what it is, which ends the program that it runs; with --no-ask it is not.
-    Only ports whose USB ids are those of a board are asked, and those that are named.
+    Only ports whose USB ids are those of a board are asked, and those that are named. Exit code
+    3: on a PORT that was named there is no board that answers.
     """
     from pxebench.board import listing
 
     rows = listing.rows(ports, not no_ask)
+    # A port that was named and has no board is no answer to the question.
+    code = EXIT_BENCH if ports and any(row["trouble"] for row in rows) else EXIT_OK
     if as_json:
         click.echo(json.dumps(rows, indent=2))
-        return
+        return code
     for line in listing.lines(rows):
         click.echo(line)
+    return code
 
 
 @board.command("flash", short_help="Put MicroPython on a board.")
