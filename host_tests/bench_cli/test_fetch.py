@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -370,6 +371,8 @@ def _do(run):
     (2, "File must have global read permissions", "x", "chmod a+r"),
     (2, "cannot access /srv/tftp/x: Permission denied", "x", "SELinux or AppArmor"),
     (2, "Access violation", "x", "Make the file readable for the server's user"),
+    (8, "Option negotiation failed", "x", "in.tftpd: drop --refuse"),
+    (0, "Unsupported option(s) requested", "x", "Let the server grant options or ignore"),
     (1, "File not found", "%2Fboot%2Fx", "See that the server has /boot/x below its root folder"),
     (1, "file /srv/tftp/x not found", "x", "no folder that is the root itself."),
     (1, "File not found", "boot%5Cx64%5Cwdsnbp.com", "The name has backslashes"),
@@ -410,3 +413,38 @@ def test_capture_that_is_elsewhere_still_can_be_read_later(bench, script):
     page = bench(*later.split()[1:])
     assert page.returncode == 0, page.stderr
     assert (bench.folder / "report.html").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("rom", "reply", "advice"), [
+    # pypxe/PyPXE#125, gagle/node-tftp#13: an OACK with more than was asked for.
+    ("intel-undi-plain", b"\0\6blksize\x001456\0windowsize\x004\0", "only what was asked for"),
+    ("intel-undi-plain", b"\0\6blksize\x004096\0", "grant the blksize that was asked for"),
+    ("intel-undi-plain", b"\0\6blksize\0", "breaks RFC 2347"),
+])  # fmt: skip
+def test_advice_names_what_the_server_does_that_no_rom_takes(bench, script, rom, reply, advice):
+    run = bench.fetch(script(lambda datagram: [reply]).url, "--rom", rom)
+    assert run.returncode == 1
+    assert advice in _do(run)
+
+
+def test_advice_for_answers_from_another_address_blames_no_firewall(bench):
+    """A server with two addresses, or a container's: what comes is not from whom was asked."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+    ):
+        asked.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.2", 0))
+        port = asked.getsockname()[1]
+        process = bench.start(
+            *("fetch", f"tftp://127.0.0.1:{port}/f", "--rom", "os-client", "--max-time", "2"),
+            *("--bind", ADDRESS),
+        )
+        asked.settimeout(10)
+        client = asked.recvfrom(600)[1]
+        other.sendto(b"\0\3\0\1abc", client)
+        run = bench.finish(process)
+    told = _do(run)
+    assert told.startswith("One packet came from an address that was not asked, ")
+    assert "let the server answer from 127.0.0.1" in told
+    assert "firewall" not in told

@@ -43,6 +43,33 @@ _SAID = (
 )
 
 
+# What a server does that this ROM does not take, by the id of the failure (`status.reason`).
+_OF_SERVER = {
+    "unrequested_option": "Let the server grant only what was asked for (RFC 2347 §2): update it, "
+    "or switch that option off there. Many ROMs refuse such an OACK.",
+    "larger_blksize": "Let the server grant the blksize that was asked for, or a smaller one (RFC "
+    "2348 §2): update it, or limit its block size.",
+    "malformed_oack": "The server's OACK breaks RFC 2347: update the server, or switch its "
+    "options off.",
+    "oversize_data": "The server sends larger blocks than it granted (RFC 2348 §2): update it, or "
+    "switch its blksize off.",
+    "wrong_size": "The file was not as long as the server said (tsize, RFC 2349): it changed "
+    "meanwhile, or the server counts wrongly.",
+    "rollover": "Let the server grant a larger blksize, or give the file in parts: with blocks as "
+    "small as these it has more of them than this ROM can count.",
+    "no_oack": "The server knows no options, and this ROM goes no further without: use another "
+    "server, or see that no firewall or proxy on the way takes the options out.",
+}
+_OPTIONS = (
+    "Let the server grant options or ignore what it does not know (RFC 2347; in.tftpd: drop "
+    "--refuse; dnsmasq: drop tftp-no-blocksize). `--rom os-client` asks without any."
+)
+_WINDOWS = (
+    "Make the file readable for the server's user, and see which folders it serves (Windows "
+    "Deployment Services: the ReadFilter in the registry)."
+)
+
+
 def fitted(result, todo, words):
     """The result with advice that fits. `todo`: the job; `words`: those of the command line that
     `pxebench diagnose` takes as well (--rom, --endpoint, --bind ...)."""
@@ -55,6 +82,8 @@ def fitted(result, todo, words):
         told = _silent(result, asked, words)
     elif _error(result):
         told = _refused(_error(result), asked)
+    elif status.get("reason") in _OF_SERVER:
+        told = _OF_SERVER[status["reason"]]
     elif status["code"] == "PXE-E35" and asked:
         told = f"{status['advice']} {_diagnose(asked, words)} looks for it."
     return {**result, "status": {**status, "advice": told}} if told else result
@@ -81,6 +110,13 @@ def _silent(result, asked, words):
     if not asked:
         return None
     server, port, _ = asked
+    strange = sum(transfer["foreign"] for transfer in result["transfers"])
+    if strange:
+        return (
+            f"{_packets(strange)} came from an address that was not asked, and this ROM takes "
+            f"nothing from there: let the server answer from {server}, or name in DHCP the one "
+            f"that it answers from. {_diagnose(asked, words)} says which that is."
+        )
     ports = [r["source_port"] for t in result["transfers"] for r in t["requests"]]
     tried = f"{_diagnose(asked, words)} tries other ports and options, and names the cause"
     if port != _TFTP:
@@ -98,6 +134,10 @@ def _silent(result, asked, words):
     )
 
 
+def _packets(count):
+    return "One packet" if count == 1 else f"{count} packets"
+
+
 def _error(result):
     # The server's ERROR that ended the boot, or None.
     last = result["transfers"][-1] if result["transfers"] else None
@@ -109,6 +149,10 @@ def _refused(error, asked):
     for words, told in _SAID:
         if words in said:
             return told
+    if error["code"] == 8 or "option" in said:
+        return _OPTIONS
+    if error["code"] == 2:
+        return _WINDOWS
     name = asked[2]
     if error["code"] == 1 and "\\" in name:
         return (
