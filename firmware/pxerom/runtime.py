@@ -123,6 +123,10 @@ def random_below(limit):
     return int.from_bytes(os.urandom(4), "big") % limit
 
 
+# Where MicroPython runs on a PC, whose disks have no littlefs.
+_PCS = ("linux", "darwin", "win32")
+
+
 def free_bytes(path):
     """Bytes that a file in the folder of `path` may still take, or None where unknown."""
     folder = path.rpartition("/")[0] or ("/" if path[:1] == "/" else ".")
@@ -131,7 +135,9 @@ def free_bytes(path):
     except (OSError, AttributeError):
         return None
     free = stat[4]
-    if MICROPYTHON:  # littlefs: two words in each block, and blocks for the folder's own news
+    if (
+        MICROPYTHON and sys.platform not in _PCS
+    ):  # littlefs: two words in each block, and blocks for the folder's own news
         free = max(0, free - 3 - free // 256)
     return stat[1] * free
 

@@ -43,6 +43,7 @@ A **result** has, beside a fetch's fields:
 import copy
 import ipaddress
 
+from pxebench import images
 from pxebench.job import FILE_NAME_MAX, Refused, bare, load_rom, one_sentence, show, value
 from pxebench.roms.known import ids
 
@@ -114,6 +115,9 @@ def with_arch(rom, arch):
         )
     rom = copy.deepcopy(rom)
     value(rom["dhcp"])["arch"] = number
+    kinds = images.runs_of_arch(rom.pop("runs", None), number)
+    if kinds:
+        rom["runs"] = kinds
     return rom
 
 
