@@ -70,7 +70,7 @@ def of_server(offer, address, by, others):
             said.append("%s (%s) was there; this ROM does not read it." % (_capital(field), text))
         elif not is_ipv4(text):
             said.append(
-                "%s (%s) is a name; the ROM of this bench takes an address only."
+                "%s (%s) is a name; this bench's ROM takes an address only."
                 % (_capital(field), text)
             )
         else:
@@ -79,6 +79,20 @@ def of_server(offer, address, by, others):
                 % (offer.server, by, address, field, text, by)
             )
     return said
+
+
+def no_file(offer):
+    """Why this ROM knows no file's name, as one sentence without its full stop."""
+    text = offer.rules["recognises"]
+    if text:
+        return "%s did not say '%s' in option 43, by which this ROM knows its server" % (
+            offer.server,
+            text,
+        )
+    detail = "%s named no boot file" % offer.server
+    if 67 not in offer.rules["file"] and offer.reply.options.get(67):
+        detail += " in the field file; this ROM does not read option 67"
+    return detail
 
 
 def no_server(offer):

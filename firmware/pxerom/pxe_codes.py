@@ -2,8 +2,9 @@
 
 Loaded when something has failed, and not before: a board that boots carries none of it. The codes
 and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60); UEFI's own numbering
-is another table and never mixed in (R-PXE-61; EDK2, PxeBcBoot.c). There is no PXE-E75: no list of
-the ROMs' codes has one, and between PXENV_STATUS 0x74 and 0x76 there is none.
+is another table (R-PXE-61; EDK2, PxeBcBoot.c): E07, E09 and E21 stand here for it alone. There is
+no PXE-E75: no list of the ROMs' codes has one, and between PXENV_STATUS 0x74 and 0x76 there is
+none.
 """
 
 # One line for each code: number|side|the ROM's text|what to do next. One string, because forty
@@ -26,10 +27,18 @@ E3C|server|TFTP error - Access violation|Make the file readable for the server's
 which folders it serves.
 E3F|server|TFTP packet size is invalid|The server sends more than it was asked for: try another \
 blksize, report the server.
+E07|server|Network device error.|See the log of the DHCP server for why it refused (NAK): \
+its pool, a second server with other leases, a wrong subnet.
+E09|server|Could not allocate I/O buffers.|Take the network's and the broadcast address out of \
+the pool (dnsmasq: dhcp-range, Kea: pools, ISC: range).
+E21|server|Remote boot cancelled.|Add a boot menu (43.9) and a prompt (43.10), or set bit 3 of \
+43.6 (value 8) where DHCP itself names the file.
 E11|path|ARP timeout|See whether that machine is up, and in the network that the lease says.
 E16|server|No valid offer received|See the reason of each offer.
 E51|path|No DHCP or proxyDHCP offers were received|See that a DHCP server or a relay is in this \
-network and has an address for this client, and that no switch holds UDP 67 and 68 back.
+network and has an address for this client, and that no switch holds UDP 67 and 68 back. A switch \
+with spanning tree forwards some 30 s after the link comes up: make this port an edge port \
+(portfast).
 E52|server|proxyDHCP offers were received. No DHCP offers were received|See whether the DHCP \
 server runs, and has an address for this client.
 E53|server|No boot filename received|Give the DHCP server a boot file (option 67) for this \
@@ -54,11 +63,12 @@ EA0|ours|Network boot canceled by keystroke|Boot again, and press no key."""
 
 # UEFI's code for each legacy one, and UEFI's texts; 99 stands for all others (R-PXE-61).
 _UEFI = (
-    " 11>18 16>16 32>18 35>18 36>23 3B>23 3C>23 3A>05 51>18 52>16 53>53 55>16 61>12 78>18 79>09"
-    " A0>21"
+    " 07>07 09>09 21>21 11>18 16>16 32>18 35>18 36>23 3B>23 3C>23 3A>05 51>18 52>16 53>53 55>16"
+    " 61>12 78>18 79>09 A0>21"
 )
 _UEFI_TEXTS = """\
 05 Buffer size is smaller than the requested file.
+07 Network device error.
 09 Could not allocate I/O buffers.
 12 Could not detect network connection.
 16 No valid offer received.

@@ -59,9 +59,8 @@ class BootServer:
         if job.get("file"):
             name, by = job["file"].encode(), "job"
         if not name:
-            raise self.client.advised(
-                "PXE-E53", "%s named no boot file" % best.server, "no_file", best
-            )
+            detail = dhcp_remarks.no_file(best)
+            raise self.client.advised("PXE-E53", detail, "no_file", best)
         server, server_by = best.next_server()
         others = []
         if job.get("server"):

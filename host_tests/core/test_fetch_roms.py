@@ -259,8 +259,8 @@ def test_server_that_dies_in_mid_file_hears_the_last_ack_at_the_captured_times()
         sent = [(at_ms, packet) for at_ms, _, _, packet in run.net.sent if packet[1] == 4]
         repeats = [at_ms for at_ms, packet in sent if packet == ack(8)]
         if name == "tftp-hpa-7":
-            # First it repeats ACK 0, the last one sent; the server sends its window of 64 anew, and
-            # each of the eight blocks that arrive is answered in the same moment.
+            # First it repeats ACK 0, the last one sent; the server sends its window of 64 anew,
+            # and each of the eight blocks that arrive is answered in the same moment.
             same([packet for _, packet in sent[:2]], [ack(0), ack(0)], name)
             repeats = sent[0][:1] + tuple(sorted(set(repeats)))
         times = _sums(waits, repeats[0])
