@@ -193,9 +193,9 @@ class BootServer:
         for number, wait_ms in enumerate(spec["waits_ms"]):
             packet = client.packets.ask(purpose, client.lease["ip"], server, client.ms(), item)
             asked_ms = client.ms()
-            client.then = "asked %s again, or given up" % host
             client.send("REQUEST", purpose, packet, host, port, number + 1)
-            if client.gather(wait_ms, take, (client.packets.xid,), purpose):
+            then = "asked %s again, or given up" % host
+            if client.gather(wait_ms, take, (client.packets.xid,), purpose, then):
                 if spec["gather"] == "window":
                     client.wait(asked_ms + wait_ms - client.ms(), "gone on")
                 return True

@@ -296,18 +296,30 @@ def _silent(sent):
     return _server(siaddr=_DHCP)(sent) if sent.kind == dhcp_packet.DISCOVER else ()
 
 
-def test_answer_to_a_nak_is_each_roms_own():
-    """R-PXE-27 with its ROM notes: EDK2 ends at once, SLOF and U-Boot wait, lwIP does not."""
+def test_nak_ends_edk2():
+    """R-PXE-27 with its ROM notes, here and in the next four."""
     run = _boot("edk2", _refusing)
     same((run.ladder(), run.failure.status(True)["code"]), ([0], "PXE-E07"))
+
+
+def test_nak_makes_slof_ask_ten_times():
     run = _boot("slof", _refusing)
     same((len(run.ladder()), run.ladder()[1], run.code()), (10, 6020, "PXE-E51"))
     assert abs(run.lan.clock - 60700) < 700, run.lan.clock
+
+
+def test_nak_makes_u_boot_ask_six_times_in_thirty_seconds():
     run = _boot("u-boot-2025", _refusing)
     same((len(run.ladder()), run.lan.clock // 1000), (6, 30))
+
+
+def test_nak_makes_lwip_ask_at_once_and_anew():
     run = _boot("u-boot-lwip", _refusing)
     xids = set(bytes(sent.data[4:8]) for sent in run.lan.sent)
     same((len(run.ladder()), len(xids)), (20, 20))
+
+
+def test_nak_makes_ipxe_ask_for_ever():
     run = _boot("ipxe-2", _refusing, max_time_ms=10000)
     same([sent.data[9] for sent in run.lan.sent], [4, 10, 18, 22, 30, 34, 42])
     same(len(set(bytes(sent.data[4:8]) for sent in run.lan.sent)), 1)
