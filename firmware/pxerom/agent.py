@@ -41,7 +41,7 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 def _fetch(job, emit, on_wait, loaded):
     if job.get("job") != "fetch":
         raise Refused(
-            2, "This agent runs jobs of the kinds fetch, boot and ask, not %s." % job.get("job")
+            "This agent runs jobs of the kinds fetch, boot and ask, not %s." % job.get("job")
         )
     host = job.get("server")
     unicast(host)

@@ -9,7 +9,7 @@
 import sys
 
 from pxerom import runtime, sink
-from pxerom.failure import Ended, Failure, Refused
+from pxerom.failure import Ended, Failure, NoMemory, Refused
 from pxerom.fetch import Fetch
 from pxerom.job import load_rom, max_time_ms, start, unicast
 from pxerom.runtime import ticks_diff
@@ -47,13 +47,13 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 
 def _check(job):
     if job.get("lease") not in (None, "dhcp", "static", "stack"):
-        raise Refused(2, "The job's lease must be dhcp, static or stack.")
+        raise Refused("The job's lease must be dhcp, static or stack.")
     menu = job.get("menu")
     if menu is not None and menu != "first" and (type(menu) is not int or menu < 1):
-        raise Refused(2, "The job's menu must be a number from 1, or first.")
+        raise Refused("The job's menu must be a number from 1, or first.")
     uuid = job.get("uuid")
     if uuid is not None and not runtime.is_uuid(uuid):
-        raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
+        raise Refused("The job's uuid must have 32 hexadecimal digits.")
     for name in ("server", "proxy"):
         if job.get(name) is not None:
             unicast(job[name])
@@ -136,7 +136,7 @@ class _Job:
         try:
             return link.connect({"interface": self.job.get("interface")}, self.on_wait, True), None
         except ValueError as error:
-            raise Refused(2, "%s." % error)
+            raise Refused("%s." % error)
         except LinkDown as down:
             return None, down
 
@@ -163,7 +163,7 @@ class _Job:
         except Failure as error:
             failure = error
         except MemoryError:
-            failure = Failure("PXE-E3A", "Not enough memory for all that servers offered", "ours")
+            failure = NoMemory("Not enough memory for all that servers offered")
         except Ended:
             self.result["ended"] = client.ended("bench")
             failure = client.cut_short()

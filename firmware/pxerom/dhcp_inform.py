@@ -54,7 +54,7 @@ def _use_address(client, by):
     if not nic.ip:
         nic.find_address()
     if not nic.ip or nic.ip == "0.0.0.0":
-        raise Refused(3, "The interface %s has no IPv4 address to boot with." % nic.name)
+        raise Refused("The interface %s has no IPv4 address to boot with." % nic.name, 3)
     client.leased(by, nic.ip, nic.mask, nic.gateway)
 
 

@@ -32,6 +32,13 @@ class Failure(Exception):
         }
 
 
+class NoMemory(Failure):
+    """What servers sent does not fit into this board's memory."""
+
+    def __init__(self, detail):
+        super().__init__("PXE-E3A", detail, "ours")
+
+
 class Ended(Exception):
     """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
 
@@ -39,10 +46,10 @@ class Ended(Exception):
 
 
 class Refused(Exception):
-    """A job that cannot be run. `exit_code`: 2 for what the user gave, 3 for a bench that is not
-    in order (port in use, no permission, target not writable)."""
+    """A job that cannot be run: one sentence, and the bench's exit code. `exit_code`: 2 for what
+    the user gave, 3 for a bench that is not in order (port in use, no permission)."""
 
-    def __init__(self, exit_code, message):
+    def __init__(self, message, exit_code=2):
         super().__init__(message)
         self.exit_code = exit_code
         self.message = message

@@ -39,7 +39,7 @@ class Faults:
     def __init__(self, net, spec, max_time_ms, on_wait=None):
         for name, value in spec.items():
             if name not in _NAMES or type(value) is not int or value < 0:
-                raise Refused(2, "This firmware knows no fault %s:%s." % (name, value))
+                raise Refused("This firmware knows no fault %s:%s." % (name, value))
         self.net = net
         self.ports = net.ports
         self.trace = net.trace

@@ -12,7 +12,7 @@ file. Here they are put together, and each thing that happens becomes an event.
 
 from pxerom import sink as sinks
 from pxerom import tftp
-from pxerom.failure import Ended, Failure, Refused, of_error, printable
+from pxerom.failure import Ended, Failure, NoMemory, Refused, of_error, printable
 from pxerom.image import Image
 from pxerom.retry import Retry
 from pxerom.runtime import address, const, split, ticks_add, ticks_diff, tidy
@@ -81,7 +81,7 @@ class Fetch:
                 failure = fetch_end.timed_out(self, "the bench's time was up")
                 status = failure.status(self._uefi)
         except MemoryError:
-            failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours")
+            failure = NoMemory("Not enough memory for such blocks")
             status = failure.status(self._uefi)
         finally:
             sink.abort()
@@ -114,7 +114,7 @@ class Fetch:
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:
-                raise Refused(2, "Cannot ask for %s: %s." % (filename, error))
+                raise Refused("Cannot ask for %s: %s." % (filename, error))
             self.transfer = transfer
             self._request = request
             self._record = {

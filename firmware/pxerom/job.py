@@ -45,6 +45,6 @@ def load_rom(rom, boots=False):
 def unicast(host):
     """Refuse a host that is no numeric unicast address."""
     if not runtime.is_ipv4(host):
-        raise Refused(2, "The server must be a numeric IPv4 address, not %s." % host)
+        raise Refused("The server must be a numeric IPv4 address, not %s." % host)
     if not 0 < int(host.split(".")[0]) < 224:
-        raise Refused(2, "The server %s is no unicast address." % host)
+        raise Refused("The server %s is no unicast address." % host)

@@ -34,7 +34,7 @@ def run(job, emit, on_wait=None):
     try:
         request = tftp_packet.rrq(job.get("file") or "", "octet", job.get("options") or [])
     except ValueError as error:
-        raise Refused(2, "Cannot ask for %s: %s." % (job.get("file"), error))
+        raise Refused("Cannot ask for %s: %s." % (job.get("file"), error))
     trace = None
     if job.get("trace"):
         from pxerom.trace import Trace

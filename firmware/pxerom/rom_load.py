@@ -31,7 +31,7 @@ def load(rom, boots=False):
             raise _unfit("is damaged, or was changed after it was checked")
         return rom_file.unfold(tree, boots)
     except ValueError as error:
-        raise Refused(2, "The ROM file is not right: %s." % error)
+        raise Refused("The ROM file is not right: %s." % error)
     finally:
         if rom_check:
             forget("rom_check")

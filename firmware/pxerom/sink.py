@@ -64,11 +64,11 @@ class File:
     def open(self):
         reason = runtime.no_file(self.path)  # root could put a file in the place of /dev/null
         if reason:
-            raise Refused(3, "Cannot write %s: %s." % (self.path, reason))
+            raise Refused("Cannot write %s: %s." % (self.path, reason), 3)
         try:
             self._file = runtime.open_for_writing(self._part)
         except OSError as error:
-            raise Refused(3, "Cannot write %s: %s." % (self.path, runtime.why(error)))
+            raise Refused("Cannot write %s: %s." % (self.path, runtime.why(error)), 3)
 
     def write(self, view):
         try:
@@ -111,4 +111,4 @@ def make(spec):
         return Memory()
     if kind == "file" and spec.get("path"):
         return File(spec["path"])
-    raise Refused(2, "The job's sink must be null, memory, or a file with a path.")
+    raise Refused("The job's sink must be null, memory, or a file with a path.")

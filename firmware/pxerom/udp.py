@@ -122,15 +122,15 @@ class Udp:
                     continue
                 if error.errno not in IN_USE:
                     raise Refused(
-                        3, "Cannot use UDP port %d on %s: %s." % (port, self.bind, why(error))
+                        "Cannot use UDP port %d on %s: %s." % (port, self.bind, why(error)), 3
                     )
             if not self.ports.random:
                 break
             port = self.ports.redraw()
         raise Refused(
-            3,
             "UDP port %d is in use by another program, and this ROM sends from that port: "
             "end the program or wait for it (`ss -uanp` shows which)." % port,
+            3,
         )
 
     def _bound(self, port):

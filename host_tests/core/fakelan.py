@@ -184,7 +184,7 @@ class FakeLan:
 
     def open(self, port, address=None):
         if port in self.taken:
-            raise Refused(3, "UDP port %d is in use" % port)
+            raise Refused("UDP port %d is in use" % port, 3)
         self.port = port
         self.bound = address
 

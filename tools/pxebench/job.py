@@ -2,8 +2,9 @@
 
 The shapes stand here and nowhere else on the host; the firmware's side of them is `pxerom.agent`.
 This module opens no socket but the resolver's and runs nothing: `settings` adjusts a ROM,
-`endpoints` runs a job, `view` and `capture` show its events.  URLs follow RFC 3617, ROM files
-`firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in `boot/boot_job.py`.
+`endpoints` runs a job, `view` and `captures.pcap` show its events.  URLs follow RFC 3617, ROM
+files `firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in
+`boot/boot_job.py`.
 
 A **job** (one JSON object, one line):
 
@@ -48,6 +49,7 @@ What a user typed wrong is a `Refused` with exit code 2, what the bench lacks on
 carry one sentence.
 """
 
+import copy
 import os
 
 EXIT_OK = 0  # booted
@@ -57,6 +59,39 @@ EXIT_BENCH = 3  # the bench itself is not in order
 EXIT_INTERRUPTED = 130  # Ctrl-C
 
 SCHEMA = 1  # of events and results; another number is another shape
+
+# A result and a transfer of it, as nobody has said anything of them yet: the shapes' one owner on
+# the host.  The firmware's is `pxerom.fetch`; a test holds the two equal.
+RESULT = {
+    "schema": SCHEMA,
+    "outcome": "failed",
+    "status": None,
+    "ended": None,
+    "rom": None,
+    "transfers": [],
+    "image": None,
+    "faults": None,
+}
+TRANSFER = {
+    "purpose": None,
+    "file": None,
+    "server": None,
+    "server_port": None,
+    "server_tid": None,
+    "requests": [],
+    "oack": None,
+    "outcome": "ended",
+    "error": None,
+    "blocks": 0,
+    "bytes": 0,
+    "retransmits": 0,
+    "duplicates": 0,
+    "foreign": 0,
+    "unreachable": 0,
+    "blksize": None,
+    "windowsize": None,
+    "elapsed_ms": 0,
+}
 
 # A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
 FILE_NAME_MAX = 127
@@ -153,10 +188,14 @@ def load_rom(wanted):
     """
     from pxerom import rom_check
 
-    if ("/" in wanted or wanted.endswith(".json")) and os.path.exists(wanted):
+    if "/" in wanted or wanted.endswith(".json"):
+        if not os.path.exists(wanted):
+            raise Refused(f"Cannot read {show(wanted)}: there is no such file.")
         # A device or a huge file never gets to the parser.
         if not os.path.isfile(wanted) or os.path.getsize(wanted) > _MAX_ROM_BYTES:
             raise Refused(f"{show(wanted)} is no ROM file.")
+    elif not os.path.isfile(os.path.join(rom_check.folder(), wanted + ".json")):
+        raise Refused(f"There is no ROM called {show(wanted)}; `pxebench roms` lists them.")
     try:
         rom = rom_check.read(wanted)
         if isinstance(rom, dict) and "flat" in rom:
@@ -167,15 +206,6 @@ def load_rom(wanted):
         rom_check.flatten(rom)
         return rom
     except rom_check.RomFileError as error:
-        if not error.path:  # the file as a whole: the message names it
-            message = str(error)
-            if message.startswith("there is no ROM"):
-                message += "; `pxebench roms` lists them"
-            if message.startswith("expected"):
-                message = f"{wanted} is no ROM: {message}"
-            if not message.startswith(wanted):  # a path begins as it is written
-                message = message[:1].upper() + message[1:]
-            raise Refused(one_sentence(message)) from None
         raise Refused(one_sentence(f"ROM {wanted}: {error}")) from None
 
 
@@ -326,13 +356,10 @@ class Witness:
     def result(self, ended):
         """The result of a job that was ended before it could give one."""
         return {
-            "schema": SCHEMA,
-            "outcome": "failed",
-            "status": None,
+            **RESULT,
             "rom": self.start.get("rom"),
             "transfers": [self.transfers[index] for index in sorted(self.transfers)],
             "lease": self.lease,
-            "image": None,
             "ended": ended,
         }
 
@@ -345,34 +372,13 @@ def whole(result):
             f"not {SCHEMA}: it is another version of pxerom.",
             EXIT_BENCH,
         )
-    empty = {"status": None, "rom": None, "transfers": [], "image": None, "ended": None}
-    empty["faults"] = None
-    result = {**empty, **result}
+    result = {**copy.deepcopy(RESULT), **result}
     result["transfers"] = [{**_empty_transfer(), **transfer} for transfer in result["transfers"]]
     return result
 
 
 def _empty_transfer():
-    return {
-        "purpose": None,
-        "file": None,
-        "server": None,
-        "server_port": None,
-        "server_tid": None,
-        "requests": [],
-        "oack": None,
-        "outcome": "ended",
-        "error": None,
-        "blocks": 0,
-        "bytes": 0,
-        "retransmits": 0,
-        "duplicates": 0,
-        "foreign": 0,
-        "unreachable": 0,
-        "blksize": None,
-        "windowsize": None,
-        "elapsed_ms": 0,
-    }
+    return copy.deepcopy(TRANSFER)
 
 
 # ---- words

@@ -12,19 +12,20 @@ from pxebench import job, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 
-def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
-    """Run a job and show it; the exit code.  `run`: of `open_endpoint`; `todo`: the job; `rom`:
-    flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over."""
+def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=None):
+    """Run a job and show it; the exit code.  `endpoint`: an `Endpoint`; `todo`: the job; `rom`:
+    flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over;
+    `run`: what calls the endpoint, where a boot has to see each event first."""
     from pxebench.record import Record, client_address, command
     from pxebench.view import View
 
-    to_stdout = json_path == "-"
+    to_stdout = "-" in (json_path, todo["sink"].get("path"))
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
     client = None  # a ROM that boots has no address yet
     if todo["job"] == "fetch":
-        if kind != "serial":
+        if not endpoint.elsewhere:
             _check_way(todo["server"], todo.get("bind"))
         client = client_address(todo["server"], todo.get("bind"))
     kept = Record(client) if json_path or server_pcap else None
@@ -36,10 +37,9 @@ def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
 
         capture = Capture(client or "0.0.0.0", rom)
         listeners.append(capture.event)
-    stored = todo["sink"].get("path") if kind != "serial" else None  # on a board, it is there
     try:
-        with outputs.claimed(stored):
-            result = _run(run, kind, todo, known, listeners)
+        with outputs.to_stdout(todo) as wanted, outputs.claimed(wanted["sink"].get("path")):
+            result = _run(run or endpoint, endpoint.kind, wanted, known, listeners)
     finally:
         view.close()
 
@@ -86,22 +86,16 @@ def _check_way(server, bind):
 
 def _run(run, kind, todo, known, listeners):
     """The result of the job, from its endpoint, or from what is known when that was ended."""
-    from pxebench.endpoints import completed
+    from pxebench.endpoints import ended_by
 
     def on_event(event):
         for listener in listeners:
             listener(event)
 
     try:
-        result = run(todo, on_event)
+        return run(todo, on_event)
     except KeyboardInterrupt:  # a second Ctrl-C, or one before the ROM was ready for it
-        result = known.result({"by": "user", "after_ms": known.at_ms, "next": None})
-        result["rom"] = result["rom"] or job.rom_id(todo)
-        result = completed(result, kind, known.start)
-    if todo.get("faults") and not result["faults"]:  # it was ended before it could say
-        result["faults"] = {"asked": dict(todo["faults"])}
-        result["faults"]["seed"] = result["faults"]["asked"].pop("seed")
-    return result
+        return ended_by("user", known, todo, kind)
 
 
 def _explain(result, code, todo, client):

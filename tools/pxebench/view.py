@@ -185,7 +185,8 @@ def summary(result, out=None):
 def _success(result, out):
     image = result["image"] or {}
     transfer = result["transfers"][-1]  # the last one brought the file
-    stored = f", stored as {show(str(out))}" if out else ""
+    place = "written to standard output" if out == "-" else f"stored as {show(str(out))}"
+    stored = f", {place}" if out else ""
     yield f"Fetched {show(transfer['file'])} from {transfer['server']}{stored}."
     size = image.get("bytes", transfer["bytes"])
     yield _row("size", "1 byte" if size == 1 else f"{size} bytes")

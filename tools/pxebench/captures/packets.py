@@ -58,10 +58,19 @@ class Packet:
         return len(self.payload) < self.size
 
 
+class Note(str):
+    """A sentence on a file; `what`: the id of the fact that it tells."""
+
+    def __new__(cls, what, text):
+        note = super().__new__(cls, text)
+        note.what = what
+        return note
+
+
 class File:
     """What `read` returns.  `packets`: in the order of their times; `epoch_ns`: time of the
     first frame; `until`: seconds from there to the last frame of any kind; `frames`: how many
-    the file has; `notes`: what was passed over, as sentences."""
+    the file has; `notes`: what was passed over, as Notes."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -134,7 +143,7 @@ def _read(path, stream):
 
 def _notes(counts, linktypes):
     if "torn" in counts:
-        yield "The file ends in the middle of a record."
+        yield Note("torn", "The file ends in the middle of a record.")
     for what, one, several in (
         ("fragments", "later IP fragment was passed over", "later IP fragments were passed over"),
         ("fragmented", "packet came as IP fragments", "packets came as IP fragments"),
@@ -148,11 +157,11 @@ def _notes(counts, linktypes):
         ("timeless", "packet has no time of its own", "packets have no time of their own"),
     ):
         if what in counts:
-            yield f"{counts[what]} {one if counts[what] == 1 else several}."
+            yield Note(what, f"{counts[what]} {one if counts[what] == 1 else several}.")
     for linktype, number in sorted(linktypes.items()):
         frames = "frame" if number == 1 else "frames"
         were = "was" if number == 1 else "were"
-        yield f"{number} {frames} of link type {linktype} {were} passed over."
+        yield Note("linktype", f"{number} {frames} of link type {linktype} {were} passed over.")
 
 
 # --- the file: records ---------------------------------------------------------------------------

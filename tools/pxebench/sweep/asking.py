@@ -62,18 +62,17 @@ class Asked:
 class Target:
     """The file on the server that all jobs ask for, and the endpoint that runs them.
 
-    `run`: of `endpoints.open_endpoint`; `kind`: "local", "micropython" or "serial".
+    `run`: an `endpoints.Endpoint`.
     """
 
-    def __init__(self, run, kind, server, port, file, bind=None):
+    def __init__(self, run, server, port, file, bind=None):
         self.run = run
-        self.kind = kind
         self.server = server
         self.port = port
         self.file = file
         self.bind = bind
         # A board tells its own address when it starts.
-        found = None if kind == "serial" else client_address(server, bind)
+        found = None if run.elsewhere else client_address(server, bind)
         if found == "0.0.0.0":
             raise Refused(f"This machine has no route to {server}: nothing would leave it.", 3)
         self.client = found

@@ -166,7 +166,7 @@ def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=
     found = ended = None
     try:
         if bisect:
-            fan = FAN if target.kind == "serial" else 1
+            fan = FAN if target.run.elsewhere else 1
             found = border(asker, ports[0], ports[-1], fan)
         else:
             asker.ask(ports)
