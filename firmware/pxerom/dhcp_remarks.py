@@ -4,8 +4,9 @@ Each function gives sentences for the result's `warnings`; nothing here changes 
 to do about a boot that failed is `dhcp_advice`'s.
 """
 
-from pxerom.dhcp_offer import SERVER_FIELDS, label, name_text
+from pxerom.dhcp_offer import SERVER_FIELDS, label
 from pxerom.dhcp_packet import ip_bytes
+from pxerom.failure import name_text
 from pxerom.runtime import is_ipv4
 
 
@@ -38,6 +39,11 @@ def of_offer(offer):
         said.append(
             "The name that %s gives has bytes that are no text: %s"
             % (offer.server, name_text(name))
+        )
+    if reply.options.get(66, b"").split(b"\x00")[0] == b"0.0.0.0":
+        said.append(
+            "Option 66 of %s says 0.0.0.0, which is nobody: a text is sent as it stands, so write "
+            "the address itself." % offer.server
         )
     for flaw in reply.flaws:
         said.append("In the answer of %s %s: it was passed over." % (offer.server, flaw))

@@ -41,6 +41,13 @@ def test_option_67_without_nul_is_warned_of_where_it_stands_last():
         same(run.client.found[1], b"a")
 
 
+def test_option_66_of_0_0_0_0_is_nobody():
+    """dnsmasq puts its own address for 0.0.0.0 into options that are addresses; 66 is a text."""
+    run = Run("intel-undi", dhcpd(options=LEASE + option(66, "0.0.0.0"), file=b"x"))
+    same((run.client.found, run.client.boot["server_by"]), ((SERVER, b"x"), "option 54"))
+    assert "0.0.0.0, which is nobody" in "".join(run.client.warnings), run.client.warnings
+
+
 def test_proxy_boot_warns_of_the_siaddr_that_the_next_program_reads():
     """shim and GRUB ask siaddr of the DHCP server's ACK, not the proxy, for their next file."""
     bit3 = PXECLIENT + option(43, b"\6\1\x08\xff")
