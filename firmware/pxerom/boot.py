@@ -20,6 +20,7 @@ _MODULES = (
     "pxe_discovery",
     "dhcp_remarks",
     "dhcp_advice",
+    "dhcp_inform",
     "dhcp_offer",
     "dhcp_packet",
 )

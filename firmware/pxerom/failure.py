@@ -70,3 +70,8 @@ def of_error(code, message):
 def printable(data):
     """Text of network bytes with everything but 0x20..0x7e shown as a dot (R-SEC-22)."""
     return "".join(chr(b) if 32 <= b < 127 else "." for b in data)
+
+
+def name_text(name):
+    """The name of a file as text: each byte that is no text stands there as \\xff."""
+    return "".join(chr(b) if 32 <= b < 127 else "\\x%02x" % b for b in name)
