@@ -35,13 +35,6 @@ class Failure(Exception):
         }
 
 
-class NoMemory(Failure):
-    """What servers sent does not fit into this board's memory."""
-
-    def __init__(self, detail):
-        super().__init__("PXE-E3A", detail, "ours", "no_memory")
-
-
 class Ended(Exception):
     """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
 
@@ -58,13 +51,6 @@ class Refused(Exception):
         self.exit_code = exit_code
         self.message = message
         self.reason = reason
-
-
-def of_error(code, message):
-    """The Failure for an ERROR packet of the server (R-PXE-62: E3B for 1, E3C for 2, else E36)."""
-    name = {1: "PXE-E3B", 2: "PXE-E3C"}.get(code, "PXE-E36")
-    detail = "The server answered with ERROR %d: %s" % (code, message or "no text")
-    return Failure(name, detail, None, "server_error")
 
 
 def printable(data):

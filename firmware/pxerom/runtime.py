@@ -28,7 +28,6 @@ else:
     from pxerom.runtime_cpython import (
         const,
         forget,
-        icmp_errors,
         set_timeout,
         sleep_ms,
         ticks_add,
@@ -67,7 +66,6 @@ elif MICROPYTHON and not LINUX:
 
 _SOL_IP = const(0)
 _IP_RECVERR = const(11)
-_MSG_ERRQUEUE_DONTWAIT = const(0x2040)
 
 
 def why(error):
@@ -184,18 +182,6 @@ def open_for_writing(path):
 
 
 if MICROPYTHON:
-
-    def icmp_errors(sock, errno):
-        """The ICMP errors that wait for a socket: [(errno, ICMP type, code, who sent it, to whom
-        our packet went)], None for what the interpreter does not tell; all but the errno, here."""
-        sock.setblocking(False)
-        try:
-            # One that is left makes the next receive return at once.
-            while LINUX and sock.recv(512, _MSG_ERRQUEUE_DONTWAIT) is not None:
-                pass
-        except OSError:
-            pass
-        return [(errno, None, None, None, None)]
 
     def tidy():
         """Collect garbage now, and from now on whenever an eighth of the heap is garbage: where

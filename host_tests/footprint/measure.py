@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 BLKSIZE = 1456
 MIB = 1 << 20
-# What a fetch that succeeds never loads (a boot by DHCP, faults, what failures are called), and
+# What a fetch that succeeds never loads (a boot by DHCP, faults, captures, failures), and
 # the most that each may take.
 APART = {
     "port_probe.py": 4 << 10,
@@ -37,6 +37,10 @@ APART = {
     "tftp_hazards.py": 2 << 10,
     "pxe_codes.py": 5 << 10,
     "retry_rtt.py": 2 << 10,
+    "icmp.py": 2 << 10,
+    "trace.py": 1 << 10,
+    "dhcp_advice.py": 2 << 10,
+    "dhcp_remarks.py": 3 << 10,
 }
 _FIRMWARE = ROOT / "firmware"
 _PROBE = Path(__file__).with_name("probe.py")
