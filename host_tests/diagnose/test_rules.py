@@ -35,7 +35,7 @@ def _reported(cure):
         before = where.boots()
         result, _, printed = where.diagnose("--quick", "--nft-chain", "ip firewall forward")
         text = _text(result, cure)
-        where.load(text)
+        where.paste(text)
         return {
             "before": before,
             "cause": result["verdict"]["cause"],
@@ -87,7 +87,7 @@ def _nft_helper():
     with place(condition.serve, condition.rules) as where:
         before = where.boots()
         result, *_ = where.diagnose("--quick")
-        where.load(_text(result, "helper"))
+        where.paste(_text(result, "helper"))
         after = where.boots("--rom", "os-client")
         return {"before": before, "cause": result["verdict"]["cause"], "after": after}
 
@@ -96,7 +96,7 @@ def _single_port():
     with place(conditions.dnsmasq(True), conditions.HIGH_ONLY) as where:
         result, *_ = where.diagnose("--quick")
         rules = _text(result, "ports")
-        where.load(rules)
+        where.paste(rules)
         ports = result["verdict"]["rules"]["server_ports"]
         return {"server_ports": ports, "rules": rules, "after": where.boots()}
 
@@ -106,7 +106,7 @@ def _port_range():
     with place(serve, conditions.HIGH_ONLY) as where:
         result, *_ = where.diagnose("--quick")
         rules = _text(result, "ports")
-        where.load(rules)
+        where.paste(rules)
         ports = result["verdict"]["rules"]["server_ports"]
         return {"server_ports": ports, "rules": rules, "after": where.boots()}
 
@@ -116,7 +116,7 @@ def _mtu():
     with place(condition.serve, condition.rules, condition.prepare) as where:
         before = where.boots()
         result, *_ = where.diagnose("--quick")
-        where.load(_text(result, "mtu"))
+        where.paste(_text(result, "mtu"))
         cause = result["verdict"]["cause"]
         return {"before": before, "cause": cause, "after": where.boots()}
 
@@ -129,7 +129,7 @@ def _request():
         # Whether answers come back cannot be known yet; what the requests need is known.
         found = rules.advise("request-blocked", [], result)
         texts = {i["product"]: i["text"] for i in found["items"] if i["product"] in _ON_LINUX}
-        where.load(texts["nftables"])
+        where.paste(texts["nftables"])
         opened = where.boots()
         where.firewall.run("nft", "flush", "ruleset")
         where.firewall.run("iptables-nft", "-P", "FORWARD", "DROP")
@@ -210,7 +210,7 @@ def _every_rom():
         with place(conditions.tftpd(), conditions.HIGH_ONLY, image) as where:
             result, *_ = where.diagnose("--quick", "--rom", rom)
             first, last = result["verdict"]["rules"]["client_ports"]
-            where.load(_text(result, "ports"))
+            where.paste(_text(result, "ports"))
             again, *_ = where.diagnose("--quick", "--rom", rom)
         asked = {a["port"] for e in again["experiments"] if e["id"] == "rom" for a in e["asks"]}
         seen[rom] = {
@@ -230,7 +230,7 @@ def _in_all_words():
 def _on_micropython():
     with place(conditions.tftpd(), conditions.HIGH_ONLY) as where:
         result, *_ = where.diagnose("--quick", "--endpoint", "micropython")
-        where.load(_text(result, "ports"))
+        where.paste(_text(result, "ports"))
         after = where.boots("--endpoint", "micropython")
     verdict = result["verdict"]
     runtime = result["endpoint"]["runtime"]
