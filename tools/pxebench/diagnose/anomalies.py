@@ -5,7 +5,7 @@ Made from the observations alone (`observe`); which cause explains which anomaly
 """
 
 from pxebench import icmp
-from pxebench.diagnose import signs
+from pxebench.diagnose import observe, signs
 from pxebench.sweep import port_names
 from pxebench.view import image_words
 
@@ -65,7 +65,7 @@ def among(seen, show):
             if error.get("code") is not None
             else "RRQs with options stay unanswered; without any the server sends the file."
         )
-    if seen["options_ignored"] and seen["rom_works"] is False and not seen["low_silent"]:
+    if seen["options_ignored"] and _meets_no_oack(seen):
         found["options-ignored"] = "The server ignores all options, and this ROM insists on them."
     if seen["probe_fails"]:
         found["probe-fails"] = (
@@ -90,10 +90,11 @@ def among(seen, show):
     elif seen.get("at_once"):
         count = "first" if seen["at_once"] == 1 else f"first {seen['at_once']}"
         verb = "gets" if seen["at_once"] == 1 else "get"
-        name = "at-once" if seen["by_order"] is False else "one-at-a-time"
+        several = seen["at_once"] > 1 or seen["by_order"] is False or observe.one_by_one(seen)
+        name = "at-once" if several else "one-at-a-time"
         found[name] = (
             f"Of several transfers that stand open side by side only the {count} {verb} an "
-            "answer, in both rounds."
+            "answer, in the second round no more than in the first."
         )
     if seen["by_order"]:  # which explains every silence there was
         return {name: found[name] for name in found if name not in _OF_SILENCE}
@@ -191,6 +192,11 @@ def _unexplained(seen):
             f"{seen['silent']} of {seen['requests']} RRQs stayed unanswered, from ports that are "
             "answered at other times.",
         )
+
+
+def _meets_no_oack(seen):
+    # The ROM fails before any block is taken, and not for its ports.
+    return seen["rom_works"] is False and not seen["low_silent"] and not seen.get("end")
 
 
 def _big_blocks(seen):

@@ -24,6 +24,7 @@ from pxebench.sweep.rom_ports import how_it_counts, ports_of_boot
 _SILENT_CAUSES = ("request-blocked", "no-tftp-helper", "nat-port", "client-port-filter")
 # Ports that lie so close together that an operating system's choice is hardly the reason.
 _NARROW, _ENOUGH = 1024, 6
+_TWICE = 3  # DATA that came again: more than a server's own retransmission timeout explains
 
 
 def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=None):
@@ -237,7 +238,7 @@ def _facts(result, seen):
     if seen["options_ignored"] and seen["rom_works"]:
         yield {"id": "no-options", "text": "The server ignores options; blocks have 512 bytes."}
     twice = seen.get("duplicates") or {"again": 0}
-    if twice["again"] and not twice["repeats"]:  # else the ROM's own retransmissions made them
+    if twice["again"] >= _TWICE and not seen["lost"]:
         yield {
             "id": "duplicates",
             "text": (

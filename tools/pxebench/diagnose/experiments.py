@@ -120,9 +120,9 @@ class Examination:
         end = self._seen()["end"]
         if end and end["tsize"] is None and not seen["rom_works"]:
             self._ask("size", self._high(1), [["tsize", "0"]], wait_ms)
-        self._several(wait_ms)
         limit = 16384 if self.quick else _SAMPLE
         self._fetch("lockstep", self._client([], 600, 30), 8000, limit)
+        self._several(wait_ms)  # after it a server may be busy for a while
         seen = self._seen()
         if seen["by_order"] is None and observe.order_may_matter(seen):
             self._turns(wait_ms)

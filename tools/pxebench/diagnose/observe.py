@@ -16,6 +16,7 @@ from pxebench.sweep.asking import answered
 _STALL_MS = 250
 _UNDER_WAY = 8  # blocks, and not longer than this since the last of them
 _IDLE_MS = 1000
+_MANY = 4  # ports that are more than one transfer's
 
 
 def blocks(packets, server):
@@ -132,7 +133,16 @@ def order_may_matter(seen):
     """True when only the order of asking can tell why some RRQs were answered and others not."""
     low, high = seen["low"], seen["high"]
     mixed = 0 < low["answered"] < low["asked"] or 0 < high["answered"] < high["asked"]
-    return bool(mixed or seen["at_once"] or seen["several"] is False or seen["after_probe"])
+    return bool(mixed or seen["after_probe"] or (seen["at_once"] and not one_by_one(seen)))
+
+
+def one_by_one(seen):
+    """True when RRQs from several ports, one soon after the other, were all answered: then nothing
+    on the path remembers one transfer and drops the next."""
+    low, high = seen["low"], seen["high"]
+    asked = low["asked"] + high["asked"]
+    ports = len({*low["ports"], *high["ports"]})
+    return ports >= _MANY and low["answered"] + high["answered"] == asked
 
 
 # ---- each observation

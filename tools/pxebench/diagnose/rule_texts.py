@@ -50,8 +50,8 @@ insert rule $nft_chain ip saddr $client ct original ip daddr $server \\
   meta l4proto udp ct original proto-dst 69 accept
 END
 """,
-        "`ct original` is the address that the client asked, before any DNAT (Docker, Kubernetes). "
-        "The module nf_conntrack_tftp comes by itself; with NAT it is nf_nat_tftp. Only flows "
+        "`ct original` is the address that the client asked, before any DNAT (Docker, "
+        "Kubernetes). The module nf_conntrack_tftp comes by itself; with NAT it is nf_nat_tftp. Only flows "
         "that begin afterwards are read.",
     ),
     (

@@ -32,7 +32,7 @@ def of_asks(found):
 
 
 def _ports(these):
-    ports = [ask["port"] for ask in these]
+    ports = list(dict.fromkeys(ask["port"] for ask in these))
     return f"port{'s' if len(ports) > 1 else ''} {port_names.words(ports)}"
 
 
@@ -65,8 +65,8 @@ def of_fetch(experiment):
 def _ended(result):
     # The ROM's code, and what it was for: `; PXE-E99 (...)`.
     status = result["status"] or {}
-    if not status.get("code"):
-        return ""
+    if not status.get("code") or status.get("reason") == "too_long":
+        return ""  # too long: the bench takes a few blocks and no more
     detail = status.get("detail")
     return f"; {status['code']}" + (f" ({job.show(detail).rstrip('.')})" if detail else "")
 
