@@ -7,6 +7,7 @@ so that the rules that `diagnose` prints can be loaded as they stand.
 
 import contextlib
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -38,7 +39,8 @@ class Place:
 
     def paste(self, text):
         """Paste text into a root shell on the firewall; fails where a line of it does."""
-        self.firewall.run("sh", "-e", input=text)
+        where = {**os.environ, "PATH": programs.search_path()}
+        self.firewall.run("sh", "-e", input=text, env=where)
 
     def diagnose(self, *words, file=FILE, timeout_s=120):
         """Run `pxebench diagnose` on the client; (its result, its exit code, what it printed)."""

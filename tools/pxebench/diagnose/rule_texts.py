@@ -51,8 +51,8 @@ insert rule $nft_chain ip saddr $client ct original ip daddr $server \\
 END
 """,
         "`ct original` is the address that the client asked, before any DNAT (Docker, "
-        "Kubernetes). The module nf_conntrack_tftp comes by itself; with NAT it is nf_nat_tftp. Only flows "
-        "that begin afterwards are read.",
+        "Kubernetes). The module nf_conntrack_tftp comes by itself; with NAT it is nf_nat_tftp. "
+        "Only flows that begin afterwards are read.",
     ),
     (
         "iptables-ports",
