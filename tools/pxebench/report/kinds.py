@@ -193,7 +193,7 @@ def _transfers(transfers):
         "bytes",
         "sent again",
         "duplicates",
-        "strangers",
+        "unknown TIDs",
         "time",
     ]
     rows = []

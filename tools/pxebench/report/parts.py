@@ -18,7 +18,7 @@ _STATES = {
     # state: (its mark, its word): never by colour alone
     "answered": ("✓", "answered"),
     "silent": ("✕", "no answer"),
-    "unreachable": ("!", "ICMP: nothing listens"),
+    "unreachable": ("!", "ICMP error"),
     "foreign": ("?", "another host answered"),
     "busy": ("–", "could not be asked from"),
 }
