@@ -6,7 +6,18 @@ from pathlib import Path
 from pxebench.explain import explanation, sources
 
 INPUTS = Path(__file__).with_name("inputs")
-CAPTURES = Path(__file__).parent.parent / "captures"
+_FOLDERS = (Path(__file__).parent.parent / "captures", Path(__file__).with_name("captures"))
+
+
+def captures():
+    """{name: path} of all captures of real clients, sorted."""
+    paths = [path for folder in _FOLDERS for path in folder.glob("*.pcap.gz")]
+    return {path.name.removesuffix(".pcap.gz"): path for path in sorted(paths)}
+
+
+def capture(name):
+    """The path of one of them."""
+    return captures()[name]
 
 
 def of(*names, client=None):
