@@ -6,13 +6,12 @@ from pathlib import Path
 from pxebench.explain import explanation, sources
 
 INPUTS = Path(__file__).with_name("inputs")
-_FOLDERS = (Path(__file__).parent.parent / "captures", Path(__file__).with_name("captures"))
+_FOLDER = Path(__file__).parent.parent / "captures"
 
 
 def captures():
     """{name: path} of all captures of real clients, sorted."""
-    paths = [path for folder in _FOLDERS for path in folder.glob("*.pcap.gz")]
-    return {path.name.removesuffix(".pcap.gz"): path for path in sorted(paths)}
+    return {path.name.removesuffix(".pcap.gz"): path for path in sorted(_FOLDER.glob("*.gz"))}
 
 
 def capture(name):
