@@ -23,11 +23,14 @@ import shutil
 import sys
 import time
 
+from provisioning.board import provide_board
 from provisioning.browser import provide_browser
+from provisioning.esp32sock import provide_esp32sock
 from provisioning.folder import TOOLS, Failure
 from provisioning.ipxe import provide_ipxe
 from provisioning.micropython import provide_micropython
 from provisioning.python import provide_lint, provide_python
+from provisioning.rp2040 import provide_rp2040
 from provisioning.servers import provide_servers
 
 STEPS = {
@@ -36,10 +39,13 @@ STEPS = {
     "servers": provide_servers,
     "ipxe": provide_ipxe,
     "browser": provide_browser,
+    "esp32sock": provide_esp32sock,
+    "board": provide_board,
     "lint": provide_lint,
+    "rp2040": provide_rp2040,
 }
 # Not for everybody: what only the tests, or only the checks, need.
-APART = ("browser", "lint")
+APART = ("browser", "esp32sock", "board", "lint", "rp2040")
 
 
 def main():
@@ -48,7 +54,7 @@ def main():
         epilog="; ".join(f"{name}: {step.__doc__.rstrip('.')}" for name, step in STEPS.items()),
     )
     parser.add_argument(
-        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, lint"
+        "step", nargs="+", choices=[*STEPS, "all"], help=f"all: all but {', '.join(APART)}"
     )
     wanted = parser.parse_args().step
     if "all" in wanted:
@@ -70,7 +76,7 @@ def main():
                         print(f"{step}: {made} ({time.monotonic() - started:.0f} s)", flush=True)
             finally:  # before the next one gets the lock
                 shutil.rmtree(TOOLS / "apt", ignore_errors=True)
-            if idle and wanted not in (["lint"], ["browser"]):
+            if idle and not set(wanted) <= set(APART):
                 print("setup: everything is in place")
     except Failure as failure:
         print(f"provision: {step}: {failure}", file=sys.stderr)

@@ -12,7 +12,7 @@ told apart. The shapes of jobs and events are the bench's to document (`pxebench
 from pxerom import sink
 from pxerom.failure import Refused
 from pxerom.fetch import Fetch
-from pxerom.job import load_rom, max_time_ms, start, unicast
+from pxerom.job import load_rom, local_address, max_time_ms, start, unicast
 from pxerom.udp import Udp
 
 
@@ -58,7 +58,7 @@ def _fetch(job, emit, on_wait, loaded):
 
         trace = Trace(emit)
     emit(start(job, rom["id"]))
-    net = Udp(rom["udp"]["source_port"], job.get("bind") or "0.0.0.0", trace)
+    net = Udp(rom["udp"]["source_port"], local_address(job), trace)
     limit_ms = max_time_ms(job)
     faults = job.get("faults")
     if faults:

@@ -198,6 +198,7 @@ class _Job:
             max(1, job["max_time_ms"] - self._used_ms(net)),
         )
         fetched["status"] = self._too_big(fetched["status"])
+        fetched["warnings"] = self.result["warnings"] + fetched["warnings"]
         self.result.update(fetched)
 
     def _used_ms(self, net):

@@ -69,8 +69,8 @@ class Faults:
         self._state = (spec.get("seed", 1) * 2654435761 + 0x9E3779B9) & _MASK or 1
 
     @property
-    def unreachable(self):
-        return self.net.unreachable
+    def errors(self):
+        return self.net.errors
 
     def open(self, new_transfer):
         return self.net.open(new_transfer)

@@ -14,7 +14,7 @@ from pxerom import tftp
 from pxerom.failure import Ended, Failure, Refused, of_error, printable
 from pxerom.image import Image
 from pxerom.retry import Retry
-from pxerom.runtime import UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
+from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
 
 _TICK_MS = const(100)
 _SLICE_MS = const(1000)  # the longest that one receive may last: a watchdog is fed in between
@@ -31,6 +31,7 @@ class Fetch:
         self.on_wait = on_wait
         self._uefi = rom["screen"]["codes"] == "uefi"
         self.records = []  # the result's `transfers`
+        self.warnings = []  # sentences: what a ROM does and this board cannot
         self._sink = None
         self._image = None
         self._server = None
@@ -46,7 +47,6 @@ class Fetch:
         self.timer = None
         self._now = 0  # ticks at which the last datagram came
         self._smoothed = False
-        self._icmp = 0  # ICMP errors that the ROM has been told of
 
     def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
         """Fetch one file from `host` (numeric IPv4) into `sink`; returns the result, a dict.
@@ -91,6 +91,7 @@ class Fetch:
             "rom": self.rom["id"],
             "transfers": self.records,
             "image": image,
+            "warnings": self.warnings,
         }
 
     # --- the requests of one file ------------------------------------------------------------
@@ -105,6 +106,8 @@ class Fetch:
 
             filename = tftp_quirks.named(filename, spec["slash"])
         for request in spec["requests"]:
+            if QUEUE:
+                request = self._within_queue(request)
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:
@@ -119,6 +122,8 @@ class Fetch:
                 "requests": [],
                 "outcome": "timeout",
                 "retransmits": 0,
+                "unreachable": 0,
+                "icmp": [],
             }
             self.records.append(self._record)
             self._transact()
@@ -135,7 +140,6 @@ class Fetch:
         # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
         transfer = self.transfer
         record = self._record
-        icmp = self.net.unreachable
         began = self.net.now()
         try:
             self._run()
@@ -149,7 +153,7 @@ class Fetch:
             raise
         finally:
             record.update(transfer.figures())
-            record["unreachable"] = self.net.unreachable - icmp
+            self._icmp()
             record["elapsed_ms"] = ticks_diff(self.net.now(), began)
 
     def _run(self):
@@ -164,7 +168,6 @@ class Fetch:
         else:
             Timer = Retry
         self.timer = Timer(self.phase["waits_ms"])
-        self._icmp = net.unreachable
         self._ask(True)
         opening = True
         verdict = tftp.DROP
@@ -238,6 +241,20 @@ class Fetch:
             net.came(data, sender)
         return data, sender
 
+    def _icmp(self):
+        # Keep the ICMP errors that came for packets of this transfer; False when none did.
+        errors = self.net.errors
+        if not errors:
+            return False
+        from pxerom.udp import tally
+
+        record = self._record
+        new = tally(errors, (self._server, self.transfer.peer), record["icmp"])
+        record["unreachable"] += len(new)
+        for one in new:
+            self._event("unreachable", one)
+        return bool(new)
+
     def _wait_ms(self, now):
         # How long to wait for a packet; zero or less when the timer has expired.
         wait_ms = self.timer.left_ms(now)
@@ -253,8 +270,7 @@ class Fetch:
             now = net.now()
             if ticks_diff(now, self.due) >= 0:
                 self.tick(now)
-            if net.unreachable != self._icmp:
-                self._icmp = net.unreachable
+            if net.errors and self._icmp():
                 from pxerom.tftp_quirks import unreachable
 
                 unreachable(self.transfer, self.transfer.state >= tftp.RECEIVING)
@@ -273,6 +289,20 @@ class Fetch:
     def _stored(self, view):
         self._image.feed(view)
         self._sink.write(view)
+
+    def _within_queue(self, request):
+        # Of a window larger than the socket's queue the rest is lost, each time (RFC 7440 §4
+        # leaves the choice to us).
+        options = []
+        for name, value in request["options"]:
+            if name.lower() == "windowsize" and int(value) > QUEUE:  # pyright: ignore
+                self.warnings.append(
+                    "This board keeps %d datagrams at a time: windowsize %s was asked for as %d."
+                    % (QUEUE, value, QUEUE)
+                )
+                value = str(QUEUE)
+            options.append([name, value])
+        return dict(request, options=options)
 
     # --- the timer ---------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ The kinds of job stand in `agent` (fetch), `boot` and `port_probe` (ask).
 
 1. A job that cannot be run is `Refused` with a sentence, before anything is sent.
 2. Only numeric unicast addresses are accepted as a server (R-TFTP-78): names are the host's work.
+   None has a leading zero, which the stacks read as octal.
 """
 
 from pxerom import runtime
@@ -40,6 +41,14 @@ def load_rom(rom, boots=False):
     finally:
         runtime.forget("rom_load")
         runtime.forget("rom_file")
+
+
+def local_address(job):
+    """The numeric address to send from. Raises Refused."""
+    host = job.get("bind") or "0.0.0.0"
+    if not runtime.is_ipv4(host):
+        raise Refused("The address to send from must be a numeric IPv4 one, not %s." % host)
+    return host
 
 
 def unicast(host):

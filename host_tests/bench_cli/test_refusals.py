@@ -197,6 +197,16 @@ def test_server_without_a_route_is_not_met_with_silence():
         _refused(fetch("tftp://192.0.2.9/x", "--bind", "127.0.0.1"), 3, "from 127.0.0.1")
 
 
+def test_leading_zero_is_refused_with_the_address_that_would_have_been_asked(bench):
+    for host, octal in (
+        ("010.9.0.1", "8.9.0.1"),
+        ("10.9.0.010", "10.9.0.8"),
+        ("0x7f.1", "127.0.0.1"),
+    ):
+        _refused(bench("fetch", f"tftp://{host}/x"), 2, host, f"{octal}: write the address")
+    _refused(bench("fetch", "tftp://127.0.0.1:9/x", "--bind", "127.0.0.01"), 2, "127.0.0.01")
+
+
 def test_group_address_is_no_server(bench):
     for host in ("224.0.0.1", "255.255.255.255", "0.0.0.0"):
         _refused(bench("fetch", f"tftp://{host}/x"), 2, host)

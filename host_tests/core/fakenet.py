@@ -34,6 +34,7 @@ class FakeNet:
         self.trace = None
         self.port = None
         self.sender = None
+        self.errors = []
         self.unreachable = 0
         self.server = server
         self.before_wrap = _BEFORE_WRAP
@@ -103,6 +104,7 @@ class FakeNet:
                 continue
             if what is UNREACHABLE:
                 self.unreachable += 1
+                self.errors.append((111, 3, 3, HOST, None))
                 return None
             host, port = source if isinstance(source, tuple) else (HOST, source)
             self.sender = address(host, port)

@@ -28,6 +28,7 @@ from pxebench.learn.cli import learn
 from pxebench.report.cli import report
 from pxebench.roms.cli import roms
 from pxebench.serve.cli import serve
+from pxebench.storm.cli import storm
 from pxebench.sweep.cli import sweep
 from pxebench.watch.cli import watch_command
 
@@ -46,7 +47,7 @@ def pxebench():
 
 
 for _command in (
-    *(fetch, boot),
+    *(fetch, boot, storm),
     *(explain, diagnose, sweep, compat, report, watch_command),
     *(roms, learn, compare),
     *(serve, board),
