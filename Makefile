@@ -16,7 +16,7 @@ export ROM
 export MENU
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hil lint packages requirements bench soak firewall-demo boot-demo fidelity clean distclean
+.PHONY: help setup board demo test rp2040-test hil lint packages requirements bench soak firewall-demo boot-demo board-demo fidelity clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,12 +24,19 @@ help: ## Show this list.
 setup: ## Make .venv (pxebench, pytest) and .tools (MicroPython, TFTP servers, iPXE); quick when done.
 	@$(PROVISION) all
 
+board: ## Build the emulated board: MicroPython for a Cortex-M3, and QEMU to run it.
+	@$(PROVISION) board
+
 demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython (IMAGE=path for yours).
 	@$(VENV)/python -m pxebench.demo
 
 test: setup ## Run the tests, JOBS=4 files at a time (PYTEST_ARGS="-k tftp -x" to choose among them).
-	@$(PROVISION) browser esp32sock
+	@$(PROVISION) browser esp32sock board
 	@$(VENV)/pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+rp2040-test: setup ## Run pxerom on the stock firmware of a W5500-EVB-Pico, on an emulated RP2040.
+	@$(PROVISION) rp2040
+	@$(VENV)/pytest -m rp2040 host_tests/rp2040 $(PYTEST_ARGS)
 
 hil: ## Run the hardware suite on a board: PORT=auto SERVER=10.0.0.1 FILE=undionly.kpxe (CONFIG=file).
 	@test -n "$(PORT)" -a -n "$(SERVER)" -a -n "$(FILE)" || { \
@@ -65,6 +72,9 @@ firewall-demo: setup ## Show the firewall that stops a ROM and lets the OS's cli
 
 boot-demo: setup ## Boot from nothing, DHCP first, on both interpreters (ROM=edk2, IMAGE=path, MENU=1).
 	@$(VENV)/python -m host_tests.lab.boot_demo
+
+board-demo: setup board ## Switch an emulated board on: it boots from nothing, by DHCP (ROM=, IMAGE=path).
+	@$(VENV)/python -m host_tests.lab.board_demo
 
 clean: ## Remove what tests and checks leave behind.
 	@rm -rf .pytest_cache .ruff_cache .hypothesis build dist

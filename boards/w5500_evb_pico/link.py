@@ -9,6 +9,7 @@ import wired
 # As on the W5500-EVB-Pico: SPI0 with SCK 18, MOSI 19, MISO 16.
 _SPI_BAUD = 20000000
 _SCK, _MOSI, _MISO, _CS, _RESET, _INTN = 18, 19, 16, 17, 20, 21
+_MORE_THAN_PCBS = 8  # lwIP has five here, and mDNS one of them
 
 FIELDS = nic.COMMON_FIELDS
 
@@ -24,6 +25,25 @@ def _interface(driver):
         return driver(bus, Pin(_CS), Pin(_RESET), Pin(_INTN))
 
 
+def _switch_on_in_silence(interface):
+    # `active(True)` starts lwIP's own DHCP client, which sends its DISCOVER before anybody can
+    # stop it. It needs one of lwIP's few UDP PCBs: while they are all taken, it does not start
+    # (extmod/network_wiznet5k.c, lwIP's dhcp_start).
+    import socket
+
+    taken = []
+    try:
+        try:
+            for _ in range(_MORE_THAN_PCBS):
+                taken.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        except OSError:
+            pass  # now there is none left
+        interface.active(True)
+    finally:
+        for sock in taken:
+            sock.close()
+
+
 def connect(settings, on_wait=None, dhcp=False):
     """The `nic.Nic`, once the board has an address; with `dhcp`, one to begin with. Raises
     nic.SettingError and nic.LinkDown."""
@@ -32,6 +52,8 @@ def connect(settings, on_wait=None, dhcp=False):
     driver = nic.driver("WIZNET5K", name)
     try:
         interface = _interface(driver)
+        if dhcp or settings["address"]:
+            _switch_on_in_silence(interface)
     except OSError as error:
         raise nic.no_chip(name, error)
     # 0: no carrier; 1 and 2: carrier, interface off and on.

@@ -33,7 +33,12 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
             last = _fetch(job, emit, on_wait, loaded)
         last["event"] = "result"
     except Refused as refusal:
-        last = {"event": "refused", "exit": refusal.exit_code, "message": refusal.message}
+        last = {
+            "event": "refused",
+            "exit": refusal.exit_code,
+            "message": refusal.message,
+            "reason": refusal.reason,
+        }
     emit(last)
     return last
 

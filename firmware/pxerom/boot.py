@@ -198,6 +198,7 @@ class _Job:
             max(1, job["max_time_ms"] - self._used_ms(net)),
         )
         fetched["status"] = self._too_big(fetched["status"])
+        fetched["warnings"] = self.result["warnings"] + fetched["warnings"]
         self.result.update(fetched)
 
     def _used_ms(self, net):
@@ -212,7 +213,7 @@ class _Job:
     def _too_big(self, status):
         # What does not fit in that machine is told apart from what we have no room for.
         if self.small and status and status["code"] == "PXE-E3A":
-            if "Cannot write" not in status["detail"]:
+            if status["reason"] != "cannot_write":
                 return Failure("PXE-E79", status["detail"], "server").status()
         return status
 

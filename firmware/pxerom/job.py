@@ -47,7 +47,7 @@ def local_address(job):
     """The numeric address to send from. Raises Refused."""
     host = job.get("bind") or "0.0.0.0"
     if not runtime.is_ipv4(host):
-        raise Refused(2, "The address to send from must be a numeric IPv4 one, not %s." % host)
+        raise Refused("The address to send from must be a numeric IPv4 one, not %s." % host)
     return host
 
 

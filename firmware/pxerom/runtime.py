@@ -28,6 +28,7 @@ else:
     from pxerom.runtime_cpython import (
         const,
         forget,
+        icmp_errors,
         set_timeout,
         sleep_ms,
         ticks_add,
@@ -41,10 +42,11 @@ else:
 # The numbers are the same wherever an interpreter lacks the name: errno.h of Linux and newlib.
 ENOENT = const(2)
 # What an OSError's errno may be when nothing came in time (CPython: None), when another socket
-# holds the port, and when an ICMP unreachable is echoed: newlib (ESP32) and Linux differ.
+# holds the port, and when an ICMP error is echoed: newlib (ESP32) and Linux differ. Linux has
+# one for each code of ICMP, a few kinds of which a forger may choose from (ip(7), IP_RECVERR).
 TIMED_OUT = (None, 11, 110, 116)
 IN_USE = (98, 112)
-UNREACHABLE = (111, 101, 113, 118)
+UNREACHABLE = (111, 101, 113, 118) + ((64, 71, 90, 92, 95, 112) if LINUX else ())
 # lwIP has no memory, or no socket, to spare just now: ENOMEM, ENFILE (ESP32), ENOBUFS.
 NO_ROOM = (12, 23, 105)
 
@@ -54,6 +56,14 @@ STEP_MS = 100 if ESP32 else 1
 # A ROM drops what still arrives at a port it has left; a host's stack answers it with ICMP port
 # unreachable, unless the socket stays open. lwIP on rp2 has three or four UDP sockets in all.
 KEPT_SOCKETS = 64 if LINUX else 2
+
+# The datagrams that a socket keeps until they are read; None: more than any window. lwIP on rp2
+# (extmod/modlwip.c: one before MicroPython 1.26), and on an ESP32.
+QUEUE = None
+if ESP32:
+    QUEUE = 6
+elif MICROPYTHON and not LINUX:
+    QUEUE = 4 if sys.implementation.version[:2] >= (1, 26) else 1
 
 _SOL_IP = const(0)
 _IP_RECVERR = const(11)
@@ -106,19 +116,6 @@ def watch_icmp(sock):
             sock.setsockopt(_SOL_IP, _IP_RECVERR, 1)
         except OSError:
             pass  # an old kernel or a sandbox: the transfer works, only the note is missing
-
-
-def drain_icmp(sock):
-    """Empty Linux's queue of ICMP errors: one that is left makes CPython's poll spin. lwIP has
-    no such queue: there the call would take a datagram, or knows no flags (ESP32 before 1.26)."""
-    if not LINUX:
-        return
-    sock.setblocking(False)
-    try:
-        while sock.recv(512, _MSG_ERRQUEUE_DONTWAIT) is not None:
-            pass
-    except OSError:
-        pass
 
 
 def random_below(limit):
@@ -181,6 +178,18 @@ def open_for_writing(path):
 
 
 if MICROPYTHON:
+
+    def icmp_errors(sock, errno):
+        """The ICMP errors that wait for a socket: [(errno, ICMP type, code, who sent it, to whom
+        our packet went)], None for what the interpreter does not tell; all but the errno, here."""
+        sock.setblocking(False)
+        try:
+            # One that is left makes the next receive return at once.
+            while LINUX and sock.recv(512, _MSG_ERRQUEUE_DONTWAIT) is not None:
+                pass
+        except OSError:
+            pass
+        return [(errno, None, None, None, None)]
 
     def tidy():
         """Collect garbage now, and from now on whenever an eighth of the heap is garbage: where

@@ -15,10 +15,6 @@ from pxerom import runtime
 from pxerom.failure import Failure, Refused
 
 
-class Full(Failure):
-    """The target gave out in mid-file: the server is owed an ERROR 3 (R-TFTP-58)."""
-
-
 class Null:
     """Takes everything, keeps nothing."""
 
@@ -50,7 +46,8 @@ class Memory:
 
 class File:
     """Writes `path` by way of `path`.part. Raises Refused when the target cannot be written to
-    from the start, Full (PXE-E3A) when it gives out on the way."""
+    from the start, Failure `cannot_write` when it gives out on the way: the server is owed an
+    ERROR 3 (R-TFTP-58)."""
 
     def __init__(self, path):
         self.path = path
@@ -99,7 +96,12 @@ class File:
         os.remove(self._part)
 
     def _broken(self, error):
-        raise Full("PXE-E3A", "Cannot write %s: %s" % (self.path, runtime.why(error)), "ours")
+        raise Failure(
+            "PXE-E3A",
+            "Cannot write %s: %s" % (self.path, runtime.why(error)),
+            "ours",
+            "cannot_write",
+        )
 
 
 def make(spec):

@@ -132,7 +132,7 @@ def test_manifest_freezes_what_deploying_copies(board, tmp_path):
 
 def test_boards_modules_import_nothing_that_is_not_deployed(board):
     carried = {"pxerom", *board["modules"]}
-    port = {"network", "machine"}
+    port = {"network", "machine", "socket"}
     for path in board["modules"].values():
         for node in ast.walk(ast.parse((_BOARDS / path).read_text("utf-8"))):
             names = []

@@ -19,6 +19,20 @@ def same(got, expected, what=""):
     assert got == expected, "%s\n     got %r\nexpected %r" % (what, got, expected)
 
 
+class NoLoopback(Exception):
+    """lwIP on rp2 is built without 127.0.0.1: what needs it cannot be tested there."""
+
+
+def needs_loopback(sock):
+    """Raise NoLoopback where nothing can be sent to this machine itself."""
+    try:
+        sock.sendto(b"", runtime.address("127.0.0.1", 9))
+    except OSError as error:
+        if error.errno in runtime.UNREACHABLE and error.errno != 111:  # 111: port 9 is closed
+            raise NoLoopback()
+        raise
+
+
 class Folder:
     """An empty folder to write in, gone with all it holds when the `with` is left."""
 

@@ -4,7 +4,7 @@ import socket
 
 from pxerom import agent, port_probe, runtime
 
-from host_tests.core.check import Patch, same
+from host_tests.core.check import Patch, needs_loopback, same
 from host_tests.core.packets import data, error, oack, rrq
 
 _HOST = "127.0.0.1"
@@ -18,6 +18,7 @@ class _Server:
         self.reply = reply
         self.listen = _bound(_HOST)
         self.tid = _bound(host)  # answers from another port, as servers do
+        needs_loopback(self.tid)
         self.port = _port(self.listen)
         self.heard = []  # (at the listening port?, client port, bytes)
 

@@ -5,9 +5,9 @@ import socket
 from pxerom import runtime, udp
 from pxerom.failure import Failure, Refused
 from pxerom.fetch_end import peek
-from pxerom.udp import SourcePorts, Udp
+from pxerom.udp import SourcePorts, Udp, tally
 
-from host_tests.core.check import Patch, raises, rom, same
+from host_tests.core.check import Patch, needs_loopback, raises, rom, same
 
 _HOST = "127.0.0.1"
 
@@ -110,6 +110,7 @@ def _free_port():
 
 def _address_of(peer, net):
     """Where `peer` hears: told by a datagram of its own, for MicroPython knows no getsockname."""
+    needs_loopback(peer)
     peer.sendto(b"here", runtime.address(_HOST, net.port))
     same(net.receive(100, 2000), b"here")
     return net.sender
@@ -256,6 +257,31 @@ def test_icmp_unreachable_is_counted_and_ends_nothing():
             same(net.receive(100, 60), None)
             same(net.unreachable, count)
             assert runtime.ticks_diff(net.now(), began) >= 50, "it did not wait"
+    finally:
+        net.close()
+
+
+def test_icmp_error_says_who_sent_it_and_to_whom_the_packet_went():
+    """Of another conversation's packet none is counted; MicroPython has the errno alone."""
+    if not runtime.LINUX:
+        return
+    net = Udp(_spec("fixed", "boot", _free_port()), _HOST)
+    try:
+        net.open(True)
+        nobody = runtime.address(_HOST, _free_port())
+        other = runtime.address(_HOST, _free_port())
+        for to in (other, nobody, nobody):
+            net.send(b"x", to)
+            same(net.receive(100, 60), None)
+        rows = []
+        taken = tally(net.errors, (nobody, None), rows)
+        same(net.errors, [])
+        if runtime.MICROPYTHON:
+            same(rows, [{"errno": 111, "type": None, "code": None, "from": None, "count": 3}])
+            same(len(taken), 3)
+        else:
+            same(rows, [{"errno": 111, "type": 3, "code": 3, "from": _HOST, "count": 2}])
+            same(taken[0], {"errno": 111, "type": 3, "code": 3, "from": _HOST})
     finally:
         net.close()
 

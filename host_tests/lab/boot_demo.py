@@ -31,7 +31,7 @@ The client has no address. Its ROM: {rom}.\
 """
 
 
-def _image(rom):
+def image_to_boot(rom):
     """The image to boot: IMAGE, or an iPXE that a machine of this ROM's architecture would run."""
     path = Path(os.environ.get("IMAGE") or programs.ROOT / ".tools/ipxe" / _ipxe(rom))
     if not path.is_file():
@@ -68,7 +68,7 @@ def _show(packets):
 
 
 def _demo(rom, menu):
-    name, image = _image(rom)
+    name, image = image_to_boot(rom)
     words = [f"--dhcp-boot={name}"]
     if menu:
         kinds = ("x86PC", "X86-64_EFI", "BC_EFI", "ARM64_EFI")

@@ -24,7 +24,7 @@ import threading
 import time
 
 
-class _Way:
+class Way:
     """One direction of the line, with its own dice."""
 
     def __init__(self, seed, name, loss, duplicate, reorder, delay_s):
@@ -146,7 +146,7 @@ def line(
 ):
     """Yield a Line to the server; rates are per packet (0..1), delay_s is (least, most)."""
     ways = [
-        _Way(seed, name, loss, duplicate, reorder, delay_s) for name in ("to server", "to client")
+        Way(seed, name, loss, duplicate, reorder, delay_s) for name in ("to server", "to client")
     ]
     made = Line((server_host, server_port), host, *ways)
     try:

@@ -178,7 +178,7 @@ def test_scripted_server_rolls_over_to_the_number_it_was_told():
 
 def test_line_treats_the_same_packets_the_same():
     def fates(seed):
-        way = relay._Way(seed, "there", loss=0.2, duplicate=0.2, reorder=0.2, delay_s=(0, 0.01))
+        way = relay.Way(seed, "there", loss=0.2, duplicate=0.2, reorder=0.2, delay_s=(0, 0.01))
         return [tuple(way.arrivals()) for _ in range(200)]
 
     assert fates(5) == fates(5) != fates(6)

@@ -24,7 +24,7 @@ A **job** (one JSON object, one line):
     timeout      transfer, at_ms, phase ("open" or "read"), waited_ms
     aborted      transfer, at_ms, error                    the ROM ended the transfer (size probe)
     error        transfer, at_ms, server_tid, error                  the server's ERROR
-    unreachable  transfer, at_ms                                     ICMP seen by the runtime
+    unreachable  transfer, at_ms, errno, type, code, from            an ICMP error; null: not known
     packet       t_us, dir, host, port, local_port, len, data        only with "trace": true
     image        what stands under "image" in the result
     failed       status
@@ -39,8 +39,8 @@ A **result** (`--json`):
      "transfers": [{"purpose", "file", "server", "server_port", "server_tid",
         "requests": [{"source_port", "at_ms", "options"}], "oack", "outcome", "error", "blocks",
         "bytes", "retransmits", "duplicates", "foreign", "unreachable", "blksize", "windowsize",
-        "elapsed_ms"}],
-     "image": {"kind", "bytes", "sha256"} or null,
+        "elapsed_ms", "icmp": [{"errno", "type", "code", "from", "count"}]}],
+     "image": {"kind", "bytes", "sha256"} or null, "warnings": [text],
      "ended": {"by": "bench|user|fault", "after_ms", "next"} or null,
      "faults": {"asked", "seed", "acks", "lost", "late", "doubled", "withheld", "strange",
         "answers", "errors_5"} or null}
@@ -51,6 +51,8 @@ carry one sentence.
 
 import copy
 import os
+
+from pxebench import icmp
 
 EXIT_OK = 0  # booted
 EXIT_FAILED = 1  # the boot failed; the result says how
@@ -91,6 +93,7 @@ TRANSFER = {
     "blksize": None,
     "windowsize": None,
     "elapsed_ms": 0,
+    "icmp": [],
 }
 
 # A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
@@ -307,6 +310,7 @@ _ORDER = (
     *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
     *("foreign", "unreachable", "elapsed_ms", "faults", "asked", "seed", "acks", "lost", "late"),
     *("doubled", "withheld", "strange", "answers", "errors_5"),
+    *("icmp", "errno", "type", "from", "count"),
 )
 
 
@@ -361,6 +365,7 @@ class Witness:
             transfer["outcome"], transfer["error"] = kind, event["error"]
         elif kind == "unreachable":
             transfer["unreachable"] += 1
+            icmp.count(transfer["icmp"], event)
         transfer["server_tid"] = event.get("server_tid", transfer["server_tid"])
 
     def result(self, ended):

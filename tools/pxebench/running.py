@@ -24,9 +24,9 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=Non
     known = job.Witness()
     listeners = [known.event, view.event]
     client = None  # a ROM that boots has no address yet
-    if todo["job"] == "fetch":
-        if not endpoint.elsewhere:
-            _check_way(todo["server"], todo.get("bind"))
+    # A board says its address when it starts.
+    if todo["job"] == "fetch" and not endpoint.elsewhere:
+        _check_way(todo["server"], todo.get("bind"))
         client = client_address(todo["server"], todo.get("bind"))
     kept = Record(client) if json_path or server_pcap else None
     if kept:
@@ -45,9 +45,9 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=Non
 
     # A success is in the JSON already; a failure is explained in any case.
     code = job.exit_code(result)
-    client = client or (result["lease"] or {}).get("ip")
+    client = client or known.start.get("ip") or (result["lease"] or {}).get("ip")
     if code != EXIT_OK or not (quiet or to_stdout):
-        _explain(result, code, todo, None if server_pcap else client)
+        _explain(result, code, todo, endpoint, None if server_pcap else client)
     if capture:
         outputs.store("--pcap", pcap, lambda: capture.write(pcap))
     events = kept.events() if kept else []
@@ -98,7 +98,7 @@ def _run(run, kind, todo, known, listeners):
         return ended_by("user", known, todo, kind)
 
 
-def _explain(result, code, todo, client):
+def _explain(result, code, todo, endpoint, client):
     """The closing words, and the capture that would decide where a silent boot was lost.
     `client`: the ROM's address, or None where no such capture is wanted."""
     from pxebench.view import Writer, summary
@@ -107,6 +107,9 @@ def _explain(result, code, todo, client):
     for line in summary(result, todo["sink"].get("path")):
         say.line(line)
     silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
+    if silent and endpoint.elsewhere:
+        say.line("  note     A board's network stack keeps ICMP to itself: a port on which nobody")
+        say.line("           listens looks the same as answers that are dropped.")
     if silent and client and not client.startswith("127."):
         from pxebench.hops.path import tcpdump
 

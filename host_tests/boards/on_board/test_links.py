@@ -55,7 +55,7 @@ def _fails(name, link, **changes):
     """The `status` of a connect that must fail; it holds no password, whatever it says."""
     down = raises(nic.LinkDown, link.connect, _settings(name, **changes))
     status = down.status()
-    same(sorted(status), ["advice", "code", "detail", "side", "text"])
+    same(sorted(status), ["advice", "code", "detail", "reason", "side", "text"])
     for words in list(status.values()) + [str(down), repr(down)]:
         assert _PASSWORD not in words and "wrong horse" not in words, words
     return status

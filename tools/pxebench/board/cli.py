@@ -10,7 +10,7 @@ import sys
 import click
 
 from pxebench import outputs
-from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, show
+from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
 from pxebench.options import CONFIG, KIND, Seconds, read_config
 
 _PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
@@ -219,7 +219,8 @@ def test(modules, port, as_json):
     """Run pxerom's own tests on the board: all of them, or those of the MODULEs named.
 
     They come over the line; the board's flash keeps nothing of them. A test that needs more
-    memory than the board has is counted, and is no failure.
+    memory than the board has, or the address 127.0.0.1 where there is none, is counted, and is
+    no failure.
     """
     import tempfile
 
@@ -251,8 +252,49 @@ def test(modules, port, as_json):
     else:
         lacking = counts["no memory"]
         more = f", {lacking} need more memory than it has" if lacking else ""
+        alone = counts["no loopback"]
+        more += f", {alone} need 127.0.0.1, which it has not" if alone else ""
         click.echo(f"{counts['ok']} passed, {counts['failed']} failed{more} on {machine}.")
     return EXIT_FAILED if counts["failed"] else EXIT_OK
+
+
+@board.command(short_help="Start a board that QEMU plays, and print its port.")
+@click.option("--flash", metavar="DIR", help="Keep its flash there (else it is gone at the end).")
+@click.option("--tap", metavar="IF", help="Its cable: this TAP interface, in place of QEMU's NAT.")
+@click.option("--heap", type=int, metavar="BYTES", help="MicroPython's heap (194560).")
+@click.option("--slow-flash", is_flag=True, help="45 ms for an erased block, 0.5 ms for a page.")
+@click.option("--micropython", "version", metavar="VERSION", help="1.25, or 1.26.")
+def emulate(flash, tap, heap, slow_flash, version):
+    """Start an emulated board: MicroPython on a Cortex-M3, with the network stack of an RP2.
+
+    `make board` builds it. It is a board for every command here: deploy to the port that this one
+    prints (as --board w5500_evb_pico, or rpi_pico_w), run, test, fetch. Ctrl-C switches it off.
+
+    Without --tap it is behind QEMU's NAT: this PC is 10.0.2.2, and every server that this PC can
+    reach is reached, by its own address.
+    """
+    import tempfile
+
+    from pxebench.board.emulator import Emulator
+
+    nic = f"tap,ifname={tap},script=no,downscript=no" if tap else "user"
+    with (
+        tempfile.TemporaryDirectory(prefix="pxebench-") as folder,
+        Emulator(flash or folder, nic, version) as emulated,
+    ):
+        if heap:
+            emulated.set(heap_bytes=heap)
+        emulated.set(erase_us=45000 if slow_flash else 0, program_us=500 if slow_flash else 0)
+        emulated.power_on()
+        click.echo(emulated.port)
+        _say(f"It is on. Try: pxebench board deploy --board w5500_evb_pico -p {emulated.port}")
+        try:
+            emulated.wait()
+        except KeyboardInterrupt:
+            _say("It is off.")
+            return EXIT_OK
+    _say("QEMU has ended by itself.")
+    return EXIT_BENCH
 
 
 def _say(text):

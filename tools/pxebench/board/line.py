@@ -130,7 +130,9 @@ class Line(SerialTransport):
             self.serial, self.mounted = self.raw_serial, False
             write(b"\r\x01")
             if self._read_to(_RAW + b">", _LEAVE_S):
-                write(b"import os\nos.umount('/remote')\x04")
+                # No import: it would look in the folder first, and nobody answers any more.
+                # mpremote's half has `os` already.
+                write(b"os.umount('/remote')\x04")
                 self._read_to(b"\x04>", _LEAVE_S)
         write(b"\r\x02")
         self.in_raw_repl = False

@@ -255,6 +255,9 @@ class _Job:
         if event["event"] == "start" and self.wanted.get("max_time_ms"):
             max_time_s = self.wanted["max_time_ms"] / 1000
             self.give_up_at = time.monotonic() + max_time_s + _END_GRACE_S
+        if event["event"] == "start" and event.get("epoch_us") is None:
+            # A board does not know the time of day: the moment its word came is near enough.
+            event["epoch_us"] = time.time_ns() // 1000
         self.witness.event(event)
         self.menu.event(event)
         self.on_event(event)

@@ -1,0 +1,3 @@
+// Without it "/lib" is not in sys.path.
+// *FORMAT-OFF*
+Q(/lib)

@@ -1,0 +1,211 @@
+"""An emulated board beside a server, on a cable of ours: what the tests of this folder stand on.
+
+    with rig.lan() as lan:                       # a server's namespace, a board's, and a wire
+        with lan.board(tmp_path, config) as board:
+            board.power_on()
+            board.read_to("booted")              # what it prints on its serial port
+
+A board's flash is written by littlefs itself before the power comes (`flash_files.py`), with the
+files that `pxebench board deploy` puts on one.
+"""
+
+import contextlib
+import functools
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import serial
+from pxebench.board import deploy, emulator, kinds
+
+from host_tests.lab import dhcp_servers, namespaces, servers
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SERVER = "10.88.0.1"
+ROMS = ("intel-undi", "os-client", "standard", "intel-undi-plain")
+STATIC = {"ip": "10.88.0.50", "mask": "255.255.255.0", "gateway": SERVER}
+PROMPT = "\n>>> "
+_MPY = 6  # the .mpy version of MicroPython 1.19 and later
+_PROGRAM = Path(__file__).with_name("flash_files.py")
+_MICROPYTHON = ROOT / ".tools" / "bin" / "micropython"
+
+
+def config(**changes):
+    """A config.json of a wired board with an address of its own; None takes a field away."""
+    settings = {
+        "link": {"address": STATIC, "timeout_s": 10},
+        "rom": "intel-undi",
+        "server": SERVER,
+        "file": "image",
+        "image": "nbp",
+        "board": "w5500_evb_pico",
+        **changes,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+@functools.cache
+def deployed_files(kind="w5500_evb_pico", roms=ROMS):
+    """What `pxebench board deploy` puts on a board of a kind: {path: bytes}."""
+    return dict(deploy.plan(_MPY, kinds.kind(kind), roms).files)
+
+
+def flash_image(files, blocks):
+    """A flash of so many blocks with `files`, {path: bytes}, in it."""
+    with tempfile.TemporaryDirectory(prefix="flash-") as folder:
+        root = Path(folder, "root")
+        root.mkdir()
+        for path, data in files.items():
+            target = root / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        image = Path(folder, "image")
+        argv = [_MICROPYTHON, "-X", "heapsize=32m", _PROGRAM, "make", image, str(blocks), root]
+        subprocess.run(argv, check=True)
+        return image.read_bytes()
+
+
+def files_in(images, blocks):
+    """What littlefs finds in flash images: a list of {path: sha256}, None for a broken one."""
+    with tempfile.NamedTemporaryFile(prefix="flash-") as file:
+        for image in images:
+            file.write(image)
+        file.flush()
+        argv = [_MICROPYTHON, "-X", "heapsize=64m", _PROGRAM, "list", file.name, str(blocks)]
+        done = subprocess.run(argv, check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Board(emulator.Emulator):
+    """An emulated board on the lan. `screen`: what it has printed since it was switched on."""
+
+    def __init__(self, folder, **more):
+        super().__init__(folder, **more)
+        self.screen = ""
+        self._line = None
+
+    def power_on(self):
+        super().power_on()
+        self.screen = ""
+        self._line = serial.Serial(self.port, timeout=0.1)
+
+    def power_off(self):
+        self.unplug()
+        super().power_off()
+
+    def unplug(self):
+        """Let go of the serial port, for another program."""
+        if self._line:
+            self._line.close()
+            self._line = None
+
+    def read_to(self, words, timeout_s=60):
+        """Read the serial port until `words` have come; all that was printed."""
+        if self._line is None:
+            self._line = serial.Serial(self.port, timeout=0.1)
+        end = time.monotonic() + timeout_s
+        seen = len(self.screen)
+        while words not in self.screen[max(0, seen - len(words)) :]:
+            seen = len(self.screen)
+            assert time.monotonic() < end, f"no {words!r} within {timeout_s} s of: {self.screen}"
+            waiting = self._line.in_waiting
+            said = self._line.read(max(1, waiting)).decode(errors="replace")
+            self.screen += said.replace("\r\n", "\n")
+        return self.screen
+
+    def write(self, data):
+        self._line.write(data)
+
+    def files(self):
+        """{path: sha256} of a board that is off."""
+        return files_in([self.flash()], self.get("blocks"))[0]
+
+    def mpremote(self, *words, timeout_s=60):
+        """What mpremote prints; it must succeed."""
+        self.unplug()
+        argv = [sys.executable, "-m", "mpremote", "connect", self.port, *words]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def pxebench(self, *words, timeout_s=120, code=0):
+        """The CompletedProcess of a pxebench command; `code`: its exit code must be this."""
+        self.unplug()
+        argv = [sys.executable, "-m", "pxebench", *map(str, words)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def result(self):
+        """The result.json that the board keeps."""
+        return json.loads(self.mpremote("resume", "cat", ":result.json"))
+
+
+class Lan:
+    """A server's namespace and a board's, with the wire between them. Made by `lan`."""
+
+    def __init__(self, lab):
+        self.lan = dhcp_servers.Lan(lab)
+        self.server = self.lan.machine("server", f"{SERVER}/24")
+        self.place = self.lan.machine("board")
+        self._ports = (5001, 5002)
+        self._wire = subprocess.Popen(
+            self.place.argv(
+                sys.executable, "-m", "host_tests.emulated.wire", "eth0", *self._ports
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert self._wire.stdout.readline() == "ready\n"
+
+    def behave(self, **how):
+        """What the wire does to frames from now on: loss, duplicate, reorder, delay_s, seed."""
+        self._wire.stdin.write(json.dumps(how) + "\n")
+        self._wire.stdin.flush()
+        assert self._wire.stdout.readline() == "behaves\n"
+
+    @contextlib.contextmanager
+    def board(self, folder, settings=None, files=None, blocks=emulator.BLOCKS, **more):
+        """Yield a Board that is off, with pxerom and `settings` (config.json) in its flash."""
+        port, board_port = self._ports
+        nic = f"socket,udp=127.0.0.1:{port},localaddr=127.0.0.1:{board_port}"
+        with Board(folder, nic=nic, enter=self.place.argv("env"), **more) as board:
+            everything = deployed_files() if files is None else dict(files)
+            if settings is not None:
+                everything = {**everything, "/config.json": json.dumps(settings).encode()}
+            board.set(blocks=blocks)
+            board.load_flash(flash_image(everything, blocks))
+            yield board
+
+    def close(self):
+        self._wire.stdin.close()
+        self._wire.wait()
+        self._wire.stdout.close()
+
+    def tftpd(self, files, port=69):
+        """in.tftpd on the server with these files, {name: bytes}."""
+        return _serving(self.server, files, port)
+
+
+@contextlib.contextmanager
+def _serving(machine, files, port):
+    with (
+        servers.folder(files) as folder,
+        servers.in_tftpd(folder, SERVER, port, machine) as server,
+    ):
+        yield server
+
+
+@contextlib.contextmanager
+def lan():
+    with namespaces.lab() as lab:
+        made = Lan(lab)
+        try:
+            yield made
+        finally:
+            made.close()
