@@ -14,8 +14,8 @@ from host_tests.outcomes import Outcomes, names_in
 
 _HERE = Path(__file__).resolve().parent
 _BIN = _HERE.parent / ".tools" / "bin"
-# The last has words of 32 bits, as a board has.
-_NAMES = ("micropython-1.25", "micropython-1.26", "micropython32")
+# micropython32 has words of 32 bits, as a board has; micropython-esp32 has an ESP32's sockets.
+_NAMES = ("micropython-1.25", "micropython-1.26", "micropython32", "micropython-esp32")
 _INTERPRETERS = {name: _BIN / name for name in _NAMES if (_BIN / name).exists()}
 _TESTS = [name for path in sorted((_HERE / "core").glob("test_*.py")) for name in names_in(path)]
 

@@ -25,10 +25,12 @@ import time
 
 from provisioning.board import provide_board
 from provisioning.browser import provide_browser
+from provisioning.esp32sock import provide_esp32sock
 from provisioning.folder import TOOLS, Failure
 from provisioning.ipxe import provide_ipxe
 from provisioning.micropython import provide_micropython
 from provisioning.python import provide_lint, provide_python
+from provisioning.rp2040 import provide_rp2040
 from provisioning.servers import provide_servers
 
 STEPS = {
@@ -37,11 +39,13 @@ STEPS = {
     "servers": provide_servers,
     "ipxe": provide_ipxe,
     "browser": provide_browser,
+    "esp32sock": provide_esp32sock,
     "board": provide_board,
     "lint": provide_lint,
+    "rp2040": provide_rp2040,
 }
 # Not for everybody: what only the tests, or only the checks, need.
-APART = ("browser", "board", "lint")
+APART = ("browser", "esp32sock", "board", "lint", "rp2040")
 
 
 def main():
@@ -50,7 +54,7 @@ def main():
         epilog="; ".join(f"{name}: {step.__doc__.rstrip('.')}" for name, step in STEPS.items()),
     )
     parser.add_argument(
-        "step", nargs="+", choices=[*STEPS, "all"], help="all: all but browser, board, lint"
+        "step", nargs="+", choices=[*STEPS, "all"], help=f"all: all but {', '.join(APART)}"
     )
     wanted = parser.parse_args().step
     if "all" in wanted:

@@ -2,11 +2,13 @@
 
 Each `boards/<id>/link.py` has `FIELDS`, the settings it takes, and `connect(settings, on_wait)`,
 which returns a `Nic`. The address comes from the DHCP client of the board's own stack, or from the
-settings; with `dhcp` there is none yet but a link-local one, and UDP port 68 is free for pxerom.
+settings; with `dhcp` there is none yet, or a link-local one where the stack does not send without,
+and UDP port 68 is free for pxerom.
 
 1. A setting that is wrong is named, with what was expected there; its value is never shown, for
    one of them is a password.
 2. A link that does not come up ends in one `LinkDown`, at its deadline at the latest.
+3. No DNS server is ever 0.0.0.0: ESP-IDF refuses it, and `ifconfig` fails (`set_address`).
 """
 
 from pxerom.failure import Failure
@@ -16,13 +18,20 @@ _POLL_MS = 50
 
 MISSING = object()
 
+# What a driver raises: ESP-IDF's codes without an errno, such as "no memory", come as the latter.
+DRIVER_ERRORS = (OSError, RuntimeError)
+
+NO_ADDRESS = "0.0.0.0"
+# Nobody here asks for a name.
+_NO_DNS = "127.0.0.1"
+
 
 class Nic:
     """A link that is up: `mac`, `ip`, `mask`, `gateway`, `name` of the network chip; all text.
 
     The rest is for a boot with DHCP of our own (`pxerom.dhcp_client`). `interface`: the driver's
-    object,
-    which takes the lease; `device`: what SO_BINDTODEVICE takes, where there is such a thing."""
+    object, which takes the lease; `device`: what SO_BINDTODEVICE takes, where there is such a
+    thing."""
 
     def __init__(self, mac, ip, mask, gateway, name, interface=None, device=None):
         self.mac = mac
@@ -32,6 +41,7 @@ class Nic:
         self.name = name
         self.device = device
         self._interface = interface
+        self._unleased = ip, mask
 
     def raw(self, ttl, trace):
         """What sends and receives, as `udp.Udp` does, before there is an address; here the
@@ -40,18 +50,29 @@ class Nic:
     def take(self, ip, mask, gateway):
         """Give the interface the leased address. There is no renewal: a boot is short."""
         self.ip, self.mask, self.gateway = ip, mask, gateway
-        self._interface.ifconfig((ip, mask, gateway or "0.0.0.0", gateway or "0.0.0.0"))
+        set_address(self._interface, ip, mask, gateway)
 
     def arp(self, ip, own_ip, tries_ms, on_wait=None):
         """Whether a machine answers for `ip`: that cannot be seen from here."""
 
     def limits(self):
         """What a ROM does and this port cannot, in sentences."""
+        source = ""
+        if self.ip != NO_ADDRESS:
+            source = "from %s before it has a lease, where a ROM has 0.0.0.0, and " % self.ip
         return [
-            "This board's stack sends from %s before it has a lease, where a ROM has 0.0.0.0, and "
-            "with a TTL of its own; it shows no ARP: PXE-E11 cannot be told from PXE-E32."
-            % (self.ip or "its address")
+            "This board's stack sends %swith a TTL of its own; it shows no ARP: PXE-E11 cannot be "
+            "told from PXE-E32." % source
         ]
+
+    def needs_address(self):
+        """The stack has no way out. True if that was for want of an address, and it has a
+        link-local one now."""
+        if self.ip != NO_ADDRESS:
+            return False
+        self.ip, self.mask = self._unleased = link_local(self.mac)
+        set_address(self._interface, self.ip, self.mask)
+        return True
 
     def find_address(self):
         """The address is known since the link came up."""
@@ -62,20 +83,28 @@ class Nic:
     def route(self, host, gateway):
         """The stack knows the gateway."""
 
-    def let_go(self):
+    def released(self):
         """The lease was given back: its address is another's from now on."""
-        self._interface.ifconfig(link_local(self.mac))
+        set_address(self._interface, *self._unleased)
 
-    def give_back(self):
+    def restore(self):
         """The address stays until the next boot: the board has nothing else to do with it."""
 
 
 def link_local(mac):
-    """An address for a stack that will not send without one (RFC 3927), made of the MAC's last
-    two bytes; what `ifconfig` takes."""
+    """(address, mask) for a stack that will not send without one (RFC 3927), made of the MAC's
+    last two bytes."""
     high, low = [int(part, 16) for part in mac.split(":")[-2:]]
     # 169.254.0.x and 169.254.255.x are reserved.
-    return "169.254.%d.%d" % (high % 254 + 1, low), "255.255.0.0", "0.0.0.0", "0.0.0.0"
+    return "169.254.%d.%d" % (high % 254 + 1, low), "255.255.0.0"
+
+
+def set_address(interface, ip, mask, gateway=None):
+    """Give an interface an address; that ends the stack's own DHCP client."""
+    if gateway in (None, NO_ADDRESS):
+        interface.ifconfig((ip, mask, NO_ADDRESS, _NO_DNS))
+    else:
+        interface.ifconfig((ip, mask, gateway, gateway))
 
 
 class SettingError(ValueError):
@@ -116,7 +145,10 @@ def no_lease(name, seconds):
 
 def no_chip(name, error=None):
     """PXE-E63: the network chip does not answer, or this firmware has no driver for it."""
-    what = "did not start (errno %s)" % error.errno if error else "has no driver in this firmware"
+    what = "has no driver in this firmware"
+    if error:
+        number = getattr(error, "errno", None)
+        what = "did not start (%s)" % (error if number is None else "errno %s" % number)
     return LinkDown("PXE-E63", "The %s %s." % (name, what))
 
 
@@ -216,23 +248,25 @@ def start(interface, settings, dhcp=False):
     interface.active(True)
     address = settings["address"]
     if address:
-        gateway = address.get("gateway", "0.0.0.0")
-        interface.ifconfig((address["ip"], address["mask"], gateway, gateway))
+        set_address(interface, address["ip"], address["mask"], address.get("gateway"))
     elif dhcp:
-        interface.ifconfig(link_local(interface.config("mac").hex(":")))
+        set_address(interface, *link_local(interface.config("mac").hex(":")))
 
 
 def has_address(interface):
     """True once the interface has an IPv4 address."""
-    return interface.ifconfig()[0] != "0.0.0.0"
+    return interface.ifconfig()[0] != NO_ADDRESS
 
 
-def describe(interface, name):
-    """The Nic of an interface that is up."""
-    ip, mask, gateway = interface.ifconfig()[:3]
+def describe(interface, name, settings, dhcp=False):
+    """The Nic of an interface that is up. With `dhcp`, one whose sockets can be bound to it loses
+    its link-local address again: a ROM has none before its lease, and such a socket needs none."""
     try:
         device = interface.config("ifname")  # ESP32: for SO_BINDTODEVICE
     except (OSError, TypeError, ValueError):
         device = None
+    if dhcp and device and not settings["address"]:
+        set_address(interface, NO_ADDRESS, NO_ADDRESS)
+    ip, mask, gateway = interface.ifconfig()[:3]
     mac = interface.config("mac").hex(":")
     return Nic(mac, ip, mask, gateway, name, interface, device)

@@ -49,13 +49,13 @@ def connect(settings, name, on_wait=None, dhcp=False):
         # The constant is called IF_STA since 1.23; it is 0 on both ports.
         wlan = driver(getattr(driver, "IF_STA", 0))
         nic.start(wlan, settings, dhcp)
-    except OSError as error:
+    except nic.DRIVER_ERRORS as error:
         raise nic.no_chip(name, error)
     _configure(wlan, pm=getattr(driver, "PM_NONE", _PM_NONE_UNNAMED))
     _configure(wlan, reconnects=0)
     _join(wlan, settings, name, on_wait)
     _configure(wlan, reconnects=-1)  # from now on, a lost access point is looked for again
-    return nic.describe(wlan, name)
+    return nic.describe(wlan, name, settings, dhcp)
 
 
 def _configure(wlan, **setting):

@@ -15,10 +15,10 @@ def connect(interface, settings, name, has_link, on_wait=None, dhcp=False):
     timeout_ms = settings["timeout_s"] * 1000
     try:
         nic.start(interface, settings, dhcp)
-    except OSError as error:
+    except nic.DRIVER_ERRORS as error:
         raise nic.no_chip(name, error)
     if not nic.until(has_link, min(timeout_ms, _MEDIA_MS), on_wait):
         raise nic.no_media("The %s has no carrier." % name)
     if not nic.until(lambda: nic.has_address(interface), timeout_ms, on_wait):
         raise nic.no_lease(name, settings["timeout_s"])
-    return nic.describe(interface, name)
+    return nic.describe(interface, name, settings, dhcp)

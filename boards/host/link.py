@@ -61,13 +61,13 @@ def connect(settings, on_wait=None, dhcp=False):
     # Not from /sys/class/net: in a network namespace, that may be another namespace's.
     words = _said("-o link show dev %s" % name)
     if not words:
-        raise Refused(2, "There is no network interface %s here; `ip link` shows them." % name)
+        raise Refused("There is no network interface %s here; `ip link` shows them." % name)
     flags = words[2].strip("<>").split(",")
     if "link/ether" not in words:
-        raise Refused(2, "The interface %s is no Ethernet, and PXE knows nothing else." % name)
+        raise Refused("The interface %s is no Ethernet, and PXE knows nothing else." % name)
     if "UP" not in flags:
         raise Refused(
-            3, "The interface %s is switched off; `ip link set %s up` helps." % (name, name)
+            "The interface %s is switched off; `ip link set %s up` helps." % (name, name), 3
         )
     if "LOWER_UP" not in flags:
         raise no_media("The interface %s has no carrier." % name)
@@ -103,7 +103,7 @@ class Interface(Nic):
         return Wire(self, ttl, trace)
 
     def take(self, ip, mask, gateway):
-        """Put an address on the interface, until `give_back`; after `life_s` the kernel takes it
+        """Put an address on the interface, until `restore`; after `life_s` the kernel takes it
         off by itself, whatever became of us."""
         self.ip, self.mask, self.gateway = ip, mask, gateway
         bits = sum(bin(int(part)).count("1") for part in mask.split("."))
@@ -113,9 +113,9 @@ class Interface(Nic):
         add = "-4 addr add %s valid_lft %d preferred_lft %d" % (where, self.life_s, self.life_s)
         if not _ip("%s metric %d" % (add, _METRIC)) and not _ip(add):
             raise Refused(
-                3,
                 "Cannot put the address %s on %s: that needs root (CAP_NET_ADMIN) and the "
                 "program ip." % (ip, self.name),
+                3,
             )
         self._undo.append("-4 addr del %s" % where)
 
@@ -125,10 +125,10 @@ class Interface(Nic):
             if _ip("-4 route add %s onlink" % route):
                 self._undo.append("-4 route del %s" % route)
 
-    def let_go(self):
-        """`give_back` comes next."""
+    def released(self):
+        """`restore` comes next."""
 
-    def give_back(self):
+    def restore(self):
         while self._undo:
             _ip(self._undo.pop())
 
@@ -172,9 +172,9 @@ class _Packets:
             self.sock.bind(self._place(b""))  # pyright: ignore[reportArgumentType]
         except OSError as error:
             raise Refused(
-                3,
                 "Cannot send DHCP on %s before it has an address: %s; that needs root "
                 "(CAP_NET_RAW)." % (interface.name, why(error)),
+                3,
             )
 
     def _place(self, mac):
@@ -200,7 +200,7 @@ class _Packets:
         except OSError as error:
             if error.errno in TIMED_OUT:
                 return None
-            raise Refused(3, "Cannot hear %s: %s." % (self.interface.name, why(error)))
+            raise Refused("Cannot hear %s: %s." % (self.interface.name, why(error)), 3)
 
     def close(self):
         self.sock.close()

@@ -12,7 +12,7 @@ told apart. The shapes of jobs and events are the bench's to document (`pxebench
 from pxerom import sink
 from pxerom.failure import Refused
 from pxerom.fetch import Fetch
-from pxerom.job import load_rom, max_time_ms, start, unicast
+from pxerom.job import load_rom, local_address, max_time_ms, start, unicast
 from pxerom.udp import Udp
 
 
@@ -33,7 +33,12 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
             last = _fetch(job, emit, on_wait, loaded)
         last["event"] = "result"
     except Refused as refusal:
-        last = {"event": "refused", "exit": refusal.exit_code, "message": refusal.message}
+        last = {
+            "event": "refused",
+            "exit": refusal.exit_code,
+            "message": refusal.message,
+            "reason": refusal.reason,
+        }
     emit(last)
     return last
 
@@ -41,7 +46,7 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 def _fetch(job, emit, on_wait, loaded):
     if job.get("job") != "fetch":
         raise Refused(
-            2, "This agent runs jobs of the kinds fetch, boot and ask, not %s." % job.get("job")
+            "This agent runs jobs of the kinds fetch, boot and ask, not %s." % job.get("job")
         )
     host = job.get("server")
     unicast(host)
@@ -53,7 +58,7 @@ def _fetch(job, emit, on_wait, loaded):
 
         trace = Trace(emit)
     emit(start(job, rom["id"]))
-    net = Udp(rom["udp"]["source_port"], job.get("bind") or "0.0.0.0", trace)
+    net = Udp(rom["udp"]["source_port"], local_address(job), trace)
     limit_ms = max_time_ms(job)
     faults = job.get("faults")
     if faults:

@@ -9,13 +9,20 @@
 import sys
 
 from pxerom import runtime, sink
-from pxerom.failure import Ended, Failure, Refused
+from pxerom.failure import Ended, Failure, NoMemory, Refused
 from pxerom.fetch import Fetch
 from pxerom.job import load_rom, max_time_ms, start, unicast
 from pxerom.runtime import ticks_diff
 from pxerom.udp import Udp
 
-_MODULES = ("dhcp_client", "pxe_discovery", "dhcp_offer", "dhcp_packet")
+_MODULES = (
+    "dhcp_client",
+    "pxe_discovery",
+    "dhcp_remarks",
+    "dhcp_advice",
+    "dhcp_offer",
+    "dhcp_packet",
+)
 
 
 def pressed():
@@ -39,13 +46,13 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 
 def _check(job):
     if job.get("lease") not in (None, "dhcp", "static", "stack"):
-        raise Refused(2, "The job's lease must be dhcp, static or stack.")
+        raise Refused("The job's lease must be dhcp, static or stack.")
     menu = job.get("menu")
     if menu is not None and menu != "first" and (type(menu) is not int or menu < 1):
-        raise Refused(2, "The job's menu must be a number from 1, or first.")
+        raise Refused("The job's menu must be a number from 1, or first.")
     uuid = job.get("uuid")
     if uuid is not None and not runtime.is_uuid(uuid):
-        raise Refused(2, "The job's uuid must have 32 hexadecimal digits.")
+        raise Refused("The job's uuid must have 32 hexadecimal digits.")
     for name in ("server", "proxy"):
         if job.get(name) is not None:
             unicast(job[name])
@@ -66,7 +73,7 @@ class _Job:
         self.trace = None
         self.first = None  # ticks of the first packet
         self.found = None  # (server, name)
-        self.farewell = None  # the RELEASE
+        self.release = None  # the packet of that name, where one is to be sent
         self.result = {
             "schema": 1,
             "outcome": "failed",
@@ -111,12 +118,12 @@ class _Job:
             net.close()
             if self.found:
                 self._fetch(net)
-            if self.farewell:
-                self._release(net, nic)
+            if self.release:
+                self._send_release(net, nic)
         finally:
             net.close()
             net.flush()
-            nic.give_back()
+            nic.restore()
         return self.result
 
     def _connect(self):
@@ -128,7 +135,7 @@ class _Job:
         try:
             return link.connect({"interface": self.job.get("interface")}, self.on_wait, True), None
         except ValueError as error:
-            raise Refused(2, "%s." % error)
+            raise Refused("%s." % error)
         except LinkDown as down:
             return None, down
 
@@ -142,35 +149,35 @@ class _Job:
         from pxerom.pxe_discovery import Aborted
 
         runtime.tidy()
-        lease = DhcpClient(
+        client = DhcpClient(
             self.spec, self.job, nic, net, self.emit, self.on_wait, self.keys, self.uefi
         )
         self.spec = None
         failure = None
         try:
-            lease.run()
-            self.found = lease.found
+            client.run()
+            self.found = client.found
         except Aborted as aborted:
             failure = aborted.failure
         except Failure as error:
             failure = error
         except MemoryError:
-            failure = Failure("PXE-E3A", "Not enough memory for all that servers offered", "ours")
+            failure = NoMemory("Not enough memory for all that servers offered")
         except Ended:
-            self.result["ended"] = lease.ended("bench")
-            failure = Failure("PXE-E51", "The bench's time was up before the file", "ours")
+            self.result["ended"] = client.ended("bench")
+            failure = client.cut_short()
         except KeyboardInterrupt:
-            self.result["ended"] = lease.ended("user")
+            self.result["ended"] = client.ended("user")
         finally:
             net.flush()
-            self.first = lease.first
-            self.farewell = lease.release()
-            self.result.update(lease.result())
+            self.first = client.first
+            self.release = client.release()
+            self.result.update(client.result())
             for module in _MODULES:
                 if "pxerom." + module in sys.modules:
                     runtime.forget(module)
         if failure:
-            self._failed(failure, lease.ms())
+            self._failed(failure, client.ms())
 
     def _fetch(self, net):
         job = self.job
@@ -206,15 +213,15 @@ class _Job:
     def _too_big(self, status):
         # What does not fit in that machine is told apart from what we have no room for.
         if self.small and status and status["code"] == "PXE-E3A":
-            if "Cannot write" not in status["detail"]:
+            if status["reason"] != "cannot_write":
                 return Failure("PXE-E79", status["detail"], "server").status()
         return status
 
-    def _release(self, net, nic):
+    def _send_release(self, net, nic):
         lease = self.result["lease"]
         try:
             net.open(68, lease["ip"])
-            net.send(self.farewell, lease["server"], 67)
+            net.send(self.release, lease["server"], 67)
         except (Failure, Refused) as error:
             text = "The lease could not be given back: %s." % error
             self.result["warnings"].append(text)
@@ -222,7 +229,7 @@ class _Job:
             return
         lease["released"] = True
         net.close()
-        nic.let_go()
+        nic.released()
         sent = dict(
             self.result["dhcp"][-1],
             message="RELEASE",

@@ -1,8 +1,9 @@
 """A boot from nothing: link, DHCP, then who boots this machine, then the file.
 
-The packets are `dhcp_packet`'s, the choice is that of `dhcp_offer`, what follows a lease (4011,
-discovery, menu) is `pxe_discovery`'s, the file `fetch`'s. Here they are put together, and what
-happens becomes an event. All of it is loaded for a boot job and forgotten before the file comes.
+The packets are `dhcp_packet`'s, the choice is `dhcp_offer`'s, what follows a lease (4011, boot
+server discovery, menu) is `pxe_discovery`'s, the file `fetch`'s. Here they are put together, and
+what happens becomes an event. All of it is loaded for a boot job and forgotten before the file
+comes.
 
 1. Waits, windows and the number of packets are the ROM file's; whatever else arrives neither
    prolongs a wait nor brings forth a packet.
@@ -14,7 +15,7 @@ happens becomes an event. All of it is loaded for a boot job and forgotten befor
    file's name.
 """
 
-from pxerom import dhcp_offer, dhcp_packet
+from pxerom import dhcp_offer, dhcp_packet, dhcp_remarks
 from pxerom.failure import Ended, Failure, Refused
 from pxerom.pxe_discovery import BootServer
 from pxerom.runtime import const, random_below, ticks_add, ticks_diff
@@ -25,7 +26,21 @@ _CLIENT = const(68)
 _SLICE_MS = const(1000)
 _KEY_MS = const(100)
 _MAX_OFFERS = const(32)
-_RESTARTS = const(3)  # after a NAK, or an address that is in use
+_MAX_MESSAGES = const(256)
+
+
+# What an answer to an INFORM is worth (rule 5): PXE options, PXEClient, a file's name, an address.
+_INFORM_RANKS = {"pxe10": 0, "binl": 1}
+
+
+class _NoLease(Exception):
+    # The server that was chosen gave no lease; `failure`: what that is where the ROM gives up;
+    # `nak`: True where a NAK said so.
+
+    def __init__(self, failure, nak=False):
+        super().__init__()
+        self.failure = failure
+        self.nak = nak
 
 
 class DhcpClient:
@@ -49,16 +64,17 @@ class DhcpClient:
         self.menu = None
         self.boot = None
         self.ack = None
+        self.first = None
+        self.then = ""  # what the ROM would have done next
         self._emit = emit
         self._on_wait = on_wait
-        self.first = None
         self._end = None
-        self.next = ""  # what the ROM would have done next
         self._until = None
+        self._seen = []  # the offers of this round
         uuid = job.get("uuid")
         seed = random_below(1 << 32)
         mac = bytes([int(part, 16) for part in nic.mac.split(":")])
-        self.client = dhcp_packet.Client(
+        self.packets = dhcp_packet.Packets(
             spec, mac, dhcp_packet.uuid_bytes(uuid) if uuid else bytes(16), seed
         )
 
@@ -70,73 +86,88 @@ class DhcpClient:
         for limit in self.nic.limits():
             self.warn(limit)
         by = self.job.get("lease") or "dhcp"
-        if by == "dhcp":
-            answers = self._dora()
-        else:
-            answers = inform_answers(self, by)
+        answers = self._dora() if by == "dhcp" else self._inform(by)
         self._warn_of_servers()
         server = BootServer(self, answers)
-        server.find()
+        self.boot, name = server.find()
+        self.found = (self.boot["server"], name)
+        self._warn_of_next_stage()
         server.check()
         self.event("boot", self.boot)
+        self.wait(self.spec["pauses"]["file_ms"], "asked for the file")
 
     # --- DISCOVER, OFFER, REQUEST, ACK -----------------------------------------------------------
 
     def _dora(self):
         self.net.open(_CLIENT)
-        code, what = "PXE-E51", ""
-        for _ in range(_RESTARTS + 1):
-            lease, proxies = self._discover()
-            code, what = "PXE-E51", "%s refused (NAK) %s" % (lease.server, lease.reply.yiaddr)
-            ack = lease if lease.kind == "bootp" else self._request(lease)
-            if ack:
-                if self._free(ack):
-                    ack.chosen = True
-                    ack.reason = "the lease, confirmed"
-                    self._leased(ack, proxies)
-                    return [ack, lease] + proxies
-                code, what = "PXE-E54", "Another machine uses %s" % lease.reply.yiaddr
-        raise Failure(code, "%s, %d times in a row" % (what, _RESTARTS + 1), "server")
+        again = self.spec["nak"]
+        rounds = 0
+        while True:
+            try:
+                lease, proxies = self._discover(again["resume"] if rounds else 0)
+                ack = lease if lease.kind == "bootp" else self._request(lease)
+                self._use(ack, proxies)
+                return [ack, lease] + proxies
+            except _NoLease as refused:
+                if (again if refused.nak else self.spec["request"])["then"] == "fail":
+                    raise refused.failure
+                rounds += 1
+                if refused.nak:
+                    self.wait(again["wait_ms"], "sent DISCOVER again")
+                if rounds == again["rounds"]:
+                    raise refused.failure
+                self.packets.start_again()
 
-    def _discover(self):
+    def _discover(self, resume):
+        # `resume`: the entry of the ROM's table of waits to begin with.
         spec = self.spec["discover"]
-        seen = []
+        seen = self._seen = []
         chosen, proxies = None, []
-        needs_file = spec["needs_file"] == "yes" and not self.job.get("file")
+        waited = True
+        needs_file = self._needs_file()
 
         def take(offer):
             if offer.reply.type not in (0, dhcp_packet.OFFER):
                 self.drop("not an OFFER")
                 return False
             self.note(offer, seen)
+            if not offer.reason:
+                self.packets.offered(offer.reply.pxe())
             if spec["gather"] == "complete":
                 return dhcp_offer.complete(seen)
             return spec["gather"] == "first" and dhcp_offer.choose(seen, needs_file)[0] is not None
 
-        for number, wait_ms in enumerate(spec["waits_ms"]):
+        waits_ms = spec["waits_ms"]
+        for number in range(resume, len(waits_ms)):
             jitter_ms = spec["jitter_ms"]  # R-PXE-15
-            wait_ms += random_below(2 * jitter_ms + 1) - jitter_ms
-            packet = self.client.discover(self.ms(), chosen is not None)
-            self.next = "sent DISCOVER %d" % (number + 2)
-            if number + 1 == len(spec["waits_ms"]):
-                self.next = "given up"
+            wait_ms = waits_ms[number] + random_below(2 * jitter_ms + 1) - jitter_ms
+            packet = self.packets.discover(self.ms())
+            self.then = "sent DISCOVER %d" % (number + 2)
+            if number + 1 == len(waits_ms):
+                self.then = "given up"
             self.send("DISCOVER", "lease", packet, _BROADCAST, _SERVER, number + 1)
-            early = self.gather(wait_ms, take, self.client.asked)
+            early = self.gather(wait_ms, take, self.packets.asked)
+            waited = not early
             chosen, proxies = dhcp_offer.choose(seen, needs_file)
             enough = early or dhcp_offer.complete(seen) or self.ms() >= spec["proxy_wait_ms"]
             if chosen and enough:
                 break
         dhcp_offer.explain(seen, chosen, proxies)
         if chosen is None:
-            raise self._nothing(seen)
+            raise self._nothing()
+        chosen.waited = waited
         return chosen, proxies
 
-    def _nothing(self, seen):
-        # R-PXE-24
-        tried = "%d DISCOVERs in %.1f s" % (
-            len(self.spec["discover"]["waits_ms"]),
-            self.ms() / 1000,
-        )
+    def _needs_file(self):
+        return self.spec["discover"]["needs_file"] == "yes" and not self.job.get("file")
+
+    def _nothing(self, until=""):
+        # The Failure of a boot without an offer that counts (R-PXE-24). `until`: why it ended,
+        # where that was not the ROM's own table of waits.
+        sent = len([each for each in self.messages if each["message"] == "DISCOVER"])
+        tried = "%d DISCOVER%s in %.1f s" % (sent, "" if sent == 1 else "s", self.ms() / 1000)
+        tried += until
+        seen = self._seen
         good = [each for each in seen if each.kind != "plain" or not each.proxy]
         if not good:
             dropped = sum(self.dropped.values())
@@ -144,14 +175,21 @@ class DhcpClient:
             return Failure("PXE-E51", "%s brought no offer%s" % (tried, also))
         if all(each.proxy for each in good):
             return Failure("PXE-E52", "%s brought proxyDHCP offers, none with an address" % tried)
-        reasons = [each.reason for each in good if not each.proxy]
-        return Failure(
-            "PXE-E16" if self.uefi else "PXE-E53",  # UEFI's E53 is for a lease without a file
-            "%s brought an offer of %s, but %s" % (tried, good[0].server, reasons[0]),
-        )
+        first = [each for each in good if not each.proxy][0]
+        code = "PXE-E16" if self.uefi else "PXE-E53"  # UEFI's E53 is for a lease without a file
+        detail = "%s brought an offer of %s, but %s" % (tried, first.server, first.reason)
+        if first.file()[0]:
+            return Failure(code, detail)
+        return self.advised(code, detail, "no_file", first)
+
+    def advised(self, code, detail, reason, offer):
+        """A Failure at the server, with advice of `dhcp_advice` for `offer`."""
+        from pxerom.dhcp_advice import Advised
+
+        return Advised(code, detail, "server", reason, offer, self.spec["arch"])
 
     def _request(self, lease):
-        # The ACK, as an Offer; None after a NAK.
+        # The ACK, as an Offer. Raises _NoLease.
         got = []
 
         def take(offer):
@@ -171,34 +209,30 @@ class DhcpClient:
 
         waits_ms = self.spec["request"]["waits_ms"]
         for number, wait_ms in enumerate(waits_ms):
-            packet = self.client.request(lease.reply, self.ms())
-            self.next = "sent REQUEST %d" % (number + 2)
+            packet = self.packets.request(lease.reply, self.ms(), lease.waited)
+            self.then = "sent REQUEST %d" % (number + 2)
             self.send("REQUEST", "lease", packet, _BROADCAST, _SERVER, number + 1)
-            if self.gather(wait_ms, take, (self.client.xid,)):
-                return got[0] if got else None
-        raise Failure(
-            "PXE-E51",
-            "%s offered %s and then answered none of %d REQUESTs"
-            % (lease.server, lease.reply.yiaddr, len(waits_ms)),
-            "server",
+            if self.gather(wait_ms, take, (self.packets.xid,)):
+                if got:
+                    got[0].chosen = True
+                    got[0].reason = "the lease, confirmed"
+                    return got[0]
+                detail = "%s refused (NAK) %s" % (lease.server, lease.reply.yiaddr)
+                raise _NoLease(Failure(self.spec["nak"]["code"], detail, "server"), True)
+        detail = "%s offered %s and then answered none of %d REQUESTs" % (
+            lease.server,
+            lease.reply.yiaddr,
+            len(waits_ms),
         )
+        raise _NoLease(Failure("PXE-E51", detail, "server"))
 
-    def _free(self, ack):
-        # R-PXE-28, for the ROMs that ask
-        probes_ms = self.spec["arp"]["probes_ms"]
-        ip = ack.reply.yiaddr
-        if not probes_ms or not self.nic.arp(ip, None, probes_ms, self.on_wait):
-            return True
-        self.warn("Another machine answers for the address %s that %s gave." % (ip, ack.server))
-        packet = self.client.give_up(dhcp_packet.DECLINE, ip, ack.server)
-        self.send("DECLINE", "lease", packet, _BROADCAST, _SERVER, 1)
-        return False
-
-    def _leased(self, ack, proxies):
+    def _use(self, ack, proxies):
+        # Put the lease on the interface, unless the ROM declines it. Raises _NoLease.
         reply = ack.reply
         ip = reply.yiaddr
-        routers = reply.addresses(3)
         mask = dhcp_packet.ip_text(reply.options[1]) if 1 in reply.options else None
+        routers = reply.addresses(3)
+        self._check_lease(ack, mask or _class_mask(ip))
         self.ack = ack
         self.leased(
             "dhcp", ip, mask or _class_mask(ip), routers[0] if routers else None, ack, proxies
@@ -209,6 +243,33 @@ class DhcpClient:
         self.nic.take(ip, lease["mask"], lease["gateway"])
         if self.spec["arp"]["announce"] == "yes":
             self.nic.announce(ip)
+
+    def _check_lease(self, ack, mask):
+        # R-PXE-28, for the ROMs that ask; and EDK2 declines what is no host's address.
+        ip = ack.reply.yiaddr
+        own = self.spec["decline"]
+        by_class = _class_mask(ip)
+        for by in (mask, by_class):
+            kind = dhcp_remarks.not_a_host(ip, by)
+            what = "%s is the %s address of a network with the mask %s" % (ip, kind, by)
+            if kind and own and own["not_a_host"] == "yes":
+                if by != mask:
+                    what += ", which is that of its class"
+                self._decline(ack)
+                raise Failure(own["code"], "%s: the ROM declined it" % what, "server")
+            if kind and by == mask:
+                self.warn("%s, and no host's: this ROM takes it all the same." % what)
+        probes_ms = self.spec["arp"]["probes_ms"]
+        if probes_ms and self.nic.arp(ip, None, probes_ms, self.on_wait):
+            self.warn(
+                "Another machine answers for the address %s that %s gave." % (ip, ack.server)
+            )
+            self._decline(ack)
+            raise _NoLease(Failure("PXE-E54", "Another machine uses %s" % ip, "server"), True)
+
+    def _decline(self, ack):
+        packet = self.packets.give_up(dhcp_packet.DECLINE, ack.reply.yiaddr, ack.server)
+        self.send("DECLINE", "lease", packet, _BROADCAST, _SERVER, 1)
 
     def leased(self, by, ip, mask, gateway, ack=None, proxies=()):
         """Note the address that we have, for the result, and say so."""
@@ -238,6 +299,50 @@ class DhcpClient:
             self.warn("Port %d cannot be had here (%s)" % (port, refusal.message))
             self.net.open(0, self.lease["ip"])
 
+    # --- INFORM, where there is an address already -----------------------------------------------
+
+    def _inform(self, by):
+        # [the answer that counts], or [] when the job names whom to ask. `by`: "static", "stack".
+        job = self.job
+        self._use_own_address(by)
+        if job.get("proxy") or job.get("server") and job.get("file"):
+            return []
+        self.open(_CLIENT)
+        seen = []
+
+        def take(offer):
+            if offer.reply.type == dhcp_packet.ACK:
+                self.note(offer, seen)
+            else:
+                self.drop("not the answer to an INFORM")
+            return False
+
+        waits_ms = self.spec["inform"]["waits_ms"]
+        for number, wait_ms in enumerate(waits_ms):
+            packet = self.packets.ask("inform", self.lease["ip"], None, self.ms())
+            self.then = "sent INFORM %d" % (number + 2)
+            if number + 1 == len(waits_ms):
+                self.then = "given up"
+            self.send("INFORM", "inform", packet, _BROADCAST, _SERVER, number + 1)
+            self.gather(wait_ms, take, (self.packets.xid,), "inform")
+            good = [offer for offer in seen if not offer.reason]
+            if good:
+                return [_best_of(good)]
+        raise Failure("PXE-E53", "No server answered an INFORM with a boot file's name")
+
+    def _use_own_address(self, by):
+        nic = self.nic
+        address = self.job.get("address")
+        if by == "static" and address:
+            nic.take(address["ip"], address["mask"], address.get("gateway"))
+            self.leased(by, address["ip"], address["mask"], address.get("gateway"))
+            return
+        if not nic.ip:
+            nic.find_address()
+        if not nic.ip or nic.ip == "0.0.0.0":
+            raise Refused("The interface %s has no IPv4 address to boot with." % nic.name, 3)
+        self.leased(by, nic.ip, nic.mask, nic.gateway)
+
     # --- sending and gathering -------------------------------------------------------------------
 
     def ms(self):
@@ -256,11 +361,19 @@ class DhcpClient:
             "to": "%s:%d" % (host, port),
             "source_port": self.net.port,
             "attempt": attempt,
-            "xid": "%08x" % self.client.xid,
-            "secs": self.client.secs,
+            "xid": "%08x" % self.packets.xid,
+            "secs": self.packets.secs,
         }
-        self.messages.append(sent)
+        if len(self.messages) < _MAX_MESSAGES:  # a ROM may ask for ever
+            self.messages.append(sent)
         self.event("dhcp", sent)
+
+    def wait(self, wait_ms, then=""):
+        """Pass the time in which the ROM sends nothing; `then`: what it does next."""
+        if then:
+            self.then = then
+        if wait_ms > 0:
+            self.gather(wait_ms, None, ())
 
     def gather(self, wait_ms, take, xids, purpose="lease"):
         """Hand every Offer that comes within `wait_ms` to `take`; True when that said enough."""
@@ -274,11 +387,11 @@ class DhcpClient:
             if data is None:
                 continue
             try:
-                reply = dhcp_packet.parse(data, xids, self.client.mac)
+                reply = dhcp_packet.parse(data, xids, self.packets.mac)
             except dhcp_packet.Dropped as dropped:
                 self.drop(str(dropped))
                 continue
-            if take(dhcp_offer.Offer(reply, net.host, self.ms(), purpose)):
+            if take(dhcp_offer.Offer(reply, net.host, self.ms(), self.spec["boot"], purpose)):
                 return True
 
     def tick(self):
@@ -315,7 +428,7 @@ class DhcpClient:
             return
         if seen is not None:
             if dhcp_offer.allowed(offer, self.job.get("allow")):
-                for warning in offer.contradictions():
+                for warning in dhcp_remarks.of_offer(offer):
                     self.warn(warning)
             seen.append(offer)
         self.event("offer", offer.record())
@@ -337,19 +450,42 @@ class DhcpClient:
         if len(known) > 1:
             self.warn("%d DHCP servers answered: %s." % (len(known), ", ".join(known)))
 
+    def _warn_of_next_stage(self):
+        # Who asks a proxy or a boot server for the file is right; the next program may not be.
+        if self.ack and self.boot["packet"] != "dhcp" and not self.job.get("server"):
+            said = dhcp_remarks.of_next_stage(self.ack.reply.siaddr, self.boot["server"])
+            if said:
+                self.warn(said)
+
+    def cut_short(self):
+        """The Failure of a boot that the bench's time ended before the file: what was missing."""
+        until = ", until the bench's time was up,"
+        if self.lease:
+            detail = "The lease was there; the ROM would have %s when the bench's time was up"
+            return Failure("PXE-E51", detail % self.then, "ours")
+        chosen, proxies = dhcp_offer.choose(self._seen, self._needs_file())
+        if chosen is None:
+            dhcp_offer.explain(self._seen, None, [])
+            return self._nothing(until)
+        dhcp_offer.explain(self._seen, chosen, proxies)
+        detail = "The offer of %s was good; the ROM would have %s when the bench's time was up"
+        return Failure("PXE-E51", detail % (chosen.server, self.then), "ours")
+
     def release(self):
         """The RELEASE of the lease, for when the boot is over; None when there is none to send."""
         lease = self.lease
-        if not lease or lease["by"] != "dhcp" or not self.ack or not self.job.get("release"):
+        if not lease or lease["by"] != "dhcp" or not self.ack:
             return None
-        return self.client.give_up(dhcp_packet.RELEASE, lease["ip"], lease["server"])
+        if not self.job.get("release") and self.spec["release"] == "no":
+            return None
+        return self.packets.give_up(dhcp_packet.RELEASE, lease["ip"], lease["server"])
 
     def ended(self, by):
         """The result's `ended`."""
         from pxerom.fetch_end import record
 
         left_ms = 0 if self._until is None else ticks_diff(self._until, self.net.now())
-        return record(by, self.ms(), left_ms, self.next)
+        return record(by, self.ms(), left_ms, self.then)
 
     def warn(self, text):
         """Something that the user should know and that stops nothing."""
@@ -380,62 +516,11 @@ def _class_mask(ip):
     return "255.0.0.0" if first < 128 else "255.255.0.0" if first < 192 else "255.255.255.0"
 
 
-# --- INFORM, where there is an address already ---------------------------------------------------
-
-
-def inform_answers(lease, by):
-    """[the answer that counts] for a `DhcpClient`, or [] when the job names whom to ask. `by`:
-    "static" or "stack". Raises Failure, Refused."""
-    job = lease.job
-    _use_address(lease, by)
-    if job.get("proxy") or job.get("server") and job.get("file"):
-        return []
-    lease.open(_CLIENT)
-    seen = []
-
-    def take(offer):
-        if offer.reply.type == dhcp_packet.ACK:
-            lease.note(offer, seen)
-        else:
-            lease.drop("not the answer to an INFORM")
-        return False
-
-    waits_ms = lease.spec["inform"]["waits_ms"]
-    for number, wait_ms in enumerate(waits_ms):
-        packet = lease.client.ask("inform", lease.lease["ip"], None, lease.ms())
-        lease.next = "sent INFORM %d" % (number + 2)
-        if number + 1 == len(waits_ms):
-            lease.next = "given up"
-        lease.send("INFORM", "inform", packet, _BROADCAST, _SERVER, number + 1)
-        lease.gather(wait_ms, take, (lease.client.xid,), "inform")
-        good = [offer for offer in seen if not offer.reason]
-        if good:
-            return [_best(good)]
-    raise Failure("PXE-E53", "No server answered an INFORM with a boot file's name")
-
-
-def _use_address(lease, by):
-    nic = lease.nic
-    address = lease.job.get("address")
-    if by == "static" and address:
-        nic.take(address["ip"], address["mask"], address.get("gateway"))
-        lease.leased(by, address["ip"], address["mask"], address.get("gateway"))
-        return
-    if not nic.ip:
-        nic.find_address()
-    if not nic.ip or nic.ip == "0.0.0.0":
-        raise Refused(3, "The interface %s has no IPv4 address to boot with." % nic.name)
-    lease.leased(by, nic.ip, nic.mask, nic.gateway)
-
-
-def _best(good):
-    ranks = {"pxe10": 0, "binl": 1}
-    best = good[0]
-    for offer in good:
-        rank = ranks.get(offer.kind, 2 if offer.file()[0] else 3)
-        if rank < ranks.get(best.kind, 2 if best.file()[0] else 3):
-            best = offer
-    for offer in good:
+def _best_of(answers):
+    # Of the answers to an INFORM, with the reason of each (rule 5).
+    ranks = [_INFORM_RANKS.get(offer.kind, 2 if offer.file()[0] else 3) for offer in answers]
+    best = answers[ranks.index(min(ranks))]
+    for offer in answers:
         offer.chosen = offer is best
         offer.reason = "the answer to the INFORM"
         if offer is not best:

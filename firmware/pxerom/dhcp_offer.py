@@ -10,9 +10,15 @@ Follows PXE 2.1 §2.2 and its table of priorities as EDK2 cites it, and table 2-
    does not add up is BAD as a whole, never half a list.
 """
 
+from binascii import unhexlify
+
 from pxerom import dhcp_packet
 from pxerom.failure import printable
 from pxerom.runtime import const, is_ipv4
+
+# Where an offer can name the boot server, and the file: the words of a ROM file's `boot`.
+SERVER_FIELDS = ("43.8", "siaddr", 66, 54, 150, "sname", "sender")
+FILE_FIELDS = (67, "file")
 
 BAD = False  # what a list is that does not add up; one that is not there is None
 
@@ -43,12 +49,14 @@ _PRIORITIES = (
 
 class Offer:
     """A reply that counts, with what it says about booting. `reply`: a `dhcp_packet.Reply`;
-    `host`: its sender; `at_ms`: when it came; `purpose`: what it answers."""
+    `host`: its sender; `at_ms`: when it came; `rules`: the ROM's `boot`; `purpose`: what it
+    answers."""
 
-    def __init__(self, reply, host, at_ms, purpose="lease"):
+    def __init__(self, reply, host, at_ms, rules, purpose="lease"):
         self.reply = reply
         self.host = host
         self.at_ms = at_ms
+        self.rules = rules
         self.purpose = purpose
         self.reason = ""
         self.chosen = False
@@ -64,6 +72,8 @@ class Offer:
         # R-PXE-22
         if self.reply.type == 0:
             return "bootp"
+        if self.rules["recognises"]:
+            return "pxe10" if self._recognised() else "plain"
         if not self.reply.pxe():
             return "plain"
         if any(tag in self.tags for tag in (6, 7, 8, 9, 10)):
@@ -72,57 +82,53 @@ class Offer:
             return "wfm"
         return "binl"
 
-    def file(self, tail=b""):
-        """(name, where it stands): option 67, else the field `file` (R-PXE-31). `tail`: what this
-        ROM reads beyond an option 67 that has no NUL at its end."""
-        option = self.reply.options.get(67, b"")
-        name = option.split(b"\x00")[0]
-        if name:
-            return (name + tail if b"\x00" not in option else name), "option 67"
-        return self.reply.file or b"", "file"
+    def _recognised(self):
+        text = self.rules["recognises"]
+        return not text or text.encode() in self.reply.options.get(43, b"")
+
+    def file(self):
+        """(name, where it stands), as this ROM looks for it (R-PXE-31); (b"", "") without one."""
+        for field in self.rules["file"]:
+            name = self.reply.file or b""
+            if field == 67:
+                option = self.reply.options.get(67, b"")
+                name = option.split(b"\x00")[0]
+                if name and b"\x00" not in option:  # some ROMs read on
+                    name += unhexlify(self.rules["name_tail"])
+            if name:
+                return name, label(field)
+        own = self.rules["name"]
+        return (own.encode(), "ROM") if own and self._recognised() else (b"", "")
 
     def next_server(self):
-        """(address, where it stands) of the server that has the file (R-PXE-32)."""
-        listed = servers(self.tags)
-        if control(self.tags) & FILE_AT_ONCE and listed:
-            for _, addresses in listed:
-                if addresses:
-                    return addresses[0], "option 43.8"
+        """(address, where it stands) of the server that has the file, as this ROM looks for it
+        (R-PXE-32); (None, "") where it finds none."""
+        for field in self.rules["server"]:
+            address = self.named(field)
+            if address and is_ipv4(address):
+                return address, label(field)
+        return None, ""
+
+    def named(self, field):
+        """What one of SERVER_FIELDS says, as text; None where it says nothing that counts."""
         reply = self.reply
-        if reply.siaddr:
-            return reply.siaddr, "siaddr"
-        name = self.server_name()
-        if name and is_ipv4(name):
-            return name, "option 66"
-        if reply.server_id():
-            return reply.server_id(), "option 54"
-        return self.host, "sender"
-
-    def server_name(self):
-        """Option 66 as text, or None."""
-        name = printable(self.reply.options.get(66, b"").split(b"\x00")[0])
-        return name or None
-
-    def contradictions(self):
-        """Sentences on what this offer says twice, and differently."""
-        said = []
-        name, by = self.file()
-        field = self.reply.file
-        if by == "option 67" and field and field != name:
-            said.append(
-                "%s names two files: option 67 says %s, the field file says %s; option 67 counts."
-                % (self.server, printable(name), printable(field))
-            )
-        address, by = self.next_server()
-        other = self.server_name()
-        if by in ("siaddr", "option 43.8") and other and is_ipv4(other) and other != address:
-            said.append(
-                "%s names two boot servers: %s says %s, option 66 says %s; the former counts."
-                % (self.server, by, address, other)
-            )
-        for flaw in self.reply.flaws:
-            said.append("In the answer of %s %s: it was passed over." % (self.server, flaw))
-        return said
+        if field == "43.8":
+            if control(self.tags) & FILE_AT_ONCE:
+                for _, addresses in servers(self.tags) or ():
+                    if addresses:
+                        return addresses[0]
+            return None
+        if field == "siaddr":
+            return reply.siaddr
+        if field == 54:
+            return reply.server_id()
+        if field == 150:
+            listed = reply.addresses(150)
+            return listed[0] if listed else None
+        if field == "sender":
+            return self.host
+        text = reply.sname if field == "sname" else reply.options.get(66, b"")
+        return printable((text or b"").split(b"\x00")[0]) or None
 
     def message(self):
         """What the server says in words (option 56)."""
@@ -143,10 +149,20 @@ class Offer:
             "class": self.kind,
             "proxy": self.proxy,
             "next_server": reply.siaddr,
-            "file": printable(name) if name else None,
+            "file": name_text(name) if name else None,
             "chosen": self.chosen,
             "reason": self.reason,
         }
+
+
+def label(field):
+    """A field of an offer as people write it: "option 66", "siaddr"."""
+    return "option %s" % field if field == "43.8" or isinstance(field, int) else field
+
+
+def name_text(name):
+    """The name of a file as text: each byte that is no text stands there as \\xff."""
+    return "".join(chr(b) if 32 <= b < 127 else "\\x%02x" % b for b in name)
 
 
 # --- the choice ----------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 """DHCP packets as a PXE ROM sends and reads them. No socket, no clock.
 
-What the offers are worth and which of them wins is the business of `dhcp_offer`, when to send is
-that
-of `dhcp_client`. Follows RFC 951, 2131, 2132, 3396 (options that come twice), 4578 (93, 94, 97).
+What the offers are worth and which of them wins is `dhcp_offer`'s business, when to send is
+`dhcp_client`'s. Follows RFC 951, 2131, 2132, 3396 (options that come twice), 4578 (93, 94, 97).
 
 1. What a packet looks like stands in the ROM file's `dhcp`: options, order, lengths, flags, xid,
    secs, padding. An option whose value is not known at that point is left out.
@@ -65,9 +64,9 @@ def uuid_bytes(text):
 # --- what we send --------------------------------------------------------------------------------
 
 
-class Client:
-    """The client of one boot. `spec`: the ROM file's `dhcp`; `mac`, `uuid`: bytes; `seed`: a
-    random number of 32 bits, for the ROMs whose xid is one (R-SEC-20)."""
+class Packets:
+    """The packets of one boot's client. `spec`: the ROM file's `dhcp`; `mac`, `uuid`: bytes;
+    `seed`: a random number of 32 bits, for the ROMs whose xid is one (R-SEC-20)."""
 
     def __init__(self, spec, mac, uuid, seed):
         self.spec = spec
@@ -76,13 +75,25 @@ class Client:
         self.xid = seed
         self.secs = 0
         self.asked = {}  # xid of each DISCOVER: its secs
-        self._seed = seed
         self._sends = 0
-        self._purpose = "lease"
+        self._bits = 0  # of secs: what has been offered
+        self._purpose = None
+        self._number = 0  # of the packet, among those of its purpose
         self._began_ms = 0
 
-    def discover(self, elapsed_ms, offered=False):
-        """The next DISCOVER. `elapsed_ms`: since the first one; `offered`: an offer has come."""
+    def offered(self, pxe):
+        """Note that an OFFER has come; `pxe`: one that is meant for PXE clients."""
+        rule = self.spec["secs"]
+        self._bits |= rule["offer"] | (rule["pxe_offer"] if pxe else 0)
+
+    def start_again(self):
+        """After a NAK: what comes next is another DISCOVER."""
+        if self.spec["nak"]["xid"] == "new":
+            self._new_xid()
+            self.asked = {}
+
+    def discover(self, elapsed_ms):
+        """The next DISCOVER. `elapsed_ms`: since the first one."""
         rule = self.spec["xid"]["rule"]
         mac = self.mac
         if rule == "mac":  # 20:6a:8a:0f:74:75 counts 8b0f7475, 8c0f7475, ...
@@ -93,58 +104,77 @@ class Client:
             self.xid = low + elapsed_ms & 0xFFFFFFFF
         elif rule == "fixed":
             self.xid = int(self.spec["xid"]["fixed"], 16)
-        self._stamp("discover", elapsed_ms, offered)
+        self._stamp("discover", elapsed_ms)
         self.asked[self.xid] = self.secs
         return self._packet(DISCOVER, self.spec["discover"]["options"])
 
-    def request(self, reply, elapsed_ms):
-        """A REQUEST for what `reply`, an OFFER, offers; under the xid of its DISCOVER."""
+    def request(self, reply, elapsed_ms, waited=True):
+        """A REQUEST for what `reply`, an OFFER, offers; under the xid of its DISCOVER. `waited`:
+        the DISCOVER's wait was over when the ROM decided."""
         self.xid = reply.xid
         if self.spec["secs"]["request"] == "same":
             self.secs = self.asked.get(reply.xid, self.secs)
         else:
-            self._stamp("request", elapsed_ms, True)
+            self._stamp("request", elapsed_ms, waited)
         values = {"server": reply.server_id(), "address": reply.yiaddr}
         return self._packet(REQUEST, self.spec["request"]["options"], None, values)
 
     def ask(self, purpose, address, server, elapsed_ms, item=None):
         """What goes out once there is an address: "proxy" (to port 4011), "discovery" (with the
         boot `item`, a type) or "inform". `server`: for option 54, or None."""
-        self._stamp(purpose, elapsed_ms, True)
+        spec = self.spec[purpose]
+        if purpose != self._purpose:
+            if spec["xid"] == "new":
+                self._new_xid()
+            elif spec["xid"] == "zero":
+                self.xid = 0
+        self._stamp(purpose, elapsed_ms)
         values = {"server": server, "item": item}
         message = INFORM if purpose == "inform" else REQUEST
-        return self._packet(message, self.spec[purpose]["options"], address, values)
+        return self._packet(message, spec["options"], address, values, spec["flags"])
 
     def give_up(self, message, address, server):
-        """A RELEASE, or a DECLINE, of `address`: what RFC 2131 (§4.4.4, 4.4.6) asks for."""
+        """A RELEASE, or a DECLINE, of `address`: what RFC 2131 (§4.4.4, 4.4.6) asks for, or the
+        ROM's own DECLINE."""
+        values = {"server": server, "address": address}
+        own = self.spec["decline"] if message == DECLINE else None
+        if own and own["options"]:
+            flags = self.spec["flags"]
+            ciaddr = address if own["ciaddr"] == "yes" else None
+            return self._packet(message, own["options"], ciaddr, values, flags)
         options = [[53, "<type>"], [54, "<server>"]]
-        values = {"server": server}
         if message == DECLINE:
             options.append([50, "<address>"])
-            values["address"] = address
             address = None
         options += [each for each in self.spec["options"] if each[0] == 61]
         return self._packet(message, options, address, values)
 
-    def _stamp(self, purpose, elapsed_ms, offered):
+    def _new_xid(self):
+        # One more number of the same seed (Numerical Recipes' constants).
+        self.xid = self.xid * 1664525 + 1013904223 & 0xFFFFFFFF
+
+    def _stamp(self, purpose, elapsed_ms, waited=True):
         # `secs` of the next packet, as this ROM counts it.
         rule = self.spec["secs"]
         if purpose != self._purpose:
-            if purpose == "request":
+            if purpose == "request" and waited:
                 self._sends += rule["skip"]
             if rule["request"] == "restart":
                 self._began_ms = elapsed_ms
             self._purpose = purpose
-        if rule["rule"] == "count":
-            self.secs = rule["first"] + rule["step"] * self._sends
-            if offered:
-                self.secs |= rule["offer"]
+            self._number = 0
+        table = self.spec[purpose]["secs"]
+        if table:
+            self.secs = table[min(self._number, len(table) - 1)]
+        elif rule["rule"] == "count":
+            self.secs = rule["first"] + rule["step"] * self._sends | self._bits
         else:
             self.secs = (elapsed_ms - self._began_ms) // 1000
         self.secs = min(self.secs, 0xFFFF)
         self._sends += 1
+        self._number += 1
 
-    def _packet(self, message, options, ciaddr=None, values=None):
+    def _packet(self, message, options, ciaddr=None, values=None, flags=0):
         # op htype hlen hops | xid | secs flags | ciaddr yiaddr siaddr giaddr | chaddr sname file
         spec = self.spec
         packet = bytearray(_HEAD)
@@ -154,7 +184,8 @@ class Client:
         if ciaddr:
             packet[12:16] = ip_bytes(ciaddr)
         else:  # with an address, a reply can come to it (R-PXE-26)
-            packet[10:12] = spec["flags"].to_bytes(2, "big")
+            flags = spec["flags"]
+        packet[10:12] = flags.to_bytes(2, "big")
         packet[28:34] = self.mac
         packet += _COOKIE
         for code, value in spec["options"] if options is None else options:
@@ -196,7 +227,8 @@ class Client:
 class Reply:
     """A packet that came for us. `type`: 0 for BOOTP; `yiaddr`, `siaddr`, `giaddr`: text or None;
     `options`: {code: bytes}; `file`: the field's bytes up to its NUL, or None when it holds
-    options; `flaws`: what was passed over, in words."""
+    options; `sname`: that field's, as text, or None; `last`: the code of the last option; `flaws`:
+    what was passed over, in words."""
 
     def __init__(self, data):
         self.xid = int.from_bytes(data[4:8], "big")
@@ -205,7 +237,7 @@ class Reply:
         self.giaddr = ip_text(data, 24)
         self.flaws = []
         self.options = {}
-        _walk(data, _OPTIONS, len(data), self.options)
+        self.last = _walk(data, _OPTIONS, len(data), self.options)
         overload = self.options.get(52, b"\x00")
         overload = overload[0] if len(overload) == 1 else 0
         self.file = None
@@ -213,8 +245,11 @@ class Reply:
             _walk(data, _FILE, _HEAD, self.options)
         else:
             self.file = _to_nul(data[_FILE:_HEAD])
+        self.sname = None
         if overload & 2:
             _walk(data, _SNAME, _FILE, self.options)
+        else:
+            self.sname = _to_nul(data[_SNAME:_FILE])
         for code, length in _LENGTHS.items():
             if code in self.options and len(self.options[code]) != length:
                 self.flaws.append(
@@ -267,35 +302,36 @@ def _to_nul(data):
 
 def _walk(data, at, end, options):
     # Options from `at` to `end` into `options`; what stands there from an earlier field wins
-    # (R-PXE-30).
+    # (R-PXE-30). The code of the last one.
     found = {}
-    bad = _read(data, at, end, found)
+    bad, last = _read(data, at, end, found)
     if bad:
-        raise Dropped("option %d runs past the end" % bad)
+        raise Dropped("option %d runs past the end" % last)
     for code, value in found.items():
         if code not in options:
             options[code] = value
+    return last
 
 
 def _read(data, at, end, found):
     # Code, length, bytes, again and again: 0 pads, 255 ends; what comes twice is joined
-    # (R-PXE-35). The code that runs past the end (R-SEC-15), or None.
-    while at < end:
+    # (R-PXE-35). (Whether one runs past the end (R-SEC-15), the last code that was read).
+    code = None
+    while at < end and data[at] != _END:
+        if data[at] == _PAD:
+            at += 1
+            continue
         code = data[at]
         at += 1
-        if code == _END:
-            break
-        if code == _PAD:
-            continue
         if at >= end or at + 1 + data[at] > end:
-            return code
+            return True, code
         stop = at + 1 + data[at]
         found[code] = found.get(code, b"") + bytes(data[at + 1 : stop])
         at = stop
-    return None
+    return False, code
 
 
 def tags(data):
     """{tag: bytes} of an option 43, or None when its lengths do not add up (R-SEC-15)."""
     found = {}
-    return None if _read(data, 0, len(data), found) else found
+    return None if _read(data, 0, len(data), found)[0] else found

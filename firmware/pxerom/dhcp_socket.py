@@ -68,7 +68,11 @@ class DhcpSocket:
 
     def send(self, packet, host, port):
         """Send one packet. Raises Failure when the stack refuses."""
-        (self._raw or self._udp).send(packet, address(host, port))
+        to = address(host, port)
+        if self._raw:
+            self._raw.send(packet, to)
+        elif not self._udp.send(packet, to) and self._nic.needs_address():
+            self._udp.send(packet, to)
 
     def receive(self, wait_ms):
         """A packet, or None when `wait_ms` or a slice of it passed without one."""

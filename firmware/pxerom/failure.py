@@ -9,17 +9,19 @@ Which event gets which code is decided where it happens; what a code means stand
 
 class Failure(Exception):
     """A boot that failed. `code`: "PXE-Enn"; `detail`: one sentence of what happened;
-    `side`: "ours", "server" or "path" when the code's usual one is not it."""
+    `side`: "ours", "server" or "path" when the code's usual one is not it; `reason`: the id of
+    what happened: the hazard where it was one (`tftp`), the code where that says it all."""
 
-    def __init__(self, code, detail, side=None):
+    def __init__(self, code, detail, side=None, reason=None):
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.side = side
+        self.reason = reason or code
 
     def status(self, uefi=False):
-        """The result's `status`: {code, text, side, detail, advice}. `uefi`: True for the codes
-        and texts of UEFI (R-PXE-61)."""
+        """The result's `status`: {code, text, side, detail, reason, advice}. `uefi`: True for
+        the codes and texts of UEFI (R-PXE-61)."""
         from pxerom.pxe_codes import of_code
 
         code, side, text, advice = of_code(self.code, uefi)
@@ -28,8 +30,16 @@ class Failure(Exception):
             "text": text,
             "side": self.side or side,
             "detail": self.detail,
+            "reason": self.reason,
             "advice": advice,
         }
+
+
+class NoMemory(Failure):
+    """What servers sent does not fit into this board's memory."""
+
+    def __init__(self, detail):
+        super().__init__("PXE-E3A", detail, "ours", "no_memory")
 
 
 class Ended(Exception):
@@ -39,19 +49,22 @@ class Ended(Exception):
 
 
 class Refused(Exception):
-    """A job that cannot be run. `exit_code`: 2 for what the user gave, 3 for a bench that is not
-    in order (port in use, no permission, target not writable)."""
+    """A job that cannot be run: one sentence, and the bench's exit code. `exit_code`: 2 for what
+    the user gave, 3 for a bench that is not in order (port in use, no permission). `reason`: its
+    id, or None."""
 
-    def __init__(self, exit_code, message):
+    def __init__(self, message, exit_code=2, reason=None):
         super().__init__(message)
         self.exit_code = exit_code
         self.message = message
+        self.reason = reason
 
 
 def of_error(code, message):
     """The Failure for an ERROR packet of the server (R-PXE-62: E3B for 1, E3C for 2, else E36)."""
     name = {1: "PXE-E3B", 2: "PXE-E3C"}.get(code, "PXE-E36")
-    return Failure(name, "The server answered with ERROR %d: %s" % (code, message or "no text"))
+    detail = "The server answered with ERROR %d: %s" % (code, message or "no text")
+    return Failure(name, detail, None, "server_error")
 
 
 def printable(data):

@@ -39,7 +39,7 @@ class Faults:
     def __init__(self, net, spec, max_time_ms, on_wait=None):
         for name, value in spec.items():
             if name not in _NAMES or type(value) is not int or value < 0:
-                raise Refused(2, "This firmware knows no fault %s:%s." % (name, value))
+                raise Refused("This firmware knows no fault %s:%s." % (name, value))
         self.net = net
         self.ports = net.ports
         self.trace = net.trace
@@ -69,8 +69,8 @@ class Faults:
         self._state = (spec.get("seed", 1) * 2654435761 + 0x9E3779B9) & _MASK or 1
 
     @property
-    def unreachable(self):
-        return self.net.unreachable
+    def errors(self):
+        return self.net.errors
 
     def open(self, new_transfer):
         return self.net.open(new_transfer)
@@ -119,6 +119,9 @@ class Faults:
         if data is not None and len(data) > 3 and "no-final-ack" in self._spec:
             self._look(data)
         return data
+
+    def functions(self, wait_ms):
+        return None  # each packet passes here
 
     def close(self):
         """As in `Udp`; an ACK that is late still goes out, if the bench's time lasts so long."""

@@ -10,18 +10,18 @@ file. Here they are put together, and each thing that happens becomes an event.
 4. Whatever happens, the sockets are closed and the sink is whole or untouched.
 """
 
-from pxerom import sink as sinks
 from pxerom import tftp
 from pxerom.failure import Ended, Failure, Refused, of_error, printable
 from pxerom.image import Image
 from pxerom.retry import Retry
-from pxerom.runtime import QUEUE, address, const, split, ticks_add, ticks_diff, tidy
+from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
 
 _TICK_MS = const(100)
+_SLICE_MS = const(1000)  # the longest that one receive may last: a watchdog is fed in between
 
 
 class Fetch:
-    """One boot as one ROM. `rom`: from `rom_file.load`; `net`: a `udp.Udp`; `emit`: takes each
+    """One boot as one ROM. `rom`: from `rom_load.load`; `net`: a `udp.Udp`; `emit`: takes each
     event (a dict); `on_wait`: called at least once a second, for a watchdog."""
 
     def __init__(self, rom, net, emit, on_wait=None):
@@ -47,7 +47,6 @@ class Fetch:
         self.timer = None
         self._now = 0  # ticks at which the last datagram came
         self._smoothed = False
-        self._icmp = 0  # ICMP errors that the ROM has been told of
 
     def fetch(self, host, port, filename, sink, max_bytes=None, max_time_ms=None):
         """Fetch one file from `host` (numeric IPv4) into `sink`; returns the result, a dict.
@@ -72,18 +71,12 @@ class Fetch:
                 from pxerom.fetch_end import dally
 
                 dally(self)
-        except Failure as failure:
-            status = failure.status(self._uefi)
-        except (KeyboardInterrupt, Ended) as end:
+        except (Failure, MemoryError, KeyboardInterrupt, Ended) as end:
             from pxerom import fetch_end
 
-            ended = fetch_end.ended(self, getattr(end, "by", "user"))
-            if not image and ended["by"] == "bench":
-                failure = fetch_end.timed_out(self, "the bench's time was up")
+            failure, ended = fetch_end.why(self, end, image)
+            if failure:
                 status = failure.status(self._uefi)
-        except MemoryError:
-            failure = Failure("PXE-E3A", "Not enough memory for such blocks", "ours")
-            status = failure.status(self._uefi)
         finally:
             sink.abort()
             self.net.close()
@@ -118,7 +111,7 @@ class Fetch:
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:
-                raise Refused(2, "Cannot ask for %s: %s." % (filename, error))
+                raise Refused("Cannot ask for %s: %s." % (filename, error))
             self.transfer = transfer
             self._request = request
             self._record = {
@@ -129,55 +122,38 @@ class Fetch:
                 "requests": [],
                 "outcome": "timeout",
                 "retransmits": 0,
+                "unreachable": 0,
+                "icmp": [],
             }
             self.records.append(self._record)
             self._transact()
-            if transfer.done:
+            if transfer.state == tftp.COMPLETE:
                 return
             tsize = transfer.tsize
         if transfer.error:
             raise of_error(transfer.error["code"], transfer.error["message"])
-        raise Failure(
-            "PXE-E38", "The server ignores the options, and the ROM has no other request"
-        )
+        from pxerom.fetch_end import no_request
+
+        raise no_request()
 
     def _transact(self):
         # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
         transfer = self.transfer
         record = self._record
-        icmp = self.net.unreachable
         began = self.net.now()
         try:
             self._run()
-        except (sinks.Full, MemoryError):
-            record["outcome"] = "refused"
-            self._tell(transfer.abort(3, "Disk full or allocation exceeded"), transfer.peer)
-            raise
-        except Failure as failure:
+        except (Failure, MemoryError, KeyboardInterrupt, Ended) as end:
+            from pxerom.tftp_hazards import last_packet
+
+            record["outcome"], packet, peer = last_packet(transfer, end)
             if transfer.error:
-                record["outcome"] = "error"
                 self._refused_by_server()
-            elif failure.code not in ("PXE-E32", "PXE-E35"):
-                record["outcome"] = "refused"
-            # Else `reply` is an ACK that has gone out.
-            if transfer.sent_error or transfer.error:
-                self._tell(transfer.reply, transfer.reply_to)
-            raise
-        except (KeyboardInterrupt, Ended):
-            record["outcome"] = "aborted"
-            self._tell(transfer.abort(0, "TFTP Aborted"), transfer.peer)
+            self._tell(packet, peer)
             raise
         finally:
-            record["server_tid"] = self._tid(transfer.peer)
-            record["oack"] = transfer.oack
-            record["error"] = transfer.error or transfer.sent_error
-            record["blksize"] = transfer.blksize
-            record["windowsize"] = transfer.windowsize
-            record["blocks"] = transfer.blocks
-            record["bytes"] = transfer.bytes
-            record["duplicates"] = transfer.duplicates
-            record["foreign"] = transfer.foreign
-            record["unreachable"] = self.net.unreachable - icmp
+            record.update(transfer.figures())
+            self._icmp()
             record["elapsed_ms"] = ticks_diff(self.net.now(), began)
 
     def _run(self):
@@ -192,16 +168,19 @@ class Fetch:
         else:
             Timer = Retry
         self.timer = Timer(self.phase["waits_ms"])
-        self._icmp = net.unreachable
         self._ask(True)
         opening = True
+        verdict = tftp.DROP
         while True:
-            data = self._stream()
+            data = None
+            if verdict == tftp.BLOCK:
+                data, sender = transfer.due() or self._stream()
             if data is None:
                 data = self._receive()
-            if data is None:
-                return
-            verdict = transfer.feed(data, net.sender, self._now)
+                if data is None:
+                    return
+                sender = net.sender
+            verdict = transfer.feed(data, sender, self._now)
             if verdict == tftp.DROP:
                 continue
             if verdict == tftp.LAST:
@@ -233,64 +212,48 @@ class Fetch:
                 return
 
     def _stream(self):
-        # Full blocks in order are nearly all of a transfer. They are taken here, in one loop
-        # that allocates nothing but the datagram; the engine is told afterwards. Whatever else
-        # comes is returned, for the engine to judge.
+        # Full blocks in order, nearly all of a transfer, are taken by the engine in one loop with
+        # the socket's own functions. (DATA, sender) of what has to be judged, or (None, None).
         net = self.net
         transfer = self.transfer
-        run = 0 if net.trace else transfer.run()
-        if run < 1:
-            return transfer.due()
-        receive = net.receive
-        send = net.send
-        feed = self._image.feed
-        write = self._sink.write
-        peer = transfer.peer
-        full = transfer.full
-        ack = transfer.ack
-        buffer = transfer.buffer
-        view = transfer.view
-        size = transfer.recv_size
-        block = transfer.next
-        due = self.due
-        now = net.now()
-        wait_ms = self._wait_ms(now)
-        if wait_ms <= 0:
-            return None
-        timer = self.timer
-        follows = self._smoothed  # the wait after each block depends on that block
-        taken = 0
-        try:
-            while taken < run and ticks_diff(now, due) < 0:
-                data = receive(size, wait_ms)
-                if (
-                    data is None
-                    or len(data) != full
-                    or net.sender != peer
-                    or data[2] << 8 | data[3] != block
-                    or data[1] != 3
-                    or data[0] != 0
-                ):
-                    self._now = net.now()
-                    return data
-                ack[2] = data[2]
-                ack[3] = data[3]
-                send(ack, peer)
-                now = net.now()
-                if follows:
-                    timer.restart(now)
-                    wait_ms = self._wait_ms(now)
-                taken += 1
-                block += 1
-                buffer[:full] = data
-                feed(view)
-                write(view)
-        finally:
-            if taken:
-                transfer.took(taken)
-                if not follows:
-                    timer.restart(now)
-        return None
+        count = transfer.streams()
+        now = self._now
+        if count < 1 or ticks_diff(now, self.due) >= 0:
+            return None, None
+        wait_ms = min(_SLICE_MS, self.timer.waits_ms[0])
+        if self._end is not None and ticks_diff(self._end, now) < wait_ms:
+            return None, None
+        functions = net.functions(wait_ms)
+        if not functions:
+            return None, None
+        recvfrom, sendto = functions
+        timed = self.timer.restart if self._smoothed else None
+        before = transfer.blocks
+        data, sender, error = transfer.stream(
+            count, recvfrom, sendto, self._stored, timed, net.now, self.due
+        )
+        if transfer.blocks > before and not timed:
+            self.timer.restart(transfer.acked_at)
+        if error and (data is None or error.errno in UNREACHABLE):
+            net.failed(error)  # what else keeps an ACK back, `send` meets again
+        self._now = net.now()
+        if data is not None:
+            net.came(data, sender)
+        return data, sender
+
+    def _icmp(self):
+        # Keep the ICMP errors that came for packets of this transfer; False when none did.
+        errors = self.net.errors
+        if not errors:
+            return False
+        from pxerom.udp import tally
+
+        record = self._record
+        new = tally(errors, (self._server, self.transfer.peer), record["icmp"])
+        record["unreachable"] += len(new)
+        for one in new:
+            self._event("unreachable", one)
+        return bool(new)
 
     def _wait_ms(self, now):
         # How long to wait for a packet; zero or less when the timer has expired.
@@ -307,11 +270,10 @@ class Fetch:
             now = net.now()
             if ticks_diff(now, self.due) >= 0:
                 self.tick(now)
-            if net.unreachable != self._icmp:
-                self._icmp = net.unreachable
+            if net.errors and self._icmp():
                 from pxerom.tftp_quirks import unreachable
 
-                unreachable(self.transfer)
+                unreachable(self.transfer, self.transfer.state >= tftp.RECEIVING)
             wait_ms = self._wait_ms(now)
             if wait_ms > 0:
                 data = net.receive(self.transfer.recv_size, wait_ms)
@@ -322,7 +284,9 @@ class Fetch:
                 return None
 
     def _store(self, data):
-        view = self.transfer.payload(data)
+        self._stored(self.transfer.payload(data))
+
+    def _stored(self, view):
         self._image.feed(view)
         self._sink.write(view)
 
@@ -379,18 +343,20 @@ class Fetch:
         transfer = self.transfer
         self._event(
             "timeout",
-            {"phase": "read" if transfer.opened else "open", "waited_ms": timer.waited_ms()},
+            {
+                "phase": "open" if transfer.state < tftp.RECEIVING else "read",
+                "waited_ms": timer.waited_ms(),
+            },
         )
         if timer.exhausted():
             if self.phase["then"] == "next":
                 return False
-            transfer.reply = transfer.give_up() if transfer.peer else None
-            transfer.reply_to = transfer.peer
+            transfer.give_up()
             from pxerom.fetch_end import timed_out
 
             raise timed_out(self, "the ROM gave up")
         self._record["retransmits"] += 1
-        if transfer.opened:
+        if transfer.state >= tftp.RECEIVING:
             if self.net.ports.until_data and not transfer.blocks:
                 self.net.open(False)
             self.net.send(transfer.expire(), transfer.peer)
@@ -441,7 +407,7 @@ class Fetch:
             self._record["outcome"] = "error"
             self._refused_by_server()
         else:
-            if transfer.opened:
+            if transfer.state >= tftp.RECEIVING:
                 self._opened()
             self._event("aborted", {"error": transfer.sent_error})
 

@@ -1,7 +1,7 @@
 """The end of a boot that is not simply over: a last wait, a time-out, an interrupt."""
 
 from pxerom import tftp
-from pxerom.failure import Failure
+from pxerom.failure import Failure, NoMemory
 from pxerom.runtime import const, ticks_add, ticks_diff
 
 _STEP_MS = const(100)
@@ -28,11 +28,29 @@ def dally(boot):
             return
 
 
+def why(boot, end, image):
+    """(Failure or None, the result's `ended` or None) of a boot that `end`, an exception, ended.
+    `image`: what was fetched, or None."""
+    if isinstance(end, Failure):
+        return end, None
+    if isinstance(end, MemoryError):
+        return NoMemory("Not enough memory for such blocks"), None
+    told = ended(boot, getattr(end, "by", "user"))
+    late = not image and told["by"] == "bench"
+    return timed_out(boot, "the bench's time was up") if late else None, told
+
+
+def no_request():
+    """The Failure of a ROM that has no other request for a server that ignores the options."""
+    detail = "The server ignores the options, and the ROM has no other request"
+    return Failure("PXE-E38", detail, None, "no_oack")
+
+
 def timed_out(boot, why):
     """The Failure of a time-out: PXE-E32 until the first reply, PXE-E35 after it (R-TFTP-73)."""
     transfer = boot.transfer
     seconds = boot.at_ms() / 1000
-    if transfer is None or not transfer.opened:
+    if transfer is None or transfer.state < tftp.RECEIVING:
         asked = [r["source_port"] for record in boot.records for r in record["requests"]]
         ports = "UDP port %d" % asked[0] if asked else "no port yet"
         if asked and asked[-1] != asked[0]:
@@ -41,11 +59,15 @@ def timed_out(boot, why):
             "PXE-E32",
             "%d requests from %s got no answer that counts in %.1f s; %s"
             % (len(asked), ports, seconds, why),
+            None,
+            "no_reply",
         )
     return Failure(
         "PXE-E35",
         "The file was not complete after block %d, %.1f s from the first request; %s"
         % (transfer.blocks, seconds, why),
+        None,
+        "stopped",
     )
 
 
@@ -63,7 +85,7 @@ def ended(boot, by):
     after_ms = boot.at_ms()
     timer = boot.timer
     transfer = boot.transfer
-    if timer is None or not timer.sends or transfer.done:
+    if timer is None or not timer.sends or transfer.state == tftp.COMPLETE:
         return record(by, after_ms)
     leaves = timer.exhausted() and boot.phase["then"] == "next"
     port = peek(boot.net.ports, leaves)
@@ -71,8 +93,8 @@ def ended(boot, by):
     if leaves:
         then = "gone on to its next request" + by_port
     elif timer.exhausted():
-        then = "given up with %s" % ("PXE-E35" if transfer.opened else "PXE-E32")
-    elif transfer.opened:
+        then = "given up with %s" % ("PXE-E32" if transfer.state < tftp.RECEIVING else "PXE-E35")
+    elif transfer.state >= tftp.RECEIVING:
         then = "sent the ACK of block %d again" % transfer.blocks
     else:
         sent = sum(len(record["requests"]) for record in boot.records)

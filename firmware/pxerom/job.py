@@ -4,6 +4,7 @@ The kinds of job stand in `agent` (fetch), `boot` and `port_probe` (ask).
 
 1. A job that cannot be run is `Refused` with a sentence, before anything is sent.
 2. Only numeric unicast addresses are accepted as a server (R-TFTP-78): names are the host's work.
+   None has a leading zero, which the stacks read as octal.
 """
 
 from pxerom import runtime
@@ -32,18 +33,27 @@ def start(job, rom):
 
 
 def load_rom(rom, boots=False):
-    """What `rom_file.load` makes of a ROM; a board gets the memory of that file back."""
-    from pxerom import rom_file
+    """What `rom_load.load` makes of a ROM; a board gets the memory of that file back."""
+    from pxerom import rom_load
 
     try:
-        return rom_file.load(rom, boots)
+        return rom_load.load(rom, boots)
     finally:
+        runtime.forget("rom_load")
         runtime.forget("rom_file")
+
+
+def local_address(job):
+    """The numeric address to send from. Raises Refused."""
+    host = job.get("bind") or "0.0.0.0"
+    if not runtime.is_ipv4(host):
+        raise Refused("The address to send from must be a numeric IPv4 one, not %s." % host)
+    return host
 
 
 def unicast(host):
     """Refuse a host that is no numeric unicast address."""
     if not runtime.is_ipv4(host):
-        raise Refused(2, "The server must be a numeric IPv4 address, not %s." % host)
+        raise Refused("The server must be a numeric IPv4 address, not %s." % host)
     if not 0 < int(host.split(".")[0]) < 224:
-        raise Refused(2, "The server %s is no unicast address." % host)
+        raise Refused("The server %s is no unicast address." % host)

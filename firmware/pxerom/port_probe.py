@@ -6,12 +6,13 @@ answer. Loaded for a job of the kind "ask" and for no other: a board that boots 
 1. What was answered is ended with an ERROR, so that no server goes on resending; with `hold`
    only when every port has asked, so that the conversations stand open side by side.
 2. A port that cannot be used here is an answer of its own, not the end of the job.
-3. An answer of another host ends nothing: the server's own may still come.
+3. An answer of another host ends nothing, nor does an ICMP error, which anybody can forge: the
+   server's own answer may still come.
 """
 
 from pxerom import tftp_packet
 from pxerom.failure import Ended, Failure, Refused, printable
-from pxerom.job import start, unicast
+from pxerom.job import local_address, start, unicast
 from pxerom.runtime import (
     address,
     sleep_ms,
@@ -20,7 +21,7 @@ from pxerom.runtime import (
     ticks_diff,
     ticks_ms,
 )
-from pxerom.udp import Udp
+from pxerom.udp import Udp, tally
 
 _KINDS = {3: "data", 5: "error", 6: "oack"}
 
@@ -34,7 +35,7 @@ def run(job, emit, on_wait=None):
     try:
         request = tftp_packet.rrq(job.get("file") or "", "octet", job.get("options") or [])
     except ValueError as error:
-        raise Refused(2, "Cannot ask for %s: %s." % (job.get("file"), error))
+        raise Refused("Cannot ask for %s: %s." % (job.get("file"), error))
     trace = None
     if job.get("trace"):
         from pxerom.trace import Trace
@@ -69,6 +70,7 @@ class _Run:
         self.emit = emit
         self.trace = trace
         self.on_wait = on_wait
+        self.bind = local_address(job)
         self.server = address(job["server"], job.get("port") or 69)
         self.held = []  # (net, peer) of conversations that stand open
         self.first = None
@@ -83,8 +85,9 @@ class _Run:
     def ask(self, port):
         self._pause()
         spec = {"policy": "fixed", "first": port, "last": port, "step": 1, "per": "boot"}
-        net = Udp(spec, self.job.get("bind") or "0.0.0.0", self.trace)
+        net = Udp(spec, self.bind, self.trace)
         event = {"event": "answer", "source_port": port, "at_ms": self.at_ms(), "kind": "busy"}
+        event["icmp"] = []
         peer = None
         try:
             net.open(True)
@@ -98,8 +101,10 @@ class _Run:
             peer = self._listen(net, event, now)
         except Refused as refusal:
             event["reason"] = refusal.message
+            event["id"] = refusal.reason
         except Failure as failure:
             event["reason"] = str(failure)
+            event["id"] = failure.reason
         finally:
             if self.job.get("hold") and event["kind"] != "busy":
                 self.held.append((net, peer))
@@ -118,15 +123,15 @@ class _Run:
                 return None
             self._tick()
             data = net.receive(1536, min(left_ms, 200))
-            if net.unreachable:
-                event["kind"] = "unreachable"
-                event["ms"] = ticks_diff(ticks_ms(), asked)
-                return None
+            if net.errors and tally(net.errors, (self.server,), event["icmp"]):
+                if event["kind"] == "silent":
+                    event["kind"] = "unreachable"
+                    event["ms"] = ticks_diff(ticks_ms(), asked)
             if data is None:
                 continue
             host, port = split(net.sender)
             own = host == self.job["server"]
-            if own or event["kind"] == "silent":
+            if own or event["kind"] in ("silent", "unreachable"):
                 event["ms"] = ticks_diff(ticks_ms(), asked)
                 event["server_port"] = port
                 event["kind"] = "foreign"

@@ -120,3 +120,14 @@ def of_errno(number):
         if entry.startswith("%s " % number):
             return entry.partition(" ")[2]
     return "errno %s" % number
+
+
+def of_port(port, host, number, in_use):
+    """(sentence, id) of an error number for a UDP port that cannot be used."""
+    if not in_use:
+        return "Cannot use UDP port %d on %s: %s." % (port, host, of_errno(number)), "no_port"
+    text = (
+        "UDP port %d is in use by another program, and this ROM sends from that port: "
+        "end the program or wait for it (`ss -uanp` shows which)."
+    )
+    return text % port, "port_in_use"

@@ -9,10 +9,8 @@ reads the option, `dhcp_client` sends and waits.
 3. A menu takes a key, the job's entry, or its time-out; without any of them the first entry.
 """
 
-from binascii import unhexlify
-
-from pxerom import dhcp_offer, dhcp_packet
-from pxerom.failure import Failure, printable
+from pxerom import dhcp_offer, dhcp_packet, dhcp_remarks
+from pxerom.failure import Failure
 from pxerom.runtime import const
 
 _BROADCAST = "255.255.255.255"
@@ -32,61 +30,70 @@ class Aborted(Exception):
 
 
 class BootServer:
-    """`lease`: a `DhcpClient` that has an address; `answers`: [the ACK, the chosen offer, the
+    """`client`: a `DhcpClient` that has an address; `answers`: [the ACK, the chosen offer, the
     chosen proxies ...] as Offers, or none with a job that names a proxy or a server."""
 
-    def __init__(self, lease, answers):
-        self.lease = lease
-        self.spec = lease.spec
-        self.job = lease.job
+    def __init__(self, client, answers):
+        self.client = client
+        self.spec = client.spec
+        self.job = client.job
         self.answers = answers
-        self.tail = unhexlify(lease.spec["name_tail"])
+        self.boot = None
         self.packet = "dhcp"
 
     def find(self):
-        """Set `lease.boot` and `lease.found`. Raises Failure and Aborted."""
+        """(the result's `boot`, the file's name as bytes). Raises Failure and Aborted."""
         job = self.job
         if job.get("server") and job.get("file"):
-            name = job["file"].encode()
-            return self._found(job["server"], "job", name, "job", None)
+            return self._found(job["server"], "job", job["file"].encode(), "job", None)
         best = self._best() if self.spec["proxy"] else self.answers[0]
+        self.client.wait(self.spec["pauses"]["ready_ms"] - self.client.ms(), "gone on")
         tags = best.tags
-        name, by = best.file(self.tail)
+        name, by = best.file()
         at_once = dhcp_offer.control(tags) & dhcp_offer.FILE_AT_ONCE and name  # R-PXE-41
         if best.kind == "pxe10" and self.spec["discovery"] and not at_once:
             item = self._item(tags, bool(name))
             if item is not None:
                 best = self._discover(tags, item)
-                name, by = best.file(self.tail)
-        if not name:
-            raise Failure("PXE-E53", "%s named no boot file" % best.server, "server")
-        server, server_by = best.next_server()
-        self._found(server, server_by, name, by, best.reply.number(13))
-
-    def _found(self, server, server_by, name, by, size_blocks):
-        job = self.job
-        if job.get("server"):
-            server, server_by = job["server"], "job"
+                name, by = best.file()
         if job.get("file"):
             name, by = job["file"].encode(), "job"
+        if not name:
+            raise self.client.advised(
+                "PXE-E53", "%s named no boot file" % best.server, "no_file", best
+            )
+        server, server_by = best.next_server()
+        others = []
+        if job.get("server"):
+            server, server_by = job["server"], "job"
+        else:
+            others = dhcp_remarks.ignored(best, server, server_by)
+            if not server:
+                detail = dhcp_remarks.no_server(best)
+                raise self.client.advised("PXE-E78", detail, "no_server", best)
+            for said in dhcp_remarks.of_server(best, server, server_by, others):
+                self.client.warn(said)
+        return self._found(server, server_by, name, by, best.reply.number(13), others)
+
+    def _found(self, server, server_by, name, by, size_blocks, ignored=()):
+        text = dhcp_offer.name_text(name)
         if not dhcp_offer.unicast(server):
             raise Failure("PXE-E53", "The boot server's address %s is none" % server, "server")
         if min(name) < 32 or len(name) > _NAME_MAX:
             raise Failure(
-                "PXE-E53",
-                "No request can hold the boot file's name: %s" % printable(name),
-                "server",
+                "PXE-E53", "No request can hold the boot file's name: %s" % text, "server"
             )
-        self.lease.found = (server, name)
-        self.lease.boot = {
+        self.boot = {
             "server": server,
             "server_by": server_by,
-            "file": printable(name),
-            "file_hex": None if printable(name).encode() == name else name.hex(),
+            "file": text,
+            "file_hex": None if text.encode() == name else name.hex(),
             "file_by": by,
             "packet": self.packet,
             "size_blocks": size_blocks,
+            "ignored": [{"by": field, "value": value} for field, value in ignored],
         }
+        return self.boot, name
 
     def _best(self):
         # The answer that says what to boot (R-PXE-33), port 4011 asked where it has to be.
@@ -95,22 +102,27 @@ class BootServer:
         ack, proxies = self.answers[0], [each for each in self.answers[1:] if each.proxy]
         if proxies:
             self.packet = "proxy"
-            first = proxies[0]
-            if first.kind == "binl" and not self._has_all(first):
-                return self._ask_binl([each.reply.siaddr or each.server for each in proxies])
-            return first
-        # An ACK may leave out what its OFFER said: PXE looks into both.
-        said = [each for each in self.answers if each.kind == "pxe10" or each.file()[0]]
-        best = said[0] if said else ack
-        if best.kind == "binl" and not self._has_all(best):
-            return self._ask_binl([best.reply.siaddr or best.server])
-        return best
+            best, said = proxies[0], proxies
+        else:
+            # An ACK may leave out what its OFFER said: PXE looks into both.
+            named = [each for each in self.answers if each.kind == "pxe10" or each.file()[0]]
+            best = named[0] if named else ack
+            said = [best]
+        if not self._asks_4011(best):
+            return best
+        hosts = [each.reply.siaddr or each.server for each in said]
+        answer = self._ask_binl(hosts, self.spec["proxy"]["silent"] == "go_on")
+        if answer:
+            return answer
+        self.packet = "dhcp"
+        return ack
 
     def check(self):
         """The next hop must answer ARP, where that can be seen (R-PXE-14). Raises Failure."""
-        lease = self.lease
-        server, gateway = lease.boot["server"], lease.lease["gateway"]
-        near = _same_net(server, lease.lease["ip"], lease.lease["mask"])
+        client = self.client
+        lease = client.lease
+        server, gateway = self.boot["server"], lease["gateway"]
+        near = _same_net(server, lease["ip"], lease["mask"])
         if not near and not gateway:
             raise Failure(
                 "PXE-E11",
@@ -118,61 +130,75 @@ class BootServer:
                 "server",
             )
         hop = server if near else gateway
-        lease.nic.route(server, None if near else gateway)
+        client.nic.route(server, None if near else gateway)
         tries_ms = self.spec["arp"]["tries_ms"]
-        if tries_ms and lease.nic.arp(hop, lease.lease["ip"], tries_ms, lease.on_wait) is False:
+        if tries_ms and client.nic.arp(hop, lease["ip"], tries_ms, client.on_wait) is False:
             what = "The boot server" if near else "The gateway"
             raise Failure(
                 "PXE-E11", "%s %s answered none of %d ARP requests" % (what, hop, len(tries_ms))
             )
 
-    def _has_all(self, offer):
-        # Whether this ROM boots a PXEClient offer as it is, without port 4011 (R-PXE-25).
-        return self.spec["proxy"]["binl"] == "no_file" and offer.file()[0]
+    def _asks_4011(self, offer):
+        # Whether this ROM takes a PXEClient offer to port 4011 (R-PXE-25).
+        when = self.spec["proxy"]["binl"]
+        if when == "incomplete":  # iPXE: whatever stands in option 43 but a menu
+            whole = offer.file()[0] and offer.reply.siaddr or 9 in offer.tags
+            return offer.reply.pxe() and not whole
+        return offer.kind == "binl" and (when == "always" or not offer.file()[0])
 
     # --- port 4011 -------------------------------------------------------------------------------
 
-    def _ask_binl(self, hosts):
-        lease = self.lease
+    def _ask_binl(self, hosts, may_be_silent=False):
+        # The answer of the first host that gives one; None where that ROM goes on without.
+        client = self.client
         spec = self.spec["proxy"]
-        lease.open(spec["source_port"])
+        client.open(spec["source_port"])
         got = []
         for host in hosts:
             if not dhcp_offer.unicast(host):
                 continue
 
             def take(offer, host=host):
-                if lease.net.peer_port != _BINL or offer.reply.type not in (
+                if client.net.peer_port != _BINL or offer.reply.type not in (
                     dhcp_packet.OFFER,
                     dhcp_packet.ACK,
                 ):
-                    lease.drop("not an answer of port 4011", offer)
+                    client.drop("not an answer of port 4011", offer)
                 elif offer.host != host and offer.server != host:
-                    lease.drop("an answer of another server than the one asked", offer)
+                    client.drop("an answer of another server than the one asked", offer)
                 elif dhcp_offer.allowed(offer, self.job.get("allow")):
                     got.append(offer)
-                lease.note(offer)
+                client.note(offer)
                 return bool(got)
 
-            if self._ask("proxy", host, _BINL, host, None, spec["waits_ms"], take):
+            if self._ask("proxy", host, _BINL, host, None, take):
                 self.packet = "4011"
                 got[0].chosen = True
                 got[0].reason = "the answer on port 4011"
                 return got[0]
-        raise Failure(
-            "PXE-E55",
-            "%s said PXEClient, and then answered none of %d requests to port 4011"
-            % (" and ".join(hosts), len(spec["waits_ms"])),
+        detail = "%s said PXEClient, and then answered none of %d requests to port 4011" % (
+            " and ".join(hosts),
+            len(spec["waits_ms"]),
         )
+        if may_be_silent:
+            client.warn(detail + "; this ROM goes on without.")
+            return None
+        if not self.answers:
+            raise Failure("PXE-E55", detail)
+        raise client.advised("PXE-E55", detail, "no_binl", self.answers[-1])
 
-    def _ask(self, purpose, host, port, server, item, waits_ms, take):
+    def _ask(self, purpose, host, port, server, item, take):
         # One server or group, asked as often as the ROM asks.
-        lease = self.lease
-        for number, wait_ms in enumerate(waits_ms):
-            packet = lease.client.ask(purpose, lease.lease["ip"], server, lease.ms(), item)
-            lease.next = "asked %s again, or given up" % host
-            lease.send("REQUEST", purpose, packet, host, port, number + 1)
-            if lease.gather(wait_ms, take, (lease.client.xid,), purpose):
+        client = self.client
+        spec = self.spec[purpose]
+        for number, wait_ms in enumerate(spec["waits_ms"]):
+            packet = client.packets.ask(purpose, client.lease["ip"], server, client.ms(), item)
+            asked_ms = client.ms()
+            client.then = "asked %s again, or given up" % host
+            client.send("REQUEST", purpose, packet, host, port, number + 1)
+            if client.gather(wait_ms, take, (client.packets.xid,), purpose):
+                if spec["gather"] == "window":
+                    client.wait(asked_ms + wait_ms - client.ms(), "gone on")
                 return True
         return False
 
@@ -186,12 +212,18 @@ class BootServer:
             raise Failure("PXE-E74", "The lengths in the boot menu or its prompt do not add up")
         if items is None:
             listed = dhcp_offer.servers(tags)
+            if listed and self.spec["discovery"]["no_menu"] == "cancel":
+                raise Failure(
+                    "PXE-E21",
+                    "Option 43 lists boot servers (43.8) and has no menu (43.9) to choose from",
+                    "server",
+                )
             if has_file:
                 return None
             if listed and said is None:
                 return listed[0][0]  # one kind of server, nothing to choose
             raise Failure("PXE-E74", "The offer has PXE options, but no boot menu and no file")
-        chooser = Chooser(self.lease, items, said)
+        chooser = Chooser(self.client, items, said)
         index = chooser.choose(self.job.get("menu"))
         kind, text = items[index]
         if kind == 0:
@@ -204,7 +236,7 @@ class BootServer:
 
     def _discover(self, tags, item):
         # R-PXE-42, 45, 46
-        lease = self.lease
+        client = self.client
         spec = self.spec["discovery"]
         bits = dhcp_offer.control(tags)
         listed = dhcp_offer.servers(tags)
@@ -233,22 +265,23 @@ class BootServer:
         def take(offer):
             # An entry of the list without an address lets any server of that type answer.
             strict = bits & dhcp_offer.LISTED_ONLY and [] not in mine
-            if offer.reply.type != dhcp_packet.ACK or lease.net.peer_port not in (_SERVER, _BINL):
-                lease.drop("not the answer of a boot server", offer)
+            if offer.reply.type != dhcp_packet.ACK or client.net.peer_port not in (_SERVER, _BINL):
+                client.drop("not the answer of a boot server", offer)
             elif dhcp_offer.item_of(offer.tags) not in (item, None):
-                lease.drop("another boot server type than the one asked for", offer)
+                client.drop("another boot server type than the one asked for", offer)
             elif strict and offer.host not in known and offer.server not in known:
-                lease.drop("a boot server that is not in the list", offer)
+                client.drop("a boot server that is not in the list", offer)
             elif dhcp_offer.allowed(offer, self.job.get("allow")):
                 got.append(offer)
                 offer.chosen = True
                 offer.reason = "the boot server that was discovered"
-            lease.note(offer)
+            client.note(offer)
             return bool(got)
 
-        lease.open(_CLIENT)
         for host, port in ways:
-            if self._ask("discovery", host, port, None, item, spec["waits_ms"], take):
+            # To everybody it is DHCP's port, whatever the ROM has for one server.
+            client.open(spec["source_port"] if port == _BINL else _CLIENT)
+            if self._ask("discovery", host, port, None, item, take):
                 self.packet = "discovery"
                 return got[0]
         raise Failure(
@@ -262,21 +295,22 @@ class Chooser:
     """Prompt and menu, with keys or without. `items`: [(type, text)]; `said`: (timeout_s, text) or
     None."""
 
-    def __init__(self, lease, items, said):
-        self.lease = lease
+    def __init__(self, client, items, said):
+        self.client = client
         self.items = items
         self.timeout_s, self.text = said or (0, "")
-        lease.menu = {
+        self.menu = {
             "prompt": self.text if said else None,
             "timeout_s": None if self.timeout_s == _FOR_EVER else self.timeout_s,
             "items": [{"type": kind, "text": text} for kind, text in items],
             "chosen": None,
             "by": None,
         }
+        client.menu = self.menu
 
     def choose(self, wanted):
         """The index of the entry that is taken. `wanted`: the job's `menu`."""
-        lease = self.lease
+        client = self.client
         if isinstance(wanted, int):
             if not 0 < wanted <= len(self.items):
                 raise Failure(
@@ -289,18 +323,18 @@ class Chooser:
             return self._taken(0, "option")
         if self.timeout_s == 0:
             return self._taken(0, "rom")  # R-PXE-43
-        if self.timeout_s == _FOR_EVER and lease.keys is None:
-            lease.warn("The menu waits for a key, and nobody is here: its first entry is taken.")
+        if self.timeout_s == _FOR_EVER and client.keys is None:
+            client.warn("The menu waits for a key, and nobody is here: its first entry is taken.")
             return self._taken(0, "timeout")
         index, by = self._ask()
         return self._taken(index, by)
 
     def _ask(self):
-        lease = self.lease
+        client = self.client
         if self.timeout_s != _FOR_EVER:
             for left_s in range(self.timeout_s, 0, -1):
-                lease.event("prompt", {"text": self.text, "timeout_s": left_s})
-                key = lease.key(1000)
+                client.event("prompt", {"text": self.text, "timeout_s": left_s})
+                key = client.key(1000)
                 if key == "q":
                     self._abort()
                 if key in ("m", "\r"):  # EDK2: Ctrl-M, which is Enter
@@ -310,10 +344,10 @@ class Chooser:
         marked = 0
         while True:
             texts = [text for _, text in self.items]
-            lease.event("menu", {"items": texts, "marked": marked, "timeout_s": None})
+            client.event("menu", {"items": texts, "marked": marked, "timeout_s": None})
             key = ""
             while not key:
-                key = lease.key(1000)
+                key = client.key(1000)
             if key == "q":
                 self._abort()
             elif key in ("u", "d"):
@@ -324,16 +358,16 @@ class Chooser:
                 return int(key) - 1, "key"
 
     def _abort(self):
-        self.lease.menu["by"] = "abort"
-        self.lease.event("menu_end", {"chosen": None})
+        self.menu["by"] = "abort"
+        self.client.event("menu_end", {"chosen": None})
         raise Aborted(Failure("PXE-EA0", "A key ended the boot at the menu", "ours"))
 
     def _taken(self, index, by):
         kind, text = self.items[index]
-        menu = self.lease.menu
+        menu = self.menu
         menu["chosen"] = {"index": index, "type": kind, "text": text}
         menu["by"] = by
-        self.lease.event("menu_end", {"chosen": menu["chosen"]})
+        self.client.event("menu_end", {"chosen": menu["chosen"]})
         return index
 
 

@@ -11,7 +11,6 @@ texts for people are dropped on the way in: a board keeps bare values.
 import json
 
 from pxerom import rom_file
-from pxerom.runtime import forget, tidy
 
 _EVIDENCE = ("observed", "source", "derived", "assumed")
 
@@ -295,19 +294,3 @@ def read(rom):
 def load(rom):
     """The flat form of a ROM, given by id, by path or as a dict."""
     return flatten(rom if isinstance(rom, dict) else read(str(rom)))
-
-
-def ready(tree, boots, ours):
-    """The checked form of a ROM (a dict as in its file), with what a boot needs where `boots`.
-    `ours`: nobody else uses the dict."""
-    if boots:
-        from pxerom import rom_check_dhcp
-
-        try:
-            return rom_check_dhcp.checked(tree)
-        finally:
-            forget("rom_check_dhcp")
-    if ours and isinstance(tree, dict):
-        tree["dhcp"] = None  # a boot reads it anew; what follows finds its memory free
-    tidy()
-    return checked(tree)

@@ -28,6 +28,7 @@ else:
     from pxerom.runtime_cpython import (
         const,
         forget,
+        icmp_errors,
         set_timeout,
         sleep_ms,
         ticks_add,
@@ -41,10 +42,11 @@ else:
 # The numbers are the same wherever an interpreter lacks the name: errno.h of Linux and newlib.
 ENOENT = const(2)
 # What an OSError's errno may be when nothing came in time (CPython: None), when another socket
-# holds the port, and when an ICMP unreachable is echoed: newlib (ESP32) and Linux differ.
+# holds the port, and when an ICMP error is echoed: newlib (ESP32) and Linux differ. Linux has
+# one for each code of ICMP, a few kinds of which a forger may choose from (ip(7), IP_RECVERR).
 TIMED_OUT = (None, 11, 110, 116)
 IN_USE = (98, 112)
-UNREACHABLE = (111, 101, 113, 118)
+UNREACHABLE = (111, 101, 113, 118) + ((64, 71, 90, 92, 95, 112) if LINUX else ())
 # lwIP has no memory, or no socket, to spare just now: ENOMEM, ENFILE (ESP32), ENOBUFS.
 NO_ROOM = (12, 23, 105)
 
@@ -81,9 +83,16 @@ def address(host, port):
 
 
 def is_ipv4(text):
-    """True for a numeric IPv4 address."""
+    """True for a numeric IPv4 address without leading zeros: lwIP and Linux read those as octal,
+    010.9.0.1 as 8.9.0.1."""
     parts = text.split(".") if isinstance(text, str) else ()
-    return len(parts) == 4 and all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts)
+    return len(parts) == 4 and all(_is_byte(part) for part in parts)
+
+
+def _is_byte(digits):
+    if not 0 < len(digits) < 4 or not all("0" <= digit <= "9" for digit in digits):
+        return False
+    return int(digits) < 256 and (digits[0] != "0" or digits == "0")
 
 
 def is_uuid(text):
@@ -107,16 +116,6 @@ def watch_icmp(sock):
             sock.setsockopt(_SOL_IP, _IP_RECVERR, 1)
         except OSError:
             pass  # an old kernel or a sandbox: the transfer works, only the note is missing
-
-
-def drain_icmp(sock):
-    """Empty the queue of ICMP errors: one that is left makes CPython's poll spin."""
-    sock.setblocking(False)
-    try:
-        while sock.recv(512, _MSG_ERRQUEUE_DONTWAIT) is not None:
-            pass
-    except OSError:
-        pass
 
 
 def random_below(limit):
@@ -179,6 +178,18 @@ def open_for_writing(path):
 
 
 if MICROPYTHON:
+
+    def icmp_errors(sock, errno):
+        """The ICMP errors that wait for a socket: [(errno, ICMP type, code, who sent it, to whom
+        our packet went)], None for what the interpreter does not tell; all but the errno, here."""
+        sock.setblocking(False)
+        try:
+            # One that is left makes the next receive return at once.
+            while LINUX and sock.recv(512, _MSG_ERRQUEUE_DONTWAIT) is not None:
+                pass
+        except OSError:
+            pass
+        return [(errno, None, None, None, None)]
 
     def tidy():
         """Collect garbage now, and from now on whenever an eighth of the heap is garbage: where

@@ -9,6 +9,10 @@ import sys
 import time
 
 _LINUX = sys.platform == "linux"
+_SOL_IP = 0
+_IP_RECVERR = 11
+_MSG_ERRQUEUE = 0x2040  # and do not wait
+_OF_ICMP = 2  # SO_EE_ORIGIN_ICMP
 
 
 def const(value):
@@ -41,6 +45,24 @@ def tidy():
 
 def forget(module):
     pass
+
+
+def icmp_errors(sock, errno):
+    # struct sock_extended_err and the sender's sockaddr_in, of ip(7): IP_RECVERR.
+    found = []
+    sock.setblocking(False)
+    while _LINUX:
+        try:
+            _, notes, _, to = sock.recvmsg(512, 128, _MSG_ERRQUEUE)
+        except OSError:
+            break
+        for level, kind, data in notes:
+            if (level, kind) == (_SOL_IP, _IP_RECVERR) and len(data) >= 24:
+                number, origin, icmp_type, code = struct.unpack_from("=IBBB", data)
+                if origin == _OF_ICMP:
+                    found.append((number, icmp_type, code, ".".join(map(str, data[20:24])), to))
+    # An empty queue: the refusal of this machine itself, which has no route.
+    return found or [(errno, None, None, None, None)]
 
 
 def set_timeout(sock, wait_ms):

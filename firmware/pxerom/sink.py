@@ -15,10 +15,6 @@ from pxerom import runtime
 from pxerom.failure import Failure, Refused
 
 
-class Full(Failure):
-    """The target gave out in mid-file: the server is owed an ERROR 3 (R-TFTP-58)."""
-
-
 class Null:
     """Takes everything, keeps nothing."""
 
@@ -50,7 +46,8 @@ class Memory:
 
 class File:
     """Writes `path` by way of `path`.part. Raises Refused when the target cannot be written to
-    from the start, Full (PXE-E3A) when it gives out on the way."""
+    from the start, Failure `cannot_write` when it gives out on the way: the server is owed an
+    ERROR 3 (R-TFTP-58)."""
 
     def __init__(self, path):
         self.path = path
@@ -64,11 +61,11 @@ class File:
     def open(self):
         reason = runtime.no_file(self.path)  # root could put a file in the place of /dev/null
         if reason:
-            raise Refused(3, "Cannot write %s: %s." % (self.path, reason))
+            raise Refused("Cannot write %s: %s." % (self.path, reason), 3)
         try:
             self._file = runtime.open_for_writing(self._part)
         except OSError as error:
-            raise Refused(3, "Cannot write %s: %s." % (self.path, runtime.why(error)))
+            raise Refused("Cannot write %s: %s." % (self.path, runtime.why(error)), 3)
 
     def write(self, view):
         try:
@@ -99,7 +96,12 @@ class File:
         os.remove(self._part)
 
     def _broken(self, error):
-        raise Full("PXE-E3A", "Cannot write %s: %s" % (self.path, runtime.why(error)), "ours")
+        raise Failure(
+            "PXE-E3A",
+            "Cannot write %s: %s" % (self.path, runtime.why(error)),
+            "ours",
+            "cannot_write",
+        )
 
 
 def make(spec):
@@ -111,4 +113,4 @@ def make(spec):
         return Memory()
     if kind == "file" and spec.get("path"):
         return File(spec["path"])
-    raise Refused(2, "The job's sink must be null, memory, or a file with a path.")
+    raise Refused("The job's sink must be null, memory, or a file with a path.")

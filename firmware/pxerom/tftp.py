@@ -2,32 +2,54 @@
 
 A datagram and its sender go into `Transfer.feed`; a verdict comes out, and with it `reply`, the
 datagram to send, or None. It meets the code in the order of this file: `feed`, then `_admit` (who
-speaks?), then `_data`, `_oack` or `_error` (what is it?), then `_accept` or `_react` (what now?).
+sent it?), then `_data`, `_oack` or `_error` (what is it?), then `_accept`, `_accepts` or
+`_answer` (what now?). `stream` is `feed` for full blocks in order, nearly all of a transfer.
 
-What a ROM does at an oddity is not decided here: `on` of its ROM file names a reaction for each
+What a ROM does at a hazard is not decided here: `on` of its ROM file names a reaction for each
 (the words stand in `rom_check`, what they mean in `roms/README.md`), this file carries it out.
-Left to others: when to send again (`retry`), from which port (`udp`), where the bytes go (`sink`).
+How a hazard fails a transfer stands in `tftp_hazards`.
+Left to others: when to send again (`retry`), from which port (`udp`), where the bytes go (`sink`),
+what the reactions of few ROMs put into a packet (`tftp_quirks`).
 
 Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (windowsize).
 
-1. The first good reply from the server's address fixes the peer; whoever else writes is a
-   stranger and changes nothing here (R-TFTP-7, 8, 9, 11).
-2. Only the expected block is ever data. Everything else is answered or ignored, never stored; a
-   block that came early may be held until it is due.
+1. The first good reply from the server's address fixes the peer; whoever else writes is an
+   unknown TID and changes nothing here (RFC 1350 section 4; R-TFTP-7, 8, 9, 11).
+2. Only the expected block is ever data. Everything else is answered or ignored, never stored; an
+   out-of-order block may be held until it is expected.
 3. The end is a block shorter than blksize, never a byte count (R-TFTP-43, 44).
-4. This is a read: nothing that arrives can turn it round (R-TFTP-52).
-5. A ROM that takes what may make a wrong file is imitated on the wire, and `doubt` says so: such
-   a file is never reported as right. What only few ROMs do stands in `tftp_quirks`.
+4. This is a read: no packet can make a write of it (R-TFTP-52).
+5. Some clients accept data that can corrupt the file. The packets are the same here, but `doubt`
+   is set, and the file is reported as failed.
+
+What a packet of the peer meets in each state. Names in `...` are hazards:
+
+             DATA 1      expected DATA  other DATA      OACK              ERROR  other opcode
+ REQUESTED   opens (1)   -              dropped         opens (2)         ends   dropped
+ SWALLOWING  `no_oack`   -              `no_oack`       opens (2)         ends   dropped
+ RECEIVING   as any      accepted       a hazard (3)    `duplicate_oack`  ends   `stray_opcode`
+ LOST        (4)         -              (4)             `late_oack`       ends   `stray_opcode`
+ COMPLETE    as any      -              last one again: `late_oack`       ends   `stray_opcode`
+                                        ACK; or dropped
+
+ (1) where no option was asked for; else `no_oack` first
+ (2) unless it is a `malformed_oack`, or an option is an `unrequested_option` or `larger_blksize`
+ (3) `duplicate_data`, `old_data`, `block_zero`, `future_data`, `window_gap`; longer than blksize:
+     `oversize_data`. An OACK after the first DATA is a `late_oack`.
+ (4) ignored after `ack_zero`, ends the transfer after `ack_and_lose`
 """
 
 from pxerom import tftp_packet
-from pxerom.failure import Failure, of_error, printable
-from pxerom.runtime import const, split
+from pxerom.failure import of_error, printable
+from pxerom.runtime import const, split, ticks_diff
 from pxerom.tftp_packet import DATA, ERROR, HEADER, OACK, number, oack_options, rrq
 
-_DEFAULT_BLKSIZE = const(512)
-# Stray opcodes that are ignored before patience ends (R-TFTP-52).
-_MAX_STRAY = const(256)
+# States of a Transfer; from RECEIVING on the peer and the options are fixed.
+REQUESTED = const(0)  # the RRQ is out
+SWALLOWING = const(1)  # DATA is acknowledged, never taken: an OACK is waited for (GRUB)
+RECEIVING = const(2)  # block `expected` is waited for
+LOST = const(3)  # an OACK in mid-file made the ROM lose count: no block is data any more
+COMPLETE = const(4)  # the final block has come
 
 # Verdicts of Transfer.feed
 DROP = const(0)  # not ours or not now: nothing to send, no progress
@@ -37,12 +59,22 @@ BLOCK = const(3)  # a block of the file: send `reply` if there is one, then stor
 LAST = const(4)  # the final block: store it for good, then send `reply`
 END = const(5)  # the ROM leaves this transfer for its next request: send `reply` if there is one
 
-# Texts of the ERRORs that an RFC client sends (RFC 1350 appendix, RFC 2347).
-_ERRORS = {
-    3: "Disk full or allocation exceeded",
-    4: "Illegal TFTP operation",
-    8: "Option negotiation failed",
+_DEFAULT_BLKSIZE = const(512)
+_MAX_STRAY = const(256)  # stray opcodes that a ROM ignores before it fails (R-TFTP-52)
+
+# Option: least value, greatest, and what is wrong with another value than the one asked for.
+_MORE = const(1)  # more than was asked: `malformed_oack` (RFC 7440 section 3)
+_MORE_BLKSIZE = const(2)  # more than was asked: `larger_blksize` (RFC 2348)
+_OTHER = const(3)  # any other: `malformed_oack`, but `other_timeout` takes it (RFC 2349)
+_OPTIONS = {
+    "blksize": (8, 65464, _MORE_BLKSIZE),
+    "windowsize": (1, 65535, _MORE),
+    "timeout": (0, 255, _OTHER),
 }
+_ANY = (0, (1 << 64) - 1, 0)
+
+# After such a reaction the transfer is in another state, unless it is complete.
+_NEXT_STATE = {"swallow": SWALLOWING, "ack_zero": LOST, "ack_and_lose": LOST}
 
 
 class Transfer:
@@ -55,17 +87,16 @@ class Transfer:
         # What was asked, and how this ROM is.
         self.request = rrq(filename, request["mode"], request["options"], request["padding"])
         self.asked = {name.lower(): value for name, value in request["options"]}
-        self.on = request["on"]  # {oddity: reaction}
-        self.finish = request["finish"]  # the ERROR that ends a probe, or None
+        self.on = request["on"]  # {hazard: reaction}
+        self._finish = request["finish"]  # the ERROR that ends a probe, or None
         self.probe = request["purpose"] == "size"
         self._least_blksize = request.get("least_blksize") or 8
         self._rollover = rollover
-        self.host = host
-        self.limit = limit
+        self._host = host
+        self._limit = limit
         # How far it has come, and how it ended.
+        self.state = REQUESTED
         self.peer = None
-        self.opened = False  # by an OACK or a DATA
-        self.done = False
         self.oack = None
         self.error = None  # the server's ERROR
         self.sent_error = None  # ours
@@ -83,13 +114,16 @@ class Transfer:
         self.duplicates = 0
         self.foreign = 0
         # Where we are in it.
-        self.next = 1  # number of the block that is due
-        self.full = -1  # length of a full DATA; nothing has it before and after the transfer
-        self.in_window = 0  # blocks since the last ACK
-        self.held = None  # DATA that came early, by number
-        self.unread = 0  # blocks acknowledged, but never taken
-        self.told = None  # the strangers that were told so in this second
-        self._last = 0
+        self.expected = 1  # number of the block that is accepted next
+        self.held = None  # out-of-order blocks: tftp_quirks.Held
+        self.unread = 0  # number of the last block that was swallowed
+        self.acked_at = 0  # ticks of the last ACK of `stream`
+        self._tid = None  # whom the peer was when the first block or the OACK came
+        self._sender = None  # of the datagram that is judged
+        self._full = 0  # length of a full DATA
+        self._in_window = 0  # blocks since the last ACK
+        self._told = None  # how many unknown TIDs were told so in this second
+        self._last = 0  # number of the block that was accepted last
         self._reacked = False
         self._strays = 0
         self._bound()
@@ -104,20 +138,22 @@ class Transfer:
         """Verdict on one datagram; `reply` and `reply_to` go with it. `now`: ticks in ms.
         Raises Failure when the transfer is over; `reply` is then the ERROR to send, or None."""
         size = len(data)
-        # Nearly all of a transfer: the peer's full block that is due. No detour for it.
+        self._sender = sender
+        # The peer's full block that is expected, as in `stream`: no detour for it.
         if (
-            sender == self.peer
-            and size == self.full
-            and data[2] << 8 | data[3] == self.next
+            size == self._full
+            and self.state == RECEIVING
+            and data[2] << 8 | data[3] == self.expected
             and data[1] == DATA
             and data[0] == 0
+            and sender == self.peer
         ):
             return self._accept(data, size - HEADER)
         self.reply = None
         self.reply_to = sender
         if sender != self.peer and not self._admit(data, sender, now):
             return DROP if self.reply is None else ANSWER
-        if size < 4:
+        if size < HEADER:
             return DROP  # too short for any packet of a read (R-TFTP-37, 51)
         opcode = data[0] << 8 | data[1]
         if opcode == DATA:
@@ -127,78 +163,137 @@ class Transfer:
         if opcode == ERROR:
             return self._error(data)
         # An opcode that has no place in a read (R-TFTP-52, R-SEC-4)
-        if not self.opened:
+        if self.state < RECEIVING:
             return DROP
         self._strays += 1
-        detail = "Packets that are no part of a read came"
         if self._strays == _MAX_STRAY:
-            self.fail("error", detail, "PXE-E33", 4)
-        return self._react("stray_opcode", detail, "PXE-E33", 4)
+            self.fail("error", "stray_opcode")
+        return self._answer("stray_opcode", data)
 
-    def run(self):
-        """How many full blocks the owner may take by itself, one after the other, before `feed`
-        has to decide again: none in a window, near 65535, or near the size that is allowed."""
-        if self.full < 0 or self.windowsize > 1 or self.held:
+    def streams(self):
+        """How many full blocks `stream` may take before `feed` has to decide again: none in a
+        window, near block 65535, or near the size that is allowed."""
+        if self.state != RECEIVING or self.windowsize > 1 or self.held:
             return 0
-        count = 65535 - self.next
+        count = 65535 - self.expected
         if self._most is not None:
             count = min(count, (self._most - self.bytes) // self.blksize)
         return count
 
-    def took(self, count):
-        """The owner took `count` full blocks and acknowledged each with `ack`."""
-        self.blocks += count
-        self.bytes += count * self.blksize
-        self.next += count
-        self._last = self.next - 1
-        self._reacked = False
+    def stream(self, count, recvfrom, sendto, stored, timed, clock, until):
+        """Take up to `count` (of `streams`) full blocks in order: receive, ACK, store; nothing is
+        allocated but the datagram. Ends at the ticks `until`, at a datagram that is something
+        else, and at an OSError of the two functions of the socket. Returns (datagram, sender,
+        error): what `feed` has to judge, or None, and the OSError, or None. `stored` takes each
+        block, `timed` (or None) the ticks of its ACK; those of the last stay in `acked_at`."""
+        ack = self.ack
+        block = first = self.expected
+        buffer = self._buffer
+        data = sender = error = None
+        full = self._full
+        peer = self.peer
+        size = self.recv_size
+        view = self._view
+        end = block + count
+        try:
+            while block < end:
+                data, sender = recvfrom(size)
+                if (
+                    len(data) != full
+                    or data[2] << 8 | data[3] != block
+                    or data[1] != DATA
+                    or data[0] != 0
+                    or sender != peer
+                ):
+                    return data, sender, None
+                ack[2] = data[2]
+                ack[3] = data[3]
+                sendto(ack, peer)
+                self.acked_at = now = clock()
+                block += 1
+                if timed:
+                    timed(now)
+                buffer[:full] = data
+                stored(view)
+                if ticks_diff(now, until) >= 0:
+                    break
+        except OSError as failed:
+            error = failed
+            if data is not None and data[2] << 8 | data[3] == block:
+                return data, sender, error  # its ACK has not gone out
+        finally:
+            if block > first:
+                self.blocks += block - first
+                self.bytes += (block - first) * self.blksize
+                self.expected = block
+                self._last = block - 1
+                self._reacked = False
+            ack[2] = self._last >> 8
+            ack[3] = self._last & 255
+        return None, None, error
 
     def payload(self, data):
         """The file's bytes in an accepted DATA, as a memoryview that is good until the next
         one. A full block is copied into a standing buffer: slicing would leave more garbage."""
         size = len(data)
-        if size == self.full:
-            self.buffer[:size] = data
-            return self.view
+        if size == self._full:
+            self._buffer[:size] = data
+            return self._view
         return memoryview(data)[HEADER : HEADER + self.blksize]
 
     def due(self):
-        """The held DATA, once the blocks before it have come; None otherwise."""
-        return self.held.pop(self.next, None) if self.held else None
+        """(DATA, sender) of the held block that is expected now; None where there is none."""
+        return self.held.take(self.expected) if self.held else None
 
     def expire(self):
         """The packet to send again: the RRQ until the first reply, then the last ACK
         (R-TFTP-71, 63)."""
         self._reacked = False
-        if self.in_window and "time_out" in self.on:
+        if self._in_window and "time_out" in self.on:
             from pxerom import tftp_quirks
 
-            return tftp_quirks.last_sent(self)
-        self.in_window = 0
-        return self.ack if self.opened else self.request
+            return tftp_quirks.last_sent(self.ack, self._in_window)
+        self._in_window = 0
+        return self.request if self.state < RECEIVING else self.ack
 
     def give_up(self):
-        """What the ROM sends when its timer has run out for good: an ERROR, or None."""
+        """The retry timer has run out for good: `reply` is what the ROM sends then, or None."""
         reaction = self.on["give_up"]
-        if reaction != "silent" and self.opened:
-            return self._make_error(reaction["error"], reaction["message"])
+        self.reply = None
+        self.reply_to = self.peer
+        if reaction != "silent" and self.state >= RECEIVING:
+            self.reply = self._make_error(reaction)
 
     def abort(self, code, message):
         """The ERROR that tells the peer of a local end (R-TFTP-58); None without a peer."""
-        return self._make_error(code, message) if self.peer else None
+        return self._make_error({"error": code, "message": message}) if self.peer else None
+
+    def figures(self):
+        """What the result's entry in `transfers` says of this transfer."""
+        return {
+            "server_tid": self.peer and split(self.peer)[1],
+            "oack": self.oack,
+            "error": self.error or self.sent_error,
+            "blksize": self.blksize,
+            "windowsize": self.windowsize,
+            "blocks": self.blocks,
+            "bytes": self.bytes,
+            "duplicates": self.duplicates,
+            "foreign": self.foreign,
+        }
 
     # --- who may speak -------------------------------------------------------------------------
 
     def _admit(self, data, sender, now):
-        # True when the datagram counts as the peer's; else `reply` is what a stranger gets.
+        # True when the datagram counts as the peer's; else `reply` is what an unknown TID gets.
         host = split(sender)[0]
         reaction = self.on["unknown_tid"]
-        if host == self.host and self.peer is None:
+        if host == self._host and self.peer is None:
             if reaction == "follow":
                 self.peer = sender  # whatever it is that came: a request goes there again, too
             return True
         self.foreign += 1
-        if host != self.host or reaction == "ignore":
+        if host != self._host or reaction == "ignore":
             return False  # another host is never answered: that would reflect (R-TFTP-11)
         if reaction == "accept":
             self.reply_to = self.peer
@@ -210,39 +305,34 @@ class Transfer:
             return False  # an ERROR is never answered (R-TFTP-10)
         from pxerom import tftp_quirks
 
-        self.reply = tftp_quirks.to_stranger(self, reaction, now)
+        self._told, self.reply = tftp_quirks.to_unknown_tid(self._told, reaction, now)
         return False
 
     # --- packets of the peer -------------------------------------------------------------------
 
     def _data(self, data, size):
         block = data[2] << 8 | data[3]
-        if not self.opened and block != 1 and not self.unread:
+        if self.state == REQUESTED and block != 1:
             return DROP  # does not bind (R-TFTP-8)
         if size > self.blksize:
-            detail = "DATA is longer than the blksize %d" % self.blksize
-            verdict = self._react("oversize_data", detail, "PXE-E3F", 4)
-            if verdict != OPENED:
-                return verdict
-            self.doubt = Failure("PXE-E3F", detail + ", and this ROM cut it")
+            if not self._accepts("oversize_data", self.blksize, ""):
+                return self._answer("oversize_data", data, self.blksize, "")
+            self._doubt("oversize_data", self.blksize, ", and this ROM cut it")
             size = self.blksize
-        if not self.opened:
-            if self.asked:
-                detail = "The server sent DATA where an OACK is needed"
-                verdict = self._react("no_oack", detail, data=data)
-                if verdict != OPENED:
-                    return verdict
+        if self.state < RECEIVING:
+            if self.asked and not self._accepts("no_oack"):
+                return self._answer("no_oack", data)
             if self.probe:
                 return self._leave()  # a probe takes no data, whatever the server knows
             self._open()
-        if block == self.next and not self.done:
+        if block == self.expected and self.state == RECEIVING:
             return self._accept(data, size)
-        # Not the one that is due: which oddity is it?
-        ahead = (block - self.next) % (65535 if self._rollover == 1 else 65536) < 0x8000
+        # Not the expected one: which hazard is it?
+        ahead = (block - self.expected) % (65535 if self._rollover == 1 else 65536) < 0x8000
         if self.blocks and block == self._last:
             self.duplicates += 1
             hazard = "duplicate_data"
-        elif self.done:
+        elif self.state == COMPLETE:
             return DROP
         elif ahead and self.windowsize > 1:
             # A gap: the server must go back to the block after this ACK (R-TFTP-62).
@@ -254,52 +344,51 @@ class Transfer:
         else:
             self.duplicates += 1
             hazard = "old_data"
-        detail = "DATA %d came where %d was due" % (block, self.next)
-        return self._react(hazard, detail, "PXE-E39", 4, data)
+        return self._answer(hazard, data, block, self.expected)
 
     def _accept(self, data, size):
         # The expected block. Nothing here allocates.
-        self.reply_to = self.peer  # not the last stranger: what follows may fail, and say so
+        self.reply_to = self.peer  # an unknown TID may have been the last
         total = self.bytes + size
         if self._most is not None and total > self._most:
             self._too_long(total)
         if size < self.blksize:
             if self.tsize is not None and total != self.tsize:
-                detail = "%d bytes were announced, %d came" % (self.tsize, total)
-                self._react("wrong_size", detail, "PXE-E39", 0)
-                self.doubt = Failure("PXE-E39", detail)
-            self.done = True
-            self.full = -1
-        elif self.next == 65535 and self._rollover == "fail":
-            self.fail("error", "The file has more than 65535 blocks", "PXE-E3A", 3)
+                self._accepts("wrong_size", self.tsize, total)
+                self._doubt("wrong_size", self.tsize, total)
+            self.state = COMPLETE
+        elif self.expected == 65535 and self._rollover == "fail":
+            self.fail("error", "rollover")
+        if self._sender != self._tid:
+            ports = split(self._sender)[1], split(self._tid)[1]
+            self._doubt("unknown_tid", self.expected, *ports)
         self.bytes = total
         self.blocks += 1
-        self._last = self.next
+        self._last = self.expected
         self.ack[2] = data[2]
         self.ack[3] = data[3]
         self._reacked = False
         self.reply = self.ack
-        if self.done:
+        if self.state == COMPLETE:
             return LAST
         # No RFC says what follows 65535; most count on with 0, some with 1 (R-TFTP-53).
-        self.next = self.next + 1 if self.next != 65535 else self._rollover
-        self.in_window += 1
-        if self.in_window >= self.windowsize:
-            self.in_window = 0
+        self.expected = self.expected + 1 if self.expected != 65535 else self._rollover
+        self._in_window += 1
+        if self._in_window >= self.windowsize:
+            self._in_window = 0
         else:
             self.reply = None  # only the last block of a window is acknowledged (R-TFTP-61)
-        if self.held and self.next in self.held:
+        if self.held and self.held.has(self.expected):
             self.reply = None  # one ACK for both
         return BLOCK
 
     def _oack(self, data):
-        if self.opened:
+        if self.state >= RECEIVING:
             # The ACK 0 was lost (R-TFTP-34), or this comes far too late.
-            hazard = "late_oack" if self.blocks else "duplicate_oack"
-            return self._react(hazard, "An OACK came again", "PXE-E39", 4)
+            return self._answer("late_oack" if self.blocks else "duplicate_oack", data)
         options = oack_options(data)
         if options is None:
-            return self._react("malformed_oack", "The server's OACK is malformed")
+            return self._answer("malformed_oack", data, "is malformed")
         known = self.tsize
         for name, text in options.items():
             if not self._grant(name, text, self.asked.get(name)):
@@ -310,7 +399,7 @@ class Transfer:
         self.oack = options
         self._open()
         if self.tsize is not None:
-            if self.limit is not None and self.tsize > self.limit:
+            if self._limit is not None and self.tsize > self._limit:
                 self._too_long(self.tsize)
             self._bound()
         if self.probe:
@@ -321,27 +410,28 @@ class Transfer:
     def _grant(self, name, text, asked):
         # Take over one option; one that is not named is not in effect (R-TFTP-24). True also for
         # one that is passed over; False when the ROM takes the whole OACK for no packet at all.
-        detail = "The server's OACK says %s %s, asked was %s" % (name, text, asked or "nothing")
-        if asked is None and self._react("unrequested_option", detail) == DROP:
+        says = "says %s %s, asked was %s" % (name, text, asked or "nothing")
+        if asked is None and not self._accepts("unrequested_option", says):
             return self.on["unrequested_option"] != "drop"
         if "odd_number" in self.on:
             from pxerom import tftp_quirks
 
             text = tftp_quirks.digits(text)
         value = number(text, 20 if name == "tsize" else 10)
-        # Can it be right? No ROM takes what is not (R-TFTP-25, 33).
-        most = {"blksize": 65464, "windowsize": 65535, "timeout": 255}.get(name, (1 << 64) - 1)
-        if name == "windowsize" and asked:
-            most = int(asked)
-        least = {"blksize": self._least_blksize, "windowsize": 1}.get(name, 0)
-        other = name == "timeout" and asked and value != int(asked)
-        if not least <= value <= most or (other and not self.on.get("other_timeout")):
-            return self._react("malformed_oack", detail) != DROP
-        # It can: it is in effect, unless the ROM minds.
+        least, most, rule = _OPTIONS.get(name, _ANY)
         if name == "blksize":
-            if asked and value > int(asked):
-                if self._react("larger_blksize", detail, "PXE-E3F") == DROP:
-                    return True
+            least = self._least_blksize
+        wanted = int(asked) if asked and rule else value
+        # Can it be right? No ROM takes what is not (R-TFTP-25, 33).
+        wrong = rule == _MORE and value > wanted
+        if rule == _OTHER and value != wanted:
+            wrong = not self.on.get("other_timeout")
+        if wrong or not least <= value <= most:
+            return self._accepts("malformed_oack", says)
+        # It can: it is in effect, unless the ROM minds.
+        if rule == _MORE_BLKSIZE and value > wanted and not self._accepts("larger_blksize", says):
+            return True
+        if name == "blksize":
             self.blksize = value
         elif name == "windowsize":
             self.windowsize = value
@@ -351,18 +441,18 @@ class Transfer:
 
     def _open(self):
         # The transfer begins: the peer is fixed (R-TFTP-7), and with it the size of a block.
-        self.peer = self.reply_to
-        self.opened = True
-        self.full = self.blksize + HEADER
-        self.recv_size = max(self.recv_size, self.full + 1)
+        self.state = RECEIVING
+        self.peer = self._tid = self.reply_to
+        self._full = self.blksize + HEADER
+        self.recv_size = max(self.recv_size, self._full + 1)
         if not self.probe:
-            self.buffer = bytearray(self.full)
-            self.view = memoryview(self.buffer)[HEADER:]
+            self._buffer = bytearray(self._full)
+            self._view = memoryview(self._buffer)[HEADER:]
 
     def _leave(self):
-        # The ROM knows enough (size probe): its parting ERROR, and on to the next request.
-        if self.finish:
-            self.reply = self._make_error(self.finish["error"], self.finish["message"])
+        # The ROM knows enough (size probe): its last ERROR, and on to the next request.
+        if self._finish:
+            self.reply = self._make_error(self._finish)
         return END
 
     def _error(self, data):
@@ -376,58 +466,94 @@ class Transfer:
             if reaction == "next" or code in (0, 4, 8):
                 return END  # only these codes can mean the options (R-TFTP-36)
         answer = self.on.get("error_reply")
-        if answer and (self.opened or answer == "ack_due"):
+        if answer and (self.state >= RECEIVING or answer == "ack_due"):
             from pxerom import tftp_quirks
 
-            tftp_quirks.react(self, answer, data)
+            self.reply = tftp_quirks.reply(self, answer, data)
         raise of_error(code, message)
 
-    # --- reactions -----------------------------------------------------------------------------
+    # --- hazards -------------------------------------------------------------------------------
 
-    def _react(self, hazard, detail, code="PXE-E38", error_code=8, data=None):
-        # What the ROM file says of this hazard: a verdict, or Failure.
-        reaction = self.on.get(hazard) or "error"
-        if hazard == "duplicate_data" and self.done:
-            reaction = "ack"  # the server waits for the final ACK (R-TFTP-55)
-        if reaction in ("accept", "cut"):
-            return OPENED
+    def _accepts(self, hazard, *values):
+        # Does the ROM go on as if nothing were wrong? Raises Failure where it ends the transfer.
+        return self._reaction(hazard, values) in ("accept", "cut")
+
+    def _answer(self, hazard, data, *values):
+        # What the ROM sends at a hazard, and takes nothing: a verdict. Raises as `_accepts` does.
+        reaction = self._reaction(hazard, values)
         if reaction == "next":
             return self._leave()
         if reaction in ("ignore", "drop") or (reaction == "ack_once" and self._reacked):
             return DROP
-        if reaction in ("fail", "error") or isinstance(reaction, dict):
-            self.fail(reaction, detail, code, error_code)
-        if reaction == "ack" and not self.opened:
+        if reaction == "ack" and self.state < RECEIVING:
             return DROP  # there is no peer yet
-        self.in_window = 0  # the server goes on after any ACK
-        if reaction not in ("ack", "ack_once"):
-            from pxerom import tftp_quirks
-
-            return tftp_quirks.react(self, reaction, data)
-        self._reacked = True
+        self._in_window = 0  # the server goes on after any ACK
         self.reply = self.ack
+        if reaction in ("ack", "ack_once"):
+            self._reacked = True
+            return ANSWER
+        after = _NEXT_STATE.get(reaction)
+        if after and self.state == COMPLETE:
+            return ANSWER
+        from pxerom import tftp_quirks
+
+        if reaction == "hold":
+            self.held = self.held or tftp_quirks.Held()
+            self.held.keep(data, self._sender)
+            return ANSWER
+        self.reply = tftp_quirks.reply(self, reaction, data)
+        if after:
+            self.state = after
+        if after == LOST:
+            self.expected = -1  # no block has this number
+            self.ack = self.reply
+        elif after == SWALLOWING:
+            self.peer = self.reply_to
+            if self.reply is None:
+                return DROP
+            self.unread = max(self.unread, self.reply[2] << 8 | self.reply[3])
         return ANSWER
 
-    def fail(self, reaction, detail, code, error_code):
-        # "fail" says nothing to the server, "error" sends the RFC's ERROR, or it is the ROM's own.
-        if reaction == "error":
-            self.reply = self._make_error(error_code, _ERRORS.get(error_code, detail))
-        elif reaction != "fail":
-            self.reply = self._make_error(reaction["error"], reaction["message"])
-        raise Failure(code, detail)
+    def _reaction(self, hazard, values):
+        # What this ROM does at this hazard, as the ROM file has it.
+        reaction = self.on.get(hazard) or "error"
+        if hazard == "duplicate_data" and self.state == COMPLETE:
+            reaction = "ack"  # the server waits for the final ACK (R-TFTP-55)
+        if self.state == LOST and hazard[-5:] in ("_data", "_zero"):
+            reaction = "fail" if self.on["late_oack"] == "ack_and_lose" else "ignore"
+        if reaction in ("fail", "error") or isinstance(reaction, dict):
+            self.fail(reaction, hazard, *values)
+        return reaction
+
+    def fail(self, reaction, hazard, *values):
+        """The hazard ends the transfer: Failure, with the ERROR to send in `reply`: none
+        ("fail"), the RFC's ("error"), or the ROM's own."""
+        from pxerom import tftp_hazards
+
+        failure, error = tftp_hazards.failure(hazard, values)
+        self.reply = None
+        self.reply_to = self.peer or self.reply_to  # not the last unknown TID
+        if reaction != "fail":
+            self.reply = self._make_error(error if reaction == "error" else reaction)
+        raise failure
+
+    def _doubt(self, hazard, *values):
+        # The ROM takes what may make a wrong file: the packets are its own, the file is no good.
+        from pxerom import tftp_hazards
+
+        self.doubt = self.doubt or tftp_hazards.failure(hazard, values)[0]
 
     def _bound(self):
         # The most bytes that are taken: tsize, where the ROM minds it, or the limit.
         minds = self.tsize is not None and self.on.get("longer_than_tsize") != "accept"
-        self._most = self.tsize if minds else self.limit
+        self._most = self.tsize if minds else self._limit
 
     def _too_long(self, size):
         if self._most == self.tsize and size > self.tsize:
-            detail = "More than the announced %d bytes came" % self.tsize
-            self._react("longer_than_tsize", detail, "PXE-E39", 3)
-        detail = "The file has %d bytes or more, at most %d can be taken" % (size, self.limit)
-        self.fail("error", detail, "PXE-E3A", 3)
+            self._accepts("longer_than_tsize", self.tsize)
+        self.fail("error", "too_long", size, self._limit)
 
-    def _make_error(self, code, message):
-        self.sent_error = {"code": code, "message": message}
-        return tftp_packet.error(code, message)
+    def _make_error(self, error):
+        code = error["error"]
+        self.sent_error = {"code": code, "message": error["message"]}
+        return tftp_packet.error(code, error["message"])

@@ -9,7 +9,8 @@ datagram means is `tftp`'s business.
    Only a random port is drawn again.
 3. A port that the ROM has left stays open, unread, until the boot ends: a closed one would make
    the host answer late packets with ICMP, which no ROM does.
-4. An ICMP error ends nothing (R-SEC-18); it is counted.
+4. An ICMP error ends nothing (R-SEC-18); it is counted, and kept in `errors` until it is taken:
+   only `fetch` knows whether it is for a packet of the transfer (`tally`).
 """
 
 import socket
@@ -24,7 +25,7 @@ from pxerom.runtime import (
     TIMED_OUT,
     UNREACHABLE,
     address,
-    drain_icmp,
+    icmp_errors,
     random_below,
     set_timeout,
     sleep_ms,
@@ -39,6 +40,27 @@ _DRAWS = 16
 # Each request takes a port of its own; `until_data`: and so does an ACK 0 that is repeated.
 _EACH = ("request", "until_data")
 _SENDS = 3
+_MOST_ERRORS = 8  # that are kept; a flood of ICMP is only counted
+
+
+def tally(errors, ours, rows):
+    """Take the ICMP errors out of `errors` (of a `Udp`) and count in `rows` those that came for a
+    packet to one of `ours` (opaque addresses): {"errno", "type", "code", "from", "count"} each.
+    Returns the new ones, as {"errno", "type", "code", "from"}."""
+    taken = []
+    while errors:
+        errno, kind, code, sender, to = errors.pop(0)
+        if to is not None and to not in ours:
+            continue  # for a packet of another conversation
+        one = {"errno": errno, "type": kind, "code": code, "from": sender}
+        taken.append(one)
+        for row in rows:
+            if all(row[name] == one[name] for name in one):
+                row["count"] += 1
+                break
+        else:
+            rows.append(dict(one, count=1))
+    return taken
 
 
 class SourcePorts:
@@ -95,6 +117,7 @@ class Udp:
         self.port = None
         self.sender = None
         self.unreachable = 0
+        self.errors = []  # of `runtime.icmp_errors`, not yet taken
         self._socket = None
         self._left = []
         self._timeout_ms = None
@@ -120,18 +143,16 @@ class Udp:
                 if error.errno in NO_ROOM and self._left:
                     self._left.pop(0).close()
                     continue
-                if error.errno not in IN_USE:
-                    raise Refused(
-                        3, "Cannot use UDP port %d on %s: %s." % (port, self.bind, why(error))
-                    )
-            if not self.ports.random:
-                break
+                if error.errno not in IN_USE or not self.ports.random:
+                    self._refused(port, error.errno)
             port = self.ports.redraw()
-        raise Refused(
-            3,
-            "UDP port %d is in use by another program, and this ROM sends from that port: "
-            "end the program or wait for it (`ss -uanp` shows which)." % port,
-        )
+        self._refused(port, IN_USE[0])
+
+    def _refused(self, port, number):
+        from pxerom.pxe_codes import of_port
+
+        message, reason = of_port(port, self.bind, number, number in IN_USE)
+        raise Refused(message, 3, reason)
 
     def _bound(self, port):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -148,52 +169,74 @@ class Udp:
         return sock
 
     def send(self, packet, to):
-        """Send one datagram to `to`, an opaque address. Raises Failure when the stack refuses."""
+        """Send one datagram to `to`, an opaque address; whether it went out. Raises Failure when
+        the stack refuses."""
+        sent = False
         for _ in range(_SENDS):
             try:
                 self._socket.sendto(packet, to)
+                sent = True
                 break
             except OSError as error:
                 if error.errno in NO_ROOM:
                     sleep_ms(10)  # the stack's memory is all in use: soon it is not
                 elif error.errno in UNREACHABLE:
                     # The echo of an earlier packet's ICMP; this one has not gone out yet.
-                    self._unreachable()
+                    self._unreachable(error.errno)
                 else:
-                    raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours")
+                    raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours", "no_send")
         # What has not gone out by now is lost, as packets are: the timer sends it again.
         if self.trace:
             self.trace.packet("out", packet, to, self.port)
+        return sent
 
     def receive(self, size, wait_ms):
         """A datagram of at most `size` bytes, its sender in `self.sender`; None when `wait_ms`
         (or a shorter slice of it) passed without one."""
-        if wait_ms > _SLICE_MS:
-            wait_ms = _SLICE_MS
+        self._wait(min(wait_ms, _SLICE_MS))
+        try:
+            data, sender = self._socket.recvfrom(size)
+        except OSError as error:
+            return self.failed(error)
+        self.came(data, sender)
+        return data
+
+    def functions(self, wait_ms):
+        """(recvfrom, sendto) of the socket itself, for a loop that hands in what they gave and
+        raised: `came`, `failed`. None while packets are traced: those need more."""
+        if self.trace:
+            return None
+        self._wait(wait_ms)
+        return self._socket.recvfrom, self._socket.sendto
+
+    def came(self, data, sender):
+        """A datagram came from `sender`."""
+        self.sender = sender
+        if ESP32 and not data:
+            # An empty datagram counts as a stream's end there, and every later receive would
+            # return at once; `bind` takes that back, and what is queued stays.
+            self._socket.bind(address(self.bind, self.port))
+        if self.trace:
+            self.trace.packet("in", data, sender, self.port)
+
+    def failed(self, error):
+        """An OSError of the socket: nothing came in time, or an ICMP error did, which is counted.
+        Raises Failure for any other."""
+        if error.errno in TIMED_OUT:
+            return
+        if error.errno not in UNREACHABLE:
+            raise Failure("PXE-E39", "Receiving failed: %s" % why(error), "ours", "no_receive")
+        self._unreachable(error.errno)
+
+    def _wait(self, wait_ms):
         if wait_ms != self._timeout_ms or wait_ms < STEP_MS:
             self._timeout_ms = wait_ms
             set_timeout(self._socket, wait_ms)
-        try:
-            data, self.sender = self._socket.recvfrom(size)
-            if ESP32 and not data:
-                # An empty datagram ends the life of a socket there: every receive would return
-                # at once. What else was queued is lost, and comes again.
-                self._socket.close()
-                self._socket = self._bound(self.port)
-        except OSError as error:
-            if error.errno in TIMED_OUT:
-                return None
-            if error.errno not in UNREACHABLE:
-                raise Failure("PXE-E39", "Receiving failed: %s" % why(error), "ours")
-            self._unreachable()
-            return None
-        if self.trace:
-            self.trace.packet("in", data, self.sender, self.port)
-        return data
 
-    def _unreachable(self):
-        self.unreachable += 1
-        drain_icmp(self._socket)
+    def _unreachable(self, errno):
+        found = icmp_errors(self._socket, errno)
+        self.unreachable += len(found)
+        self.errors += found[: _MOST_ERRORS - len(self.errors)]
         self._timeout_ms = None
 
     def close(self):

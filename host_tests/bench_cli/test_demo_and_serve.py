@@ -118,3 +118,65 @@ def test_serve_that_cannot_is_one_sentence(bench, tmp_path):
             assert run.returncode == code, run.stderr
             assert len(run.stderr.splitlines()) == 1
             assert said in run.stderr
+
+
+@pytest.fixture
+def desk():
+    """(a client's socket, the address of `pxebench serve`) for a folder with small.bin."""
+    with (
+        servers.folder({"small.bin": FILES["small.bin"]}) as folder,
+        servers.pxebench(folder) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(5)
+        yield client, (server.host, server.port)
+
+
+def _no_answer(client):
+    client.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        client.recv(600)
+    client.settimeout(5)
+
+
+def test_serve_sends_data_again_and_never_for_a_duplicate_ack(desk):
+    client, server = desk
+    rrq = b"\0\1small.bin\0octet\0"
+    client.sendto(rrq, server)
+    first, tid = client.recvfrom(600)
+    assert first == b"\0\3\0\1" + FILES["small.bin"][:512]
+    client.sendto(rrq, server)  # a repeated RRQ begins no second transfer
+    assert client.recvfrom(600) == (first, tid)  # that is the clock, a second later
+    client.sendto(b"\0\4\0\1", tid)
+    assert client.recv(600)[:4] == b"\0\3\0\2"
+    client.sendto(b"\0\4\0\1", tid)
+    _no_answer(client)
+
+
+def test_serve_answers_an_unknown_tid_with_error_5_and_goes_on(desk):
+    client, server = desk
+    client.sendto(b"\0\1small.bin\0octet\0tsize\x000\0blksize\x00999999\0", server)
+    oack, tid = client.recvfrom(600)
+    assert oack == b"\0\6tsize\x0010240\0blksize\x0065464\0"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.settimeout(5)
+        other.sendto(b"\0\4\0\0", tid)
+        assert other.recv(600)[:4] == b"\0\5\0\5"
+    client.sendto(b"\0\4\0\0", tid)
+    assert client.recv(65468) == b"\0\3\0\1" + FILES["small.bin"]
+
+
+def test_serve_writes_nothing_and_leaves_its_folder_for_nobody(desk):
+    client, server = desk
+    for request, code in (
+        (b"\0\2new.bin\0octet\0", 2),
+        (b"\0\1../../etc/passwd\0octet\0", 2),
+        (b"\0\1nosuch\0octet\0", 1),
+        (b"\0\1\0octet\0", 1),
+        (b"\0\1small.bin", 4),
+        (b"\0\1small.bin\0mail\0", 4),
+    ):
+        client.sendto(request, server)
+        assert client.recv(600)[:4] == bytes((0, 5, 0, code)), request
+    client.sendto(b"\0\4\0\1", server)  # no request: no answer
+    _no_answer(client)

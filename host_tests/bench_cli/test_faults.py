@@ -38,12 +38,9 @@ def test_nonsense_is_refused_with_a_sentence(words, sentence):
     assert refusal.value.message.endswith(".") and len(refusal.value.message) < 6000
 
 
-@pytest.mark.parametrize(
-    ("words", "seed"), [([], 1), (["double-ack"], -1), (["double-ack"], 2**32)]
-)
-def test_seed_goes_with_a_fault_and_has_a_range(words, seed):
+def test_seed_goes_with_a_fault():
     with pytest.raises(job.Refused, match="--seed"):
-        faults.parse(words, seed)
+        faults.parse([], 1)
 
 
 def test_faults_of_a_job_are_whole_numbers():

@@ -184,7 +184,10 @@ def test_max_time_ends_the_boot_and_says_what_the_rom_would_do(bench, script, en
 def test_icmp_unreachable_is_mentioned(bench):
     run = bench.fetch("tftp://127.0.0.1:9/x", "--max-time", "0.5")
     assert run.returncode == 1
-    assert "ICMP unreachable came back" in run.stderr
+    # The very host that was asked: here, and so it is the server that is missing.
+    assert "ICMP port unreachable (type 3, code 3) from the server 127.0.0.1. " in run.stderr
+    assert "127.0.0.1 itself says that nothing listens on that port" in run.stderr
+    assert "Start the TFTP server on 127.0.0.1" in run.stderr
 
 
 def _slow_server(script):

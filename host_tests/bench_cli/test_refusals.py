@@ -74,12 +74,15 @@ def test_longest_name_is_taken():
         (["--interpreter", "/bin/true"], "--endpoint micropython"),
         (["--blksize", "1000"], "--rom standard"),
         (["--no-tsize"], "--no-tsize"),
-        (["--rom", "standard", "--blksize", "7"], "8 to 65464"),
-        (["--rom", "standard", "--blksize", "65465"], "8 to 65464"),
-        (["--rom", "standard", "--windowsize", "0"], "1 to 65535"),
+        (["--rom", "standard", "--blksize", "7"], "8<=x<=65464"),
+        (["--rom", "standard", "--blksize", "65465"], "8<=x<=65464"),
+        (["--rom", "standard", "--windowsize", "0"], "1<=x<=65535"),
+        (["--rom", "standard", "--retries", "-1"], "0<=x<=1000"),
+        (["--fault", "double-ack", "--seed", "-1"], "0<=x<=4294967295"),
+        (["--fault", "double-ack", "--seed", "4294967296"], "0<=x<=4294967295"),
+        (["--bind", "10.0.0"], "10.0.0 is no IPv4 address"),
         (["--rom", "standard", "--timeout", "0"], "--timeout"),
         (["--rom", "standard", "--timeout", "nan"], "--timeout"),
-        (["--rom", "standard", "--retries", "-1"], "--retries"),
         (["--max-time", "0"], "--max-time"),
         (["--max-time", "nan"], "--max-time"),
         (["--max-bytes", "10Q"], "10Q"),
@@ -192,6 +195,16 @@ def test_server_without_a_route_is_not_met_with_silence():
         other = lab.namespace("other")
         lab.cable(machine, "here", "192.0.2.1/24", other, "there", "192.0.2.2/24")
         _refused(fetch("tftp://192.0.2.9/x", "--bind", "127.0.0.1"), 3, "from 127.0.0.1")
+
+
+def test_leading_zero_is_refused_with_the_address_that_would_have_been_asked(bench):
+    for host, octal in (
+        ("010.9.0.1", "8.9.0.1"),
+        ("10.9.0.010", "10.9.0.8"),
+        ("0x7f.1", "127.0.0.1"),
+    ):
+        _refused(bench("fetch", f"tftp://{host}/x"), 2, host, f"{octal}: write the address")
+    _refused(bench("fetch", "tftp://127.0.0.1:9/x", "--bind", "127.0.0.01"), 2, "127.0.0.01")
 
 
 def test_group_address_is_no_server(bench):

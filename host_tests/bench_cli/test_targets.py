@@ -72,6 +72,43 @@ def test_two_runs_never_write_one_file(bench, slow, script, endpoint):
     assert (bench.folder / "image").read_bytes() == b"B" * 5
 
 
+@pytest.mark.parametrize(("first", "second"), [("image", "image.part"), ("image.part", "image")])
+def test_file_that_is_the_part_of_another_run_is_not_written(bench, slow, script, first, second):
+    """The one that ends first would give its bytes the name that the other then takes away."""
+    words = ("--rom", "os-client", "--bind", ADDRESS)
+    running = bench.start("fetch", slow.url, *words, "--out", first)
+    _until(lambda: len(slow.seen) > 3)
+    other = script(lambda datagram: [b"\0\3\0\1" + b"B" * 5])
+    run = bench("fetch", other.url, *words, "--out", second)
+    assert run.returncode == 3
+    assert run.stderr == (
+        f"pxebench: Cannot write {second}: another run is writing it; wait for that one, or name "
+        f"another file.\n"
+    )
+    assert other.seen == []
+    assert bench.finish(running).returncode == 0
+    assert os.listdir(bench.folder) == [first]
+    assert (bench.folder / first).read_bytes() == b"A" * (512 * _BLOCKS + 5)
+
+
+@pytest.mark.parametrize("endpoint", ["local", "micropython"])
+def test_dash_is_standard_output(bench, script, endpoint):
+    server = script(lambda datagram: [b"\0\3\0\1new"])
+    words = ("--rom", "os-client", "--endpoint", endpoint)
+    run = bench.fetch(server.url, *words, "--out", "-", "--json", "result.json")
+    assert run.returncode == 0
+    assert run.stdout == "new"
+    assert os.listdir(bench.folder) == ["result.json"]
+    both = bench.fetch(server.url, *words, "--out", "-", "--json", "-")
+    assert (both.returncode, both.stdout) == (2, "")
+    assert both.stderr == "pxebench: --out and --json both name -.\n"
+    assert bench.fetch(server.url, *words, "--pcap", "-").returncode == 2
+    silent = script(lambda datagram: [b"\0\5\0\1gone\0"])
+    failed = bench.fetch(silent.url, *words, "-o", "-")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert os.listdir(bench.folder) == ["result.json"]
+
+
 @pytest.mark.parametrize("endpoint", ["local", "micropython"])
 def test_link_in_the_place_of_the_part_is_not_written_through(bench, script, endpoint):
     server = script(lambda datagram: [b"\0\3\0\1new"])

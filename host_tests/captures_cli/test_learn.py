@@ -23,6 +23,7 @@ from host_tests.lab import programs, scripted
 from host_tests.lab.scripted import NORMAL
 
 CAPTURES = pathlib.Path(__file__).parents[1] / "captures"
+INPUTS = pathlib.Path(__file__).parent / "inputs"
 # ROMs have fixed source ports: an address of its own keeps a test run out of another's way.
 ADDRESS = f"127.{192 + os.getpid() % 60}.{os.getpid() // 60 % 250 + 1}.1"
 CONTENT = bytes(range(256)) * 40
@@ -157,12 +158,32 @@ def _gets(*ports):
      {"policy": "counter", "first": 65534, "last": 65535, "wrap": 2070}),
     ([_gets(2010, 3010, 4011)], {"policy": "clock", "step": 1}),
     ([_gets(40000, 50000, 33333)], {"policy": "random", "first": 32768, "last": 60999}),
+    ([_gets(40001), _gets(40002), _gets(40004)],
+     {"policy": "counter", "first": 40001, "first_max": 40004}),
+    ([_gets(40001, 40004, 40005)], {"policy": "counter", "first": 40001}),
     ([_gets(1100), _gets(1900), _gets(1300)], {"policy": "random", "first": 1024, "last": 2047}),
     ([_gets(2070), _gets(2070)], {"policy": "counter", "first": 2070}),
 ])  # fmt: skip
 def test_port_policy(learn, captures, expected):
     port = _ports(learn(*captures).rom)
     assert {name: port[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("captures", [
+    [_gets(40001)], [_gets(40001), _gets(40002), _gets(40004)], [_gets(40001, 40004, 40005)],
+])  # fmt: skip
+def test_policy_that_the_captures_do_not_show_is_assumed(learn, captures):
+    learned = learn(*captures)
+    policy = learned.rom["udp"]["source_port"]["policy"]
+    assert policy["evidence"] == "assumed"
+    assert "udp.source_port.policy" in dict(learned.assumed)
+
+
+def test_two_ports_far_apart_are_random_only_as_far_as_two_can_tell(learn):
+    two = learn(_gets(33333), _gets(50000)).rom["udp"]["source_port"]["policy"]
+    assert (two["value"], two["evidence"]) == ("random", "derived")
+    three = learn(_gets(33333), _gets(50000), _gets(41111)).rom["udp"]["source_port"]["policy"]
+    assert (three["value"], three["evidence"]) == ("random", "observed")
 
 
 def test_contradicting_captures_are_named_and_the_majority_counts(learn):
@@ -351,9 +372,10 @@ def test_what_a_probe_alone_does_is_told_and_so_is_a_boot_without_a_request(tmp_
 
 
 @pytest.mark.parametrize("words, reason, code", [
+    ((INPUTS / "wrq-only.pcap", "-o", "x.json"),
+     "wrq-only.pcap has only write requests (1): nothing of a boot can be learned.", 2),
     (("none.pcap", "-o", "x.json"), "Cannot read none.pcap", 2),
     ((CAPTURES / "README.md", "-o", "x.json"), "neither a pcap nor a pcapng", 2),
-    ((CAPTURES / "ipxe-nodhcp.pcap.gz", "-o", "x.json"), "no TFTP request of the client", 2),
     ((CAPTURES / "ipxe-boot1.pcap.gz", "-o", "x.json", "--stage", "2"), "program number 2", 2),
     ((CAPTURES / "ipxe-boot1.pcap.gz", "-o", "x.json", "--client", "10.9.9.9"), "no client", 2),
     ((CAPTURES / "ipxe-boot1.pcap.gz", "-o", "no/such/x.json"), "no folder", 3),
@@ -363,6 +385,44 @@ def test_command_refuses_in_one_sentence(tmp_path, words, reason, code):
     done = _pxebench("learn", *words, code=code, cwd=tmp_path)
     assert reason in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_only_reads_are_learned_and_one_shows_no_rule_of_ports(tmp_path):
+    capture = INPUTS / "rrq-then-wrq.pcap"
+    told = _pxebench("learn", capture, "-o", "x.json", cwd=tmp_path).stdout
+    assert "rrq-then-wrq.pcap: 1 boot, 1 transfer, 1 RRQ of " in told
+    assert "note    rrq-then-wrq.pcap: 1 write request is left out; a boot only reads." in told
+    assert "ports   from 40001 on; how they go on is not known (assumed: 40001, +1 per" in told
+    one = _pxebench("learn", INPUTS / "one-rrq.pcap", "-o", "y.json", cwd=tmp_path).stdout
+    assert "ports   from 40001 on; how they go on is not known (assumed: 40001, +1 per" in one
+    on = json.loads((tmp_path / "x.json").read_text())["tftp"]["on"]
+    assert on["stray_opcode"]["evidence"] == "assumed"  # the answer to a WRQ is no stray packet
+
+
+def test_file_that_ends_in_mid_record_is_told(tmp_path):
+    whole = pcap(_gets(2070, 2071), 101)
+    (tmp_path / "torn.pcap").write_bytes(whole[:-7])
+    told = _pxebench("learn", "torn.pcap", "-o", "x.json", cwd=tmp_path).stdout
+    assert "note    torn.pcap: The file ends in the middle of a record.\n" in told
+
+
+def test_boot_that_dies_in_dhcp_is_learned_as_far_as_it_came(tmp_path):
+    """EDK2 asks port 4011 four times, in vain: no TFTP, but a DISCOVER, a REQUEST and those."""
+    told = _pxebench("learn", INPUTS / "edk2-4011.pcap", "-o", "x.json", cwd=tmp_path).stdout
+    assert "ports   not known (assumed: " in told
+    assert "asks    not known (assumed: " in told
+    rom = json.loads((tmp_path / "x.json").read_text())
+    spec = bare(rom["dhcp"])
+    assert spec["proxy"]["source_port"] == 4011
+    assert [60, "PXEClient:Arch:{arch}:UNDI:003001"] in spec["options"]
+    assert rom["dhcp"]["proxy"]["options"]["evidence"] == "observed"
+    assert rom["tftp"]["requests"][0]["options"]["evidence"] == "assumed"
+    nothing = _pxebench(
+        *("learn", CAPTURES / "ipxe-nodhcp.pcap.gz", "-o", "-", "--json", "y.json"), cwd=tmp_path
+    )
+    assert json.loads(nothing.stdout)["id"] == "learned"  # `-` is standard output
+    assert "Learned learned and wrote it to standard output: " in nothing.stderr
+    assert not (tmp_path / "-").exists()
 
 
 def test_request_that_is_cut_short_teaches_nothing(tmp_path):

@@ -37,7 +37,7 @@ class Job:
         return self.result["status"] and self.result["status"]["code"]
 
     def given_back(self):
-        return self.lan.log[-1] == ("give back",)
+        return self.lan.log[-1] == ("restore",)
 
 
 def dhcp_for_file(**more):

@@ -1,7 +1,8 @@
 """What real clients sent to DHCP servers: their packets, cut out of captures.
 
 Captured in November 2026, in namespaces: the iPXE ROM of Debian 12 (ipxe-qemu) without and with
-`-uuid 12345678-1234-5678-9abc-def012345678`, OVMF (edk2 2022.11), U-Boot 2023.01 (qemu_arm64).
+`-uuid 12345678-1234-5678-9abc-def012345678`, OVMF (edk2 2022.11; SILENCE: 2026.08), U-Boot
+2023.01 (qemu_arm64).
 Each packet: ms since the first, the 34 bytes up to chaddr in hex, the options in hex, its length.
 What is left out are zeroes and the cookie; `whole` puts them back.
 """
@@ -125,7 +126,7 @@ PACKETS = {
 # (ms since the first DISCOVER, secs) without any server
 SILENCE = {
     "ipxe": [(0, 4), (985, 8), (3018, 12), (7083, 16)],
-    "edk2": [(0, 0), (3837, 4), (11868, 12), (28220, 28)],
+    "edk2": [(0, 0), (3741, 4), (11741, 12), (27833, 28)],
     "u-boot": [
         (0, 0),
         (252, 0),

@@ -59,6 +59,14 @@ def answer(
 
 LEASE = option(1, ip("255.255.255.0")) + option(3, ip(SERVER)) + option(51, b"\0\0\x0e\x10")
 PXECLIENT = option(60, "PXEClient")
+# Where a ROM looks for server and file, unless its file says otherwise.
+RULES = {
+    "server": ["43.8", "siaddr", 66, 54, "sender"],
+    "file": [67, "file"],
+    "name": None,
+    "recognises": None,
+    "name_tail": "",
+}
 
 
 class Sent:
@@ -174,7 +182,7 @@ class FakeLan:
 
     def open(self, port, address=None):
         if port in self.taken:
-            raise Refused(3, "UDP port %d is in use" % port)
+            raise Refused("UDP port %d is in use" % port, 3)
         self.port = port
         self.bound = address
 
@@ -222,8 +230,8 @@ class FakeLan:
     def limits(self):
         return []
 
-    def let_go(self):
-        self.log.append(("let go",))
+    def released(self):
+        self.log.append(("released",))
 
     def find_address(self):
         pass
@@ -245,8 +253,8 @@ class FakeLan:
     def route(self, host, gateway):
         self.log.append(("route", host, gateway))
 
-    def give_back(self):
-        self.log.append(("give back",))
+    def restore(self):
+        self.log.append(("restore",))
 
 
 def dhcp_of(rom, **changes):
@@ -273,21 +281,21 @@ class Run:
         self.events = []
         spec = rom if isinstance(rom, dict) else dhcp_of(rom)
         net = self.lan
-        self.lease = dhcp_client.DhcpClient(
+        self.client = dhcp_client.DhcpClient(
             spec, job, net, net, self.events.append, None, keys, uefi
         )
         self.failure = None
         self.ended = None
         try:
-            self.lease.run()
+            self.client.run()
         except Aborted as aborted:
             self.failure = aborted.failure
         except Failure as failure:
             self.failure = failure
         except Ended:
-            self.ended = self.lease.ended("bench")
+            self.ended = self.client.ended("bench")
         except KeyboardInterrupt:
-            self.ended = self.lease.ended("user")
+            self.ended = self.client.ended("user")
 
     def code(self):
         return self.failure and self.failure.code
@@ -300,4 +308,4 @@ class Run:
         return [each for each in self.events if each["event"] == event]
 
     def reasons(self):
-        return [offer.reason for offer in self.lease.offers]
+        return [offer.reason for offer in self.client.offers]

@@ -9,7 +9,7 @@ bytes, UNREACHABLE for an ICMP error, or a function that is called then and retu
 """
 
 from pxerom.fetch import Fetch
-from pxerom.runtime import address, split, ticks_add
+from pxerom.runtime import TIMED_OUT, address, split, ticks_add
 from pxerom.udp import SourcePorts
 
 from host_tests.core.packets import ACK, ERROR, data, oack
@@ -34,6 +34,7 @@ class FakeNet:
         self.trace = None
         self.port = None
         self.sender = None
+        self.errors = []
         self.unreachable = 0
         self.server = server
         self.before_wrap = _BEFORE_WRAP
@@ -103,6 +104,7 @@ class FakeNet:
                 continue
             if what is UNREACHABLE:
                 self.unreachable += 1
+                self.errors.append((111, 3, 3, HOST, None))
                 return None
             host, port = source if isinstance(source, tuple) else (HOST, source)
             self.sender = address(host, port)
@@ -111,6 +113,21 @@ class FakeNet:
             return what[:size]
         self.clock = until
         return None
+
+    def functions(self, wait_ms):
+        def recvfrom(size):
+            data = self.receive(size, wait_ms)
+            if data is None:
+                raise OSError(110)
+            return data, self.sender
+
+        return recvfrom, self.send
+
+    def came(self, data, sender):
+        pass
+
+    def failed(self, error):
+        assert error.errno in TIMED_OUT
 
     def close(self):
         self.closed = True

@@ -39,6 +39,10 @@ def test_job_that_cannot_be_run_ends_in_one_refusal():
         ({"server": "boot.example"}, 2, "numeric IPv4 address, not boot.example"),
         ({"server": None}, 2, "numeric IPv4 address"),
         ({"server": "10.0.0"}, 2, "numeric"),
+        ({"server": "010.9.0.1"}, 2, "numeric IPv4 address, not 010.9.0.1"),
+        ({"server": "10.9.0.01"}, 2, "numeric"),
+        ({"server": "10.9.00.1"}, 2, "numeric"),
+        ({"bind": "127.0.0.01"}, 2, "numeric IPv4 one, not 127.0.0.01"),
         ({"server": "10.0.0.256"}, 2, "numeric"),
         ({"server": "10.0.0.-1"}, 2, "numeric"),
         ({"server": "::1"}, 2, "numeric"),
@@ -54,7 +58,7 @@ def test_job_that_cannot_be_run_ends_in_one_refusal():
         ({"bind": "192.0.2.1"}, 3, "192.0.2.1"),
         ({"sink": {"kind": "file", "path": "/no/such/folder/x"}}, 3, "/no/such/folder/x"),
     ):
-        if "bind" in changes and not runtime.LINUX:
+        if code == 3 and "bind" in changes and not runtime.LINUX:
             continue  # lwIP takes such an address, and refuses the sends
         last, events = _run(**changes)
         same((last["event"], last["exit"]), ("refused", code), changes)

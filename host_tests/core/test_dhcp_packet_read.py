@@ -1,10 +1,10 @@
 """What we read: replies that are not for us, lengths that lie, and what comes of the rest."""
 
-from pxerom import dhcp_offer, dhcp_packet
+from pxerom import dhcp_offer, dhcp_packet, dhcp_remarks
 from pxerom.runtime import random_below
 
 from host_tests.core.check import raises, same
-from host_tests.core.fakelan import CLIENT, LEASE, SERVER, answer, ip, option
+from host_tests.core.fakelan import CLIENT, LEASE, RULES, SERVER, answer, ip, option
 
 _MAC = b"\2\0\0\0\0\1"
 _XID = 0x01020304
@@ -128,7 +128,7 @@ def test_packet_that_came_is_not_written_to():
     """R-SEC-16: no NUL is put behind a name that has none."""
     packet = bytearray(_offer(options=option(67, "name") + option(43, b"\6\1\x08")))
     before = bytes(packet)
-    offer = dhcp_offer.Offer(_parse(packet), SERVER, 0)
+    offer = dhcp_offer.Offer(_parse(packet), SERVER, 0, RULES)
     same(offer.file(), (b"name", "option 67"))
     offer.record()
     same(bytes(packet), before)
@@ -199,13 +199,13 @@ def test_any_bytes_come_to_an_offer_or_to_a_reason():
         for _ in range(random_below(3)):
             packet[44 + random_below(192)] = random_below(256)
         try:
-            offer = dhcp_offer.Offer(_parse(bytes(packet)), SERVER, 0)
+            offer = dhcp_offer.Offer(_parse(bytes(packet)), SERVER, 0, RULES)
         except dhcp_packet.Dropped as dropped:
             assert str(dropped)
             continue
         read += 1
         offer.record()
-        offer.contradictions()
+        dhcp_remarks.of_offer(offer)
         dhcp_offer.choose([offer])
         for take in (dhcp_offer.menu, dhcp_offer.prompt, dhcp_offer.servers, dhcp_offer.item_of):
             take(offer.tags)

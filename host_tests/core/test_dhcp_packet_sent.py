@@ -11,7 +11,7 @@ _UUID = "12345678-1234-5678-9abc-def012345678"
 
 def _client(rom, captured, uuid=bytes(16), seed=None):
     xid = int.from_bytes(captured[4:8], "big")
-    return dhcp_packet.Client(
+    return dhcp_packet.Packets(
         dhcp_of(rom), bytes(captured[28:34]), uuid, xid if seed is None else seed
     )
 
@@ -23,9 +23,12 @@ def _exchange(name, rom, uuid=bytes(16)):
     for number, packet in enumerate(packets):
         expected = captured_dhcp.whole(packet)
         if number + 1 < len(packets):
-            got = client.discover(packet[0], number > 0)
+            if number:
+                client.offered(False)
+            got = client.discover(packet[0])
             first = got
         else:
+            client.offered(False)
             options = dict(zip((54, 50), _asked(expected)))
             offer = answer(first, dhcp_packet.OFFER, dhcp_packet.ip_text(options[50]), server=None)
             offer = offer[:-1] + b"\x36\x04" + options[54] + b"\xff"
@@ -125,14 +128,14 @@ def test_request_names_server_and_address_and_discover_neither():
 
 def test_broadcast_is_not_asked_for_once_there_is_an_address():
     """R-PXE-26: ciaddr is ours, the flag is gone."""
-    client = dhcp_packet.Client(dhcp_of("intel-undi"), bytes(6), bytes(16), 1)
+    client = dhcp_packet.Packets(dhcp_of("intel-undi"), bytes(6), bytes(16), 1)
     packet = client.ask("proxy", "10.0.0.77", "10.0.0.2", 0)
     same((packet[10:12], packet[12:16]), (b"\0\0", ip("10.0.0.77")))
     assert b"\x36\x04" + ip("10.0.0.2") in packet
 
 
 def test_release_and_decline_name_what_they_are_about():
-    client = dhcp_packet.Client(dhcp_of("ipxe"), b"\2\0\0\0\0\7", bytes(16), 1)
+    client = dhcp_packet.Packets(dhcp_of("ipxe"), b"\2\0\0\0\0\7", bytes(16), 1)
     head, body = b"\x63\x82\x53\x63", b"\x36\x04" + ip("10.0.0.1")
     own = b"\x3d\x07\x01\2\0\0\0\0\7"
     release = client.give_up(dhcp_packet.RELEASE, "10.0.0.77", "10.0.0.1")

@@ -1,6 +1,5 @@
 """A whole boot in virtual time: what is on the wire, in the sink, on the screen, in the result."""
 
-from pxerom import sink as sinks
 from pxerom.failure import Failure, Refused
 from pxerom.screen import Screen
 
@@ -460,7 +459,7 @@ def test_blocks_are_acknowledged_then_stored_and_the_last_one_the_other_way_roun
 def test_full_disk_is_told_to_the_server_with_error_3():
     """R-TFTP-58: at a block in the middle, and at the last one, whose ACK is not sent then."""
     for call, last_ack in (("write", 1), ("commit", 2)):
-        full = sinks.Full("PXE-E3A", "Cannot write y: no space left", "ours")
+        full = Failure("PXE-E3A", "Cannot write y: no space left", "ours", "cannot_write")
         run = Run(rom("os-client"), FileServer(pattern(1100)), sink=Tape(full_at=(call, full)))
         same(
             (run.code(), run.result["status"]["detail"]),

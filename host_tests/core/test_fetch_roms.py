@@ -35,6 +35,7 @@ _RRQ = {
     ],
     "busybox": [_NAME + _TSIZE],
     "curl": [_NAME + _TSIZE + _BLKSIZE + b"35313200" + _TIMEOUT + b"3600"],
+    "curl-8": [_NAME + _TSIZE + _BLKSIZE + b"35313200" + _TIMEOUT + b"3600"],
     "edk2": [
         _NAME + _TSIZE + _BLKSIZE + b"3134363800" + _WINDOW,
         _NAME + _BLKSIZE + b"3134363800" + _WINDOW,
@@ -46,17 +47,22 @@ _RRQ = {
     "intel-undi": [_NAME + _TSIZE, _NAME + _BLKSIZE + b"3134353600"],
     "intel-undi-plain": [_NAME + _BLKSIZE + b"3134353600"],
     "ipxe": [_NAME + _BLKSIZE + b"3134333200" + _TSIZE],
+    "ipxe-2": [_NAME + _BLKSIZE + b"3134333200" + _TSIZE],
     "openbsd": [_NAME],
     "os-client": [_NAME],
     "pxelinux": [_NAME + _TSIZE + _BLKSIZE + b"3134303800"],
     "redboot": [_CAPITALS],
     "rpi3": [_NAME + _TSIZE],
     "rpi4": [_NAME + _TSIZE + _BLKSIZE + b"3130323400"],
+    "s390x": [_NAME + _BLKSIZE + b"3134323800"],
     "slof": [_NAME + _BLKSIZE + b"3134323800"],
     "standard": [_NAME + _BLKSIZE + b"3134363800" + _TSIZE, _NAME],
     "tftp-hpa": [_NAME],
+    "tftp-hpa-7": [_NAME + _BLKSIZE + b"3134363800 77696e646f7773697a6500 363400" + _TSIZE],
     "u-boot": [_NAME + _TIMEOUT + b"3500" + _BLKSIZE + b"3134363800"],
+    "u-boot-2025": [_NAME + _TIMEOUT + b"3500" + _BLKSIZE + b"3134363800"],
     "u-boot-lwip": [_NAME + _TSIZE + _BLKSIZE + b"3134363800"],
+    "u-boot-lwip-2025": [_NAME + _BLKSIZE + b"3134363800"],
 }
 
 # Source ports of three files, one after the other: exact ones, or (lowest, highest) where each is
@@ -67,6 +73,7 @@ _PORTS = {
     "barebox": [1024, 1025, 1026],
     "busybox": _KERNEL,
     "curl": _KERNEL,
+    "curl-8": _KERNEL,
     "edk2": (1024, 2047, 1024),
     "etherboot": [2001, 2002, 2003],
     "freebsd": (2000, 3023),
@@ -75,17 +82,22 @@ _PORTS = {
     "intel-undi": [2070, 2071, 2072],
     "intel-undi-plain": [2070, 2071, 2072],
     "ipxe": (1025, 65535),
+    "ipxe-2": (1025, 65535),
     "openbsd": (2000, 3023),
     "os-client": _KERNEL,
     "pxelinux": [49152, 49153, 49154],
     "redboot": [7700, 7701, 7702],
     "rpi3": [49152, 49153, 49154],
     "rpi4": (1024, 65535, 1024),
+    "s390x": [2001, 2001, 2001],
     "slof": [2001, 2001, 2001],
     "standard": (49152, 65535),
     "tftp-hpa": _KERNEL,
+    "tftp-hpa-7": _KERNEL,
     "u-boot": (1024, 4095),
-    "u-boot-lwip": (49152, 65535, 49152),
+    "u-boot-2025": (1024, 4095),
+    "u-boot-lwip": [57378, 57379, 57380],
+    "u-boot-lwip-2025": [57378, 57379, 57380],
 }
 # These take a new port for each retry, too.
 _HOPPING = ("etherboot", "intel-undi", "intel-undi-plain")
@@ -108,6 +120,7 @@ _WAITS = {
     "barebox": ([1000] * 15, [1000] * 15),
     "busybox": (_BUSYBOX, _BUSYBOX),
     "curl": ([7200] + [7016] * 42, [73000] * 50),
+    "curl-8": ([7200] + [7016] * 42, [6000] * 4),
     "edk2": ([4000] * 6, [4000] * 6),
     "etherboot": (_ETHERBOOT, _ETHERBOOT),
     "freebsd": (_FREEBSD, _FREEBSD),
@@ -116,17 +129,22 @@ _WAITS = {
     "intel-undi": (_INTEL + [36031, 72000, 108000, 144000], _INTEL),
     "intel-undi-plain": (_PLAIN, _PLAIN),
     "ipxe": (_SMOOTH, _SMOOTH),
+    "ipxe-2": (_SMOOTH, _SMOOTH),
     "openbsd": ([2000, 4000, 8000, 16000], [2000, 4000, 8000, 16000]),
     "os-client": ([5000] * 6, [5000] * 6),
     "pxelinux": (_PXELINUX, _PXELINUX),
     "redboot": ([5000], [5000] * 15),
     "rpi3": ([1000], [1000]),
     "rpi4": ([2000] * 15, [2000] * 15),
+    "s390x": ([4000] * 5 + [1000], [6000] + [1000] * 15 + [1]),
     "slof": ([4000] * 5 + [1000], [6000] + [1000] * 15 + [1]),
     "standard": (_STANDARD, _STANDARD),
     "tftp-hpa": ([5000] * 5, [5000] * 5),
+    "tftp-hpa-7": ([1000 << n for n in range(6)], [1000 << n for n in range(6)]),
     "u-boot": ([5000] * 11, [5000] * 11),
+    "u-boot-2025": ([5000] * 11, [5000] * 11),
     "u-boot-lwip": ([1000] * 6, [10000]),
+    "u-boot-lwip-2025": ([3600000], [3600000]),
 }
 # What the captures say of the time from the first RRQ to the end, in seconds.
 _GIVES_UP = {
@@ -136,9 +154,13 @@ _GIVES_UP = {
     "edk2": 24.3,
     "grub": 32.0,
     "ipxe": 16.1,
+    "ipxe-2": 16.1,
     "pxelinux": 132,
+    "slof": 21.0,
     "tftp-hpa": 25.0,
+    "tftp-hpa-7": 63.1,
     "u-boot": 55.0,
+    "u-boot-lwip": 6.0,
 }
 
 
@@ -236,6 +258,11 @@ def test_server_that_dies_in_mid_file_hears_the_last_ack_at_the_captured_times()
         run = Run(rom(name), _dying(9), _FILE, Check(Long(60000)), keep="sent", told=False)
         sent = [(at_ms, packet) for at_ms, _, _, packet in run.net.sent if packet[1] == 4]
         repeats = [at_ms for at_ms, packet in sent if packet == ack(8)]
+        if name == "tftp-hpa-7":
+            # First it repeats ACK 0, the last one sent; the server sends its window of 64
+            # anew, and each of the eight blocks that arrive is answered in the same moment.
+            same([packet for _, packet in sent[:2]], [ack(0), ack(0)], name)
+            repeats = sent[0][:1] + tuple(sorted(set(repeats)))
         times = _sums(waits, repeats[0])
         _near(repeats, times[:-1])
         _near([run.net.clock], times[-1:])
@@ -296,7 +323,13 @@ def test_file_sizes_around_the_block_are_byte_exact_for_every_rom():
 def test_any_single_packet_may_be_lost_by_every_rom():
     """R-TFTP-71, R-TFTP-34, R-TFTP-46: where the ROM asks or acknowledges again at all."""
     content = Long(9000)
-    silent = ("grub", "redboot", "rpi3", "u-boot-lwip")  # they wait for the server's own copy
+    silent = (
+        "grub",
+        "redboot",
+        "rpi3",
+        "u-boot-lwip",
+        "u-boot-lwip-2025",
+    )  # they wait for the server's own copy
     for name in _names():
         flat = rom(name)
         for direction in ("in", "out"):

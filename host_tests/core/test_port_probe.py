@@ -2,9 +2,9 @@
 
 import socket
 
-from pxerom import agent, runtime
+from pxerom import agent, port_probe, runtime
 
-from host_tests.core.check import needs_loopback, same
+from host_tests.core.check import Patch, needs_loopback, same
 from host_tests.core.packets import data, error, oack, rrq
 
 _HOST = "127.0.0.1"
@@ -148,9 +148,14 @@ def test_error_of_the_server_is_told_and_never_answered():
 
 def test_answer_of_another_host_is_told_but_ends_nothing():
     first = _free(1)
-    server = _Server(lambda number, port: data(1, b"x"), host="127.0.0.9")
+    foreign = "127.0.0.9"
+    split = port_probe.split
+    if runtime.ESP32:  # it has no second address to answer from: the sender is said to be another
+        split = lambda sender: (foreign, sender[1])  # noqa: E731
+    server = _Server(lambda number, port: data(1, b"x"), _HOST if runtime.ESP32 else foreign)
     try:
-        answers = _ask(server, [[first, 1]], bind="0.0.0.0")[1]
+        with Patch(port_probe, "split", split):
+            answers = _ask(server, [[first, 1]], bind="0.0.0.0")[1]
     finally:
         server.close()
     same((answers[0]["kind"], answers[0]["host"]), ("foreign", "127.0.0.9"))

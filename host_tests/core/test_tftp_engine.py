@@ -84,7 +84,7 @@ def test_malformed_or_foreign_datagram_does_not_bind():
         same(_feed(transfer, packet), (tftp.DROP, None), packet[:8])
         same(transfer.peer, None)
     same(_feed(transfer, data(1, _FULL), _FOREIGN), (tftp.DROP, None))
-    same((transfer.peer, transfer.opened), (None, False))
+    same((transfer.peer, transfer.state), (None, tftp.REQUESTED))
     same(_feed(transfer, data(1, _FULL), _OTHER), (tftp.BLOCK, ack(1)))
     same(transfer.peer, _OTHER)
 
@@ -93,7 +93,7 @@ def test_oversize_first_data_does_not_bind():
     """R-TFTP-8, R-TFTP-50: nor does it stop the RRQ from being sent again."""
     transfer = _transfer(oversize_data="ignore")
     same(_feed(transfer, data(1, bytes(513))), (tftp.DROP, None))
-    same((transfer.peer, transfer.opened), (None, False))
+    same((transfer.peer, transfer.state), (None, tftp.REQUESTED))
     assert transfer.expire() is transfer.request
 
 
@@ -218,7 +218,7 @@ def test_oack_that_is_ignored_leaves_nothing_behind():
     bad = oack(("blksize", 1024), ("windowsize", 2), ("tsize", 9), ("timeout", 1))
     transfer.on["unrequested_option"] = "accept"
     same(_feed(transfer, bad[:-2] + b"x\0"), (tftp.DROP, None))
-    same((transfer.opened, transfer.peer), (False, None))
+    same((transfer.state, transfer.peer), (tftp.REQUESTED, None))
     same((transfer.blksize, transfer.windowsize, transfer.tsize), (512, 1, None))
     same(_feed(transfer, data(1, _FULL)), (tftp.BLOCK, ack(1)))
     same(_feed(transfer, data(2, b"")), (tftp.LAST, ack(2)))
@@ -321,9 +321,9 @@ def test_short_block_is_the_end_and_a_full_one_never():
     transfer = _opened([["tsize", "0"]], [("tsize", 1024)])
     same(_feed(transfer, data(1, _FULL)), (tftp.BLOCK, ack(1)))
     same(_feed(transfer, data(2, _FULL)), (tftp.BLOCK, ack(2)))
-    assert not transfer.done
+    same(transfer.state, tftp.RECEIVING)
     same(_feed(transfer, data(3, b"")), (tftp.LAST, ack(3)))
-    same((transfer.done, transfer.bytes, transfer.blocks), (True, 1024, 3))
+    same((transfer.state, transfer.bytes, transfer.blocks), (tftp.COMPLETE, 1024, 3))
 
 
 def test_empty_file_is_one_empty_block():
@@ -509,7 +509,7 @@ def test_less_than_tsize_is_no_file():
     same(_feed(transfer, data(1, _FULL)), (tftp.BLOCK, ack(1)))
     code, reply = _ended(transfer, data(2, bytes(187)))
     same((code, reply[:4]), ("PXE-E39", b"\0\5\0\0"))
-    assert not transfer.done
+    same(transfer.state, tftp.RECEIVING)
 
 
 def test_tsize_beyond_the_limit_is_refused_before_the_first_block():
@@ -679,5 +679,6 @@ def test_parting_error_needs_a_peer():
     same(_transfer().abort(0, "TFTP Aborted"), None)
     same(_running(1).abort(3, "Disk full"), error(3, "Disk full"))
     giving_up = _running(1, give_up={"error": 0, "message": "timeout"})
-    same(giving_up.give_up(), error(0, "timeout"))
+    giving_up.give_up()
+    same((giving_up.reply, giving_up.reply_to), (error(0, "timeout"), _PEER))
     same(_running(1).give_up(), None)

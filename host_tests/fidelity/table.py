@@ -38,6 +38,22 @@ PROGRAMS = {
     "atftp": ("atftp",),
     "curl": ("curl",),
     "busybox": ("busybox",),
+    "ipxe200": ("ipxe-2",),
+    "ovmf26": ("edk2",),
+    "edk2": ("edk2",),
+    "grub214efi": ("edk2", "grub"),
+    "slof": ("slof",),
+    "s390": ("s390x",),
+    "ub25arm64": ("u-boot-2025",),
+    "ublwip": ("u-boot-lwip-2025",),
+    "ubnlwip": ("u-boot-lwip",),
+    "tftphpa73": ("tftp-hpa-7",),
+    "tftphpa73N": ("tftp-hpa-7",),
+    "atftp081": ("atftp",),
+    "atftp081opt": ("atftp",),
+    "curl823": ("curl-8",),
+    "busybox138": ("busybox",),
+    "busybox138blk": ("busybox",),
 }
 # What a guest under emulation may be late by, where it is more than compare's own 60 ms.
 LATE_MS = {"ovmf": 500}
@@ -45,6 +61,18 @@ LATE_MS = {"ovmf": 500}
 SETTINGS = {
     "ubootarm64-win4": {"blksize": 1024, "timeout": 2, "windowsize": 4},
     "ubootarm64-win4drop1": {"blksize": 1024, "timeout": 2, "windowsize": 4},
+}
+# Options that a captured client was given on its command line, in the order of the wire.
+OPTIONS = {
+    "atftp081opt": [["tsize", "0"], ["timeout", "3"], ["blksize", "1428"], ["windowsize", "4"]],
+    "busybox138blk": [["blksize", "1428"], ["tsize", "0"]],
+    "tftphpa73N": [],
+}
+# Clients that fetched file after file in one boot: not each capture begins with the first port.
+SESSIONS = {"ublwip", "ubnlwip"}
+# (capture, number of the transfer): why it is not played.
+NOT_PLAYED = {
+    ("ublwip-d-66only", 0): "its RRQ has an empty name, which ours never sends",
 }
 # How much slower than real time a guest's clock ran, all through its capture, and how that shows.
 CLOCKS = {
@@ -97,7 +125,7 @@ def programs(name):
     for client in read(name).clients:
         for boot in client.boots:
             found += zip(ids, boot.stages(), strict=False)
-    return found
+    return [each for number, each in enumerate(found) if (name, number) not in NOT_PLAYED]
 
 
 def rom(name, rom_id):
@@ -105,7 +133,13 @@ def rom(name, rom_id):
     wanted = rom_check.read(rom_id)
     if rom_id == PROGRAMS[name.split("-")[0]][-1]:
         wanted = settings.adjust(wanted, SETTINGS.get(name, {}))
-    return rom_check.flatten(wanted)
+    flat = rom_check.flatten(wanted)
+    client = name.split("-")[0]
+    if client in OPTIONS:
+        flat["tftp"]["requests"][-1]["options"] = OPTIONS[client]
+    if client in SESSIONS:
+        flat["udp"]["source_port"]["first"] = programs(name)[0][1][0].source_ports[0]
+    return flat
 
 
 def judge(name, rom_id, talks, flat):

@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 BLKSIZE = 1456
 MIB = 1 << 20
-# What a plain fetch never loads (a boot by DHCP, faults), and the most that each may take.
+# What a fetch that succeeds never loads (a boot by DHCP, faults, what failures are called), and
+# the most that each may take.
 APART = {
     "port_probe.py": 4 << 10,
     "faults.py": 4 << 10,
@@ -28,6 +29,8 @@ APART = {
     "dhcp_offer.py": 6 << 10,
     "dhcp_socket.py": 2 << 10,
     "tftp_quirks.py": 2 << 10,
+    "tftp_hazards.py": 2 << 10,
+    "pxe_codes.py": 5 << 10,
     "retry_rtt.py": 2 << 10,
 }
 _FIRMWARE = ROOT / "firmware"

@@ -52,6 +52,7 @@ class Net:
         self.ports = SourcePorts(case.rom["udp"]["source_port"])
         self.port = None
         self.sender = None
+        self.errors = []
         self.unreachable = 0
         self.clock_us = 5_000_000
         self.heard = []  # (transfer, datagram, sender)
@@ -138,6 +139,7 @@ class Net:
                 continue  # to a port that the ROM has left
             if data is None:
                 self.unreachable += 1
+                self.errors.append((111, 3, 3, None, None))
                 return None
             if self.case.receive_fails_at == len(self.heard):
                 raise Failure("PXE-E39", "Receiving failed: errno 5", "ours")

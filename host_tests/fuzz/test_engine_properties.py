@@ -85,10 +85,11 @@ class Case:
                 idle += 1
                 if idle >= _RETRIES:
                     self.outcome = "timeout"
-                    self.parting(transfer.give_up())
+                    transfer.give_up()
+                    self.parting(transfer.reply)
                     break
                 packet = transfer.expire()
-                if transfer.opened:
+                if transfer.state >= tftp.RECEIVING:
                     self.check_ack(packet, b"")
                     self.send(packet, transfer.peer)
                 else:
@@ -104,10 +105,10 @@ class Case:
             verdict = self.feed(datagram[: transfer.recv_size], sender)
             held = transfer.due() if self.outcome is None else None
             if held is not None:
-                verdict = self.feed(held, sender)
+                verdict = self.feed(*held)
             if verdict in (tftp.BLOCK, tftp.LAST, tftp.OPENED):
                 idle = 0
-            if self.teleport and transfer.opened and self.outcome is None:
+            if self.teleport and transfer.state >= tftp.RECEIVING and self.outcome is None:
                 self.jump()
         return self.outcome
 
@@ -133,7 +134,10 @@ class Case:
             return
         skipped = _TELEPORT - transfer.blocks
         self.file = bytearray(CONTENT[: _TELEPORT * transfer.blksize])
-        transfer.took(skipped)
+        transfer.blocks += skipped
+        transfer.bytes += skipped * transfer.blksize
+        transfer.expected += skipped
+        transfer._last = transfer.expected - 1
         last = wire_number(_TELEPORT, 0)
         transfer.ack[2] = last >> 8
         transfer.ack[3] = last & 255
@@ -147,7 +151,8 @@ class Case:
 
     def state(self):
         t = self.transfer
-        return (t.peer, t.opened, t.done, t.next, t.blocks, t.bytes, t.blksize, t.windowsize,
+        opened, done = t.state >= tftp.RECEIVING, t.state == tftp.COMPLETE
+        return (t.peer, opened, done, t.expected, t.blocks, t.bytes, t.blksize, t.windowsize,
                 t.tsize, bytes(t.ack), t.oack, t.error)  # fmt: skip
 
     def feed(self, data, sender):
@@ -183,7 +188,7 @@ class Case:
             followed = self.on["unknown_tid"] == "follow" or self.on["no_oack"] == "swallow"
             assert self.state()[followed:] == before[followed:], "dropped, but not without trace"
         if verdict == tftp.OPENED:
-            assert transfer.opened and not before[1]
+            assert transfer.state >= tftp.RECEIVING and not before[1]
             if data[1] == 6:
                 self.check_oack(data)
         if verdict == tftp.END:
@@ -203,10 +208,10 @@ class Case:
     def is_due(self, data):
         # The RFC's view of what must be taken; only where it leaves no doubt.
         t = self.transfer
-        if t.next < 0:
+        if t.state == tftp.LOST:
             return False  # an OACK in mid-transfer made the ROM lose count
         number = wire_number(self.blocks + 1, self.rollover)
-        if not t.opened or self.rollover == "fail" and self.blocks >= 65534:
+        if t.state < tftp.RECEIVING or self.rollover == "fail" and self.blocks >= 65534:
             return False
         if len(data) < 4 or data[:2] != b"\x00\x03" or data[2] << 8 | data[3] != number:
             return False
@@ -216,7 +221,7 @@ class Case:
             return False
         if t.tsize is not None and (total > t.tsize or (size < t.blksize and total != t.tsize)):
             return False
-        return not t.done
+        return t.state != tftp.COMPLETE
 
     def take(self, data, verdict):
         transfer = self.transfer
@@ -231,7 +236,11 @@ class Case:
             data = data[: 4 + transfer.blksize]
         assert payload == data[4:], "not what the datagram holds"
         assert len(payload) <= transfer.blksize
-        assert (verdict == tftp.LAST) == (len(payload) < transfer.blksize) == transfer.done
+        assert (
+            (verdict == tftp.LAST)
+            == (len(payload) < transfer.blksize)
+            == (transfer.state == tftp.COMPLETE)
+        )
         if "blksize" not in self.asked and self.on["unrequested_option"] != "accept":
             assert transfer.blksize == 512
         self.came.add(number)
@@ -241,7 +250,7 @@ class Case:
         assert transfer.bytes == len(self.file)
         assert transfer.blocks == self.blocks
         if transfer.held and verdict == tftp.BLOCK and transfer.reply is None:
-            assert transfer.next in transfer.held
+            assert transfer.held.has(transfer.expected)
         elif verdict == tftp.LAST or transfer.windowsize == 1:
             reply = transfer.reply
             assert bytes(reply) == b"\x00\x04" + data[2:4]
@@ -279,7 +288,7 @@ class Case:
         if data[:2] == b"\x00\x05":
             answer = self.on.get("error_reply")
             assert answer, "an ERROR was answered"
-            due = (self.transfer.next & 0xFFFF).to_bytes(2, "big")
+            due = (self.transfer.expected & 0xFFFF).to_bytes(2, "big")
             last = bytes(self.transfer.ack[2:])
             expected = b"\x00\x04" + due if answer == "ack_due" else b"\x00\x05" + last
             assert bytes(reply) == expected
@@ -295,7 +304,7 @@ class Case:
         number = packet[2] << 8 | packet[3]
         if number in self.came:
             return
-        if self.on["duplicate_data"] == "ack_due" and number == self.transfer.next:
+        if self.on["duplicate_data"] == "ack_due" and number == self.transfer.expected:
             return
         if self.on["no_oack"] == "swallow" and data[2:4] == bytes(packet[2:4]):
             return

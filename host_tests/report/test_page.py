@@ -56,7 +56,7 @@ def test_every_kind_of_result_has_its_verdict_first(tmp_path, kind):
         "fetch": "The boot failed with PXE-E32: TFTP open timeout.",
         "traced": "Fetched undionly.kpxe from 10.254.52.26.",
         "boot": "Fetched undionly.kpxe from 10.254.52.26.",
-        "sweep": "Ports up to 32768 get no answer, ports above do.",
+        "sweep": "The border lies between 32768 (silent) and 32769 (answered), after 17 RRQs.",
         "diagnose": "Answers to client ports 2070-2078 are dropped. undionly.kpxe",
         "compare": "One difference.",
         "compat": "1 of 2 ROMs boot.",

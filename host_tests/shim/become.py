@@ -35,7 +35,8 @@ def become(port):
     _collector()
     for name in _MISSING_IN_OS:
         vars(os).pop(name, None)
-    version = (1, 25, 0, "") if port == "rp2-1.25" else (1, 26, 1, "")
+    # ESP32's sockets are those of 1.25, as a real interpreter has them; 1.26 gave them flags.
+    version = (1, 25, 0, "") if port in ("rp2-1.25", "esp32") else (1, 26, 1, "")
     cache_tag = sys.implementation.cache_tag  # importlib asks for it
     sys.implementation = types.SimpleNamespace(
         name="micropython",

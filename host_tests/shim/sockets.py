@@ -2,8 +2,9 @@
 
 A socket layer that behaves as MicroPython's does on one port: `rp2` (modlwip over lwIP),
 `rp2-1.25` (the same before 1.26), `esp32` (lwIP in a task of its own) and `unix`. What is played
-is pinned row by row in `boards/on_board/test_sockets.py`. What no port has (`recv_into`,
-`getsockname`, `with`) is not here either; nor is what the firmware must not use although ports
+is pinned row by row in `boards/on_board/test_sockets.py`; a real ESP32 socket file and a real unix
+port answer the same rows. What no port has (`recv_into`, `getsockname`, `with`) is not here
+either; nor is what the firmware must not use although ports
 have it: `read` and `readinto`, which on a UDP socket lose datagrams or their lengths.
 
 1. Datagrams are the kernel's, on loopback. They move into the port's own short queue when the
@@ -24,7 +25,8 @@ _SLICE_MS = 100  # ESP32: in what steps a receive waits
 _EPHEMERAL = 0xC000
 
 # queue: datagrams that a socket keeps; sockets: how many there may be, and the errno beyond;
-# in_use, timed_out, unreachable: errnos; drops_at: a payload too large to send (ENOMEM)
+# in_use, timed_out, unreachable: errnos; too_large: {bytes that cannot be sent: errno}, the
+# larger ones first
 PORTS = {
     "rp2": {
         "platform": "rp2",
@@ -34,7 +36,7 @@ PORTS = {
         "in_use": 98,
         "timed_out": 110,
         "unreachable": 113,
-        "drops_at": 7900,
+        "too_large": {7900: 12},
     },
     "esp32": {
         "platform": "esp32",
@@ -44,7 +46,7 @@ PORTS = {
         "in_use": 112,
         "timed_out": 116,
         "unreachable": 118,
-        "drops_at": None,
+        "too_large": {65536: 122, 65508: 105},
     },
     "unix": {
         "platform": "linux",
@@ -54,7 +56,7 @@ PORTS = {
         "in_use": 98,
         "timed_out": 11,
         "unreachable": None,
-        "drops_at": None,
+        "too_large": {},
     },
 }
 PORTS["rp2-1.25"] = dict(PORTS["rp2"], queue=1)
@@ -125,18 +127,32 @@ def _unpacked(address):
     return host, port
 
 
+def _resolved(address):
+    # (host, port) of an address for `bind` and `connect`, which ESP32's port resolves.
+    if stack.port == "esp32":
+        return getaddrinfo(*address)[0][-1]
+    return _unpacked(address)
+
+
 def getaddrinfo(host, port, family=0, kind=0, proto=0, flags=0):
-    """Numeric addresses only: there is no name server on a bench."""
+    """Numeric addresses only: there is no name server on a bench. A leading zero is octal."""
     if not stack.lwip:
         if host == "":
             raise OSError("Name or service not known")
         return [(AF_INET, SOCK_DGRAM, 0, None, bytearray(_packed(host, port)))]
-    if host != "":
-        try:
-            _real.inet_aton(host)
-        except OSError:
-            raise _error(-2) from None
-    return [(AF_INET, SOCK_STREAM, 0, "", (host, port))]
+    esp32 = stack.port == "esp32"
+    if esp32:
+        host = host or "0.0.0.0"
+        port = int(port)
+        if not 0 <= port < 65536:
+            raise _error(-201)  # EAI_SERVICE
+    try:
+        number = _real.inet_ntoa(_real.inet_aton(host)) if host else ""
+    except OSError:
+        raise _error(-202 if esp32 else -2) from None  # EAI_FAIL
+    if esp32:
+        return [(AF_INET, kind or SOCK_STREAM, proto, host, (number, port))]
+    return [(AF_INET, SOCK_STREAM, 0, "", (number, port))]
 
 
 def sockaddr(address):
@@ -181,12 +197,14 @@ class socket:
 
     def bind(self, address):
         self._open()
-        host, port = _unpacked(address)
+        host, port = _resolved(address)
+        self._dead = False
         if stack.lwip and port == 68 and stack.dhcp:
             raise _error(stack.row["in_use"])
         self._deaf = host == "" and stack.row["platform"] == "rp2"
         if stack.lwip:
-            if self._bound is not None:  # again: the second one wins
+            if self._bound is not None:  # again: the second one wins, what is queued stays
+                self._drain()
                 self._kernel.close()
                 self._kernel = _real.socket(_real.AF_INET, _real.SOCK_DGRAM)
                 self._kernel.setblocking(False)
@@ -212,7 +230,7 @@ class socket:
     def connect(self, address):
         """From now on only this peer's datagrams come in; what is queued already stays."""
         self._open()
-        peer = _unpacked(address)
+        peer = _resolved(address)
         if stack.lwip:
             self._drain()
             if self._bound is None:
@@ -253,10 +271,17 @@ class socket:
                 raise _error(_errno.EINVAL)
             if not stack.has_address or self._foreign:
                 raise _error(stack.row["unreachable"])
-            if stack.row["drops_at"] and len(data) >= stack.row["drops_at"]:
-                raise _error(_errno.ENOMEM)
+            for size, number in stack.row["too_large"].items():
+                if len(data) >= size:
+                    raise _error(number)
             if self._bound is None:
                 self._bind_ephemeral()
+        if stack.port == "esp32" and not data:
+            # lwIP returns 0 bytes, which the port takes for "try again": for ever without a limit.
+            assert self._wait_ms is not None, "an ESP32 would send empty datagrams without end"
+            for _ in range(self._wait_ms // _SLICE_MS + 1):
+                self._kernel.sendto(data, to)
+            raise _error(stack.row["timed_out"])
         try:
             return self._kernel.sendto(data, to)
         except OSError as error:
@@ -282,17 +307,20 @@ class socket:
             self._bound = "0.0.0.0", port
             return
 
-    def recvfrom(self, size, flags=0):
+    def recvfrom(self, size, *flags):
         self._open()
+        if flags and stack.port == "esp32":  # since 1.26 it knows them
+            raise TypeError("function takes 2 positional arguments but 3 were given")
         if self._dead:
             return b"", ("0.0.0.0", 0)  # garbage: nobody filled it in
-        data, sender = self._next(flags)
-        if not data and stack.row["platform"] == "esp32":
+        data, sender = self._next(*flags or (0,))
+        data = data[:size]
+        if not data and stack.port == "esp32":
             self._dead = True
-        return data[:size], sender if stack.lwip else _packed(*sender)
+        return data, sender if stack.lwip else _packed(*sender)
 
-    def recv(self, size, flags=0):
-        return self.recvfrom(size, flags)[0]
+    def recv(self, size, *flags):
+        return self.recvfrom(size, *flags)[0]
 
     def _next(self, flags):
         wait_ms = 0 if flags & MSG_DONTWAIT else self._wait_ms
@@ -374,7 +402,8 @@ MSG_PEEK = 2
 MSG_DONTWAIT = 0x40
 
 _COMMON = ("socket", "getaddrinfo", "AF_INET", "SOCK_DGRAM", "SOCK_STREAM", "SOL_SOCKET")
-_COMMON += ("SO_REUSEADDR", "SO_BROADCAST", "MSG_PEEK", "MSG_DONTWAIT")
+_COMMON += ("SO_REUSEADDR", "SO_BROADCAST")
+_FLAGS = ("MSG_PEEK", "MSG_DONTWAIT")
 
 
 def module(port):
@@ -382,7 +411,7 @@ def module(port):
     global stack
     stack = Stack(port)
     made = types.ModuleType("socket")
-    own = {"unix": ("sockaddr",), "esp32": ("SO_BINDTODEVICE",)}.get(port, ())
+    own = {"unix": ("sockaddr",) + _FLAGS, "esp32": ("SO_BINDTODEVICE",)}.get(port, _FLAGS)
     for name in _COMMON + own:
         setattr(made, name, globals()[name])
     return made

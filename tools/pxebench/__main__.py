@@ -6,10 +6,10 @@ import os
 def main():
     """Run the command line; a Ctrl-C ends it in good order from here on."""
     try:
-        from pxebench.cli import main as run
+        from pxebench import cli
     except KeyboardInterrupt:
         os._exit(130)  # nothing has begun, and there is nothing to say it with yet
-    run()
+    cli.main()
 
 
 if __name__ == "__main__":

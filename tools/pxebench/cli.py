@@ -21,12 +21,14 @@ from pxebench.boot.cli import boot
 from pxebench.compare.cli import compare
 from pxebench.compat.cli import compat
 from pxebench.diagnose.cli import diagnose
+from pxebench.explain.cli import explain
 from pxebench.fetch.cli import fetch
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
 from pxebench.learn.cli import learn
 from pxebench.report.cli import report
 from pxebench.roms.cli import roms
 from pxebench.serve.cli import serve
+from pxebench.storm.cli import storm
 from pxebench.sweep.cli import sweep
 from pxebench.watch.cli import watch_command
 
@@ -45,8 +47,8 @@ def pxebench():
 
 
 for _command in (
-    *(fetch, boot),
-    *(sweep, diagnose, compat, report, watch_command),
+    *(fetch, boot, storm),
+    *(explain, diagnose, sweep, compat, report, watch_command),
     *(roms, learn, compare),
     *(serve, board),
 ):

@@ -28,7 +28,7 @@ def fault_options(command):
     """The options `--fault` and `--seed` of a click command."""
     command = click.option(
         "--seed",
-        type=int,
+        type=click.IntRange(0, _SEED_MAX),
         metavar="N",
         help=f"Which ACKs lose-ack takes: the same N, the same ACKs (default {_DEFAULT_SEED}).",
     )(command)
@@ -49,8 +49,6 @@ def parse(faults, seed=None):
             raise Refused("--seed goes with --fault.")
         return None
     spec = {"seed": _DEFAULT_SEED if seed is None else seed}
-    if not 0 <= spec["seed"] <= _SEED_MAX:
-        raise Refused(f"--seed takes a whole number from 0 to {_SEED_MAX}, not {seed}.")
     for word in faults:
         name, colon, text = word.partition(":")
         if name not in _FAULTS:

@@ -2,8 +2,9 @@
 
 The shapes stand here and nowhere else on the host; the firmware's side of them is `pxerom.agent`.
 This module opens no socket but the resolver's and runs nothing: `settings` adjusts a ROM,
-`endpoints` runs a job, `view` and `capture` show its events.  URLs follow RFC 3617, ROM files
-`firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in `boot/boot_job.py`.
+`endpoints` runs a job, `view` and `captures.pcap` show its events.  URLs follow RFC 3617, ROM
+files `firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in
+`boot/boot_job.py`.
 
 A **job** (one JSON object, one line):
 
@@ -23,7 +24,7 @@ A **job** (one JSON object, one line):
     timeout      transfer, at_ms, phase ("open" or "read"), waited_ms
     aborted      transfer, at_ms, error                    the ROM ended the transfer (size probe)
     error        transfer, at_ms, server_tid, error                  the server's ERROR
-    unreachable  transfer, at_ms                                     ICMP seen by the runtime
+    unreachable  transfer, at_ms, errno, type, code, from            an ICMP error; null: not known
     packet       t_us, dir, host, port, local_port, len, data        only with "trace": true
     image        what stands under "image" in the result
     failed       status
@@ -38,7 +39,7 @@ A **result** (`--json`):
      "transfers": [{"purpose", "file", "server", "server_port", "server_tid",
         "requests": [{"source_port", "at_ms", "options"}], "oack", "outcome", "error", "blocks",
         "bytes", "retransmits", "duplicates", "foreign", "unreachable", "blksize", "windowsize",
-        "elapsed_ms"}],
+        "elapsed_ms", "icmp": [{"errno", "type", "code", "from", "count"}]}],
      "image": {"kind", "bytes", "sha256"} or null, "warnings": [text],
      "ended": {"by": "bench|user|fault", "after_ms", "next"} or null,
      "faults": {"asked", "seed", "acks", "lost", "late", "doubled", "withheld", "strange",
@@ -48,7 +49,10 @@ What a user typed wrong is a `Refused` with exit code 2, what the bench lacks on
 carry one sentence.
 """
 
+import copy
 import os
+
+from pxebench import icmp
 
 EXIT_OK = 0  # booted
 EXIT_FAILED = 1  # the boot failed; the result says how
@@ -57,6 +61,40 @@ EXIT_BENCH = 3  # the bench itself is not in order
 EXIT_INTERRUPTED = 130  # Ctrl-C
 
 SCHEMA = 1  # of events and results; another number is another shape
+
+# A result and a transfer of it, as nobody has said anything of them yet: the shapes' one owner on
+# the host.  The firmware's is `pxerom.fetch`; a test holds the two equal.
+RESULT = {
+    "schema": SCHEMA,
+    "outcome": "failed",
+    "status": None,
+    "ended": None,
+    "rom": None,
+    "transfers": [],
+    "image": None,
+    "faults": None,
+}
+TRANSFER = {
+    "purpose": None,
+    "file": None,
+    "server": None,
+    "server_port": None,
+    "server_tid": None,
+    "requests": [],
+    "oack": None,
+    "outcome": "ended",
+    "error": None,
+    "blocks": 0,
+    "bytes": 0,
+    "retransmits": 0,
+    "duplicates": 0,
+    "foreign": 0,
+    "unreachable": 0,
+    "blksize": None,
+    "windowsize": None,
+    "elapsed_ms": 0,
+    "icmp": [],
+}
 
 # A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
 FILE_NAME_MAX = 127
@@ -126,7 +164,17 @@ def resolve(host, max_time_ms=None):
     try:
         return socket.inet_ntoa(socket.inet_pton(socket.AF_INET, host))
     except (OSError, ValueError):
-        pass  # a name
+        pass  # a name, or 127.1
+    if any(part[:1] == "0" and part != "0" for part in host.split(".")):
+        try:
+            octal = socket.inet_ntoa(socket.inet_aton(host))
+        except (OSError, ValueError):
+            pass  # a name that begins so
+        else:
+            raise Refused(
+                f"A leading zero makes a part of {show(host)} octal to some programs, which go to "
+                f"{octal}: write the address without it."
+            )
 
     found = []
     reason = ["the resolver did not answer in time"]
@@ -153,10 +201,14 @@ def load_rom(wanted):
     """
     from pxerom import rom_check
 
-    if ("/" in wanted or wanted.endswith(".json")) and os.path.exists(wanted):
+    if "/" in wanted or wanted.endswith(".json"):
+        if not os.path.exists(wanted):
+            raise Refused(f"Cannot read {show(wanted)}: there is no such file.")
         # A device or a huge file never gets to the parser.
         if not os.path.isfile(wanted) or os.path.getsize(wanted) > _MAX_ROM_BYTES:
             raise Refused(f"{show(wanted)} is no ROM file.")
+    elif not os.path.isfile(os.path.join(rom_check.folder(), wanted + ".json")):
+        raise Refused(f"There is no ROM called {show(wanted)}; `pxebench roms` lists them.")
     try:
         rom = rom_check.read(wanted)
         if isinstance(rom, dict) and "flat" in rom:
@@ -167,15 +219,6 @@ def load_rom(wanted):
         rom_check.flatten(rom)
         return rom
     except rom_check.RomFileError as error:
-        if not error.path:  # the file as a whole: the message names it
-            message = str(error)
-            if message.startswith("there is no ROM"):
-                message += "; `pxebench roms` lists them"
-            if message.startswith("expected"):
-                message = f"{wanted} is no ROM: {message}"
-            if not message.startswith(wanted):  # a path begins as it is written
-                message = message[:1].upper() + message[1:]
-            raise Refused(one_sentence(message)) from None
         raise Refused(one_sentence(f"ROM {wanted}: {error}")) from None
 
 
@@ -267,6 +310,7 @@ _ORDER = (
     *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
     *("foreign", "unreachable", "elapsed_ms", "faults", "asked", "seed", "acks", "lost", "late"),
     *("doubled", "withheld", "strange", "answers", "errors_5"),
+    *("icmp", "errno", "type", "from", "count"),
 )
 
 
@@ -321,18 +365,16 @@ class Witness:
             transfer["outcome"], transfer["error"] = kind, event["error"]
         elif kind == "unreachable":
             transfer["unreachable"] += 1
+            icmp.count(transfer["icmp"], event)
         transfer["server_tid"] = event.get("server_tid", transfer["server_tid"])
 
     def result(self, ended):
         """The result of a job that was ended before it could give one."""
         return {
-            "schema": SCHEMA,
-            "outcome": "failed",
-            "status": None,
+            **RESULT,
             "rom": self.start.get("rom"),
             "transfers": [self.transfers[index] for index in sorted(self.transfers)],
             "lease": self.lease,
-            "image": None,
             "ended": ended,
         }
 
@@ -345,34 +387,13 @@ def whole(result):
             f"not {SCHEMA}: it is another version of pxerom.",
             EXIT_BENCH,
         )
-    empty = {"status": None, "rom": None, "transfers": [], "image": None, "ended": None}
-    empty["faults"] = None
-    result = {**empty, **result}
+    result = {**copy.deepcopy(RESULT), **result}
     result["transfers"] = [{**_empty_transfer(), **transfer} for transfer in result["transfers"]]
     return result
 
 
 def _empty_transfer():
-    return {
-        "purpose": None,
-        "file": None,
-        "server": None,
-        "server_port": None,
-        "server_tid": None,
-        "requests": [],
-        "oack": None,
-        "outcome": "ended",
-        "error": None,
-        "blocks": 0,
-        "bytes": 0,
-        "retransmits": 0,
-        "duplicates": 0,
-        "foreign": 0,
-        "unreachable": 0,
-        "blksize": None,
-        "windowsize": None,
-        "elapsed_ms": 0,
-    }
+    return copy.deepcopy(TRANSFER)
 
 
 # ---- words

@@ -6,11 +6,15 @@
 Each list below is one of click decorators, in the order in which `-h` shows them.
 """
 
+import ipaddress
 import json
+import re
 
 import click
 
 from pxebench.job import Refused, show
+
+# ---- types of values, each with the sentence for what is none
 
 
 class Size(click.ParamType):
@@ -27,6 +31,68 @@ class Size(click.ParamType):
         if not (digits.isascii() and digits.isdigit()):
             self.fail(f"{show(value)} is no number of bytes; write it as 65536, 64K or 16M.")
         return int(digits) * factor
+
+
+class Seconds(click.ParamType):
+    """A time in seconds, up to a week, as the whole number of milliseconds that a job takes."""
+
+    name = "SECONDS"
+
+    def convert(self, value, param, ctx):
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"{show(value)} is no number of seconds.", param, ctx)
+        if not 0 < seconds <= 86400 * 7:
+            self.fail(f"it takes seconds, more than 0, not {seconds:g}.", param, ctx)
+        return max(1, round(seconds * 1000))
+
+
+class IPv4(click.ParamType):
+    """An IPv4 address with four numbers, as text."""
+
+    name = "IP"
+
+    def convert(self, value, param, ctx):
+        try:
+            return str(ipaddress.IPv4Address(value))
+        except ValueError:
+            self.fail(f"{show(value)} is no IPv4 address.", param, ctx)
+
+
+class Mac(click.ParamType):
+    """The MAC address of one machine, as `02:00:00:12:34:56`; dashes are understood."""
+
+    name = "MAC"
+
+    def convert(self, value, param, ctx):
+        mac = value.lower().replace("-", ":")
+        if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", mac):
+            self.fail(f"{show(value)} is no MAC address; write 02:00:00:12:34:56.", param, ctx)
+        if int(mac[:2], 16) & 1:
+            self.fail(f"{show(value)} is the address of a group, not of a machine.", param, ctx)
+        return mac
+
+
+class Uuid(click.ParamType):
+    """A UUID as dmidecode prints it, in small letters."""
+
+    name = "UUID"
+
+    def convert(self, value, param, ctx):
+        if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value, re.I):
+            self.fail(
+                f"{show(value)} is no UUID; write 12345678-1234-5678-9abc-def012345678, as "
+                f"dmidecode prints it.",
+                param,
+                ctx,
+            )
+        return value.lower()
+
+
+PORT = click.IntRange(1, 65535)
+
+# ---- options
 
 
 CONFIG = click.option(
@@ -64,12 +130,11 @@ ENDPOINT = [
     KIND,
 ]
 OUTPUT = [
-    click.option("-o", "--out", metavar="FILE", help="Store the file (else it is only hashed)."),
+    click.option("-o", "--out", metavar="FILE|-", help="Store the file (else it is only hashed)."),
     click.option("--max-bytes", type=Size(), help="Refuse a file that is larger."),
     click.option(
         "--max-time",
-        type=float,
-        metavar="SECONDS",
+        type=Seconds(),
         help="End the boot after so long (default 3600).",
     ),
     click.option(
@@ -100,28 +165,6 @@ def all_of(*lists):
         return command
 
     return decorate
-
-
-def address(text, option):
-    """An IPv4 address as typed for `option`, or None; `Refused` when it is none."""
-    import socket
-
-    if text is None:
-        return None
-    try:
-        socket.inet_pton(socket.AF_INET, text)
-    except (OSError, ValueError):
-        raise Refused(f"{option} takes an IPv4 address, not {show(text)}.") from None
-    return text
-
-
-def milliseconds(option, seconds):
-    """Seconds as typed for `option`, in ms, or None; `Refused` when nobody can wait so long."""
-    if seconds is None:
-        return None
-    if not 0 < seconds <= 86400 * 7:
-        raise Refused(f"{option} takes seconds, more than 0, not {seconds:g}.")
-    return max(1, round(seconds * 1000))
 
 
 def read_config(path):

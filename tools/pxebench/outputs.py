@@ -1,31 +1,39 @@
 """The files that a command was told to write: looked at before the work, written after it.
 
 1. What cannot be written is refused before anything is sent.
-2. `-` is standard output, for `--json` alone.
-3. Two runs never write one file: each holds its FILE.part while its firmware writes there.
+2. `-` is standard output, for the file and for JSON, and for one of them at a time.
+3. Two runs never write one file: each holds its FILE.part while its firmware writes there, and
+   looks whether another has FILE as its part, or FILE.part as its file.
 """
 
 import contextlib
 import errno
 import os
+import shutil
 import sys
+import tempfile
 
 from pxebench.job import EXIT_BENCH, Refused, show
+
+_STDOUT = ("--json", "--out", "-o")  # what `-` is meant for
+STDOUT_NAME = "standard output"
 
 
 def check(targets):
     """Refuse before the work what could not be written after it; `targets`: option -> path."""
     taken = {}
     for option, path in targets.items():
-        if path is None or (path == "-" and option == "--json"):
+        if path is None:
             continue
         if not path:
             raise Refused(f"{option} names no file.")
-        place = os.path.abspath(path)
+        if path == "-" and option not in _STDOUT:
+            raise Refused(f"{option} takes a file: there is no standard output for it.")
+        place = os.path.abspath(path) if path != "-" else path
         if place in taken and not place.startswith("/dev/"):
             raise Refused(f"{taken[place]} and {option} both name {show(path)}.")
         taken[place] = option
-        if option == "--out":
+        if option == "--out" or path == "-":
             continue  # the firmware's sink knows best what it needs
         if os.path.isdir(path):
             raise Refused(f"Cannot write {show(path)} for {option}: Is a directory.", EXIT_BENCH)
@@ -78,18 +86,45 @@ def _claim(path, part):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise Refused(
-                f"Cannot write {show(path)}: another run is writing it; wait for that one, or "
-                f"name another file.",
-                EXIT_BENCH,
-            ) from None
+            raise _busy(path) from None
         except OSError:  # or a file system without locks
             if handle is not None:
                 os.close(handle)
             return None
-        if _is_at(handle, part):
-            return handle
-        os.close(handle)  # the other run ended just now, and took the name with it
+        if not _is_at(handle, part):
+            os.close(handle)  # the other run ended just now, and took the name with it
+            continue
+        if _is_held(fcntl, path) or _is_held(fcntl, part + ".part"):
+            with contextlib.suppress(OSError):
+                os.remove(part)
+            os.close(handle)
+            raise _busy(path)
+        return handle
+
+
+def _is_held(fcntl, path):
+    # True when another run writes there now.
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
+def _busy(path):
+    return Refused(
+        f"Cannot write {show(path)}: another run is writing it; wait for that one, or name "
+        f"another file.",
+        EXIT_BENCH,
+    )
 
 
 def _is_at(handle, path):
@@ -99,25 +134,51 @@ def _is_at(handle, path):
         return False
 
 
+@contextlib.contextmanager
+def to_stdout(job):
+    """The job with a file of the bench's own where its sink's path is `-`; what a job that ended
+    well has written there goes to standard output.  Any other job is given as it is."""
+    if job["sink"].get("path") != "-":
+        yield job
+        return
+    if sys.stdout is None:
+        raise Refused("Cannot write standard output for --out: it is closed.", EXIT_BENCH)
+    with tempfile.TemporaryDirectory(prefix="pxebench-") as folder:
+        path = os.path.join(folder, "image")
+        yield {**job, "sink": {"kind": "file", "path": path}}
+        if os.path.exists(path):
+            store("--out", "-", lambda: _copy(path))
+
+
+def _copy(path):
+    with open(path, "rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
 def store(option, path, write):
     """Call `write()`, which writes `path` for `option`; a failure becomes a sentence."""
     try:
         write()
     except OSError as error:
         reason = error.strerror or error
-        path = "standard output" if path == "-" else path
+        path = STDOUT_NAME if path == "-" else path
         raise Refused(f"Cannot write {show(path)} for {option}: {reason}.", EXIT_BENCH) from None
 
 
 def store_json(path, result):
     """Write a result where --json says."""
-    store("--json", path, lambda: _write_json(path, result))
-
-
-def _write_json(path, result):
     from pxebench.record import as_text
 
-    text = as_text(result)
+    store_text("--json", path, as_text(result))
+
+
+def store_text(option, path, text):
+    """Write `text` where an option says; `-` is standard output."""
+    store(option, path, lambda: _write_text(path, text))
+
+
+def _write_text(path, text):
     if path == "-":
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")

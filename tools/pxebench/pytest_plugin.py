@@ -93,14 +93,14 @@ class Board:
     """A board that tests boot. `who`: what it says of itself, e.g. who["machine"]."""
 
     def __init__(self, port, config=None, kind=None, mount=False):
-        from pxebench.board.connection import Board as Connection
+        from pxebench.board import connection
 
         self._config = config
         self._kind = kind
         self._mount = mount
-        with Connection(port) as connection:
-            self.port = connection.port
-            self.who = connection.who
+        with connection.Board(port) as found:
+            self.port = found.port
+            self.who = found.who
 
     def boot(self, url, rom="intel-undi", out=None, max_time_s=None):
         """Boot `url` as `rom` (an id, a file or a dict); a Boot. Raises job.Refused when the board

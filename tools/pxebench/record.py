@@ -1,7 +1,7 @@
 """What a result's JSON keeps of a run: its command line, and its events, bounded in size.
 
-A result says what came of a boot; the events say how, and the report's ladder is drawn from them.
-It leaves their shapes to `job`, the whole of the packets to `capture`, and the writing to `cli`.
+A result says what came of a boot; the events say how, and the report's picture is drawn from them.
+Their shapes are `job`'s, the whole of the packets goes to `captures.pcap`; `outputs` writes.
 
 1. Small, whatever the transfer: of progress every second event goes when there are too many, of a
    long run of packets the first and the last stay, and one event says how many were left out.

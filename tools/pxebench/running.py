@@ -12,18 +12,20 @@ from pxebench import job, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 
-def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
-    """Run a job and show it; the exit code.  `run`: of `open_endpoint`; `todo`: the job; `rom`:
-    flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over."""
+def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=None):
+    """Run a job and show it; the exit code.  `endpoint`: an `Endpoint`; `todo`: the job; `rom`:
+    flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over;
+    `run`: what calls the endpoint, where a boot has to see each event first."""
     from pxebench.record import Record, client_address, command
     from pxebench.view import View
 
-    to_stdout = json_path == "-"
+    to_stdout = "-" in (json_path, todo["sink"].get("path"))
     view = View(None if quiet or to_stdout else rom, progress=not quiet)
     known = job.Witness()
     listeners = [known.event, view.event]
     client = None  # a ROM that boots has no address yet
-    if todo["job"] == "fetch" and kind != "serial":  # a board says its address when it starts
+    # A board says its address when it starts.
+    if todo["job"] == "fetch" and not endpoint.elsewhere:
         _check_way(todo["server"], todo.get("bind"))
         client = client_address(todo["server"], todo.get("bind"))
     kept = Record(client) if json_path or server_pcap else None
@@ -35,10 +37,9 @@ def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
 
         capture = Capture(client or "0.0.0.0", rom)
         listeners.append(capture.event)
-    stored = todo["sink"].get("path") if kind != "serial" else None  # on a board, it is there
     try:
-        with outputs.claimed(stored):
-            result = _run(run, kind, todo, known, listeners)
+        with outputs.to_stdout(todo) as wanted, outputs.claimed(wanted["sink"].get("path")):
+            result = _run(run or endpoint, endpoint.kind, wanted, known, listeners)
     finally:
         view.close()
 
@@ -46,7 +47,7 @@ def run_job(run, kind, todo, rom, json_path, pcap, quiet, server_pcap=()):
     code = job.exit_code(result)
     client = client or known.start.get("ip") or (result["lease"] or {}).get("ip")
     if code != EXIT_OK or not (quiet or to_stdout):
-        _explain(result, code, todo, kind, None if server_pcap else client)
+        _explain(result, code, todo, endpoint, None if server_pcap else client)
     if capture:
         outputs.store("--pcap", pcap, lambda: capture.write(pcap))
     events = kept.events() if kept else []
@@ -85,25 +86,19 @@ def _check_way(server, bind):
 
 def _run(run, kind, todo, known, listeners):
     """The result of the job, from its endpoint, or from what is known when that was ended."""
-    from pxebench.endpoints import completed
+    from pxebench.endpoints import ended_by
 
     def on_event(event):
         for listener in listeners:
             listener(event)
 
     try:
-        result = run(todo, on_event)
+        return run(todo, on_event)
     except KeyboardInterrupt:  # a second Ctrl-C, or one before the ROM was ready for it
-        result = known.result({"by": "user", "after_ms": known.at_ms, "next": None})
-        result["rom"] = result["rom"] or job.rom_id(todo)
-        result = completed(result, kind, known.start)
-    if todo.get("faults") and not result["faults"]:  # it was ended before it could say
-        result["faults"] = {"asked": dict(todo["faults"])}
-        result["faults"]["seed"] = result["faults"]["asked"].pop("seed")
-    return result
+        return ended_by("user", known, todo, kind)
 
 
-def _explain(result, code, todo, kind, client):
+def _explain(result, code, todo, endpoint, client):
     """The closing words, and the capture that would decide where a silent boot was lost.
     `client`: the ROM's address, or None where no such capture is wanted."""
     from pxebench.view import Writer, summary
@@ -112,7 +107,7 @@ def _explain(result, code, todo, kind, client):
     for line in summary(result, todo["sink"].get("path")):
         say.line(line)
     silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
-    if silent and kind == "serial":
+    if silent and endpoint.elsewhere:
         say.line("  note     A board's network stack keeps ICMP to itself: a port on which nobody")
         say.line("           listens looks the same as answers that are dropped.")
     if silent and client and not client.startswith("127."):

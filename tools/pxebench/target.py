@@ -9,7 +9,7 @@ TARGET = [
     click.option("--server", metavar="HOST[:PORT]", help="The TFTP server to ask."),
     click.option("--file", metavar="NAME", help="A file that it should have."),
     *options.ENDPOINT,
-    click.option("--bind", metavar="IP", help="The local address to send from."),
+    click.option("--bind", type=options.IPv4(), help="The local address to send from."),
     click.option(
         "--json",
         "json_path",
@@ -38,14 +38,17 @@ def open_target(given):
         raise Refused(f"--server takes HOST or HOST:PORT, not {show(server)}.")
     if port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
         raise Refused(f"{show(port)} in --server is not a port (1 to 65535).")
-    name = given.pop("endpoint")
     run = open_endpoint(
-        *(name, given.pop("interpreter"), options.read_config(given.pop("config"))),
+        *(
+            given.pop("endpoint"),
+            given.pop("interpreter"),
+            options.read_config(given.pop("config")),
+        ),
         *(given.pop("mount"), given.pop("kind")),
     )
-    bind = options.address(given.pop("bind"), "--bind")
+    bind = given.pop("bind")
     address = job.resolve(host, 20000)
-    return Target(run, name.partition(":")[0], address, int(port or 69), file, bind)
+    return Target(run, address, int(port or 69), file, bind)
 
 
 def finish(result, json_path):

@@ -11,6 +11,7 @@ is the firmware's own (`pxerom.screen`); what the bench itself has to say goes t
 
 import sys
 
+from pxebench import icmp
 from pxebench.job import show, source_ports
 
 _SIDES = {
@@ -168,33 +169,43 @@ class Bar:
 # ---- the closing words
 
 
+_SILENT = ("PXE-E32", None)  # no answer; None: ended before the ROM gave up
+
+
 def summary(result, out=None):
     """What came of a job, as lines of text: short, plain, and what to do next."""
-    lines = list(_success(result, out) if result["outcome"] == "ok" else _failure(result))
+    (_, first), *rows = closing(result, out)
+    return [first, *(f"  {name:<8} {text}" for name, text in rows)]
+
+
+def closing(result, out=None):
+    """The same as [(name of a row, text)]; the first is a whole sentence, and its name is ""."""
+    rows = list(_success(result, out) if result["outcome"] == "ok" else _failure(result))
     if "offers" in result:
         from pxebench.boot import boot_view
 
-        lines += [_row(name, text) for name, text in boot_view.rows(result)]
+        rows += boot_view.rows(result)
     else:
-        lines += [_row("warning", show(warning)) for warning in result.get("warnings", ())]
+        rows += [("warning", show(warning)) for warning in result.get("warnings", ())]
     if result.get("faults"):
         from pxebench import faults
 
-        lines.append(_row("faults", show(faults.words(result["faults"]))))
-    return lines
+        rows.append(("faults", show(faults.words(result["faults"]))))
+    return rows
 
 
 def _success(result, out):
     image = result["image"] or {}
     transfer = result["transfers"][-1]  # the last one brought the file
-    stored = f", stored as {show(str(out))}" if out else ""
-    yield f"Fetched {show(transfer['file'])} from {transfer['server']}{stored}."
+    place = "written to standard output" if out == "-" else f"stored as {show(str(out))}"
+    stored = f", {place}" if out else ""
+    yield "", f"Fetched {show(transfer['file'])} from {transfer['server']}{stored}."
     size = image.get("bytes", transfer["bytes"])
-    yield _row("size", "1 byte" if size == 1 else f"{size} bytes")
-    yield _row("SHA-256", image.get("sha256") or "-")
-    yield _row("image", image_words(image))
-    yield _row("ports", port_words(result))
-    yield _row("time", time_words(result))
+    yield "size", "1 byte" if size == 1 else f"{size} bytes"
+    yield "SHA-256", image.get("sha256") or "-"
+    yield "image", image_words(image)
+    yield "ports", port_words(result)
+    yield "time", time_words(result)
 
 
 def _failure(result):
@@ -202,33 +213,38 @@ def _failure(result):
     ended = result.get("ended")
     if ended:
         who = _ENDERS.get(ended["by"], "The bench (--max-time)")
-        yield f"{who} ended the boot after {ended['after_ms'] / 1000:.1f} s."
+        yield "", f"{who} ended the boot after {ended['after_ms'] / 1000:.1f} s."
         yield from _row_if("so far", _so_far(result))
         yield from _row_if("ROM", show(ended.get("next") or ""))
     else:
-        yield f"The boot failed with {show(status.get('code', 'no code'))}: {show(_text(status))}."
+        code = show(status.get("code", "no code"))
+        yield "", f"The boot failed with {code}: {show(_text(status))}."
         yield from _row_if("what", show(status.get("detail") or ""))
         yield from _row_if("side", _SIDES.get(status.get("side"), ""))
         if result["transfers"]:
-            yield _row("ports", port_words(result))
-    yield from _row_if("seen", _icmp_words(result))
+            yield "ports", port_words(result)
+    came = icmp.of_result(result)
+    yield from _row_if("seen", _icmp_words(result, came))
     if not ended or ended["by"] == "bench":
-        yield from _row_if("do", show(status.get("advice") or ""))
+        # What an ICMP error says is nearer to the cause than a silence.
+        told = icmp.advice(came, _server(result)) if status.get("code") in _SILENT else None
+        yield from _row_if("do", show(told or status.get("advice") or ""))
 
 
 def _text(status):
     return (status.get("text") or "the firmware does not say why").rstrip(".")
 
 
-def _icmp_words(result):
-    count = sum(transfer.get("unreachable", 0) for transfer in result["transfers"])
-    if not count:
+def _server(result):
+    return result["transfers"][-1]["server"] if result["transfers"] else None
+
+
+def _icmp_words(result, rows):
+    if not rows:
         return ""
-    times = "once" if count == 1 else f"{count} times"
-    return (
-        f"ICMP unreachable came back {times}: nothing listens on that port, or a firewall says "
-        f"so. A ROM takes no notice and goes on."
-    )
+    server = _server(result)
+    said = "; ".join(icmp.words(row, server) for row in rows)
+    return f"{said}. {icmp.sentence(rows, server)}"
 
 
 def _so_far(result):
@@ -240,13 +256,9 @@ def _so_far(result):
     return f"{len(requests)} request{plural} from {port_words(result)}; {size_words(got)} came"
 
 
-def _row(name, text):
-    return f"  {name:<8} {text}"
-
-
 def _row_if(name, text):
     if text:
-        yield _row(name, text)
+        yield name, text
 
 
 def image_words(image):

@@ -55,7 +55,7 @@ def _fails(name, link, **changes):
     """The `status` of a connect that must fail; it holds no password, whatever it says."""
     down = raises(nic.LinkDown, link.connect, _settings(name, **changes))
     status = down.status()
-    same(sorted(status), ["advice", "code", "detail", "side", "text"])
+    same(sorted(status), ["advice", "code", "detail", "reason", "side", "text"])
     for words in list(status.values()) + [str(down), repr(down)]:
         assert _PASSWORD not in words and "wrong horse" not in words, words
     return status
@@ -95,25 +95,38 @@ def test_own_address_needs_no_dhcp_server():
         assert ("hostname", "rom-3") in network.calls
 
 
-def test_own_dhcp_begins_with_a_link_local_address():
+def test_own_dhcp_begins_without_an_address_or_with_a_link_local_one():
     """Recipe of a boot from nothing: a static address ends the stack's DHCP client, and port 68
-    is free; the lease goes to the interface afterwards."""
+    is free; the lease goes to the interface afterwards. An ESP32's sockets can be bound to the
+    interface, and need no address then."""
+    link_local = "169.254.1.1", "255.255.0.0"
+    unleased = ("0.0.0.0", "0.0.0.0") if sys.platform == "esp32" else link_local
     for name, link in _boards("wifi", "ethernet"):
         network.reset(lease=None)
         got = link.connect(_settings(name), None, True)
-        same((got.ip, got.mask, got.gateway), ("169.254.1.1", "255.255.0.0", "0.0.0.0"), name)
+        same((got.ip, got.mask, got.gateway), unleased + ("0.0.0.0",), name)
         same(got.device, "st1" if sys.platform == "esp32" else None, name)
-        assert "169.254.1.1" in got.limits()[0]
+        same("169.254.1.1" in got.limits()[0], unleased == link_local, name)
         same((got.raw(20, None), got.arp("10.0.0.1", None, [1000])), (None, None), name)
         for address, expected in (
             (("10.0.0.7", "255.0.0.0", "10.0.0.1"), ("10.0.0.7", "255.0.0.0") + ("10.0.0.1",) * 2),
-            (("10.0.0.7", "255.0.0.0", None), ("10.0.0.7", "255.0.0.0", "0.0.0.0", "0.0.0.0")),
+            (("10.0.0.7", "255.0.0.0", None), ("10.0.0.7", "255.0.0.0", "0.0.0.0", "127.0.0.1")),
         ):
             got.take(*address)
             same(network.calls[-1], ("ifconfig", expected), name)
             same(got.ip, "10.0.0.7")
-        got.let_go()
-        same(network.calls[-1][1][0], "169.254.1.1", name)
+        got.released()
+        same(network.calls[-1][1][:2], unleased, name)
+
+
+def test_stack_that_cannot_send_without_an_address_gets_a_link_local_one():
+    for name, link in _boards("wifi", "ethernet"):
+        network.reset(lease=None)
+        got = link.connect(_settings(name), None, True)
+        same(got.needs_address(), sys.platform == "esp32", name)
+        same((got.ip, got.mask), ("169.254.1.1", "255.255.0.0"), name)
+        assert ("ifconfig", nic.link_local(got.mac) + ("0.0.0.0", "127.0.0.1")) in network.calls
+        same(got.needs_address(), False, name)
 
 
 def test_own_address_of_the_settings_counts_over_link_local():
@@ -158,6 +171,15 @@ def test_chip_that_does_not_answer_is_e63():
         status = _fails(name, link)
         same(status["code"], "PXE-E63", name)
         assert "did not start (errno 5)" in status["detail"], status
+
+
+def test_driver_that_fails_without_an_errno_is_e63_too():
+    """ESP-IDF's codes that MicroPython does not know are RuntimeErrors: 0x101 is "no memory"."""
+    for name, link in _boards("wifi", "ethernet"):
+        network.reset(refuses="Wifi Unknown Error 0x0101")
+        status = _fails(name, link)
+        same(status["code"], "PXE-E63", name)
+        assert "did not start (Wifi Unknown Error 0x0101)" in status["detail"], status
 
 
 def test_firmware_of_another_board_is_e63():
@@ -271,6 +293,7 @@ def test_wrong_setting_is_named_and_never_shown():
             ({"address": {"ip": "10.0.0.9"}}, "link.address: expected null (ask DHCP) or"),
             ({"address": {"ip": "10.0.0.9", "mask": 8}}, "link.address: expected"),
             ({"address": {"ip": "10.0.0.300", "mask": "255.0.0.0"}}, "link.address: expected"),
+            ({"address": {"ip": "10.0.0.09", "mask": "255.0.0.0"}}, "link.address: expected"),
             ({"hostname": ""}, "link.hostname: expected"),
             ({"pasword": _PASSWORD}, "link.pasword: there is no such field, there are "),
         ):

@@ -9,21 +9,22 @@ HOST = "127.0.0.1"
 
 class Server:
     """Serves `files` ({name: bytes}) with blksize, tsize and windowsize; `requests` are the RRQs,
-    `empties` how many empty datagrams go ahead of each answer."""
+    `empties` how many empty datagrams go ahead of each packet, repeated ones too."""
 
-    def __init__(self, files, empties=0, silent=False):
+    def __init__(self, files, empties=0, silent=False, host=HOST, port=0):
         self.files = files
         self.empties = empties
         self.silent = silent
+        self.host = host
         self.requests = []
         self.acked = {}  # {port of the client: blocks acknowledged}
-        self._sock = self._bound()
+        self._sock = self._bound(port)
         self.port = self._sock.getsockname()[1]
         _thread.start_new_thread(self._run, ())
 
-    def _bound(self):
+    def _bound(self, port=0):
         sock = _real.socket(_real.AF_INET, _real.SOCK_DGRAM)
-        sock.bind((HOST, 0))
+        sock.bind((self.host, port))
         return sock
 
     def __enter__(self):
@@ -31,7 +32,7 @@ class Server:
 
     def __exit__(self, kind, error, trace):
         with self._bound() as sock:
-            sock.sendto(b"", (HOST, self.port))
+            sock.sendto(b"", (self.host, self.port))
 
     def _run(self):
         while True:
@@ -48,8 +49,6 @@ class Server:
         asked = dict(zip(fields[2:-1:2], fields[3:-1:2]))
         with self._bound() as sock:
             sock.settimeout(0.5)
-            for _ in range(self.empties):
-                sock.sendto(b"", client)
             if content is None:
                 sock.sendto(b"\0\5\0\1File not found\0", client)
                 return
@@ -79,6 +78,8 @@ class Server:
         # Send, and wait for the ACK: how many of the packets it covers, or False when it is over.
         for _ in range(40):
             for packet in packets:
+                for _ in range(self.empties):
+                    sock.sendto(b"", client)
                 sock.sendto(packet, client)
             try:
                 answer = sock.recv(600)

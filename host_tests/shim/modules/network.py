@@ -26,6 +26,7 @@ def reset(**changes):
             "filter": False,  # whether the access point sends the board away
             "cable": True,
             "chip": True,  # whether the network chip answers
+            "refuses": None,  # what ESP-IDF's code is called, for want of memory say
             "default_pins": True,  # whether the firmware knows the W5500's pins
             "lease": ("192.0.2.77", "255.255.255.0", "192.0.2.1", "192.0.2.1"),
             "delay_ms": 20,
@@ -79,6 +80,8 @@ class _Interface:
 
     def active(self, on):
         calls.append(("active", on))
+        if scene["refuses"]:
+            raise RuntimeError(scene["refuses"])
         self._since = time.ticks_ms()
 
     def _after(self, steps):
@@ -93,6 +96,8 @@ class _Interface:
         if address is not None:
             calls.append(("ifconfig", address))
             self._static = address
+            if _ESP32 and address[3] == "0.0.0.0":  # ESP-IDF's esp_netif_set_dns_info
+                raise RuntimeError("Wifi Unknown Error 0x5001")
             return None
         if self._static:
             return self._static

@@ -1,4 +1,4 @@
-"""The commands `pxebench board ...`: what they take; the work is done in `boards`.
+"""The commands `pxebench board ...`: what they take; the work is done in `board`.
 
 1. PORT and --port take what mpremote takes; without one there must be one board only.
 2. stdout carries what was asked for, stderr what the bench says on the way.
@@ -11,7 +11,7 @@ import click
 
 from pxebench import outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
-from pxebench.options import CONFIG, KIND, milliseconds, read_config
+from pxebench.options import CONFIG, KIND, Seconds, read_config
 
 _PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
 
@@ -55,21 +55,20 @@ def list_boards(ports, no_ask, as_json):
         click.echo(line)
 
 
-@board.command(short_help="Put MicroPython on a board.")
+@board.command("flash", short_help="Put MicroPython on a board.")
 @port_option
 @KIND
 @click.option("--firmware", metavar="FILE", help="A .uf2 or .bin file (else the cached one).")
 @click.option("--drive", metavar="DIR", help="Where the boot drive of an RP2 is mounted.")
 @click.option("--erase", is_flag=True, help="ESP32: erase all of the flash first.")
 @click.option("--dry-run", is_flag=True, help="Check the file and say what would be done.")
-def flash(port, kind, firmware, drive, erase, dry_run):
+def flash_command(port, kind, firmware, drive, erase, dry_run):
     """Put MicroPython on a board, by its own boot loader.
 
     The file is checked first: its shape, its chip, its version, and that it was made for the
     board. A board that runs no MicroPython yet has to be named with --board.
     """
-    from pxebench.board import flash as flashing
-    from pxebench.board import kinds
+    from pxebench.board import flash, kinds
     from pxebench.board.connection import Board
 
     if kind:
@@ -82,7 +81,7 @@ def flash(port, kind, firmware, drive, erase, dry_run):
                     f"{show(found.who['machine'])} is a board not known here: name its kind with "
                     f"--board."
                 )
-    chosen = flashing.choose(wanted, firmware)
+    chosen = flash.choose(wanted, firmware)
     _say(
         f"{show(str(chosen.path))}: MicroPython {chosen.version} for the {chosen.chip}, fit for "
         f"{wanted.name}."
@@ -100,14 +99,14 @@ def flash(port, kind, firmware, drive, erase, dry_run):
                 return False
             return True
 
-        flashing.write_uf2(chosen, wanted, drive, restart, _say)
+        flash.write_uf2(chosen, wanted, drive, restart, _say)
     else:
-        flashing.write_esp(chosen, kinds.find(port), erase, _say)
-    flashing.keep(chosen, wanted)
+        flash.write_esp(chosen, kinds.find(port), erase, _say)
+    flash.keep(chosen, wanted)
     _say("The board restarts by itself; next: `pxebench board deploy`.")
 
 
-@board.command(short_help="Copy pxerom to a board.")
+@board.command("deploy", short_help="Copy pxerom to a board.")
 @port_option
 @KIND
 @CONFIG
@@ -120,13 +119,12 @@ def flash(port, kind, firmware, drive, erase, dry_run):
 )
 @click.option("--no-compile", is_flag=True, help="Copy sources, not .mpy files.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-def deploy(port, kind, config, roms, no_compile, dry_run):
+def deploy_command(port, kind, config, roms, no_compile, dry_run):
     """Copy pxerom, the board's link module, main.py and ROMs to a board: only what changed.
 
     config.json stays as it is on the board, unless --config gives another.
     """
-    from pxebench.board import deploy as deploying
-    from pxebench.board import kinds
+    from pxebench.board import deploy, kinds
     from pxebench.board.connection import Board
 
     settings = read_config(config)
@@ -140,14 +138,12 @@ def deploy(port, kind, config, roms, no_compile, dry_run):
             )
         if settings is not None:
             settings.setdefault("board", wanted_kind.id)
-            deploying.check_config(settings, wanted_kind, config)
-        chosen = deploying.choose_roms(roms, target.who["roms"], settings)
-        plan = deploying.plan(
-            target.who["mpy"], wanted_kind, chosen, settings, True, not no_compile
-        )
+            deploy.check_config(settings, wanted_kind, config)
+        chosen = deploy.choose_roms(roms, target.who["roms"], settings)
+        plan = deploy.plan(target.who["mpy"], wanted_kind, chosen, settings, True, not no_compile)
         if not roms:
             plan.keep = {f"/lib/pxerom/roms/{rom}.json" for rom in target.who["roms"]}
-        deploying.deploy(target, plan, dry_run, click.echo)
+        deploy.deploy(target, plan, dry_run, click.echo)
 
 
 @board.command(short_help="Run a job on a board.")
@@ -158,7 +154,7 @@ def deploy(port, kind, config, roms, no_compile, dry_run):
 @click.option("--rom", default="intel-undi", show_default=True, metavar="ID|FILE.json")
 @click.option("--mount", is_flag=True, help="Take pxerom from this PC; leave the flash alone.")
 @click.option("-o", "--out", metavar="FILE", help="Store the file, on this PC.")
-@click.option("--max-time", type=float, metavar="SECONDS", help="End the boot after so long.")
+@click.option("--max-time", type=Seconds(), help="End the boot after so long.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
 @click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
 @click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
@@ -171,7 +167,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
     from pxebench.endpoints import open_endpoint
     from pxebench.running import run_job
 
-    max_time_ms = milliseconds("--max-time", max_time)
+    max_time_ms = max_time
     outputs.check({"--out": out, "--json": json_path, "--pcap": pcap})
     settings = read_config(config)
     if wanted.endswith(".json") and "://" not in wanted:
@@ -199,7 +195,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
             trace=pcap is not None,
         )
     endpoint = open_endpoint("serial:" + port, config=settings, mount=mount, kind=kind)
-    return run_job(endpoint, "serial", todo, flat, json_path, pcap, quiet)
+    return run_job(endpoint, todo, flat, json_path, pcap, quiet)
 
 
 def _read_job(path):

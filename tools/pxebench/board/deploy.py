@@ -166,7 +166,7 @@ def lend(folder, board, wanted):
 
 
 def packed(rom, boots=True):
-    """A ROM as a board takes it: checked, flat and sealed (`pxerom.rom_file`), without evidence.
+    """A ROM as a board takes it: checked and flat (`pxerom.rom_file`), without evidence.
     `boots`: with what a boot by DHCP needs. `Refused` says which field is wrong."""
     from pxerom import rom_check, rom_check_dhcp, rom_file
 
@@ -174,8 +174,8 @@ def packed(rom, boots=True):
         flat = (rom_check_dhcp if boots else rom_check).checked(rom)
     except rom_check.RomFileError as error:
         raise Refused(one_sentence(f"ROM {show(str(rom.get('id')))}: {error}")) from None
-    flat = dict(json.loads(_json(flat)), flat=rom_file.FLAT, seal=0)
-    return dict(flat, seal=rom_file.seal(flat))
+    flat = dict(json.loads(_json(flat)), flat=rom_file.FLAT, checksum=0)
+    return dict(flat, checksum=rom_file.checksum(flat))
 
 
 def deploy(board, wanted, dry_run, say):

@@ -118,7 +118,7 @@ class Line(SerialTransport):
         until = time.monotonic() + _QUESTIONS_S
         data = b"\x18"
         while data and time.monotonic() < until:
-            if b"\x18" in data:  # else it is the rest of a question, or noise
+            if b"\x18" in data:  # else it is the rest of a request, or noise
                 self.raw_serial.write(b"\x18" + b"\xff" * 8)
             data = self.receive(_QUESTION_S)
 

@@ -73,14 +73,13 @@ def _module(name):
             if not self.steps & 2047:
                 _say('alive')
         net.FakeNet.step = step
-    from pxerom.failure import Failure
-    made = Failure.__init__
+    from pxerom.failure import NoMemory
+    made = NoMemory.__init__
     lacking = []
-    def init(self, code, detail, side=None):
-        if detail.startswith('Not enough memory'):
-            lacking.append(code)
-        made(self, code, detail, side)
-    Failure.__init__ = init
+    def init(self, detail):
+        lacking.append(detail)
+        made(self, detail)
+    NoMemory.__init__ = init
     for test in NAMES:
         lacking.clear()
         gc.threshold(-1)

@@ -42,7 +42,6 @@ A **result** has, beside a fetch's fields:
 
 import copy
 import ipaddress
-import re
 
 from pxebench.job import FILE_NAME_MAX, Refused, bare, load_rom, one_sentence, show, value
 from pxebench.roms.known import ids
@@ -61,8 +60,9 @@ ARCHITECTURES = {
     "riscv64-efi": 27,
 }
 LEASES = ("dhcp", "static", "stack")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
-_EMPTY = {"lease": None, "boot": None, "offers": [], "dhcp": [], "menu": None, "warnings": []}
+# What a boot adds to `job.RESULT`.
+RESULT = {"lease": None, "boot": None, "offers": [], "dropped": {"count": 0, "reasons": {}},
+          "dhcp": [], "menu": None, "warnings": []}  # fmt: skip
 
 
 def boot_job(rom, interface, **given):
@@ -79,8 +79,8 @@ def boot_job(rom, interface, **given):
 
 def flat(rom):
     """The checked form of a ROM with the screen of a boot; `Refused` when it cannot boot."""
+    import pxerom.job
     from pxerom import failure
-    from pxerom.job import load_rom as load_rom_of_board
 
     if value(rom.get("dhcp")) is None:
         can = ", ".join(name for name in ids() if value(load_rom(name).get("dhcp")))
@@ -89,7 +89,7 @@ def flat(rom):
             f"These can: {can}."
         )
     try:
-        return load_rom_of_board(rom, True)[0]
+        return pxerom.job.load_rom(rom, True)[0]
     except failure.Refused as refusal:
         raise Refused(one_sentence(refusal.message)) from None
 
@@ -120,8 +120,6 @@ def with_arch(rom, arch):
 def lease(kind, address, proxy):
     """The job's `lease`, `address` and `proxy` from the options of those names; `Refused` when
     they do not go together."""
-    if kind not in LEASES:
-        raise Refused(f"--lease takes dhcp, static or stack, not {show(kind)}.")
     if (address is not None) != (kind == "static"):
         raise Refused("--lease static and --address IP/BITS[,GATEWAY] go together.")
     if proxy is not None and kind == "dhcp":
@@ -144,22 +142,10 @@ def _static(text):
     return {"ip": str(interface.ip), "mask": str(interface.netmask), "gateway": gateway or None}
 
 
-def uuid(text):
-    """A UUID as typed for --uuid, or None; `Refused` when it is none."""
-    if text is not None and not _UUID.fullmatch(text):
-        raise Refused(
-            f"--uuid takes a UUID as dmidecode prints it, 12345678-1234-5678-9abc-def012345678, "
-            f"not {show(text)}."
-        )
-    return text and text.lower()
-
-
 def menu(number, no_menu):
     """The job's `menu` from --menu N and --no-menu."""
     if number is not None and no_menu:
         raise Refused("--menu and --no-menu exclude each other.")
-    if number is not None and not 1 <= number <= 255:
-        raise Refused(f"--menu takes the number of an entry, counted from 1, not {number}.")
     return "first" if no_menu else number
 
 
@@ -174,11 +160,9 @@ def instead(server, file):
 
 def mask_bits(mask):
     """24 for 255.255.255.0; 0 for none."""
-    return sum(f"{int(part):08b}".count("1") for part in (mask or "0.0.0.0").split("."))
+    return ipaddress.IPv4Network((0, mask or "0.0.0.0")).prefixlen
 
 
 def whole(result):
     """A boot's result with every field of it there, whatever the firmware left out."""
-    empty = copy.deepcopy(_EMPTY)
-    empty["dropped"] = {"count": 0, "reasons": {}}
-    return {**empty, **result}
+    return {**copy.deepcopy(RESULT), **result}

@@ -5,21 +5,21 @@ It makes a job of what was typed (`boot_job`), sees to the interface (`interface
 """
 
 import contextlib
-import re
 
 import click
 
 from pxebench import job, outputs
 from pxebench.boot import boot_job
-from pxebench.job import Refused, show
+from pxebench.job import Refused
 from pxebench.options import (
     ENDPOINT,
     OUTPUT,
     ROM,
     SERVER_PCAP,
-    address,
+    IPv4,
+    Mac,
+    Uuid,
     all_of,
-    milliseconds,
     read_config,
 )
 
@@ -28,21 +28,23 @@ from pxebench.options import (
 @click.option("-i", "--interface", metavar="IF", help="This machine's interface to boot from.")
 @all_of(ROM, ENDPOINT)
 @click.option("--arch", metavar="NAME|N", help="The client architecture (option 93). *")
-@click.option("--mac", metavar="MAC", help="Boot with another MAC address, by a macvlan.")
-@click.option("--uuid", metavar="UUID", help="The machine's UUID, as dmidecode prints it.")
+@click.option("--mac", type=Mac(), help="Boot with another MAC address, by a macvlan.")
+@click.option("--uuid", type=Uuid(), help="The machine's UUID, as dmidecode prints it.")
 @click.option(
     "--lease",
     default="dhcp",
     show_default=True,
-    metavar="dhcp|static|stack",
+    type=click.Choice(boot_job.LEASES),
     help="Take the address from DHCP, from --address, or use the one that is there.",
 )
 @click.option("--address", "static", metavar="IP/BITS[,GW]", help="With --lease static.")
-@click.option("--proxy", metavar="IP", help="With static, stack: ask this one, on port 4011.")
-@click.option("--allow", metavar="IP", multiple=True, help="Heed these servers only; repeatable.")
-@click.option("--menu", type=int, metavar="N", help="Take entry N of a boot menu.")
+@click.option("--proxy", type=IPv4(), help="With static, stack: ask this one, on port 4011.")
+@click.option("--allow", type=IPv4(), multiple=True, help="Heed these servers only; repeatable.")
+@click.option(
+    "--menu", type=click.IntRange(1, 255), metavar="N", help="Take entry N of a boot menu."
+)
 @click.option("--no-menu", is_flag=True, help="Take what the menu's time-out would take.")
-@click.option("--server", metavar="IP", help="Fetch from there, whatever DHCP says.")
+@click.option("--server", type=IPv4(), help="Fetch from there, whatever DHCP says.")
 @click.option("--file", metavar="NAME", help="Fetch that file, whatever DHCP says.")
 @click.option("--release", is_flag=True, help="Give the lease back at the end.")
 @all_of(OUTPUT, SERVER_PCAP)
@@ -64,35 +66,33 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
     from pxebench.endpoints import open_endpoint
     from pxebench.running import run_job
 
-    where = endpoint.partition(":")[0]
-    on_board = where == "serial"
     wanted = job.load_rom(rom)
     chosen = boot_job.with_arch(wanted, given["arch"])
     settings = {
-        **boot_job.lease(given["lease"], given["static"], address(given["proxy"], "--proxy")),
-        **boot_job.instead(address(given["server"], "--server"), given["file"]),
+        **boot_job.lease(given["lease"], given["static"], given["proxy"]),
+        **boot_job.instead(given["server"], given["file"]),
         "menu": boot_job.menu(given["menu"], given["no_menu"]),
-        "uuid": boot_job.uuid(given["uuid"]),
-        "allow": [address(one, "--allow") for one in given["allow"]] or None,
+        "uuid": given["uuid"],
+        "allow": list(given["allow"]) or None,
         "release": given["release"],
         "out": out,
         "max_bytes": given["max_bytes"],
-        "max_time_ms": milliseconds("--max-time", given["max_time"]),
+        "max_time_ms": given["max_time"],
         "trace": given["pcap"] is not None,
     }
     json_path, quiet = given["json_path"], given["quiet"]
-    mac = _mac(given["mac"])
+    mac = given["mac"]
+    place = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
     for option, value in (("--interface", interface), ("--mac", mac)):
-        if on_board and value:
+        if place.elsewhere and value:
             raise Refused(f"{option} is for this machine: a board boots from its own link.")
     outputs.check({"--out": out, "--json": json_path, "--pcap": given["pcap"]})
-    run = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
     by_id = chosen is wanted and rom == job.value(wanted["id"])
     flat = boot_job.flat(chosen)
 
     with contextlib.ExitStack() as stack:
         guard = None
-        if not on_board:
+        if not place.elsewhere:
             from pxebench.boot import interfaces
 
             interfaces.check(interface, given["lease"])
@@ -109,20 +109,10 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
                     guard.event(event)
                 on_event(event)
 
-            return run(wanted_job, seen, keys)
+            return place(wanted_job, seen, keys)
 
         task = boot_job.boot_job(rom if by_id else chosen, interface, **settings)
         return run_job(
-            guarded, where, task, flat, json_path, given["pcap"], quiet, given["server_pcap"]
+            *(place, task, flat, json_path, given["pcap"], quiet, given["server_pcap"]),
+            run=guarded,
         )
-
-
-def _mac(text):
-    if text is None:
-        return None
-    mac = text.lower().replace("-", ":")
-    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", mac):
-        raise Refused(f"--mac takes a MAC address, as 02:00:00:12:34:56, not {show(text)}.")
-    if int(mac[:2], 16) & 1:
-        raise Refused(f"--mac takes one machine's address; {show(text)} is a group's.")
-    return mac

@@ -1,4 +1,4 @@
-"""One TFTP transfer of a capture: its requests, its packets, and what came of it.
+"""One TFTP transfer of a capture, down or up: its requests, its packets, and what came of it.
 
 Which packets are its own is decided by `conversations`; what they say is read by `messages`.
 
@@ -9,14 +9,16 @@ Which packets are its own is decided by `conversations`; what they say is read b
 
 from pxebench.captures.messages import tftp
 
-_CLIENT_KINDS = ("ACK", "ERROR")  # what answers a server
+# What answers a server, of a client that reads and of one that writes.
+_READER_KINDS = ("ACK", "ERROR")
+_WRITER_KINDS = ("DATA", "ERROR")
 
 
 class Conversation:
-    """One transfer, from its first RRQ.  `client`, `server`: IPv4 as text; `server_port`: where
-    the RRQ went; `requests`: its RRQ Packets; `packets`: all Packets of it in order, RRQs, ICMP
-    and strangers' included (`packet.out`: the client sent it); `tid`: the server's port that the
-    client settled on, or None."""
+    """One transfer, from its first RRQ or WRQ.  `client`, `server`: IPv4 as text; `server_port`:
+    where the RRQ went; `requests`: its RRQ Packets; `packets`: all Packets of it in order,
+    RRQs, ICMP and those of unknown TIDs included (`packet.out`: the client sent it); `tid`: the
+    server's port that the client settled on, or None."""
 
     def __init__(self, packet):
         self.client = packet.src
@@ -44,6 +46,11 @@ class Conversation:
     def asked(self):
         """The RRQ as `messages.Tftp`: kind, file, mode, options, tail."""
         return tftp(self.requests[0])
+
+    @property
+    def writes(self):
+        """True for an upload, which began with a WRQ."""
+        return self.asked.kind == "WRQ"
 
     @property
     def file(self):
@@ -116,10 +123,11 @@ class Conversation:
 
     @property
     def blocks(self):
-        """How many blocks the client has acknowledged, counted on beyond 65535."""
+        """How many blocks the reading end has acknowledged, counted on beyond 65535."""
         high = 0
         for packet, message in self.messages():
-            if packet.out and message.kind == "ACK" and message.block is not None:
+            acks = packet.out != self.writes and message.kind == "ACK"
+            if acks and message.block is not None:
                 ahead = (message.block - high) % 65536
                 if ahead < 0x8000:
                     high += ahead
@@ -142,8 +150,14 @@ class Conversation:
         # The number of the DATA that is shorter than a block, or None.
         size = self.blksize
         for packet, message in self.messages():
-            data = not packet.out and message.kind == "DATA" and packet.sport in (self.tid, None)
-            if data and message.length is not None and message.length < size:
+            data = packet.out == self.writes and message.kind == "DATA"
+            peer = packet.dport if packet.out else packet.sport
+            if (
+                data
+                and peer in (self.tid, None)
+                and message.length is not None
+                and message.length < size
+            ):
                 return message.block
         return None
 
@@ -176,7 +190,7 @@ class Conversation:
         if packet.out:
             if packet.dst != self.server or packet.dport == self.server_port:
                 return
-            if message.kind in _CLIENT_KINDS:
+            if message.kind in (_WRITER_KINDS if self.writes else _READER_KINDS):
                 self._answered = True
                 if self.tid is None:
                     self.tid = packet.dport
@@ -185,15 +199,17 @@ class Conversation:
         elif packet.src == self.server:
             if packet.sport not in self.tids:
                 self.tids.append(packet.sport)
-            if message.kind == "ERROR":
+            if message.kind == "ERROR" or (self.writes and self._is_last(message)):
                 self._finished = True
             elif message.kind == "OACK":
                 self._oacks.setdefault(packet.sport, message.options)
 
     def _is_last(self, message):
-        # True when this ACK is that of a DATA shorter than a block.
+        # True when this is the ACK of a DATA shorter than a block.
+        if message.kind != "ACK":
+            return False
         for packet in reversed(self.packets):
-            if packet.icmp or packet.out:
+            if packet.icmp or packet.out != self.writes:
                 continue
             data = tftp(packet)
             if data.kind == "DATA" and data.block == message.block:

@@ -8,8 +8,8 @@
 
 Files are read by `packets`, payloads by `messages`; comparing, learning and replaying are others'.
 
-1. A client is who sends an RRQ.  It is known by its IP; by its MAC too where its own DHCP packets
-   or its own frames tell (a router's MAC is shared, and then tells nothing).
+1. A client is who sends an RRQ or a WRQ.  It is known by its IP; by its MAC too where its own DHCP
+   packets or its own frames tell (a router's MAC is shared, and then tells nothing).
 2. A boot begins with the DISCOVER after a boot that had asked for a file or got its lease (so a
    program that asks DHCP again begins one).  Without DHCP, it begins where a finished client asks
    for its first file in the same words again.
@@ -18,9 +18,9 @@ Files are read by `packets`, payloads by `messages`; comparing, learning and rep
    knows its TID, else to the latest.
 """
 
-from pxebench.captures import packets as files
+from pxebench.captures import packets
 from pxebench.captures.conversation import Conversation
-from pxebench.captures.messages import dhcp, is_request
+from pxebench.captures.messages import dhcp, is_request, tftp
 from pxebench.job import Refused, show
 
 
@@ -51,7 +51,12 @@ class Boot:
         words = set()
         file = None
         for talk in self.conversations:
-            signature = (talk.asked.mode, str(talk.asked.options), len(talk.asked.tail or b""))
+            if found and (talk.writes or all(other.writes for other in found[-1])):
+                found[-1].append(talk)  # what is written tells nothing of who boots
+                if not talk.writes:
+                    file, words = talk.file, {_signature(talk)}
+                continue
+            signature = _signature(talk)
             if not found or (talk.file != file and signature not in words):
                 found.append([])
                 words = set()
@@ -71,6 +76,11 @@ class Boot:
 
     def _has_lease(self):
         return any(message.kind == "ACK" for _, message in self.dhcp)
+
+
+def _signature(talk):
+    # What a program puts the same way in each of its requests.
+    return talk.asked.mode, str(talk.asked.options), len(talk.asked.tail or b"")
 
 
 class Client:
@@ -146,10 +156,20 @@ class Capture:
 
     @property
     def notes(self):
-        """What a reader must know of the file, as sentences."""
-        packets = "packet belongs" if self.strays == 1 else "packets belong"
-        strays = f"{self.strays} {packets} to a transfer whose request is not in the file."
-        return self.file.notes + ([strays] if self.strays else [])
+        """What a reader must know of the file, as `packets.Note`s."""
+        belong = "packet belongs" if self.strays == 1 else "packets belong"
+        strays = f"{self.strays} {belong} to a transfer whose request is not in the file."
+        return self.file.notes + ([packets.Note("strays", strays)] if self.strays else [])
+
+    def notes_on(self, client):
+        """The notes that matter for what a client did: IPv6 is not a ROM's, and of DATA the
+        header is enough."""
+        cut = any(
+            packet.cut and tftp(packet).kind != "DATA"
+            for talk in client.conversations
+            for packet in talk.packets
+        )
+        return [note for note in self.notes if note.what != "ipv6" and (note.what != "cut" or cut)]
 
     def client(self, wanted=None):
         """The `Client` with this MAC or IP; without one, the only client that there is.
@@ -180,7 +200,7 @@ def _merged(clients):
 
 def read(path):
     """The `Capture` in a pcap or pcapng file; raises Refused when it cannot be read."""
-    return group(files.read(path))
+    return group(packets.read(path))
 
 
 def group(file):

@@ -70,7 +70,7 @@ def _who(talk, host, port):
     if port == talk.server_port:
         return "server"
     peer = talk.tid or (talk.tids[0] if talk.tids else None)
-    return "peer" if port == peer else "a stranger"
+    return "peer" if port == peer else "an unknown TID"
 
 
 def events(talk):

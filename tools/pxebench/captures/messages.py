@@ -1,7 +1,7 @@
 """What a captured payload says: TFTP and DHCP messages, read as they stand.
 
 For reading only, and for packets of others: nothing is refused and nothing is put right, because
-the oddities of a client are what one looks for.  The engines' own, strict reading is in `pxerom`.
+what is odd about a client is what one looks for.  The engines' own, strict reading is in `pxerom`.
 TFTP: RFC 1350, 2347.  DHCP: RFC 2131, 2132; BOOTP: RFC 951.
 """
 

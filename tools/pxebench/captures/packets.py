@@ -26,11 +26,12 @@ _MAX_RECORDS = 5_000_000
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
 _SECTION, _INTERFACE, _SIMPLE, _PACKET, _ENHANCED = 0x0A0D0D0A, 1, 3, 2, 6
 _VLAN = (0x8100, 0x88A8, 0x9100, 0x9200)
+VLAN_BYTES = tuple(kind.to_bytes(2, "big") for kind in _VLAN)
 _IPV4, _IPV6 = 0x0800, 0x86DD
 # Link type in the file: how long its header is, or a function that reads it.
-_ETHERNET, _NULL, _LOOP, _SLL, _SLL2 = 1, 0, 108, 113, 276
-_RAW = (101, 12, 14, 228)
-_KNOWN = (_ETHERNET, _NULL, _LOOP, _SLL, _SLL2, *_RAW)
+ETHERNET, _NULL, _LOOP, SLL, SLL2 = 1, 0, 108, 113, 276
+RAW = (101, 12, 14, 228)
+LINKTYPES = (ETHERNET, _NULL, _LOOP, SLL, SLL2, *RAW)
 
 
 class Packet:
@@ -58,10 +59,19 @@ class Packet:
         return len(self.payload) < self.size
 
 
+class Note(str):
+    """A sentence on a file; `what`: the id of the fact that it tells."""
+
+    def __new__(cls, what, text):
+        note = super().__new__(cls, text)
+        note.what = what
+        return note
+
+
 class File:
     """What `read` returns.  `packets`: in the order of their times; `epoch_ns`: time of the
     first frame; `until`: seconds from there to the last frame of any kind; `frames`: how many
-    the file has; `notes`: what was passed over, as sentences."""
+    the file has; `notes`: what was passed over, as Notes."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -104,17 +114,17 @@ def _read(path, stream):
             if file.epoch_ns is None:
                 file.epoch_ns = epoch_ns
             last_ns = max(last_ns, epoch_ns)
-            if linktype not in _KNOWN:
+            if linktype not in LINKTYPES:
                 linktypes[linktype] = linktypes.get(linktype, 0) + 1
                 continue
             if len(frame) < size:
                 count("cut")
-            packet = _frame(linktype, frame, count)
+            packet = packet_of(linktype, frame, count)
             if packet:
                 packet.number = file.frames
                 packet.epoch_ns = epoch_ns
                 file.packets.append(packet)
-    except _Broken as broken:
+    except Broken as broken:
         raise Refused(f"{show(str(path))} {broken}.") from None
     if linktypes and sum(linktypes.values()) == file.frames:
         raise Refused(
@@ -128,13 +138,13 @@ def _read(path, stream):
     file.until = (last_ns - (file.epoch_ns or 0)) / 1e9
     for packet in file.packets:
         packet.time = (packet.epoch_ns - file.epoch_ns) / 1e9
-    file.notes = list(_notes(counts, linktypes))
+    file.notes = list(notes(counts, linktypes))
     return file
 
 
-def _notes(counts, linktypes):
+def notes(counts, linktypes):
     if "torn" in counts:
-        yield "The file ends in the middle of a record."
+        yield Note("torn", "The file ends in the middle of a record.")
     for what, one, several in (
         ("fragments", "later IP fragment was passed over", "later IP fragments were passed over"),
         ("fragmented", "packet came as IP fragments", "packets came as IP fragments"),
@@ -148,17 +158,17 @@ def _notes(counts, linktypes):
         ("timeless", "packet has no time of its own", "packets have no time of their own"),
     ):
         if what in counts:
-            yield f"{counts[what]} {one if counts[what] == 1 else several}."
+            yield Note(what, f"{counts[what]} {one if counts[what] == 1 else several}.")
     for linktype, number in sorted(linktypes.items()):
         frames = "frame" if number == 1 else "frames"
         were = "was" if number == 1 else "were"
-        yield f"{number} {frames} of link type {linktype} {were} passed over."
+        yield Note("linktype", f"{number} {frames} of link type {linktype} {were} passed over.")
 
 
 # --- the file: records ---------------------------------------------------------------------------
 
 
-class _Broken(Exception):
+class Broken(Exception):
     # What is wrong with the file, as the end of a sentence.
     pass
 
@@ -176,13 +186,13 @@ def _records(stream, count):
         if number in (dpkt.pcap.TCPDUMP_MAGIC, dpkt.pcap.TCPDUMP_MAGIC_NANO):
             nanoseconds = number == dpkt.pcap.TCPDUMP_MAGIC_NANO
             return _pcap(magic, stream, header, record, nanoseconds, count)
-    raise _Broken("is neither a pcap nor a pcapng file")
+    raise Broken("is neither a pcap nor a pcapng file")
 
 
 def _pcap(magic, stream, header_type, record_type, nanoseconds, count):
     head = magic + stream.read(20)
     if len(head) < 24:
-        raise _Broken("ends within its header")
+        raise Broken("ends within its header")
     linktype = header_type(head).linktype & 0xFFFF  # above that: the length of a checksum
     for number in range(1, _MAX_RECORDS + 1):
         raw = stream.read(16)
@@ -192,14 +202,14 @@ def _pcap(magic, stream, header_type, record_type, nanoseconds, count):
             return
         record = record_type(raw)
         if record.caplen > _MAX_RECORD:
-            raise _Broken(f"is damaged: its record {number} would be {record.caplen} bytes long")
+            raise Broken(f"is damaged: its record {number} would be {record.caplen} bytes long")
         frame = stream.read(record.caplen)
         if len(frame) < record.caplen:
             count("torn")
             return
         fraction = record.tv_usec if nanoseconds else record.tv_usec * 1000
         yield linktype, record.tv_sec * 10**9 + fraction, record.len, frame
-    raise _Broken(f"has more than {_MAX_RECORDS} packets; cut it to the boot that matters")
+    raise Broken(f"has more than {_MAX_RECORDS} packets; cut it to the boot that matters")
 
 
 def _pcapng(stream, count):
@@ -211,7 +221,7 @@ def _pcapng(stream, count):
         head = _PCAPNG + stream.read(4) if first else stream.read(8)
         if len(head) < 8:
             if first:
-                raise _Broken("ends within its header")
+                raise Broken("ends within its header")
             if head:
                 count("torn")
             return
@@ -221,11 +231,11 @@ def _pcapng(stream, count):
             body = stream.read(4)
             order = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}.get(body)
             if order is None:
-                raise _Broken("is damaged: a pcapng section without its byte order")
+                raise Broken("is damaged: a pcapng section without its byte order")
             length = struct.unpack(order + "I", head[4:])[0]
             interfaces = []
         if length < 12 + len(body) or length % 4 or length > _MAX_RECORD:
-            raise _Broken(f"is damaged: a pcapng block of {length} bytes")
+            raise Broken(f"is damaged: a pcapng block of {length} bytes")
         first = False
         wanted = length - 8 - len(body)
         body += stream.read(wanted)
@@ -234,7 +244,7 @@ def _pcapng(stream, count):
             return
         body = body[:-4]  # the length again
         if kind == _INTERFACE:
-            interfaces.append(_interface(order, body))
+            interfaces.append(interface(order, body))
         elif kind in (_ENHANCED, _PACKET, _SIMPLE):
             packets += 1
             record = _block(order, kind, body, interfaces, last_ns)
@@ -245,13 +255,13 @@ def _pcapng(stream, count):
                 count("timeless")
             last_ns = record[1]
             yield record
-    raise _Broken(f"has more than {_MAX_RECORDS} packets; cut it to the boot that matters")
+    raise Broken(f"has more than {_MAX_RECORDS} packets; cut it to the boot that matters")
 
 
-def _interface(order, body):
+def interface(order, body):
     # (link type, snap length, units per second, offset in seconds)
     if len(body) < 8:
-        raise _Broken("is damaged: a pcapng interface without a link type")
+        raise Broken("is damaged: a pcapng interface without a link type")
     linktype, _, snaplen = struct.unpack(order + "HHI", body[:8])
     units, offset = 10**6, 0
     at = 8
@@ -292,15 +302,15 @@ def _block(order, kind, body, interfaces, last_ns):
 # --- the frame: from the link to the datagram ----------------------------------------------------
 
 
-def _frame(linktype, frame, count):
+def packet_of(linktype, frame, count):
     # The Packet in a frame, or None.
     source = target = None
     vlans = []
-    if linktype == _ETHERNET:
+    if linktype == ETHERNET:
         kind, at = int.from_bytes(frame[12:14], "big"), 14
         target, source = _mac(frame[:6]), _mac(frame[6:12])
-    elif linktype in (_SLL, _SLL2):
-        cooked, at = (dpkt.sll.SLL, 16) if linktype == _SLL else (dpkt.sll2.SLL2, 20)
+    elif linktype in (SLL, SLL2):
+        cooked, at = (dpkt.sll.SLL, 16) if linktype == SLL else (dpkt.sll2.SLL2, 20)
         if len(frame) < at:
             count("broken")
             return None
@@ -309,14 +319,14 @@ def _frame(linktype, frame, count):
         kind = header.ethtype
         if header.hlen == 6:
             source = _mac(header.hdr[:6])
-    elif linktype in _RAW:
+    elif linktype in RAW:
         kind, at = 0, 0
     else:  # BSD loopback: an address family, in the byte order of the machine or of the net
         kind, at = _IPV4 if 2 in (frame[:1] + frame[3:4]) else 0, 4
     while kind in _VLAN:
         vlans.append(int.from_bytes(frame[at : at + 2], "big") & 0xFFF)
         kind, at = int.from_bytes(frame[at + 2 : at + 4], "big"), at + 4
-    if linktype in _RAW:
+    if linktype in RAW:
         kind = {4: _IPV4, 6: _IPV6}.get(frame[0] >> 4 if frame else 0, 0)
     if kind == _IPV6:
         count("ipv6")

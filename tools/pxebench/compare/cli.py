@@ -25,12 +25,21 @@ _COLOURS = {"same": "dim", "server": "yellow", "time": "magenta"}
 @click.argument("ours", metavar="OURS")
 @click.option("--rom", metavar="ID|FILE.json", help="The ROM: what it calls random may differ.")
 @click.option("--client", metavar="MAC|IP", help="The client, where there are several.")
-@click.option("--boot", type=int, metavar="N", help="Which boot of each file (default: the 1st).")
-@click.option("--stage", type=int, metavar="N", help="Only the Nth program of the boot.")
+@click.option(
+    "--boot",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Which boot of each file (default: the 1st).",
+)
+@click.option(
+    "--stage", type=click.IntRange(1), metavar="N", help="Only the Nth program of the boot."
+)
 @click.option("--file", "file_name", metavar="NAME", help="Only the transfers of this file.")
-@click.option("--percent", type=float, default=5.0, show_default=True, metavar="P",
+@click.option("--percent", type=click.FloatRange(0, 1000), default=5, show_default=True,
+              metavar="P",
               help="How far times may be apart, in percent,")  # fmt: skip
-@click.option("--ms", type=float, default=60.0, show_default=True, metavar="MS",
+@click.option("--ms", type=click.FloatRange(0, 3_600_000), default=60, show_default=True,
+              metavar="MS",
               help="or in milliseconds, whichever is more.")  # fmt: skip
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the differences as JSON.")
 def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, json_path):
@@ -45,8 +54,6 @@ def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, j
     """
     from pxebench.compare import differences
 
-    if not (0 <= percent <= 1000 and 0 <= ms <= 3_600_000):
-        raise Refused("--percent takes 0 to 1000, --ms 0 to 3600000.")
     outputs.check({"--json": json_path})
     wanted = flat(load_rom(rom)) if rom else None
     notes = []
@@ -83,7 +90,7 @@ def _side(path, client_name, boot_number, stage, file_name, notes):
     known = [client for client in capture.clients if client_name and client.is_(client_name)]
     one = len([client for client in capture.clients if client.conversations]) == 1
     client = capture.client(None if one and not known else client_name)
-    notes += [f"{place}: {note}" for note in capture.notes if _matters(note, client)]
+    notes += [f"{place}: {note}" for note in capture.notes_on(client)]
     boots = [programs for programs in client.power_ons() if any(talks for _, talks in programs)]
     boots = boots or client.power_ons()
     number = boot_number or 1
@@ -114,16 +121,6 @@ def _side(path, client_name, boot_number, stage, file_name, notes):
         if not talks:
             raise Refused(f"{place} has no request for {show(file_name)}.")
     return Side(dhcp, talks, client, count)
-
-
-def _matters(note, client):
-    # IPv6 is not the client's, and of DATA the header is enough.
-    from pxebench.captures.messages import tftp
-
-    if "cut short" in note:
-        packets = [packet for talk in client.conversations for packet in talk.packets]
-        return any(packet.cut and tftp(packet).kind != "DATA" for packet in packets)
-    return "IPv6" not in note
 
 
 def _as_json(found, paths, sides, tolerance):

@@ -53,7 +53,14 @@ def _packet(theirs, own, found):
         for (code, left), (_, right) in zip(message.options, our_message.options, strict=True):
             alike = len(left) == len(right) if code in _OWN else left == right
             if not alike:
-                found.add("dhcp", f"{where}, option {code}", left.hex(" "), right.hex(" "))
+                found.add("dhcp", f"{where}, option {code}", *_words(left, right))
+
+
+def _words(*contents):
+    # As text where both are that, else as bytes.
+    if all(content and all(32 <= byte < 127 for byte in content) for content in contents):
+        return [content.decode("ascii") for content in contents]
+    return [content.hex(" ") for content in contents]
 
 
 def _targets(packet, our_packet):

@@ -7,9 +7,10 @@ The captures are read by `conversations`; the command and its picture are `cli`.
 
 1. What the client does is compared; what the server does (its TIDs, its times, a DATA that it
    sends once more) is not the client's, and at most a note.  So is the answer to such a packet.
-2. Packets that cross on the wire are put in the order of question and answer before.
+2. Packets that cross on the wire are put in the order of packet and reply first.
 3. A time is that since the client's last packet, or since the server's: one of them must agree,
-   within `Tolerance`.  What a person or a program types between two files is no time of a ROM.
+   within `Tolerance`.  So must the pause between DHCP and the first request.  What a person or a
+   program types between two files is no time of a ROM.
 4. What a ROM file calls random is compared by its rule: does the port change, and is it in range.
 5. Of a request that a file cut short, what it kept is compared, and the length.
 6. Of DHCP the xid, the MAC and the UUID are not compared; `secs` must be equal, or count the
@@ -20,6 +21,8 @@ from difflib import SequenceMatcher
 
 from pxebench.captures.events import events
 from pxebench.compare.dhcp import compare_dhcp
+
+_TYPED_S = 5.0  # who takes longer from DHCP to the first request waits for a person
 
 
 class Tolerance:
@@ -103,6 +106,8 @@ def compare(reference, ours, tolerance=None, rom=None):
         which = "ours" if dhcp[0] else "the reference"
         found.notes.append(f"DHCP was not compared: there is none in {which}.")
     pairs = list(_pairs(*talks))
+    if all(dhcp) and pairs and None not in pairs[0]:
+        _after_dhcp(dhcp, pairs[0], tolerance, found)
     _ports(pairs, rom, found)
     last = (None, None)
     for number, (theirs, own) in enumerate(pairs, 1):
@@ -133,12 +138,13 @@ def _stretches(left, right):
 def aligned(left, right):
     """difflib's opcodes of two lists of tokens; where something was put in among equals (an ACK
     sent three times, not once) the last of them count as put in, for those came later."""
-    steps = [list(step) for step in SequenceMatcher(None, left, right, False).get_opcodes()]
+    steps = [["equal", 0, 0, 0, 0]]  # for what was put in before all else
+    steps += [list(step) for step in SequenceMatcher(None, left, right, False).get_opcodes()]
     for number, step in enumerate(steps[:-1]):
         tag, a, b, c, d = step
         after = steps[number + 1]
         tokens, begin, end = (right, c, d) if tag == "insert" else (left, a, b)
-        if tag not in ("insert", "delete") or not number:
+        if tag not in ("insert", "delete"):
             continue
         shift = 0
         while after[1] + shift < after[2] and tokens[begin + shift] == tokens[end + shift]:
@@ -261,8 +267,21 @@ def _between(name, theirs, own, last, tolerance, found):
         found.add("time", where, f"{pauses[0][0]:.3f} s", f"{pauses[1][0]:.3f} s")
 
 
+def _after_dhcp(dhcp, first, tolerance, found):
+    # The pause between the last DHCP packet and the first request, which some ROMs make.
+    pauses = []
+    for side, talk in zip(dhcp, first, strict=True):
+        before = [packet.time for packet, _ in side if packet.time <= talk.began]
+        if not before:
+            return
+        pauses.append(talk.began - max(before))
+    if not tolerance.alike(*pauses) and min(pauses) < _TYPED_S:
+        where = "transfer 1, pause between DHCP and its request"
+        found.add("time", where, f"{pauses[0]:.3f} s", f"{pauses[1]:.3f} s")
+
+
 def _times(name, theirs, own, tolerance, found):
-    if not theirs.out or theirs.icmp or theirs.since_out is None:
+    if not theirs.out or theirs.icmp or None in (theirs.since_out, own.since_out):
         return "same"
     spans = [(theirs.since_out, own.since_out)]
     if theirs.since_in is not None and own.since_in is not None:
@@ -318,7 +337,7 @@ def _caused(side):
 def _state(talk):
     error = talk.sent_error or talk.error
     words = {
-        "done": "complete",
+        "done": "a complete upload" if talk.writes else "complete",
         "aborted": "ended by the client",
         "refused": "refused by the server",
         "broken": "broken off",

@@ -6,7 +6,7 @@ import click
 
 from pxebench import job, outputs, record
 from pxebench.job import EXIT_BENCH, Refused, show
-from pxebench.options import ENDPOINT, address, all_of, milliseconds, read_config
+from pxebench.options import ENDPOINT, IPv4, Seconds, all_of, read_config
 
 _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not run", "yellow")}
 
@@ -23,14 +23,13 @@ _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not ru
 )
 @click.option(
     "--max-time",
-    type=float,
+    type=Seconds(),
     default=30,
     show_default=True,
-    metavar="SECONDS",
     help="Stop each ROM after so long: some wait for minutes.",
 )
 @all_of(ENDPOINT)
-@click.option("--bind", metavar="IP", help="The local address to send from.")
+@click.option("--bind", type=IPv4(), help="The local address to send from.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the table as JSON.")
 @click.option("--html", "html_path", metavar="FILE", help="Write it as a page of its own.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -53,8 +52,8 @@ def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kin
     name, port, file = job.parse_url(f"tftp://{host}/{_quoted(file)}")
     wanted = [job.load_rom(each) for each in roms or known.ids()]
     options = {
-        "bind": address(bind, "--bind"),
-        "max_time_ms": milliseconds("--max-time", max_time),
+        "bind": bind,
+        "max_time_ms": max_time,
     }
     outputs.check({"--json": json_path, "--html": html_path})
     run_job = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)

@@ -17,7 +17,7 @@ import time
 
 from pxerom import tftp_packet
 
-from pxebench import job
+from pxebench import icmp, job
 from pxebench.job import Refused, show, value
 from pxebench.settings import adjust, offered_by
 
@@ -210,34 +210,16 @@ def row(rom, form, words, result, wire):
     if result["image"]:
         made["bytes"], made["sha256"] = result["image"]["bytes"], result["image"]["sha256"]
     made["why"] = job.one_sentence(_success(result) if result["image"] else _failure(result, wire))
-    hazard = _hazard((result["status"] or {}).get("detail") or "")
+    hazard = (result["status"] or {}).get("reason")
     if not result["image"] and hazard and _assumed(rom, len(transfers) - 1, hazard):
         made["assumed"] = hazard
         made["why"] += " That this ROM minds is assumed, not known."
     return made
 
 
-# How the engine's sentence on a failure begins, and the reaction of the ROM file behind it.
-_HAZARDS = (
-    ("The server sent DATA where", "no_oack"),
-    ("The server's OACK is malformed", "malformed_oack"),
-    ("DATA is longer than", "oversize_data"),
-    ("Packets that are no part", "stray_opcode"),
-    ("An OACK came again", "late_oack"),
-)
-
-
-def _hazard(detail):
-    # The reaction that a failure rests on, or None.
-    if detail.startswith("The server's OACK says"):
-        if detail.endswith("asked was nothing"):
-            return "unrequested_option"
-        return "larger_blksize" if "says blksize" in detail else "malformed_oack"
-    return next((hazard for words, hazard in _HAZARDS if detail.startswith(words)), None)
-
-
 def _assumed(rom, number, hazard):
-    # True when the ROM file only assumes how the ROM reacts in its request of that number.
+    # True when the ROM file only assumes how the ROM reacts in its request of that number. A
+    # failure whose reason is no hazard (a time-out, an ERROR) rests on no reaction.
     tftp_part = value(rom["tftp"])
     requests = value(tftp_part["requests"])
     own = value(value(requests[min(number, len(requests) - 1)]).get("on", {}))
@@ -314,8 +296,9 @@ def _silence(result):
         return "it sent nothing"
     spread = f"port {ports[0]}" if len(set(ports)) == 1 else f"ports {ports[0]} to {ports[-1]}"
     said = f"no answer reaches UDP {spread} ({len(ports)} request{'s' * (len(ports) > 1)})"
-    if any(transfer["unreachable"] for transfer in result["transfers"]):
-        said += ", ICMP says unreachable"
+    rows = icmp.of_result(result)
+    if rows:
+        said += f"; {icmp.words(icmp.most(rows), result['transfers'][-1]['server'])}"
     return said
 
 

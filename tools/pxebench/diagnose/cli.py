@@ -9,7 +9,7 @@ import click
 
 from pxebench import job, outputs
 from pxebench.job import Refused, show
-from pxebench.options import ROM, SERVER_PCAP, all_of, milliseconds
+from pxebench.options import ROM, SERVER_PCAP, Seconds, all_of
 from pxebench.target import TARGET, finish, open_target
 
 _MOST_PACKETS = 6000  # of all experiments, with their way through other captures
@@ -22,8 +22,7 @@ _DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError, Overflo
 @all_of(TARGET, ROM, SERVER_PCAP)
 @click.option(
     "--max-time",
-    type=float,
-    metavar="SECONDS",
+    type=Seconds(),
     help="For the ROM's own boot (default 12.5: four RRQs of an Intel ROM).",
 )
 @click.option(
@@ -60,7 +59,7 @@ def diagnose(json_path, quiet, **given):
     chain = given["nft_chain"].split()
     if len(chain) != 3 or chain[0] not in _FAMILIES or not all(map(_is_name, chain)):
         raise Refused("--nft-chain takes a family, a table and a chain: 'inet filter forward'.")
-    max_time_ms = milliseconds("--max-time", given["max_time"])
+    max_time_ms = given["max_time"]
     max_time_ms = max_time_ms or (3000 if given["quick"] else experiments.ROM_MAX_MS)
     rom = job.load_rom(given["rom"])
     outputs.check({"--json": json_path})

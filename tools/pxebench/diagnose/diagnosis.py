@@ -90,7 +90,7 @@ def judge(result, on_path=None):
             for name, why in against.items()
             if not causes.is_open(why) and name != "healthy"
         ],
-        "unknown": list(_unknown(result, seen, cause, also, open_causes)),
+        "unknown": list(_unknown(result, seen, found, cause, also, open_causes)),
         "facts": list(_facts(result, seen)),
         "decide": _decide(result, cause, also, on_path),
     }
@@ -120,7 +120,7 @@ def _healthy_marks(seen):
     ]
 
 
-def _unknown(result, seen, cause, also, open_causes):
+def _unknown(result, seen, found, cause, also, open_causes):
     if result["ended"]:
         if also:
             yield f"So far it may be {' or '.join(also)}; what was not run could tell."
@@ -140,7 +140,7 @@ def _unknown(result, seen, cause, also, open_causes):
         yield "A long or busy path looks the same as a slow server."
     if cause == "one-expectation":
         yield "A server that serves one transfer at a time looks the same as such a path."
-    if cause == "acks-lost" or "acks-lost" in anomalies.among(seen, show):
+    if "acks-lost" in found:
         yield "A filter that drops what goes to the server's high ports looks the same."
     if cause == "mtu":
         yield "Whether a small link or a filter for fragments is the reason cannot be seen here."

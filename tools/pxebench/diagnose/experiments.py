@@ -179,7 +179,7 @@ class Examination:
         )
         begun = self._begin("border")
         ended = None
-        fan = sweep.FAN if self.target.kind == "serial" else 1
+        fan = sweep.FAN if self.target.run.elsewhere else 1
         try:
             begun["border"] = sweep.border(asker, low, high, fan)
         except Stopped as stopped:

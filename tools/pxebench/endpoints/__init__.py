@@ -1,23 +1,49 @@
 """Where a ROM runs: in this process, in a MicroPython interpreter, or on a board.
 
-An endpoint is a module with `run(job, on_event, ...) -> result`.  It hands every event to
-`on_event` as it comes, the last one excepted, and returns the result with "endpoint" and "lease"
-in it; it raises `job.Refused` when the job could not be run at all.  Ctrl-C ends a run in good
-order: the result then says `"ended": {"by": "user", ...}`.  `keys`, of `keys.from_terminal`, is
-asked while the menu of a boot stands.
+Each kind is a module with `run(job, on_event, ...) -> result`; commands see an `Endpoint`.  It
+hands every event to `on_event` as it comes, the last one excepted, and returns the result with
+"endpoint" and "lease" in it; it raises `job.Refused` when the job could not be run at all.  Ctrl-C
+ends a run in good order: the result then says `"ended": {"by": "user", ...}`.  `keys`, of
+`keys.from_terminal`, is asked while the menu of a boot stands.
 """
 
 import importlib
 import os
 
 from pxebench.boot import boot_job
-from pxebench.job import EXIT_BENCH, EXIT_USAGE, Refused, one_sentence, ordered, show, whole
+from pxebench.job import (
+    EXIT_BENCH,
+    EXIT_USAGE,
+    Refused,
+    one_sentence,
+    ordered,
+    rom_id,
+    show,
+    whole,
+)
 
 KINDS = ("local", "micropython", "serial:PORT")
 
 
+class Endpoint:
+    """Where a ROM runs, for a command: `endpoint(job, on_event, keys=None) -> result`.
+
+    `kind`: as the result names it, for nothing but showing it.  `elsewhere`: packets leave
+    another machine, with an address and a route of its own, by its own link; a file that the job
+    stores is written by the bench when it is over, and each job costs the start of a board.
+    """
+
+    def __init__(self, kind, run, elsewhere=False):
+        self.kind = kind
+        self.elsewhere = elsewhere
+        self._run = run
+
+    def __call__(self, job, on_event, keys=None):
+        return self._run(job, on_event, keys)
+
+
 def open_endpoint(name, interpreter=None, config=None, mount=False, kind=None):
-    """`run(job, on_event, keys=None) -> result` of the endpoint that `--endpoint` names.
+    """The `Endpoint` that `--endpoint` names.
 
     `interpreter` goes with micropython; `config`, `mount` and `kind` go with serial:PORT.
     """
@@ -35,13 +61,14 @@ def open_endpoint(name, interpreter=None, config=None, mount=False, kind=None):
     module = importlib.import_module("pxebench.endpoints." + where)
     if where == "micropython":
         binary = module.find(interpreter)
-        return lambda job, on_event, keys=None: module.run(job, on_event, binary, keys)
+        return Endpoint(where, lambda job, on_event, keys: module.run(job, on_event, binary, keys))
     if where == "serial":
-        port = detail or "auto"
-        return lambda job, on_event, keys=None: module.run(
-            job, on_event, port, config, mount, kind, keys
-        )
-    return module.run
+
+        def on_board(job, on_event, keys):
+            return module.run(job, on_event, detail or "auto", config, mount, kind, keys)
+
+        return Endpoint(where, on_board, elsewhere=True)
+    return Endpoint(where, module.run)
 
 
 class Listener:
@@ -100,6 +127,18 @@ def completed(result, kind, start):
     }
     result.setdefault("lease", None)
     return ordered(result)
+
+
+def ended_by(by, witness, job, kind):
+    """The result of a job that was ended before it could give one: all that is known of it.
+    `by`: "user" or "bench"; `witness`: the `job.Witness` of its events."""
+    result = witness.result({"by": by, "after_ms": witness.at_ms, "next": None})
+    result["rom"] = result["rom"] or rom_id(job)
+    faults = job.get("faults")
+    if faults:
+        asked = {name: value for name, value in faults.items() if name != "seed"}
+        result["faults"] = {"asked": asked, "seed": faults["seed"]}
+    return completed(result, kind, witness.start)
 
 
 class Menu:

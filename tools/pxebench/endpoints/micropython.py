@@ -19,10 +19,10 @@ from json import dumps
 from pathlib import Path
 
 from pxebench import places
-from pxebench.endpoints import Listener, Menu, completed
+from pxebench.endpoints import Listener, Menu, completed, ended_by
 from pxebench.endpoints.signals import Signals
 from pxebench.endpoints.stream import Sequence
-from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, show
+from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, show
 
 _MAX_TIME_GRACE_S = 3.0  # the interpreter's start, and the end in good order
 _LAST_EVENT_S = 2.0  # from a Ctrl-C to the last event, and from the last event to the exit
@@ -75,8 +75,7 @@ def run(job, on_event, binary, keys=None):
     if result is None:
         if not child.ended_by:
             raise Refused(child.death(binary), EXIT_BENCH)
-        result = witness.result({"by": child.ended_by, "after_ms": witness.at_ms, "next": None})
-        result["rom"] = result["rom"] or rom_id(job)
+        return ended_by(child.ended_by, witness, job, "micropython")
     return completed(result, "micropython", listener.start)
 
 

@@ -1,7 +1,7 @@
 """The endpoint on a board: a job goes over the serial line, its events come back on it.
 
 The board runs `pxerom` from its flash or, mounted, from this PC; its link comes up by its own
-`link` module. The line itself is `boards.connection`.
+`link` module. The line itself is `board.connection`.
 
 1. Ctrl-C goes to the board, which ends in good order; a second one does not wait for it.
 2. A board says that it lives every two seconds while a job runs: silence has an end.
@@ -17,10 +17,10 @@ import time
 from pxebench import job
 from pxebench.board import kinds
 from pxebench.board.connection import Board, last_line
-from pxebench.endpoints import Listener, Menu, completed
+from pxebench.endpoints import Listener, Menu, completed, ended_by
 from pxebench.endpoints.signals import Signals
 from pxebench.endpoints.stream import Sequence
-from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, rom_id, show
+from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, show
 
 _LINK_S = 120.0  # from the start of a job to its first event: Wi-Fi, and a slow DHCP server
 _SILENCE_S = 12.0  # the longest pause of a board that runs a job
@@ -119,7 +119,7 @@ def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys
     """Run the job `wanted` on the board; see `endpoints` for the contract.
 
     `config`: what would stand in the board's config.json, or None for the one that does;
-    `mount`: take pxerom from the PC, over the line; `kind`: the id of a `boards.Kind`. A file
+    `mount`: take pxerom from the PC, over the line; `kind`: the id of a `board.kinds.Kind`. A file
     that the job stores goes to the PC, by way of the line.
     """
     from pxebench.board import deploy
@@ -237,9 +237,7 @@ class _Job:
         if result is None:
             if not self.ended_by:
                 raise self._died(f"stopped with {last_line(trouble)}" if trouble else "just ended")
-            ended = {"by": self.ended_by, "after_ms": self.witness.at_ms, "next": None}
-            result = self.witness.result(ended)
-            result["rom"] = result["rom"] or rom_id(self.wanted)
+            return ended_by(self.ended_by, self.witness, self.wanted, "serial")
         return completed(result, "serial", listener.start)
 
     def _interrupted(self):

@@ -2,17 +2,14 @@
 
 import click
 
-from pxebench import job, outputs
-from pxebench.faults import fault_options
-from pxebench.faults import parse as parse_faults
+from pxebench import faults, job, outputs
 from pxebench.options import (
     ENDPOINT,
     OUTPUT,
     ROM,
     SERVER_PCAP,
-    address,
+    IPv4,
     all_of,
-    milliseconds,
     read_config,
 )
 from pxebench.settings import adjust
@@ -21,14 +18,23 @@ from pxebench.settings import adjust
 @click.command(short_help="Fetch one file over TFTP, as a ROM does.")
 @click.argument("url", metavar="tftp://HOST[:PORT]/FILE")
 @all_of(ROM, ENDPOINT)
-@click.option("--bind", metavar="IP", help="The local address to send from.")
+@click.option("--bind", type=IPv4(), help="The local address to send from.")
 @all_of(OUTPUT, SERVER_PCAP)
-@click.option("--blksize", type=int, metavar="N", help="Block size to ask for (8..65464). *")
-@click.option("--windowsize", type=int, metavar="N", help="Blocks per ACK (1..65535). *")
+@click.option(
+    "--blksize",
+    type=click.IntRange(8, 65464),
+    metavar="N",
+    help="Block size to ask for (8..65464). *",
+)
+@click.option(
+    "--windowsize", type=click.IntRange(1, 65535), metavar="N", help="Blocks per ACK (1..65535). *"
+)
 @click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
-@click.option("--retries", type=int, metavar="N", help="How often to send again. *")
+@click.option(
+    "--retries", type=click.IntRange(0, 1000), metavar="N", help="How often to send again. *"
+)
 @click.option("--no-tsize", is_flag=True, help="Do not ask for the size. *")
-@fault_options
+@faults.fault_options
 def fetch(
     url, rom, endpoint, interpreter, mount, config, kind, out, json_path, pcap, quiet, **given
 ):
@@ -48,21 +54,21 @@ def fetch(
     settings["tsize"] = False if given["no_tsize"] else None
     adjusted = adjust(wanted, settings)
     options = {
-        "bind": address(given["bind"], "--bind"),
+        "bind": given["bind"],
         "out": out,
         "max_bytes": given["max_bytes"],
-        "max_time_ms": milliseconds("--max-time", given["max_time"]),
+        "max_time_ms": given["max_time"],
         "trace": bool(pcap or given["server_pcap"]),
-        "faults": parse_faults(given["faults"], given["seed"]),
+        "faults": faults.parse(given["faults"], given["seed"]),
     }
     outputs.check({"--out": out, "--json": json_path, "--pcap": pcap})
 
     from pxebench.endpoints import open_endpoint
     from pxebench.running import run_job
 
-    run = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
+    place = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
     server = job.resolve(host, options["max_time_ms"])
     by_id = adjusted is wanted and rom == job.value(wanted["id"])
     fetch_job = job.fetch_job(rom if by_id else adjusted, server, port, file, **options)
-    kind, flat = endpoint.partition(":")[0], job.flat(adjusted)
-    return run_job(run, kind, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"])
+    flat = job.flat(adjusted)
+    return run_job(place, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"])

@@ -16,7 +16,7 @@ import sys
 import click
 
 from pxebench import outputs
-from pxebench.job import EXIT_OK, Refused, flat, show
+from pxebench.job import EXIT_OK, Refused, flat, show, value
 
 _WIDTH = 99
 
@@ -27,7 +27,7 @@ _WIDTH = 99
 @click.option("--client", metavar="MAC|IP", help="The client, where there are several.")
 @click.option(
     "--stage",
-    type=int,
+    type=click.IntRange(1),
     default=1,
     show_default=True,
     metavar="N",
@@ -50,8 +50,6 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
     """
     from pxebench.learn import learner
 
-    if stage < 1:
-        raise Refused(f"--stage takes 1 or more, not {stage}.")
     outputs.check({"-o": out, "--json": json_path})
     for path in captures:
         if os.path.exists(out) and os.path.exists(path) and os.path.samefile(path, out):
@@ -59,7 +57,7 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
     samples = [learner.sample(path, client, stage) for path in captures]
     learned = learner.learn(samples, rom_id or _id(out), name)
     flat(learned.rom)  # what does not load is not written
-    outputs.store("-o", out, lambda: _write(out, learned.rom))
+    outputs.store_text("-o", out, json.dumps(learned.rom, indent=1) + "\n")
     if json_path:
         result = {
             "schema": 1,
@@ -73,7 +71,7 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
         }
         outputs.store_json(json_path, result)
     if json_path != "-":
-        _tell(learned, out)
+        _tell(learned, out, sys.stderr if out == "-" else sys.stdout)
     return EXIT_OK
 
 
@@ -81,28 +79,23 @@ def _id(path):
     # An id that a hand can type, from a file's name.
     name = os.path.basename(path)
     plain = re.sub(r"[^a-z0-9]+", "-", name.removesuffix(".json").lower()).strip("-")
-    return plain or "learned"
+    return plain if plain and path != "-" else "learned"
 
 
-def _write(path, rom):
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(rom, file, indent=1)
-        file.write("\n")
-
-
-def _tell(learned, out):
-    from pxebench.roms.known import evidence_words, facts, option_words, port_words
+def _tell(learned, out, stream):
+    from pxebench.roms.known import evidence_words, facts
     from pxebench.view import Writer
 
-    say = Writer(sys.stdout)
+    say = Writer(stream)
     rom = learned.rom
-    say.line(f"Learned {rom['id']} and wrote it to {show(out)}: {evidence_words(rom)}.")
+    place = outputs.STDOUT_NAME if out == "-" else show(out)
+    say.line(f"Learned {rom['id']} and wrote it to {place}: {evidence_words(rom)}.")
     for source in rom["sources"]:
         say.line(f"  from    {show(source)}")
     for note in learned.notes:
         say.line(f"  note    {show(note)}")
-    say.line(f"  ports   {port_words(rom)}")
-    say.line(f"  asks    {show(option_words(rom))}")
+    say.line(f"  ports   {_ports(rom)}")
+    say.line(f"  asks    {show(_asks(rom))}")
     for fact in facts(rom):
         if ".on." not in fact.path or fact.mark == "assumed":
             continue
@@ -122,6 +115,25 @@ def _tell(learned, out):
             say.line(title)
             for sentence in sentences:
                 say.line(f"- {show(sentence)}")
+
+
+def _ports(rom):
+    # One RRQ shows one port: what is assumed of the rule is no finding.
+    from pxebench.roms.known import is_assumed, port_words
+
+    rule = rom["udp"]["source_port"]
+    if not is_assumed(rule["policy"]):
+        return port_words(rom)
+    seen = f"from {value(rule['first'])} on; how they go on is not known"
+    known = "not known" if is_assumed(rule["first"]) else seen
+    return f"{known} (assumed: {port_words(rom)})"
+
+
+def _asks(rom):
+    from pxebench.roms.known import is_assumed, option_words
+
+    unknown = any(is_assumed(request["options"]) for request in rom["tftp"]["requests"])
+    return f"not known (assumed: {option_words(rom)})" if unknown else option_words(rom)
 
 
 def _advice(assumed):

@@ -11,9 +11,10 @@ own become the words that stand for them there (<uuid>, <mac>, <server> ...).
 import statistics
 
 from pxebench.learn.sightings import derived, observed
-from pxebench.learn.waits import Ladder, table
+from pxebench.learn.waits import RetryRow, table
 
 _OWN = {50: "<address>", 54: "<server>", 53: "<type>"}
+_TEXTS = (12, 15, 17, 43, 60, 66, 67, 77)  # texts, where they are no bytes
 _NUMBERS = (57,)  # two bytes that a reader would write as a number
 _AT_ONCE_S = 0.15
 _XID_MS = 24 * 3600 * 1000
@@ -102,7 +103,7 @@ def _value(code, content, message):
         return "<arch>"
     if code in _NUMBERS and len(content) == 2:
         return int.from_bytes(content, "big")
-    if code in (12, 60, 77) and content and all(32 <= byte < 127 for byte in content):
+    if code in _TEXTS and content and all(32 <= byte < 127 for byte in content):
         text = content.decode("ascii")
         arch = message.option(93)
         if arch is not None and len(arch) == 2:
@@ -219,7 +220,7 @@ def _counted(row, rule):
 
 
 def _discover(boots, sightings):
-    ladders = []
+    retries = []
     for boot in boots:
         times = [packet.time for packet, _ in boot.discovers]
         gaps = [(b - a) * 1000 for a, b in zip(times, times[1:], strict=False)]
@@ -227,14 +228,14 @@ def _discover(boots, sightings):
         if not boot.answered:
             wait_ms = gaps[-1] if gaps else 0
             quiet = gaps and (boot.taken.until - times[-1]) * 1000 > wait_ms * 3
-            ladders.append(Ladder(gaps, "quiet" if quiet else None, place))
+            retries.append(RetryRow(gaps, "quiet" if quiet else None, place))
         elif gaps and not boot.requests:
-            ladders.append(Ladder(gaps, None, place))
+            retries.append(RetryRow(gaps, None, place))
     gather, proxy_wait_ms, late = _gather(boots)
-    ladders = [ladder for ladder in ladders + late if ladder.waits_ms]
+    retries = [row for row in retries + late if row.waits_ms]
     spec = {
         "waits_ms": table(
-            "dhcp.discover.waits_ms", ladders, sightings, _NO_SERVER, [4000, 8000, 16000, 32000]
+            "dhcp.discover.waits_ms", retries, sightings, _NO_SERVER, [4000, 8000, 16000, 32000]
         )
     }
     if gather is None:
@@ -249,7 +250,7 @@ def _discover(boots, sightings):
 
 
 def _gather(boots):
-    # How long it collects offers: (fact, fact or None, [Ladder])
+    # How long it collects offers: (fact, fact or None, [RetryRow])
     seen = []
     late = []
     for boot in boots:
@@ -262,14 +263,14 @@ def _gather(boots):
             continue  # a capture whose clock went back
         seen.append((asked - boot.offered, between, (times[-2] - times[0], asked - times[0])))
         gaps = [(b - a) * 1000 for a, b in zip(times, times[1:], strict=False)]
-        late.append(Ladder(gaps, None, boot.place(boot.requests[0][0])))
+        late.append(RetryRow(gaps, None, boot.place(boot.requests[0][0])))
     if not seen:
         return None, None, []
     note = f"in {len(seen)} boot{'s' * (len(seen) != 1)}"
     if statistics.median(wait for wait, _, _ in seen) < _AT_ONCE_S:
         # What came before the REQUEST were whole waits, but for the last.
-        for ladder in late:
-            ladder.waits_ms.pop()
+        for row in late:
+            row.waits_ms.pop()
         return observed("first", f"the REQUEST follows the OFFER at once, {note}"), None, late
     if any(between for _, between, _ in seen):
         low = max(span[0] for _, _, span in seen)
@@ -292,14 +293,14 @@ def _needs_file(boots, sightings):
 
 
 def _request(boots, options, sightings):
-    ladders = []
+    retries = []
     for boot in boots:
         times = [packet.time for packet, _ in boot.requests]
         gaps = [(b - a) * 1000 for a, b in zip(times, times[1:], strict=False)]
         if gaps:
-            ladders.append(Ladder(gaps, None, boot.place(boot.requests[0][0])))
+            retries.append(RetryRow(gaps, None, boot.place(boot.requests[0][0])))
     field = "dhcp.request.waits_ms"
-    spec = {"waits_ms": table(field, ladders, sightings, _NO_ACK, _REQUEST_MS)}
+    spec = {"waits_ms": table(field, retries, sightings, _NO_ACK, _REQUEST_MS)}
     own = sightings.settle("dhcp.request.options")
     if own is None:
         # Where server and address would stand is not known: behind the type.

@@ -59,15 +59,17 @@ _SERVER_DIES = "a transfer whose server dies, until the client gives up"
 
 
 class Sample:
-    """One capture of the client.  `boots`: for each boot its conversations of the wanted program;
-    `whole`: the `conversations.Boot`s they come from; `until`: its last moment, in seconds."""
+    """One capture of the client.  `boots`: for each boot its reads of the wanted program;
+    `whole`: the `conversations.Boot`s they come from; `until`: its last moment, in seconds;
+    `notes`: sentences on the file."""
 
-    def __init__(self, name, client, boots, whole, until):
+    def __init__(self, name, client, boots, whole, until, notes=()):
         self.name = name
         self.client = client
         self.boots = boots
         self.whole = whole
         self.until = until
+        self.notes = notes
 
     def place(self, packet):
         """A packet's place, as text."""
@@ -90,11 +92,16 @@ def sample(path, client=None, stage=1):
     """The `Sample` in a capture file; raises Refused when client or program are not there."""
     capture = conversations.read(path)
     chosen = capture.client(client)
+    name = show(os.path.basename(str(path)))
+    notes = [f"{name}: {note}" for note in capture.notes_on(chosen)]
     boots, whole = [], []
+    writes = 0
     for programs in chosen.power_ons():
         if stage > len(programs):
             continue
         boot, talks = programs[stage - 1]
+        writes += sum(talk.writes for talk in talks)
+        talks = [talk for talk in talks if not talk.writes]
         if talks:
             boots.append(talks)
         # The DHCP is that of the first program after it.
@@ -102,7 +109,13 @@ def sample(path, client=None, stage=1):
             whole.append(boot)
     if not boots and not whole:
         raise Refused(f"No boot in {show(str(path))} has a program number {stage} (--stage).")
-    name = show(os.path.basename(str(path)))
+    if writes:
+        requests_are = "write request is" if writes == 1 else "write requests are"
+        if not any(boots) and not any(boot.dhcp for boot in whole):
+            raise Refused(
+                f"{name} has only write requests ({writes}): nothing of a boot can be learned."
+            )
+        notes.append(f"{name}: {writes} {requests_are} left out; a boot only reads.")
     for packet in (packet for talks in boots for talk in talks for packet in talk.requests):
         if packet.cut:
             raise Refused(
@@ -110,15 +123,80 @@ def sample(path, client=None, stage=1):
                 f"(packet {packet.number}), so its options are not known; capture with "
                 f"`tcpdump -s 0`."
             )
-    return Sample(name, chosen, boots, whole, capture.file.until)
+    return Sample(name, chosen, boots, whole, capture.file.until, notes)
 
 
 def learn(samples, rom_id, name=None):
-    """The `Learned` of Samples of one client; raises Refused when they hold no request."""
+    """The `Learned` of Samples of one client; raises Refused when they hold neither a read
+    request nor a DISCOVER."""
     sightings = Sightings()
     talks = [(talk, taken) for taken in samples for boot in taken.boots for talk in boot]
-    if not talks:
-        raise Refused("There is no TFTP request of the client in these captures.")
+    notes = _machines(samples) + [note for taken in samples for note in taken.notes]
+    if talks:
+        source_port, tftp = _learn_tftp(samples, talks, sightings)
+        ttl = _ttl([packet for talk, _ in talks for packet in talk.requests], "RRQs")
+    else:
+        # A boot that died in DHCP: the ROM loads, and boots as far as that.
+        source_port, tftp = _unseen_tftp(sightings)
+        sent = [p for taken in samples for boot in taken.whole for p, m in boot.dhcp if p.out]
+        if not sent:
+            raise Refused("There is no TFTP request and no DHCP packet of the client in these "
+                          "captures.")  # fmt: skip
+        ttl = _ttl(sent, "DHCP packets")
+    rom = {
+        "id": rom_id,
+        "name": name or f"learned from {samples[0].name}",
+        "about": "Learned by pxebench from captures of one client; what they do not show is "
+        "marked as assumed, with what most clients do.",
+        "sources": [f"{taken.name}: {_contents(taken)}" for taken in samples],
+        "udp": {"source_port": source_port, "ttl": ttl},
+        "tftp": tftp,
+        "screen": {
+            "banner": {"value": [], "evidence": "assumed", "note": "a capture shows no screen"},
+            "file": {"value": "TFTP.", "evidence": "assumed"},
+        },
+    }
+    spec = dhcp.learn_dhcp(samples, sightings)
+    if spec:
+        rom["dhcp"] = spec
+    elif not talks:
+        raise Refused("There is no TFTP request and no DISCOVER of the client in these captures.")
+    _trim(rom, sightings)
+    return Learned(rom, sightings, notes)
+
+
+def _unseen_tftp(sightings):
+    # (udp.source_port, tftp) of a client whose TFTP no capture shows.
+    advice = "a boot whose TFTP server answers"
+    requests_field = "tftp.requests"
+    tftp = {
+        "requests": [
+            {
+                "purpose": "data",
+                "mode": sightings.assume(requests_field, "octet", advice),
+                "options": sightings.assume(requests_field, [["tsize", "0"]], advice),
+            }
+        ],
+        "retry": {},
+        "on": {},
+    }
+    for phase, gives_up in (("open", _BLACKHOLE), ("read", _SERVER_DIES)):
+        field = f"tftp.retry.{phase}.waits_ms"
+        tftp["retry"][phase] = {"waits_ms": waits.table(field, [], sightings, gives_up)}
+    for hazard, usual, shown_by in _ON:
+        if hazard != "window_gap":
+            tftp["on"][hazard] = sightings.assume(f"tftp.on.{hazard}", usual, shown_by)
+    port = {
+        "policy": sightings.assume("udp.source_port.policy", "random", advice),
+        "first": {"value": 49152, "evidence": "assumed"},
+        "last": {"value": 65535, "evidence": "assumed"},
+        "per": {"value": "transfer", "evidence": "assumed"},
+    }
+    return port, tftp
+
+
+def _learn_tftp(samples, talks, sightings):
+    # (udp.source_port, tftp) from conversations.
     rows = [
         (attempt, taken.place(attempt[0].packets[0]))
         for taken in samples
@@ -129,10 +207,10 @@ def learn(samples, rom_id, name=None):
     tftp, retry = {}, {}
     tftp["requests"] = _requests(known, talks, rows, sightings)
     _look(samples, known, tftp["requests"], sightings)
-    ladders = _ladders(samples, known)
+    retries = _retries(samples, known)
     if len(known) > 1:
-        retry["size"] = _phase("size", ladders, known, sightings, ("next", "fail"))
-    retry["open"] = _phase("open", ladders, known, sightings, ("fail",), retry.get("size"))
+        retry["size"] = _phase("size", retries, known, sightings, ("next", "fail"))
+    retry["open"] = _phase("open", retries, known, sightings, ("fail",), retry.get("size"))
     retry["read"] = _read(samples, retry["open"], sightings)
     tftp["retry"] = retry
     tftp["on"] = _on(known, sightings)
@@ -143,26 +221,7 @@ def learn(samples, rom_id, name=None):
     if slash:
         tftp["slash"] = slash
     boots = [boot for taken in samples for boot in taken.boots if boot]
-    source_port = ports.learn_ports(boots, sightings)
-    sources = [f"{taken.name}: {_contents(taken)}" for taken in samples]
-    rom = {
-        "id": rom_id,
-        "name": name or f"learned from {samples[0].name}",
-        "about": "Learned by pxebench from captures of one client; what they do not show is "
-        "marked as assumed, with what most clients do.",
-        "sources": sources,
-        "udp": {"source_port": source_port, "ttl": _ttl(talks)},
-        "tftp": tftp,
-        "screen": {
-            "banner": {"value": [], "evidence": "assumed", "note": "a capture shows no screen"},
-            "file": {"value": "TFTP.", "evidence": "assumed"},
-        },
-    }
-    spec = dhcp.learn_dhcp(samples, sightings)
-    if spec:
-        rom["dhcp"] = spec
-    _trim(rom, sightings)
-    return Learned(rom, sightings, _machines(samples))
+    return ports.learn_ports(boots, sightings), tftp
 
 
 def _machines(samples):
@@ -282,8 +341,8 @@ def _probe_on(known, entries, sightings):
             entries[index]["on"] = on
 
 
-def _ladders(samples, known):
-    # {"size": [Ladder], "open": [Ladder]}
+def _retries(samples, known):
+    # {"size": [RetryRow], "open": [RetryRow]}
     found = {"size": [], "open": []}
     for taken in samples:
         for boot in taken.boots:
@@ -291,16 +350,16 @@ def _ladders(samples, known):
                 after = boot[number + 1] if number + 1 < len(boot) else None
                 place = taken.place(talk.packets[0])
                 phase = "size" if _index(talk, known) < len(known) - 1 else "open"
-                found[phase] += waits.request_ladders(talk, after, taken.until, place)
+                found[phase] += waits.request_retries(talk, after, taken.until, place)
     return found
 
 
-def _phase(phase, ladders, known, sightings, words, like=None):
+def _phase(phase, retries, known, sightings, words, like=None):
     field = f"tftp.retry.{phase}"
-    own = ladders[phase]
+    own = retries[phase]
     usual = _bare_waits(like) if like else _told(known)
     spec = {"waits_ms": waits.table(f"{field}.waits_ms", own, sightings, _BLACKHOLE, usual)}
-    endings = {ladder.ending: ladder.place for ladder in own if ladder.ending}
+    endings = {row.ending: row.place for row in own if row.ending}
     if "next" in endings and "next" in words:
         spec["then"] = observed("next", f"the next request followed: {endings['next']}")
     elif endings:
@@ -332,26 +391,23 @@ def _read(samples, like, sightings):
     for taken in samples:
         for boot in taken.boots:
             for talk in boot:
-                least_ms = max(least_ms, waits.patience_ms(talk))
+                least_ms = max(least_ms, waits.longest_wait_ms(talk))
                 place = taken.place(talk.packets[0])
-                ladders, gave_up = waits.read_ladders(talk, taken.until, place)
-                found += ladders
+                retries, gave_up = waits.read_retries(talk, taken.until, place)
+                found += retries
                 if gave_up:
                     word = reactions.error_words(gave_up)
                     sightings.see("tftp.on.give_up", word, place)
-                elif any(ladder.ending == "quiet" for ladder in ladders):
+                elif any(row.ending == "quiet" for row in retries):
                     sightings.see("tftp.on.give_up", "silent", place)
     field = "tftp.retry.read.waits_ms"
     usual = _bare_waits(like)
     return {"waits_ms": waits.table(field, found, sightings, _SERVER_DIES, usual, least_ms)}
 
 
-def _ttl(talks):
-    seen = {}
-    for talk, taken in talks:
-        for packet in talk.requests:
-            seen.setdefault(packet.ttl, []).append(taken.name)
-    ttl = max(seen, key=lambda value: len(seen[value]))
-    if ttl in (20, 32, 60, 64, 128, 255):
-        return observed(max(1, ttl), f"in {len(seen[ttl])} RRQs")
+def _ttl(sent, what):
+    seen = [packet.ttl for packet in sent]
+    ttl = max(seen, key=seen.count)
+    if ttl in (16, 20, 32, 60, 64, 128, 255):
+        return observed(max(1, ttl), f"in {seen.count(ttl)} {what}")
     return derived(max(1, ttl), "as it arrived where it was captured, beyond a router perhaps")

@@ -1,10 +1,10 @@
-"""What a client did at each oddity: one walk through a conversation, a sighting for each.
+"""What a client did at each hazard: one walk through a conversation, a sighting for each.
 
 The names and words are those of `tftp.on` (`pxerom.rom_check`).  A reaction is what the client
 sends at once (before the next packet that comes); silence is "ignore", unless the client is
 never heard of again, though its time-outs would have come: then it has failed.
 
-1. An oddity that is none for this client (a window for who asked for one) is not looked at.
+1. A hazard that is none for this client (a window for who asked for one) is not looked at.
 2. Silence of the client's own at the very end of a capture tells nothing.
 """
 
@@ -12,7 +12,7 @@ from pxebench.captures.events import events
 from pxebench.captures.messages import tftp
 
 _NUMBERS = ("blksize", "windowsize", "timeout", "tsize")
-_ENDED_S = 1.0  # at the least: a client that is silent for so long after an oddity
+_ENDED_S = 1.0  # at the least: a client that is silent for so long after a hazard
 
 
 class _Walk:
@@ -51,7 +51,7 @@ class _Walk:
             elif event.packet.src != self.talk.server:
                 continue
             elif self.talk.tid is not None and event.packet.sport != self.talk.tid:
-                self._stranger(event, answers)
+                self._unknown_tid(event, answers)
             else:
                 self._packet(event, answers, index)
 
@@ -166,7 +166,7 @@ class _Walk:
         self._reaction("future_data", event, answers, index)
 
     def _acks_unseen(self, index, block):
-        # True when this early block is acknowledged later without having come again.
+        # True when this out-of-order block is acknowledged later without having come again.
         for event in self.events[index + 1 :]:
             if event.icmp:
                 continue
@@ -270,9 +270,9 @@ class _Walk:
             elif message.kind == "ERROR" and message.text is None:
                 self.see("error_reply", "error_block", event.packet)
 
-    # --- strangers and ICMP
+    # --- unknown TIDs and ICMP
 
-    def _stranger(self, event, answers):
+    def _unknown_tid(self, event, answers):
         talk = self.talk
         if self.done and not answers:
             return
@@ -280,12 +280,12 @@ class _Walk:
             if answer.icmp:
                 continue
             message = tftp(answer.packet)
-            to_stranger = answer.packet.dport == event.packet.sport
-            if message.kind == "ERROR" and to_stranger:
+            to_sender = answer.packet.dport == event.packet.sport
+            if message.kind == "ERROR" and to_sender:
                 self.see("unknown_tid", error_words(message), event.packet)
                 return
             if message.kind == "ACK":
-                self.see("unknown_tid", "follow" if to_stranger else "accept", event.packet)
+                self.see("unknown_tid", "follow" if to_sender else "accept", event.packet)
                 self._count(event, message)
                 return
         if talk.tid is not None and self.opened:
@@ -358,7 +358,7 @@ def _number(text):
 
 
 def error_words(message):
-    """An ERROR (`messages.Tftp`) as a ROM file has it; the RFC's own for a stranger has a word."""
+    """An ERROR (`messages.Tftp`) as a ROM file has it; that for an unknown TID has a word."""
     if message.code == 5 and message.text == "Unknown transfer ID":
         return "error"
     text = "".join(c for c in message.text or "" if " " <= c <= "~")
@@ -366,7 +366,7 @@ def error_words(message):
 
 
 def look(talk, until, goes_on, see):
-    """Walk through a conversation; `see(hazard, word, packet)` for each oddity met.  `until`: the
+    """Walk through a conversation; `see(hazard, word, packet)` for each hazard met.  `until`: the
     capture's last moment in seconds; `goes_on`: another request for the same file follows."""
     walk = _Walk(talk, until, see)
     walk.goes_on = goes_on

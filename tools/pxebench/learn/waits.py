@@ -14,14 +14,14 @@ from pxebench.captures.messages import tftp
 from pxebench.learn.sightings import observed
 
 _MAX_MS = 3600000
-_MOST = 100  # steps of a table; longer ladders are the same wait again and again
+_MOST = 100  # steps of a table; a longer one is the same wait again and again
 _DEFAULT = [4000, 4000, 4000, 4000, 4000]
 _QUIET = 1.6  # times the next wait: who is silent for so long has given up
 _ALONE_S = 200  # no known client waits longer before it repeats what it sent
 _ABOUT = 1.05  # two waits of one length
 
 
-class Ladder:
+class RetryRow:
     """One row of waits.  `waits_ms`; `ending`: "next" (the client went on to another request),
     "file" (to another file), "error" (with an ERROR), "quiet" or None (not seen); `place`."""
 
@@ -31,14 +31,14 @@ class Ladder:
         self.place = place
 
 
-def request_ladders(talk, after, until, place):
-    """The Ladders of a conversation's RRQs.  `after`: the conversation that follows, or None;
+def request_retries(talk, after, until, place):
+    """The RetryRows of a conversation's RRQs.  `after`: the conversation that follows, or None;
     `until`: the capture's last moment, in seconds."""
     times = [packet.time for packet in talk.requests]
     waits = _gaps(times)
     sent = [packet for packet in talk.packets if packet.out and not packet.icmp]
     if len(sent) > len(times) or talk.error:
-        return [Ladder(waits, None, place)] if waits else []
+        return [RetryRow(waits, None, place)] if waits else []
     ending = None
     if after and (after.request != talk.request):
         ending = "next" if after.file == talk.file else "file"
@@ -47,12 +47,12 @@ def request_ladders(talk, after, until, place):
         ending = "quiet"
     elif until - times[-1] > _ALONE_S and len(talk.packets) == len(times):
         ending = "quiet"  # it asked once and never again
-    return [Ladder(waits, ending, place)] if waits or ending else []
+    return [RetryRow(waits, ending, place)] if waits or ending else []
 
 
-def read_ladders(talk, until, place):
-    """(Ladders, give-up ERROR or None) of what a conversation shows in mid-transfer."""
-    ladders = []
+def read_retries(talk, until, place):
+    """(RetryRows, give-up ERROR or None) of what a conversation shows in mid-transfer."""
+    retries = []
     waits = []
     last = None
     gave_up = None
@@ -65,49 +65,47 @@ def read_ladders(talk, until, place):
             waits.append(event.since_out * 1000)
         elif message.kind == "ERROR" and timed and last is not None:
             waits.append(event.since_out * 1000)
-            ladders.append(Ladder(waits, "error", place))
+            retries.append(RetryRow(waits, "error", place))
             gave_up, waits = message, []
         elif message.kind == "ACK" and message.block != last:
             if waits:
-                ladders.append(Ladder(waits, None, place))
+                retries.append(RetryRow(waits, None, place))
             waits, last = [], message.block
     sent = max(p.time for p in talk.packets if p.out and not p.icmp)
     # Who was silenced by a packet (the last one is the server's) has not waited for one.
     alone = until - sent > _ALONE_S and talk.packets[-1].out
     if talk.outcome == "broken" and not waits and last and alone:
-        ladders.append(Ladder([], "quiet", place))
+        retries.append(RetryRow([], "quiet", place))
     if waits:
         quiet = talk.outcome == "broken" and (until - sent) * 1000 > _QUIET * _carry_on(waits)
-        ladders.append(Ladder(waits, "quiet" if quiet else None, place))
-    return ladders, gave_up
+        retries.append(RetryRow(waits, "quiet" if quiet else None, place))
+    return retries, gave_up
 
 
-def patience_ms(talk):
+def longest_wait_ms(talk):
     """The longest time that a client is seen to wait in mid-transfer without sending again."""
     spans = [event.since_out for event in events(talk) if event.answer and event.since_out]
     return max(spans, default=0) * 1000
 
 
-def table(field, ladders, sightings, advice, like=None, least_ms=0):
-    """The fact `waits_ms` made of Ladders, as {"value", "evidence", "note"} or a list of facts.
-    Where there is no ladder at all: `like` another table, or a usual one, but never shorter than
+def table(field, retries, sightings, advice, like=None, least_ms=0):
+    """The fact `waits_ms` made of RetryRows, as {"value", "evidence", "note"} or a list of facts.
+    Where there is no row at all: `like` another table, or a usual one, but never shorter than
     the `least_ms` for which the client is known to have waited."""
-    if not ladders:
+    if not retries:
         waits = like if like and like[0] * _ABOUT > least_ms else _DEFAULT
         if waits[0] <= least_ms:
             waits = [min(_MAX_MS, round(least_ms * 2))] * len(_DEFAULT)
         return sightings.assume(field, waits, advice)
-    whole = [ladder for ladder in ladders if ladder.ending]
-    sends = _sends(field, ladders, whole, sightings)
+    whole = [row for row in retries if row.ending]
+    sends = _sends(field, retries, whole, sightings)
     steps = []
-    for index in range(max(len(ladder.waits_ms) for ladder in ladders)):
-        steps.append(
-            [ladder.waits_ms[index] for ladder in ladders if index < len(ladder.waits_ms)]
-        )
+    for index in range(max(len(row.waits_ms) for row in retries)):
+        steps.append([row.waits_ms[index] for row in retries if index < len(row.waits_ms)])
     waits = [_median(step) for step in steps[:sends]]
-    places = list(dict.fromkeys(ladder.place for ladder in ladders))
+    places = list(dict.fromkeys(row.place for row in retries))
     named = ", ".join(places[:3]) + (" ..." if len(places) > 3 else "")
-    note = f"{len(ladders)} time{'s' * (len(ladders) != 1)}: {named}"
+    note = f"{len(retries)} time{'s' * (len(retries) != 1)}: {named}"
     facts = [observed(wait, note) for wait in waits]
     if len(facts) < sends:
         why = "how long it waits after the last send is not in the captures"
@@ -121,13 +119,13 @@ def table(field, ladders, sightings, advice, like=None, least_ms=0):
     return facts
 
 
-def _sends(field, ladders, whole, sightings):
-    # How many packets a ladder has: waits between them, and one after the last.
+def _sends(field, retries, whole, sightings):
+    # How many packets a row has: waits between them, and one after the last.
     lengths = {}
-    for ladder in whole:
-        between = len(ladder.waits_ms) - (ladder.ending in ("next", "file", "error"))
-        lengths.setdefault(between + 1, []).append(ladder.place)
-    longest = max(len(ladder.waits_ms) + (ladder.ending in (None, "quiet")) for ladder in ladders)
+    for row in whole:
+        between = len(row.waits_ms) - (row.ending in ("next", "file", "error"))
+        lengths.setdefault(between + 1, []).append(row.place)
+    longest = max(len(row.waits_ms) + (row.ending in (None, "quiet")) for row in retries)
     if not lengths:
         return min(longest, _MOST)
     best = max(lengths, key=lambda sends: (len(lengths[sends]), sends))

@@ -16,6 +16,7 @@ from pxebench.report.parts import (
     table,
     when,
 )
+from pxebench.sweep.sweep import sentences
 
 
 def diagnose(result, captures):
@@ -135,11 +136,10 @@ def _rules(verdict, seen):
 def sweep(result, captures):
     ports = result["ports"]
     good = result["outcome"] == "ok"
-    words = list(result.get("summary") or [])
-    border = result.get("border")
-    # Who looks for a border wants it first; it is the sentence that names its two ports.
-    found = [one for one in words if border and one.startswith("The border lies between")]
-    words = found + [one for one in words if one not in found]
+    said = list(sentences(result))
+    if result.get("border"):  # who looks for a border wants it first
+        said.sort(key=lambda one: one[0] != "border")
+    words = [text for _, text in said]
     section = blank(
         "sweep",
         "good" if good else "bad",

@@ -118,15 +118,13 @@ _ROWS = {"what": "what happened", "side": "whose side", "do": "what next", "seen
 
 def _fetch(result, captures):
     events = result.get("events") or []
-    words = view.summary(result)
+    (_, came), *rows = view.closing(result)
     good = result["outcome"] == "ok"
-    section = blank("fetch", "good" if good else "bad", words[0].strip())
+    section = blank("fetch", "good" if good else "bad", came)
     status = result.get("status")
     if result.get("ended") and status:  # what it came to says more than who ended it
         section["verdict"] = f"{status['code']}: {status['text']}"
-        section["more"].append(words[0].strip())
-    # The rows of the closing words: a name of eight letters, and its text.
-    rows = [(line[2:10].strip(), line[11:]) for line in words[1:]]
+        section["more"].append(came)
     section["facts"] = [(_ROWS.get(name, name), text) for name, text in rows]
     begun = next((event for event in events if event["event"] == "start"), {})
     asked = result["transfers"][0] if result["transfers"] else {}

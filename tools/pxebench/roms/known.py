@@ -101,9 +101,16 @@ def option_words(rom):
     return "; then ".join(requests)
 
 
+def is_assumed(fact):
+    """True for a fact that nobody has seen."""
+    return isinstance(fact, dict) and fact.get("evidence") == "assumed"
+
+
 def evidence_words(rom):
-    """`4 of 35 assumed`; `roms show` tells the other marks apart."""
-    return f"{_assumed(rom)} assumed"
+    """`31 of 35 facts learned, 4 assumed`; `roms show` tells the other marks apart."""
+    found = counts(rom)
+    known = sum(found.values()) - found["assumed"]
+    return f"{known} of {sum(found.values())} facts learned, {found['assumed']} assumed"
 
 
 def _assumed(rom):

@@ -1,39 +1,41 @@
-"""`pxebench serve`: a TFTP server for the bench, with one line for each transfer.
+"""`pxebench serve`: a read-only TFTP server for the bench, with one line for each transfer.
 
-The server is tftpy's. Here stand its edges: what it may serve, what it may promise, and what is
-said about it. For production there is in.tftpd; this one is for a desk without root.
+It follows RFC 1350, 2347, 2348 (blksize) and 2349 (tsize).  For production there is in.tftpd; this
+one is for a desk without root.
 
 1. Only regular files below the folder are served, links followed; nothing is ever written.
 2. An OACK names only options that were asked for, with values that RFC 2348 and 2349 allow.
-3. A name is bytes, as the file system has them: tftpy knows ASCII only.
-4. Whatever a client sends, the server goes on for the others.
-5. A line is printed when a transfer is over: when, who, which file, the options granted, how it
+3. A name is bytes, as the file system has them.  netascii is sent as octet: these are images.
+4. A transfer has a socket, and so a TID, of its own; a packet from another TID gets ERROR 5.
+5. Whatever a client sends, the server goes on for the others.  A duplicate ACK is never answered
+   (RFC 1123 §4.2.3.1); a DATA is sent again after a second, six times.
+6. A line is printed when a transfer is over: when, who, which file, the options granted, how it
    ended. With `json_lines` it is one JSON object: {"client", "port", "file", "options", "outcome":
    "ok|aborted|timeout|refused", "error": {"code", "message"} or null, "bytes", "resent_bytes",
    "elapsed_ms"}.
 """
 
+import contextlib
 import errno
 import json
-import logging
 import os
+import selectors
+import socket
 import sys
-import threading
 import time
 
-from tftpy import TftpServer
-from tftpy.TftpContexts import TftpContextServer
-from tftpy.TftpPacketTypes import TftpPacketERR, TftpPacketOACK, TftpPacketRRQ
-from tftpy.TftpShared import TftpErrors, TftpException, TftpTimeout
-from tftpy.TftpStates import TftpState, TftpStateServerRecvRRQ
+from pxerom import tftp_packet
 
 from pxebench.job import EXIT_BENCH, EXIT_USAGE, Refused, show
 from pxebench.view import Writer
 
 PORT = 69
-BLKSIZE = range(8, 65465)  # RFC 2348
-_RESEND_S = 1
+_BLKSIZE = (8, 65464)  # RFC 2348
+_WRQ = 2
+_RESEND_S = 1.0
 _RESENDS = 6
+_MOST = 200  # transfers at once
+_TICK_S = 0.1
 
 
 def run(directory, bind="0.0.0.0", port=PORT, json_lines=False):
@@ -47,24 +49,17 @@ def run(directory, bind="0.0.0.0", port=PORT, json_lines=False):
         raise Refused(f"Cannot serve {show(directory)}: it {is_what}.", EXIT_USAGE)
     if not os.access(root, os.R_OK | os.X_OK):
         raise Refused(f"Cannot serve {show(directory)}: no permission to read it.", EXIT_BENCH)
-    logging.getLogger("tftpy").setLevel(logging.CRITICAL + 1)  # what matters is printed here
-
     out, err = Writer(sys.stdout), Writer(sys.stderr)
     line = json.dumps if json_lines else _line
-    server = TftpServer(root)
-    server.sessions = _Transfers(root, bind, lambda record: out.line(line(record)))
-    place = f"{bind}:{{port}}" if bind != "0.0.0.0" else "UDP port {port}"
-    said = f"Serving {show(directory)} on {place}; Ctrl-C ends it."
-    server.is_running = _Told(lambda: err.line(said.format(port=server.listenport)))
     try:
-        server.listen(bind, port, timeout=_RESEND_S, retries=_RESENDS)
+        server = _Server(root, bind, port, lambda record: out.line(line(record)))
     except OSError as error:
-        if server.is_running.is_set():
-            raise
         raise Refused(_cannot_listen(error, bind, port), EXIT_BENCH) from None
-    finally:
-        if server.sock is not None:
-            server.sock.close()
+    place = f"{bind}:{port}" if bind != "0.0.0.0" else f"UDP port {port}"
+    err.line(f"Serving {show(directory)} on {place}; Ctrl-C ends it.")
+    with contextlib.closing(server):
+        while True:
+            server.step()
 
 
 def _cannot_listen(error, bind, port):
@@ -95,161 +90,192 @@ def _line(record):
     return f"{when}  {who:<21}  {file}  ({options or 'no options'})  {ended}"
 
 
-class _Told(threading.Event):
-    # tftpy sets it once the socket is bound, which is when the user is to hear of it.
-    def __init__(self, tell):
-        super().__init__()
-        self._tell = tell
+class _Server:
+    """The socket that requests come to, and the transfers that they began."""
 
-    def set(self):
-        super().set()
-        self._tell()
-
-
-class _Transfers(dict):
-    """tftpy's table of sessions: puts our kind of session in, and reports it when it goes."""
-
-    def __init__(self, root, bind, report):
-        super().__init__()
+    def __init__(self, root, bind, port, report):
         self._root = root
         self._bind = bind
         self._report = report
+        self._transfers = {}  # (client, its port): _Transfer
+        self._selector = selectors.DefaultSelector()
+        self._socket = self._open(port)
+        self._selector.register(self._socket, selectors.EVENT_READ, self._request)
 
-    def __setitem__(self, key, session):
-        session.end()
-        super().__setitem__(key, _Transfer(session, self._root, self._bind))
+    def step(self):
+        """Take what came, send again what is due, and report the transfers that ended."""
+        for key, _ in self._selector.select(_TICK_S):
+            with contextlib.suppress(OSError):  # an ICMP for a packet that was sent before
+                data, sender = key.fileobj.recvfrom(65536)
+                key.data(data, sender)
+        now = time.monotonic()
+        for transfer in self._transfers.values():
+            transfer.expire(now)
+        for client, transfer in list(self._transfers.items()):
+            if transfer.outcome:
+                self._end(client)
 
-    def __delitem__(self, key):
-        self._report(self[key].record())
-        super().__delitem__(key)
+    def close(self):
+        """Close every socket and file."""
+        for client in list(self._transfers):
+            self._transfers.pop(client).close()
+        self._socket.close()
+        self._selector.close()
+
+    def _open(self, port):
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            made.bind((self._bind, port))
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    def _request(self, data, client):
+        if len(data) < 2 or data[0] or data[1] not in (tftp_packet.RRQ, _WRQ):
+            return  # not a request: whatever it is, it gets no answer
+        before = self._transfers.get(client)
+        if before and before.request == data and not before.acked:
+            return  # the RRQ once more: its answer is sent again by the clock
+        if before:
+            before.outcome = "aborted"  # the client has given that one up
+            self._end(client)
+        if len(self._transfers) >= _MOST:
+            return
+        # Bound to the address that was asked: else a PC with two may answer from the other one.
+        transfer = _Transfer(self._open(0), client, data)
+        self._transfers[client] = transfer
+        self._selector.register(transfer.socket, selectors.EVENT_READ, transfer.feed)
+        transfer.begin(self._root)
+
+    def _end(self, client):
+        transfer = self._transfers.pop(client)
+        self._selector.unregister(transfer.socket)
+        transfer.close()
+        self._report(transfer.record())
 
 
-class _Transfer(TftpContextServer):
-    """One session of tftpy's. Whatever goes wrong in it is the end of it, and of nothing else."""
+class _Transfer:
+    """One file to one client: the last packet sent, and until when its ACK is waited for."""
 
-    def __init__(self, session, root, bind):
-        super().__init__(
-            session.host, session.port, session.timeout, root, retries=session.retries
-        )
-        self.sock.bind((bind, 0))  # else a PC with two addresses may answer from the other one
-        self.tidport = session.port
-        self.state = _Start(self)
-        self.factory.classes = {**self.factory.classes, 1: _Request}
-        self.granted = {}
-        self.error = None
-        self.packethook = self._seen
+    def __init__(self, own_socket, client, request):
+        self.socket = own_socket
+        self.request = request
+        self.outcome = None
+        self.acked = 0  # blocks
+        self._client = client
+        self._name = ""
+        self._granted = {}
+        self._error = None
+        self._file = None
+        self._blksize = 512
+        self._block = 0  # of the last packet; an OACK is answered with ACK 0
+        self._packet = b""
+        self._payload = None  # bytes of it, or None before the first DATA
+        self._sends = 0
+        self._due = 0.0
+        self._bytes = self._resent = 0
         self._began = time.monotonic()
 
+    def begin(self, root):
+        """Open the file, and answer the request with an OACK, the first DATA or an ERROR."""
+        fields = self.request[2:].split(b"\0")
+        self._name = os.fsdecode(fields[0])
+        if len(fields) < 3 or fields[1].lower() not in (b"octet", b"netascii"):
+            return self._refuse(4, "unreadable request")
+        if self.request[1] == _WRQ:
+            return self._refuse(2, "files are read here, not written")
+        path = os.path.realpath(os.path.join(root, self._name.lstrip("/")))
+        if os.path.commonpath([path, root]) != root:
+            return self._refuse(2, "outside the folder")
+        if not os.path.isfile(path):
+            return self._refuse(1, "no such file")
+        try:
+            self._file = open(path, "rb")  # noqa: SIM115 - closed by `close`
+        except OSError:
+            return self._refuse(2, "no permission to read it")
+        self._grant(fields[2:-1], os.fstat(self._file.fileno()).st_size)
+        if self._granted:
+            options = b"".join(f"{n}\0{v}\0".encode() for n, v in self._granted.items())
+            return self._send(bytes((0, tftp_packet.OACK)) + options)
+        return self._next()
+
+    def _grant(self, fields, size):
+        for name, text in zip(fields[::2], fields[1::2], strict=False):
+            name, text = name.lower(), text.decode("latin-1")
+            if name == b"tsize" and text == "0":
+                self._granted["tsize"] = str(size)
+            elif name == b"blksize" and tftp_packet.number(text) >= _BLKSIZE[0]:
+                self._blksize = min(int(text), _BLKSIZE[1])
+                self._granted["blksize"] = str(self._blksize)
+
+    def feed(self, data, sender):
+        """Take a packet that came to this TID."""
+        if sender != self._client:
+            self.socket.sendto(tftp_packet.error(5, "Unknown transfer ID"), sender)
+        elif len(data) >= 4 and data[1] == tftp_packet.ERROR:
+            text = data[4:].partition(b"\0")[0].decode("latin-1")
+            self._error = {"code": data[2] << 8 | data[3], "message": text}
+            self.outcome = "aborted"
+        elif len(data) >= 4 and data[1] == tftp_packet.ACK:
+            if data[2] << 8 | data[3] != self._block & 0xFFFF:
+                return
+            self.acked += 1
+            if self._payload is not None and self._payload < self._blksize:
+                self.outcome = "ok"
+            else:
+                self._next()
+
+    def expire(self, now):
+        """Send the last packet again when its ACK is late; give up after the last time."""
+        if self.outcome or now < self._due:
+            return
+        if self._sends > _RESENDS:
+            self.outcome = "timeout"
+            return
+        self._resent += self._payload or 0
+        self._send(self._packet)
+
     def record(self):
-        if self.state is None:
-            outcome = "ok"
-        elif self.retry_count >= self.retries:
-            outcome = "timeout"
-        elif self.error and self.error["by"] == "client":
-            outcome = "aborted"
-        else:
-            outcome = "refused"
-        error = self.error and {name: self.error[name] for name in ("code", "message")}
+        """The transfer as one line of JSON has it."""
         return {
-            "client": self.host,
-            "port": self.port,
-            "file": self.file_to_transfer or "",
-            "options": self.granted,
-            "outcome": outcome,
-            "error": error,
-            "bytes": self.metrics.bytes,
-            "resent_bytes": self.metrics.resent_bytes,
+            "client": self._client[0],
+            "port": self._client[1],
+            "file": self._name,
+            "options": self._granted,
+            "outcome": self.outcome,
+            "error": self._error,
+            "bytes": self._bytes,
+            "resent_bytes": self._resent,
             "elapsed_ms": round((time.monotonic() - self._began) * 1000),
         }
 
-    def start(self, buffer):
-        self._guard(super().start, buffer)
+    def close(self):
+        """Close the socket and the file."""
+        self.socket.close()
+        if self._file:
+            self._file.close()
 
-    def cycle(self):
-        self._guard(super().cycle)
-
-    def checkTimeout(self, now):
+    def _next(self):
         try:
-            super().checkTimeout(now)
-        except TftpTimeout:
-            self.last_update = now  # else each packet of another client would be a time-out here
-            raise
+            payload = self._file.read(self._blksize)
+        except OSError:
+            return self._refuse(0, "the file cannot be read")
+        self._block += 1
+        self._payload = len(payload)
+        self._bytes += len(payload)
+        self._sends = 0
+        head = bytes((0, tftp_packet.DATA)) + (self._block & 0xFFFF).to_bytes(2, "big")
+        return self._send(head + payload)
 
-    def refuse(self, code, message):
-        """Send an ERROR, and end the transfer."""
-        self.error = {"by": "server", "code": code, "message": message}
-        TftpState(self).sendError(code)
-        raise TftpException(message)
+    def _send(self, packet):
+        self._packet = packet
+        self._sends += 1
+        self._due = time.monotonic() + _RESEND_S
+        with contextlib.suppress(OSError):  # no route, or too large: the next try may go out
+            self.socket.sendto(packet, self._client)
 
-    def _guard(self, step, *arguments):
-        try:
-            step(*arguments)
-        except TftpTimeout:
-            raise
-        except TftpException as error:
-            if self.error is None:
-                self.error = {"by": "server", "code": 4, "message": str(error)}
-            raise
-        except (ValueError, LookupError, OSError) as error:  # a request that tftpy cannot read
-            self.refuse(TftpErrors.IllegalTftpOp, f"unreadable packet ({error})")
-
-    def _seen(self, packet):
-        if isinstance(packet, TftpPacketERR):
-            text = (packet.errmsg or b"").decode("latin-1")
-            self.error = {"by": "client", "code": packet.errorcode, "message": text}
-
-
-class _Request(TftpPacketRRQ):
-    # tftpy reads names of ASCII alone: it gets a stand-in, and the name is read here.
-    def decode(self):
-        name, nul, rest = self.buffer[2:].partition(b"\0")
-        if nul:
-            self.buffer = self.buffer[:2] + b"-\0" + rest
-        super().decode()
-        self.filename = os.fsdecode(name)
-        return self
-
-
-class _Start(TftpState):
-    # Reads only: a WRQ is refused, anything else is not for us and gets no answer.
-    def handle(self, pkt, raddress, rport):
-        if isinstance(pkt, TftpPacketRRQ):
-            return _Read(self.context).handle(pkt, raddress, rport)
-        self.context.file_to_transfer = getattr(pkt, "filename", None)
-        if self.context.file_to_transfer is None:
-            raise TftpException("not a request")
-        return self.context.refuse(TftpErrors.AccessViolation, "files are read here, not written")
-
-
-class _Read(TftpStateServerRecvRRQ):
-    def returnSupportedOptions(self, options):
-        for name, text in options.items():
-            name = name.lower()
-            if name == "tsize" and text == "0":
-                self.context.granted[name] = "0"  # the size, once the file is open
-            elif name == "blksize" and text.isascii() and text.isdigit():
-                if int(text) >= BLKSIZE.start:
-                    self.context.granted[name] = str(min(int(text), BLKSIZE[-1]))
-        return self.context.granted
-
-    def serverInitial(self, pkt, raddress, rport):
-        self.context.file_to_transfer = pkt.filename
-        super().serverInitial(pkt, raddress, rport)
-        path = os.path.realpath(self.full_path)
-        if os.path.commonpath([path, self.context.root]) != self.context.root:
-            self.context.refuse(TftpErrors.AccessViolation, "outside the folder")
-        if not os.path.isfile(path):
-            self.context.refuse(TftpErrors.FileNotFound, "no such file")
-        if not os.access(path, os.R_OK):
-            self.context.refuse(TftpErrors.AccessViolation, "no permission to read it")
-        return bool(self.context.granted)
-
-    def sendOACK(self):
-        granted = self.context.granted
-        if "tsize" in granted:
-            granted["tsize"] = self.context.options["tsize"]
-        packet = TftpPacketOACK()
-        packet.options = granted
-        target = (self.context.host, self.context.tidport)
-        self.context.sock.sendto(packet.encode().buffer, target)
-        self.context.last_pkt = packet
+    def _refuse(self, code, message):
+        self._error = {"code": code, "message": message}
+        self.outcome = "refused"
+        self._send(tftp_packet.error(code, message))

@@ -10,7 +10,8 @@ An **ask** is one RRQ from one client port and what came of it, as a dict:
      "answer": "oack|data|error|other|foreign|unreachable|silent|busy",
      "ms": to the first answer or null, "server_port", "from": another host that answered,
      "error": {"code", "message"} or null, "granted": the OACK's options or null,
-     "reason": why a busy port could not be used, or null}
+     "icmp": the ICMP errors that came (rows of `icmp`),
+     "reason": why a busy port could not be used, or null, "id": the same as an id}
 
 1. What the server itself said counts as answered, an ERROR too: the path let it through.
 2. Ctrl-C ends a job in good order; what it had found by then is kept (`Asked.ended`).
@@ -18,6 +19,7 @@ An **ask** is one RRQ from one client port and what came of it, as a dict:
 
 import time
 
+from pxebench import icmp
 from pxebench.job import EXIT_BENCH, Refused, fetch_job, show
 from pxebench.record import Record, client_address
 from pxebench.sweep import port_names
@@ -25,7 +27,6 @@ from pxebench.sweep import port_names
 ANSWERED = ("oack", "data", "error", "other")
 # Far above what any ROM counts to, inside what systems give to their own clients.
 HIGH = range(50000, 60000)
-_IN_USE = "is in use by another program"
 
 
 def answered(ask):
@@ -62,18 +63,17 @@ class Asked:
 class Target:
     """The file on the server that all jobs ask for, and the endpoint that runs them.
 
-    `run`: of `endpoints.open_endpoint`; `kind`: "local", "micropython" or "serial".
+    `run`: an `endpoints.Endpoint`.
     """
 
-    def __init__(self, run, kind, server, port, file, bind=None):
+    def __init__(self, run, server, port, file, bind=None):
         self.run = run
-        self.kind = kind
         self.server = server
         self.port = port
         self.file = file
         self.bind = bind
         # A board tells its own address when it starts.
-        found = None if kind == "serial" else client_address(server, bind)
+        found = None if run.elsewhere else client_address(server, bind)
         if found == "0.0.0.0":
             raise Refused(f"This machine has no route to {server}: nothing would leave it.", 3)
         self.client = found
@@ -167,14 +167,19 @@ def _ask(port, options, at_ms, answer):
         "from": None,
         "error": None,
         "granted": None,
+        "icmp": [],
         "reason": None,
+        "id": None,
     }
 
 
 def _of_answer(event, options):
     ask = _ask(event["source_port"], options, event["at_ms"], event["kind"])
-    for name in ("ms", "server_port", "error", "reason"):
+    for name in ("ms", "server_port", "error", "reason", "id"):
         ask[name] = event.get(name)
+    # Earlier firmware tells that an ICMP error came, and no more.
+    known = event.get("icmp") or ([{}] if ask["answer"] == "unreachable" else [])
+    ask["icmp"] = icmp.total(known)
     ask["granted"] = event.get("options")
     ask["from"] = event.get("host") if ask["answer"] == "foreign" else None
     return ask
@@ -229,13 +234,14 @@ def _of_result(result, packets, server):
                 ask["server_port"] = answer["server_port"]
             elif transfer["unreachable"] >= number + 1:
                 ask["answer"] = "unreachable"
+                ask["icmp"] = transfer["icmp"]
             found.append(ask)
     return found
 
 
 def free_again(ask):
     """True when a busy port may be free a moment later, or another one will do."""
-    return ask["answer"] == "busy" and _IN_USE in (ask["reason"] or "")
+    return ask["answer"] == "busy" and ask["id"] == "port_in_use"
 
 
 def strip(asks):

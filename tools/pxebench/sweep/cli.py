@@ -6,7 +6,7 @@ import click
 
 from pxebench import outputs
 from pxebench.job import Refused
-from pxebench.options import all_of, milliseconds
+from pxebench.options import Seconds, all_of
 from pxebench.sweep import port_names
 from pxebench.target import TARGET, finish, open_target
 
@@ -24,15 +24,24 @@ _BISECT = "1024-65535"
     help=f"Find the border port between the ends of --ports (default {_BISECT}) in few RRQs.",
 )
 @click.option(
-    "--rate", type=float, default=10, show_default=True, metavar="N", help="RRQs a second, most."
+    "--rate",
+    type=click.FloatRange(0.1, 100),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="RRQs a second, most.",
 )
 @click.option(
-    "--most", type=int, default=512, show_default=True, metavar="N", help="Ports in all, at most."
+    "--most",
+    type=click.IntRange(1),
+    default=512,
+    show_default=True,
+    metavar="N",
+    help="Ports in all, at most.",
 )
 @click.option(
     "--wait",
-    type=float,
-    metavar="SECONDS",
+    type=Seconds(),
     help="For an answer (default: three times what a first one took, 0.2 to 1 s).",
 )
 @click.option("--plain", is_flag=True, help="Ask without any option (default: tsize, as ROMs do).")
@@ -51,13 +60,11 @@ def sweep(json_path, quiet, **given):
     from pxebench.view import Writer
 
     bisect, rate = given["bisect"], given["rate"]
-    if not 0.1 <= rate <= 100:
-        raise Refused(f"--rate takes 0.1 to 100 RRQs a second, not {rate:g}.")
     text = given["ports"] or (_BISECT if bisect else port_names.DEFAULT)
     ports = port_names.parse(text, None if bisect else given["most"])
     if bisect and len(ports) < 2:
         raise Refused("--bisect needs a range: --ports takes its two ends, as 1024-65535.")
-    wait_ms = milliseconds("--wait", given["wait"])
+    wait_ms = given["wait"]
     outputs.check({"--json": json_path})
     options = [] if given["plain"] else [["tsize", "0"]]
     target = open_target(given)

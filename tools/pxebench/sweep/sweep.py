@@ -166,7 +166,7 @@ def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=
     found = ended = None
     try:
         if bisect:
-            fan = FAN if target.kind == "serial" else 1
+            fan = FAN if target.run.elsewhere else 1
             found = border(asker, ports[0], ports[-1], fan)
         else:
             asker.ask(ports)
@@ -199,12 +199,12 @@ def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=
         "ended": ended,
         "events": [event for job in asker.jobs for event in job.events],
     }
-    result["summary"] = list(summary(result))
+    result["summary"] = summary(result)
     return result
 
 
-def summary(result):
-    """What a sweep found, in sentences."""
+def sentences(result):
+    """What a sweep found, as (id, sentence): "ports", "time", "error", "server", "border"."""
     from pxebench.sweep import port_names
 
     strip = result["ports"]
@@ -213,7 +213,7 @@ def summary(result):
         fared.setdefault(_fared(entry), []).append(entry["port"])
     count = len(strip)
     if not count:
-        yield "No port was asked."
+        yield "ports", "No port was asked."
         return
     # Not so where the user ended it.
     twice = all(entry["asked"] > 1 for entry in strip if entry["answer"] == "silent")
@@ -227,33 +227,43 @@ def summary(result):
     for answer, text in words.items():
         if answer in fared:
             mine = fared[answer]
-            yield f"{len(mine)} of {count} client ports {text}: {port_names.words(mine)}."
+            yield "ports", f"{len(mine)} of {count} client ports {text}: {port_names.words(mine)}."
     times = sorted(e["ms"] for e in strip if asking.answered(e) and e["ms"] is not None)
     if times:
-        yield f"An answer took {times[len(times) // 2]:g} ms (median), {times[-1]:g} ms at most."
+        median, most = times[len(times) // 2], times[-1]
+        yield "time", f"An answer took {median:g} ms (median), {most:g} ms at most."
     errors = [entry["error"] for entry in strip if entry["answer"] == "error" and entry["error"]]
     if errors:
         code, message = errors[0]["code"], show(errors[0]["message"])
-        yield f'To {len(errors)} of them it was ERROR {code} "{message}": the path let it through.'
+        said = f'ERROR {code} "{message}"'
+        yield "error", f"To {len(errors)} of them it was {said}: the path let it through."
     if result["server_ports"]:
-        yield server_words(result["server_ports"], result["server_port"])
+        yield "server", server_words(result["server_ports"], result["server_port"])
     found = result["border"]
     if found:
         yield (
+            "border",
             f"The border lies between {port_names.named(found['low'])} ({found['low_answer']}) "
             f"and {port_names.named(found['high'])} ({found['high_answer']}), after "
-            f"{found['probes']} RRQs."
+            f"{found['probes']} RRQs.",
         )
         if not found["monotone"]:
             yield (
+                "border",
                 "It is not the only one: other ports contradict it, so the path lets through "
-                "more than one range. `pxebench sweep --ports ...` without --bisect shows them."
+                "more than one range. `pxebench sweep --ports ...` without --bisect shows them.",
             )
     elif result["settings"]["bisect"] and not result["ended"]:
         yield (
+            "border",
             "Both ends of the range fare the same, so there is no border to find between them; "
-            "a sweep of chosen ports shows whether there is a hole inside."
+            "a sweep of chosen ports shows whether there is a hole inside.",
         )
+
+
+def summary(result):
+    """The sentences alone."""
+    return [text for _, text in sentences(result)]
 
 
 def server_words(seen, server_port):

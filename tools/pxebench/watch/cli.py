@@ -71,7 +71,7 @@ class _Command(click.Command):
     help="From one boot to the next.",
 )
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after N boots.")
-@click.option("--max-time", type=float, metavar="SECONDS", help="End a boot after so long (60).")
+@click.option("--max-time", type=options.Seconds(), help="End a boot after so long (60).")
 @click.option("--history", metavar="FILE", help="Where the boots are kept (else a file of state).")
 @click.option(
     "--keep",
@@ -82,8 +82,8 @@ class _Command(click.Command):
     help="How many boots the history holds; older ones go.",
 )
 @click.option("--check", is_flag=True, help="One boot, for a monitoring system (Nagios).")
-@click.option("--warning", type=float, metavar="SECONDS", help="--check: slower is a warning.")
-@click.option("--critical", type=float, metavar="SECONDS", help="--check: slower is critical.")
+@click.option("--warning", type=options.Seconds(), help="--check: slower is a warning.")
+@click.option("--critical", type=options.Seconds(), help="--check: slower is critical.")
 def watch_command(rom, every, count, max_time, history, keep, check, warning, critical, **given):
     """Fetch NAME from HOST as a ROM does, again and again, and tell what changed: it fails since,
     it is slower than usual, another server answered, the file is another one.
@@ -131,10 +131,8 @@ def _check(rom, max_time, history, keep, warning, critical, given):
     given.pop("quiet")
     given.pop("json_path")
     try:
-        for option, value in (("--warning", warning), ("--critical", critical)):
-            options.milliseconds(option, value)
         new = _Probe(rom, max_time, history, keep, given).boot(first=False)
-        code, line = memory.check(new, warning, critical)
+        code, line = memory.check(new, warning and warning / 1000, critical and critical / 1000)
     except Refused as refused:
         code, line = memory.UNKNOWN, memory.status_line(memory.UNKNOWN, refused.message)
     except KeyboardInterrupt:
@@ -149,7 +147,7 @@ class _Probe:
     def __init__(self, rom, max_time, history, keep, given):
         self.host = given["server"].partition(":")[0]
         server, endpoint = given["server"], given["endpoint"]
-        self.max_time_ms = options.milliseconds("--max-time", max_time or _MAX_S)
+        self.max_time_ms = max_time or _MAX_S * 1000
         wanted = job.load_rom(rom)
         by_id = rom == job.value(wanted["id"])
         self.rom = rom if by_id else wanted

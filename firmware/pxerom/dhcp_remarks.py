@@ -1,0 +1,118 @@
+"""What is worth saying about an offer, a lease and a boot server that were taken all the same.
+
+Each function gives sentences for the result's `warnings`; nothing here changes what is sent. What
+to do about a boot that failed is `dhcp_advice`'s.
+"""
+
+from pxerom.dhcp_offer import SERVER_FIELDS, label, name_text
+from pxerom.dhcp_packet import ip_bytes
+from pxerom.runtime import is_ipv4
+
+
+def of_offer(offer):
+    """What an offer says twice and differently, or in a way that some ROMs get wrong."""
+    reply = offer.reply
+    said = []
+    name, by = offer.file()
+    option = reply.options.get(67, b"")
+    fields = {"option 67": option.split(b"\x00")[0], "file": reply.file}
+    other = "file" if by == "option 67" else "option 67"
+    if by in fields and fields[other] and fields[other] != fields[by]:
+        said.append(
+            "%s names two files: %s says %s, %s says %s; %s counts."
+            % (
+                offer.server,
+                "option 67",
+                name_text(fields["option 67"]),
+                "the field file",
+                name_text(fields["file"]),
+                "option 67" if by == "option 67" else "the field file",
+            )
+        )
+    if option and reply.last == 67 and b"\x00" not in option:
+        said.append(
+            "Option 67 of %s ends without a NUL and is the last option: old ROMs read on and ask "
+            "for a name with \\xff at its end." % offer.server
+        )
+    if name and name_text(name).encode() != name:
+        said.append(
+            "The name that %s gives has bytes that are no text: %s"
+            % (offer.server, name_text(name))
+        )
+    for flaw in reply.flaws:
+        said.append("In the answer of %s %s: it was passed over." % (offer.server, flaw))
+    return said
+
+
+def ignored(offer, address, by):
+    """[(field, what it says)] of the boot servers that an offer names and that were not asked.
+    `address`, `by`: what was, as `Offer.next_server` gives it."""
+    return [
+        (label(field), offer.named(field))
+        for field in SERVER_FIELDS[:-1]
+        if label(field) != by and offer.named(field) not in (None, address)
+    ]
+
+
+def of_server(offer, address, by, others):
+    """What was missing or passed over, where the boot server was looked for. `others`: of
+    `ignored`."""
+    rules = offer.rules["server"]
+    said = []
+    if by in ("option 54", "sender") and "siaddr" in rules:
+        said.append(
+            "No siaddr, so the ROM asked the DHCP server itself (%s); set next-server." % address
+        )
+    for field, text in others:
+        if field == "option 54":
+            continue  # the DHCP server's own address, and no wish
+        if field not in [label(each) for each in rules]:
+            said.append("%s (%s) was there; this ROM does not read it." % (_capital(field), text))
+        elif not is_ipv4(text):
+            said.append(
+                "%s (%s) is a name; the ROM of this bench takes an address only."
+                % (_capital(field), text)
+            )
+        else:
+            said.append(
+                "%s names two boot servers: %s says %s, %s says %s; %s counts."
+                % (offer.server, by, address, field, text, by)
+            )
+    return said
+
+
+def no_server(offer):
+    """Why this ROM knows no boot server, as one sentence without its full stop."""
+    read = [label(field) for field in offer.rules["server"]]
+    there = ["%s (%s)" % pair for pair in ignored(offer, None, "")]
+    text = "%s named no boot server where this ROM looks: %s" % (offer.server, ", ".join(read))
+    if there:
+        text += "; there was %s" % ", ".join(there)
+    return text
+
+
+def not_a_host(ip, mask):
+    """ "network" or "broadcast" where `ip` is that address of its network, else None."""
+    parts = zip(ip_bytes(ip), ip_bytes(mask))
+    host, ones = 0, 0
+    for part, bits in parts:
+        host = host << 8 | part & ~bits & 255
+        ones = ones << 8 | ~bits & 255
+    if ones < 3:  # /31 and /32 have neither
+        return None
+    return "network" if host == 0 else "broadcast" if host == ones else None
+
+
+def of_next_stage(siaddr, server):
+    """What a program that is loaded will read in the DHCP server's ACK, where that is not the
+    boot server; None where it is."""
+    if siaddr == server:
+        return None
+    return (
+        "The file came from %s, but siaddr of the DHCP server's ACK is %s: programs such as shim "
+        "and GRUB ask that one for their next file." % (server, siaddr or "not set")
+    )
+
+
+def _capital(field):
+    return field if field in ("siaddr", "sname") else field[0].upper() + field[1:]

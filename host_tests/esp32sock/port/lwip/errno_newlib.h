@@ -1,0 +1,46 @@
+// ESP32's C library is newlib, whose errno numbers are Linux's up to 34 only (its sys/errno.h).
+#include <errno.h>
+#undef ENOSYS
+#undef EOPNOTSUPP
+#undef EPROTOTYPE
+#undef ENOTSOCK
+#undef ENOPROTOOPT
+#undef ECONNREFUSED
+#undef EADDRINUSE
+#undef ECONNABORTED
+#undef ECONNRESET
+#undef ENETUNREACH
+#undef ENETDOWN
+#undef ETIMEDOUT
+#undef EHOSTUNREACH
+#undef EINPROGRESS
+#undef EALREADY
+#undef EDESTADDRREQ
+#undef EMSGSIZE
+#undef EPROTONOSUPPORT
+#undef EADDRNOTAVAIL
+#undef EISCONN
+#undef ENOTCONN
+#undef EAFNOSUPPORT
+#define ENOSYS 88
+#define EOPNOTSUPP 95
+#define ECONNRESET 104
+#define EAFNOSUPPORT 106
+#define EPROTOTYPE 107
+#define ENOTSOCK 108
+#define ENOPROTOOPT 109
+#define ECONNREFUSED 111
+#define EADDRINUSE 112
+#define ECONNABORTED 113
+#define ENETUNREACH 114
+#define ENETDOWN 115
+#define ETIMEDOUT 116
+#define EHOSTUNREACH 118
+#define EINPROGRESS 119
+#define EALREADY 120
+#define EDESTADDRREQ 121
+#define EMSGSIZE 122
+#define EPROTONOSUPPORT 123
+#define EADDRNOTAVAIL 125
+#define EISCONN 127
+#define ENOTCONN 128

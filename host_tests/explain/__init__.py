@@ -1,0 +1,1 @@
+"""`pxebench explain` against what real programs print, and against real clients."""

@@ -1,0 +1,37 @@
+"""Every capture of a real client: named right, or as a declared tie; never as another client."""
+
+from pathlib import Path
+
+import pytest
+
+from host_tests.explain import clients, told
+
+
+@pytest.mark.parametrize("tag", sorted(clients.FAMILIES))
+def test_a_client_is_named_right_or_as_a_tie(tag):
+    names = [name for name in clients.captures() if clients.tag(name) == tag]
+    assert names, f"there is no capture of {tag}"
+    wrong = {name: found for name in names if (found := clients.judged(name))[0] == "wrong"}
+    assert not wrong
+
+
+def test_the_table_has_every_client_and_none_is_wrong():
+    text = Path(__file__).with_name("README.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
+    named = {row[1]: row[5] for row in rows if len(row) == 7}
+    assert {tag: named.get(tag) for tag in clients.FAMILIES} == dict.fromkeys(clients.FAMILIES, "")
+
+
+def test_every_rom_that_is_not_excluded_is_a_candidate_and_the_best_come_first():
+    result = told.of(told.CAPTURES / "ipxe-boot1.pcap.gz")
+    rows = result["clients"][0]["candidates"]
+    assert rows[0]["rom"].startswith("ipxe")
+    assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
+    assert all(row["for"] or row["against"] for row in rows)
+
+
+def test_a_machine_that_chainloads_is_two_clients_with_one_address():
+    first, second = told.of(told.CAPTURES / "pxelinux-boot1.pcap.gz")["clients"]
+    assert first["ip"] == second["ip"]
+    assert (first["program"], second["program"], second["of"]) == (1, 2, 2)
+    assert told.best(first)[0].startswith("ipxe") and told.best(second) == ["pxelinux"]

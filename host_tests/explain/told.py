@@ -1,0 +1,35 @@
+"""What the tests ask of `explain`: a result for files, or for text."""
+
+import io
+from pathlib import Path
+
+from pxebench.explain import explanation, sources
+
+INPUTS = Path(__file__).with_name("inputs")
+CAPTURES = Path(__file__).parent.parent / "captures"
+
+
+def of(*names, client=None):
+    """The result for files of `inputs`, or for paths."""
+    paths = [str(INPUTS / name if isinstance(name, str) else name) for name in names]
+    return explanation.explain(paths, client)
+
+
+def of_bytes(*contents, client=None):
+    """The result for contents, each as a file would have it."""
+    given = [
+        sources.from_stream(io.BytesIO(content), f"source-{number}")
+        for number, content in enumerate(contents, 1)
+    ]
+    return explanation.of_sources(given, client)
+
+
+def of_text(text, client=None):
+    """The result for a text."""
+    return of_bytes(text.encode(), client=client)
+
+
+def best(client):
+    """The ids of the highest score: one, or a tie."""
+    rows = client["candidates"]
+    return [one["rom"] for one in rows if one["score"] == rows[0]["score"]] if rows else []

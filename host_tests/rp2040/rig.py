@@ -1,0 +1,118 @@
+"""An emulated W5500-EVB-Pico on a desk: its USB port, its network cable, and a server at the end.
+
+    with rig.desk() as desk:                      # a namespace with the cable's other end, eth0
+        with desk.plugged_in(flash) as board:     # power on; board.port is its serial port
+            board.mpremote("exec", "print(1)")
+
+A command that comes to no end fails, with what the emulator says of itself; nothing is tried
+again.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import serial
+
+from host_tests.lab import namespaces, processes, servers
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = "10.77.0.1"
+STATIC = {"ip": "10.77.0.2", "mask": "255.255.255.0", "gateway": SERVER}
+FILE = "undionly.kpxe"
+IMAGE = ROOT / ".tools/ipxe" / FILE
+
+
+def config(**changes):
+    """A config.json that boots FILE from SERVER with an address of its own."""
+    return {
+        "board": "w5500_evb_pico",
+        "link": {"address": STATIC},
+        "rom": "intel-undi",
+        "server": SERVER,
+        "file": FILE,
+        **changes,
+    }
+
+
+class Board:
+    """A board that is switched on."""
+
+    def __init__(self, process, port):
+        self._process = process
+        self.port = port
+
+    def run(self, *argv, timeout_s=240):
+        """Run a program of ours; its CompletedProcess, whatever it came to."""
+        argv = [str(word) for word in argv]
+        try:
+            return subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s)
+        except subprocess.TimeoutExpired as slow:
+            os.kill(self._process.pid, signal.SIGUSR2)
+            time.sleep(1)
+            raise AssertionError(
+                f"`{' '.join(argv)}` came to no end within {timeout_s} s: "
+                f"{slow.stdout!r} {slow.stderr!r} {self._process.output()}"
+            )
+
+    def pxebench(self, *words, code=0):
+        """What a pxebench command prints on both its outputs; its exit code must be `code`."""
+        done = self.run(sys.executable, "-m", "pxebench", *words)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def mpremote(self, *words):
+        """What mpremote prints; it must succeed."""
+        done = self.run(sys.executable, "-m", "mpremote", "connect", self.port, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def exec(self, code):
+        return self.mpremote("exec", code)
+
+    def restart(self, until, by="machine.reset()", timeout_s=60):
+        """Let the board reset itself; what it prints afterwards, up to `until`."""
+        with serial.Serial(self.port, timeout=0.1) as line:
+            line.write(f"\r\x03\x03\r\nimport machine; {by}\r\n".encode())
+            line.read_until(by.encode())
+            end, said = time.monotonic() + timeout_s, ""
+            while until not in said:
+                assert time.monotonic() < end, f"no {until!r} in {said!r}"
+                said += line.read(4096).decode(errors="replace").replace("\r\n", "\n")
+        return said
+
+
+class Desk:
+    def __init__(self, namespace):
+        self.namespace = namespace
+        # It stays when the board is switched off, as a PC's own network card does.
+        namespace.run("ip", "tuntap", "add", "dev", "eth0", "mode", "tap")
+        namespace.address("eth0", f"{SERVER}/24")
+        namespace.run("ip", "link", "set", "eth0", "up")
+
+    @contextlib.contextmanager
+    def plugged_in(self, flash):
+        """Yield a Board that runs from the file `flash`, which is made if there is none."""
+        words = ["-m", "pxebench.board.rp2040js", "--flash", flash, "--tap", "eth0"]
+        with self.namespace.start(sys.executable, *words) as process:
+            processes.wait_until(lambda: "\n" in process.output(), "a port", process=process)
+            yield Board(process, process.output().partition("\n")[0])
+
+    @contextlib.contextmanager
+    def tftpd(self):
+        files = {FILE: IMAGE.read_bytes()}
+        with (
+            servers.folder(files) as folder,
+            servers.in_tftpd(folder, SERVER, 69, self.namespace) as server,
+        ):
+            yield server
+
+
+@contextlib.contextmanager
+def desk():
+    with namespaces.lab() as lab:
+        yield Desk(lab.namespace("desk"))

@@ -1,0 +1,109 @@
+"""What the evidence of one program carries: a cause, others that fit, what was seen.
+
+The order of `_LOOKS` is that of the certainty: what a firewall says that it dropped, what ICMP and
+ERROR packets say in words, and only then what is concluded from silence.
+"""
+
+from pxebench.explain import finding_dhcp, finding_midway, finding_said, finding_silence
+from pxebench.explain.finding import Finding
+from pxebench.explain.observation import SENT
+from pxebench.explain.story import only_requests
+
+_LOOKS = (
+    *(finding_said.dropped, finding_said.refused, finding_said.icmp, finding_said.foreign),
+    *(finding_said.own_error, finding_silence.silence, finding_midway.midway),
+    finding_silence.logs,
+)
+
+
+def finding(program, evidence, boot):
+    """The `Finding` of a program."""
+    if boot["outcome"] == "ok":
+        return _well(program, evidence)
+    if boot["outcome"] == "unknown" and not program.talks and program.ports:
+        return _one_port(program, evidence)
+    if boot["outcome"] == "unknown" and program.talks and not only_requests(program):
+        return Finding(
+            ask="longer",
+            text=(
+                "Nothing has failed in what was given: it ends before it shows how the boot"
+                " goes on."
+            ),
+        ).saw(f"It ends with a request for {program.talks[-1][-1].file or 'a file'}.")
+    if boot["outcome"] == "unknown" and only_requests(program):
+        return _requests_alone(program)
+    if program.talks or program.ports or evidence.asked or evidence.logs:
+        for look in _LOOKS:
+            found = look(program, evidence)
+            if found is not None:
+                return found
+    if program.boots or boot["reached"] in ("dhcp", "offer", "lease"):
+        return finding_dhcp.address(program, evidence, boot)
+    return Finding(
+        ask="server",
+        text="Nothing has failed in what was given: it ends before it shows how the boot goes on.",
+    )
+
+
+def _one_port(program, evidence):
+    # A table of sockets with one port of it: a transfer under way looks like one that is lost.
+    port = next(port for port, _, _ in program.ports)
+    number = len({(seen.src, seen.sport, seen.dport) for _, _, seen in program.ports})
+    found = Finding(
+        ask="both",
+        text="Nothing in this says that it failed: a transfer under way looks the same.",
+    )
+    found.ports = [port]
+    if number > 1:
+        found.text = (
+            "Nothing in this says whether it failed. A port that two transfers wait for was asked"
+            " from twice: the first request was repeated, or an earlier transfer still waits for"
+            " its last ACK."
+        )
+    return found.saw(f"The server has {number} transfer{'s' * (number > 1)} for port {port}.")
+
+
+def _requests_alone(program):
+    # A trace of port 69: each file is asked for once, so the answers came, most likely.
+    talks = program.talks[-1]
+    found = Finding(
+        ask="server", text="Nothing in this says that it failed: each request stands here once."
+    )
+    found.unknown.append(
+        "Answers are not in this: they come from another port of the server's, and a filter on"
+        " port 69 does not show them."
+    )
+    return found.saw(f"{len(talks)} request{'s' * (len(talks) > 1)}, none of them repeated.")
+
+
+# ---- it went well
+
+
+def _well(program, evidence):
+    found = Finding("healthy", True)
+    if evidence.foreign and program.every and not program.every[-1].tids:
+        found.facts.append(
+            (
+                "other-address",
+                (
+                    f"The answers come from {', '.join(evidence.foreign)}, which was not asked:"
+                    " this client takes them, others and firewalls do not."
+                ),
+            )
+        )
+        return found.saw("The client acknowledges what comes from there, to the end.")
+    talks = program.talks[-1] if program.talks else []
+    done = [talk for talk in talks if talk.outcome == "done"]
+    for talk in done[-1:]:
+        found.saw(f"{talk.file or 'The file'} came whole: {talk.blocks} blocks were acknowledged.")
+    if not done and program.number < program.of:
+        found.saw("The program that it loaded asks next, so its file came.")
+    elif not done and evidence.logs.get(SENT):
+        found.saw(
+            f"The server's log says that it sent {evidence.logs[SENT][-1].get('file')} to the end."
+        )
+    again = sum(len(talk.requests) - 1 for talk in done)
+    if again:
+        times = f"{again} request{'s were' if again > 1 else ' was'} sent again"
+        found.facts.append(("repeated", f"{times} before an answer came."))
+    return found

@@ -1,0 +1,156 @@
+"""Addresses and MAC addresses for the machines of a storm, on this PC's interface meanwhile.
+
+`Addresses` adds one address for each machine to the interface that leads to the server; `Macs`
+makes a macvlan for each, so that every machine has its own DHCP.  Linux only, with root.
+
+1. Nothing that was there before is touched: an address that this PC or another machine has is
+   refused before anything is added.
+2. Nothing stays: what was added is removed at the end, by this process or by the worker when this
+   one was killed; and an address has a lifetime, after which the kernel removes it.
+3. The addresses are deprecated (RFC 4862's word): other programs keep sending from their own.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pxebench import places
+from pxebench.job import EXIT_BENCH, Refused, show
+
+_ARP_WAIT_MS = 300
+
+
+def ip(*words, given=None):
+    """Run `ip` with these words; what it printed, or None when it failed. `given`: commands."""
+    program = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/sbin:/usr/sbin")
+    if program is None:
+        raise Refused("The program ip is not here: install iproute2.", EXIT_BENCH)
+    source = {"input": given} if given else {"stdin": subprocess.DEVNULL}
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=False, **source)
+    return done.stdout if done.returncode == 0 else None
+
+
+def leading_to(server):
+    """The name of the interface over which `server` is reached."""
+    said = ip("-json", "-4", "route", "get", server)
+    if not said:
+        raise Refused(f"There is no route to {server}.", EXIT_BENCH)
+    return json.loads(said)[0]["dev"]
+
+
+def here():
+    """{address} of this PC."""
+    links = json.loads(ip("-json", "-4", "addr", "show") or "[]")
+    return {one["local"] for link in links for one in link.get("addr_info", []) if "local" in one}
+
+
+class Addresses:
+    """`with Addresses(name, [address, ...], life_s)`: they are on the interface for the block."""
+
+    def __init__(self, name, addresses, life_s):
+        self.name = name
+        self.addresses = addresses
+        self.life_s = life_s
+
+    def __enter__(self):
+        if self.name == "lo" and all(one.startswith("127.") for one in self.addresses):
+            self.addresses = []  # all of 127.0.0.0/8 is there already
+            return self
+        taken = here() & set(self.addresses)
+        if taken:
+            raise Refused(f"{sorted(taken)[0]} is this PC's own already; give --from others.")
+        if os.geteuid() != 0:
+            raise Refused("Adding addresses needs root: run it with sudo.", EXIT_BENCH)
+        used = _in_use(self.name, self.addresses)
+        if used:
+            raise Refused(
+                f"{used[0]} answers ARP on {self.name}: another machine has it; give --from "
+                f"others."
+            )
+        life = f"valid_lft {self.life_s} preferred_lft 0"
+        if self.change("add", life) is None:
+            self.__exit__()
+            raise Refused(
+                f"Cannot put {len(self.addresses)} addresses on {show(self.name)}: that needs "
+                f"CAP_NET_ADMIN.",
+                EXIT_BENCH,
+            )
+        return self
+
+    def change(self, verb, more=""):
+        """Add or remove all of them, in one call of `ip`; what it said, or None."""
+        lines = "".join(f"addr {verb} {one}/32 dev {self.name} {more}\n" for one in self.addresses)
+        return ip("-4", "-force", "-batch", "-", given=lines) if lines else ""
+
+    def __exit__(self, *_):
+        self.change("del")
+
+
+def _in_use(name, addresses):
+    """Those for which a machine of that network answers (ARP, RFC 5227)."""
+    folders = [str(folder) for folder in places.host_link()]
+    sys.path[:0] = folders
+    try:
+        import link
+    finally:
+        sys.path[:] = [folder for folder in sys.path if folder not in folders]
+        sys.modules.pop("link", None)
+    found = json.loads(ip("-json", "link", "show", "dev", name) or "[]")
+    if not found or found[0].get("link_type") != "ether":
+        return []  # a tunnel has no ARP
+    wire = link.Interface(name, found[0]["address"], found[0]["ifindex"])
+    arp = link.Arp(wire)
+    try:
+        wanted = {bytes(int(part) for part in one.split(".")): one for one in addresses}
+        for raw in wanted:
+            arp.ask(b"\0\0\0\0", raw)
+        end = time.monotonic() + _ARP_WAIT_MS / 1000
+        used = set()
+        while (left := end - time.monotonic()) > 0:
+            data = arp.receive_one(round(left * 1000))
+            if data and len(data) >= 28 and data[6:8] == b"\0\2" and data[14:18] in wanted:
+                used.add(wanted[data[14:18]])
+        return sorted(used)
+    finally:
+        arp.close()
+
+
+class Macs:
+    """`with Macs(parent, count) as macs`: so many macvlans on `parent`, each with a MAC address
+    of its own, are up for the block; yields [(name, mac)]."""
+
+    def __init__(self, parent, count, names=None):
+        self.parent = parent
+        self.names = names or [f"pxs{number}" for number in range(count)]
+
+    def __enter__(self):
+        self.__exit__()  # of a run that was killed
+        made = []
+        for number, name in enumerate(self.names):
+            mac = f"02:70:78:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
+            words = ("link", "add", "link", self.parent, "name", name, "address", mac)
+            if ip(*words, "type", "macvlan", "mode", "bridge") is None:
+                self.__exit__()
+                raise Refused(
+                    f"{show(self.parent)} takes no further MAC address (Wi-Fi never does; macvlan "
+                    f"and root are needed).",
+                    EXIT_BENCH,
+                )
+            # An ARP request for one machine is for that one alone, and its answers may come to
+            # an interface that has no route of its own to the server.
+            settings = Path("/proc/sys/net/ipv4/conf", name)
+            for file, value in (("arp_ignore", "1"), ("arp_announce", "2"), ("rp_filter", "0")):
+                (settings / file).write_text(value)
+            ip("link", "set", name, "up")
+            made.append((name, mac))
+        return made
+
+    def __exit__(self, *_):
+        there = {link["ifname"] for link in json.loads(ip("-json", "link", "show") or "[]")}
+        for name in self.names:
+            if name in there:
+                ip("link", "del", name)

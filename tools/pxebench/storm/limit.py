@@ -1,0 +1,156 @@
+"""What the rows of a storm say of the server's limit: none, so many at once, so many a second.
+
+A row's `asks` are its RRQs: [ms since the storm began, ms until the answer or None].  A machine is
+being served from the answer to its last RRQ, the file's, to its end.  In step with the causes of
+`diagnose`: `few-at-once`, `rate-limit`.
+
+1. A server is never blamed for this PC: where the PC was late or busy, that is said instead.
+2. A limit is named only when what had to wait fits it: nine in ten RRQs that got nothing, or were
+   answered late, fell while so many were being served, or into a second in which so many had been
+   answered.
+3. One burst cannot tell a number at once from a number a second: then both are said.
+"""
+
+import bisect
+
+_FITS = 0.9
+_PC_CPU = 0.85  # of one core: beyond, the PC is as likely the limit
+_PC_LAG_MS = 50
+_WINDOW_MS = 1000
+_BLINK_MS = 200
+_MOMENT_MS = 50
+
+
+def limit(rows, pc):
+    """{"cause": id, "at_once": int or None, "per_s": int or None, "also_possible": [ids], "text"}
+    of one storm. `cause`: none, few-at-once, rate-limit, refused, pc, nobody, unclear."""
+    served = [_served(row) for row in rows if _served(row)]
+    asks = [(ms, waited) for row in rows for ms, waited in row["asks"]]
+    slow_ms = _slow_ms(asks)
+    waiting = waited_for(rows)
+    failed = [row for row in rows if row["outcome"] == "failed"]
+    refused = [row for row in failed if row["error"]]
+    peak = _peak(served)
+    if not served and not refused:
+        return _said(
+            *("nobody", None, None),
+            "No machine got an answer: this is no question of how many. See `pxebench diagnose`.",
+        )
+    if len(refused) * 2 > len(failed) + len(waiting):
+        error = refused[0]["error"]
+        return _said(
+            *("refused", peak or None, None),
+            f"{len(refused)} of {len(rows)} were refused: ERROR {error['code']} "
+            f'"{error["message"]}", while {peak} were being served.',
+        )
+    if not waiting and not failed:
+        return _said(
+            "none", peak, None, f"None: all {len(rows)} were served, {peak} of them at once."
+        )
+    if pc["cpu"] > _PC_CPU or pc["lag_ms"] > _PC_LAG_MS:
+        return _said(
+            *("pc", peak, None),
+            f"This PC was at its own limit ({pc['cpu'] * 100:.0f} % of a core, replies up to "
+            f"{pc['lag_ms']:.0f} ms late): take fewer machines, or a faster PC, before the "
+            f"server is judged.",
+        )
+    few = _few(served, waiting, peak, slow_ms)
+    rate = _rate(asks, waiting, slow_ms)
+    if few:
+        text = (
+            f"{peak} are served at once, and never more; {len(waiting)} RRQs of the others got "
+            f"no answer, or a late one."
+        )
+        if rate:
+            text += f" It may as well be {rate} RRQs a second: --spread tells the two apart."
+        return _said("few-at-once", peak, None, text, ["rate-limit"] if rate else [])
+    if rate:
+        return _said(
+            *("rate-limit", peak, rate),
+            f"{rate} RRQs a second are answered and no more, also while fewer than {peak} are "
+            f"being served; {len(waiting)} got nothing, or had to wait.",
+        )
+    return _said(
+        *("unclear", peak, None),
+        f"{len(waiting)} RRQs of {len(asks)} had to wait, and {len(failed)} machines did not "
+        f"boot; neither a number at once ({peak} at most) nor a rate explains them.",
+    )
+
+
+def _said(cause, at_once, per_s, text, also=()):
+    return {
+        "cause": cause,
+        "at_once": at_once,
+        "per_s": per_s,
+        "also_possible": list(also),
+        "text": text,
+    }
+
+
+def waited_for(rows):
+    """[ms since the storm began] of the RRQs that got no answer, or a late one."""
+    asks = [(ms, waited) for row in rows for ms, waited in row["asks"]]
+    slow_ms = _slow_ms(asks)
+    return [ms for ms, waited in asks if waited is None or waited > slow_ms]
+
+
+def _slow_ms(asks):
+    # From here on an answer is late: five times the usual, and no less than a blink.
+    waits = sorted(waited for _, waited in asks if waited is not None)
+    return max(_BLINK_MS, 5 * waits[len(waits) // 4]) if waits else _BLINK_MS
+
+
+def _few(served, waiting, peak, slow_ms):
+    # Did what waited come while so many were being served? An answer takes its time, so the
+    # moments after an RRQ count as well.
+    full = peak if peak < 5 else peak - 1
+    fits = [ms for ms in waiting if _most(served, ms, ms + slow_ms) >= full]
+    return bool(waiting) and len(fits) >= _FITS * len(waiting)
+
+
+def _rate(asks, waiting, slow_ms):
+    # RRQs a second that are answered, when all that waited came in a second that had as many.
+    answers = sorted(ms + waited for ms, waited in asks if waited is not None)
+    if not answers or not waiting:
+        return None
+    rate = max(_within(answers, ms) for ms in answers)
+    every = sorted(ms for ms, _ in asks)
+    if max(_within(every, ms) for ms in every) <= rate:
+        return None
+    enough = rate - 1 - rate // 4
+    fits = [
+        ms
+        for ms in waiting
+        if max(_within(answers, ms), _within(answers, ms + _WINDOW_MS)) >= enough
+    ]
+    return rate if len(fits) >= _FITS * len(waiting) else None
+
+
+def _served(row):
+    # (from, to) in ms, or None.
+    if not row["asks"] or row["asks"][-1][1] is None or row["ms"] is None or row["error"]:
+        return None
+    begin, served_ms = row["asks"][-1][0], row["served_ms"] or 0
+    # The server is done a little earlier than we are: what overlaps for a moment only does not
+    # count as served at once.
+    return begin + row["asks"][-1][1], begin + served_ms - min(_MOMENT_MS, served_ms // 20)
+
+
+def _peak(served):
+    edges = [(begin, 0) for begin, _ in served] + [(end, 1) for _, end in served]
+    at_once = most = 0
+    for _, is_end in sorted(edges):
+        at_once += -1 if is_end else 1
+        most = max(most, at_once)
+    return most
+
+
+def _most(served, begin, end):
+    # The most that were being served at one moment from `begin` to `end`.
+    return _peak([(max(low, begin), min(high, end)) for low, high in served
+                  if low <= end and high >= begin])  # fmt: skip
+
+
+def _within(moments, ms):
+    # How many of the sorted `moments` lie in the second that ends at `ms`.
+    return bisect.bisect_right(moments, ms) - bisect.bisect_right(moments, ms - _WINDOW_MS)
