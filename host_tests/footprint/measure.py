@@ -39,8 +39,6 @@ APART = {
     "retry_rtt.py": 2 << 10,
     "icmp.py": 2 << 10,
     "trace.py": 1 << 10,
-    "dhcp_advice.py": 2 << 10,
-    "dhcp_remarks.py": 3 << 10,
 }
 _FIRMWARE = ROOT / "firmware"
 _PROBE = Path(__file__).with_name("probe.py")
