@@ -1,9 +1,9 @@
 """Codes and screens: each one of the lists is known, with whose side it is and what to look at."""
 
 import pytest
+from pxebench.explain import codes
 
 from host_tests.explain import told
-from pxebench.explain import codes
 
 _ALL = [entry["code"] for entry in codes._table()["codes"]]
 
