@@ -144,6 +144,10 @@ def _exact_size(place, folder):
     place.server.run("truncate", "-s", str(40 * 1456), f"{folder}/{FILE}")
 
 
+def _empty(place, folder):
+    place.server.run("truncate", "-s", "0", f"{folder}/{FILE}")
+
+
 def _large_file(place, folder):
     place.server.run("truncate", "-s", str(66000 * 512), f"{folder}/{FILE}")
 
@@ -253,6 +257,21 @@ CONDITIONS = (
         "each DATA twice",
         "a server of our own",
         *(odd("twice"), "", None, "healthy", (), ("duplicates",), _Q),
+    ),
+    Condition(
+        "server that does not hear ERROR",
+        "a server of our own: repeats what was aborted",
+        *(odd("deaf-to-error"), "", None, "healthy", (), (), _Q),
+    ),
+    Condition(
+        "server that answers ERROR by ERROR",
+        "a server of our own",
+        *(odd("echo-error"), "", None, "healthy", (), (), _Q),
+    ),
+    Condition(
+        "the same for a ROM that keeps its port",
+        "repeats what was aborted, to SLOF's one port",
+        *(odd("deaf-to-error"), "", None, "healthy", (), (), ("--rom", "slof", *_Q)),
     ),
     Condition(
         "the server itself asks",
@@ -403,6 +422,21 @@ CONDITIONS = (
         "option that nobody asked for",
         "a server of our own: multicast in each OACK",
         *(odd("unasked"), "", None, "unasked-option", (), (), _Q),
+    ),
+    Condition(
+        "larger blocks granted than asked for",
+        "a server of our own: twice the blksize",
+        *(odd("larger"), "", None, "unasked-option", (), (), _Q),
+    ),
+    Condition(
+        "blksize set at the server alone",
+        "a server of our own: 1468 bytes to everybody, and no OACK",
+        *(odd("hard-blksize"), "", None, "oversize-data", (), (), _Q),
+    ),
+    Condition(
+        "empty file",
+        "the file has no byte",
+        *(tftpd(), "", _empty, "wrong-image", (), (), _Q),
     ),
     Condition(
         "no empty last block",

@@ -80,7 +80,8 @@ _CAUSE = {
         ("probe-fails", "after-probe"),
     ),
     "unasked-option": (
-        "The server grants an option that was not asked for, and the ROM refuses its OACK.",
+        "The server grants an option that was not asked for, or more than was asked, and the ROM "
+        "refuses its OACK.",
         [("unasked-option",)],
         ("probe-fails", "after-probe", "options-error"),
     ),

@@ -113,6 +113,7 @@ def observe(experiments, flat, rom, server=None):
         "first_wait_ms": _first_wait(flat),
         "icmp": signs.icmp_rows(usable, server),
         "rom_reason": signs.rom_reason(by),
+        "rom_detail": signs.rom_detail(by),
         "at_once": signs.at_once(by),
         "same_again": signs.same_again(by),
         "unasked": signs.unasked(by),
