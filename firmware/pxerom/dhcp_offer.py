@@ -13,7 +13,7 @@ Follows PXE 2.1 §2.2 and its table of priorities as EDK2 cites it, and table 2-
 from binascii import unhexlify
 
 from pxerom import dhcp_packet
-from pxerom.failure import name_text, printable
+from pxerom.failure import NAME, printable
 from pxerom.runtime import const, is_ipv4
 
 # Where an offer can name the boot server, and the file: the words of a ROM file's `boot`.
@@ -150,7 +150,7 @@ class Offer:
             "class": self.kind,
             "proxy": self.proxy,
             "next_server": reply.siaddr,
-            "file": name_text(name) if name else None,
+            "file": printable(name, NAME) if name else None,
             "chosen": self.chosen,
             "reason": self.reason,
         }

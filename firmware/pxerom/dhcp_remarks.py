@@ -6,7 +6,7 @@ to do about a boot that failed is `dhcp_advice`'s.
 
 from pxerom.dhcp_offer import SERVER_FIELDS, label
 from pxerom.dhcp_packet import ip_bytes
-from pxerom.failure import name_text
+from pxerom.failure import NAME, printable
 from pxerom.runtime import is_ipv4
 
 
@@ -24,9 +24,9 @@ def of_offer(offer):
             % (
                 offer.server,
                 "option 67",
-                name_text(fields["option 67"]),
+                printable(fields["option 67"], NAME),
                 "the field file",
-                name_text(fields["file"]),
+                printable(fields["file"], NAME),
                 "option 67" if by == "option 67" else "the field file",
             )
         )
@@ -35,10 +35,10 @@ def of_offer(offer):
             "Option 67 of %s ends without a NUL and is the last option: old ROMs read on and ask "
             "for a name with \\xff at its end." % offer.server
         )
-    if name and name_text(name).encode() != name:
+    if name and printable(name, NAME).encode() != name:
         said.append(
             "The name that %s gives has bytes that are no text: %s"
-            % (offer.server, name_text(name))
+            % (offer.server, printable(name, NAME))
         )
     if reply.options.get(66, b"").split(b"\x00")[0] == b"0.0.0.0":
         said.append(

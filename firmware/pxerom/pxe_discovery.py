@@ -10,7 +10,7 @@ reads the option, `dhcp_client` sends and waits.
 """
 
 from pxerom import dhcp_offer, dhcp_packet, dhcp_remarks
-from pxerom.failure import Failure, name_text
+from pxerom.failure import NAME, Failure, printable
 from pxerom.runtime import const
 
 _BROADCAST = "255.255.255.255"
@@ -75,7 +75,7 @@ class BootServer:
         return self._found(server, server_by, name, by, best.reply.number(13), others)
 
     def _found(self, server, server_by, name, by, size_blocks, ignored=()):
-        text = name_text(name)
+        text = printable(name, NAME)
         if not dhcp_offer.unicast(server):
             raise Failure("PXE-E53", "The boot server's address %s is none" % server, "server")
         if min(name) < 32 or len(name) > _NAME_MAX:

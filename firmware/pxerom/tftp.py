@@ -175,6 +175,7 @@ class Transfer:
         block, `timed` (or None) the ticks of its ACK; those of the last stay in `acked_at`."""
         ack = self.ack
         block = first = self.expected
+        last = ack[2] << 8 | ack[3]
         buffer = self._buffer
         data = sender = error = None
         full = self._full
@@ -214,9 +215,9 @@ class Transfer:
                 self.bytes += (block - first) * self.blksize
                 self.expected = block
                 self._reacked = False
-            block -= 1  # one that was not acknowledged may stand in `ack`
-            ack[2] = block >> 8
-            ack[3] = block & 255
+                last = block - 1
+            ack[2] = last >> 8  # a block that was not acknowledged may stand there
+            ack[3] = last & 255
         return None, None, error
 
     def payload(self, data):
