@@ -165,6 +165,24 @@ def _small_path(place, folder):
         machine.run("ip", "link", "set", interface, "mtu", "1400")
 
 
+def _behind_dnat(folder, where):
+    return servers.in_tftpd(folder, OTHER, 69, where)
+
+
+def _only_other_address(place, folder):
+    """The address that the client asks is the firewall's own, as a node's or a service's is."""
+    place.server.run("ip", "address", "del", SERVER + "/24", "dev", "eth0")
+    place.server.address("eth0", OTHER + "/24")
+    place.server.route("default", "10.254.52.1")
+    place.firewall.address("outside", SERVER + "/32")
+
+
+DNAT = (
+    "table ip nat {\n  chain prerouting {\n    type nat hook prerouting priority dstnat;\n"
+    f"    ip daddr {SERVER} udp dport 69 dnat to {OTHER}\n  }}\n}}\n"
+)
+
+
 def _small_link(place, folder):
     for machine, interface in ((place.firewall, "inside"), (place.client, "eth0")):
         machine.run("ip", "link", "set", interface, "mtu", "1400")
@@ -257,6 +275,16 @@ CONDITIONS = (
         "each DATA twice",
         "a server of our own",
         *(odd("twice"), "", None, "healthy", (), ("duplicates",), _Q),
+    ),
+    Condition(
+        "wrong tsize",
+        "a server of our own: half of the file's size",
+        *(odd("tsize-lies"), "", None, "wrong-tsize", (), (), _Q),
+    ),
+    Condition(
+        "server behind DNAT, answers not translated back",
+        "the firewall passes requests on to another address; no helper",
+        *(_behind_dnat, DNAT + _chain(), _only_other_address, "other-address", (), (), _Q),
     ),
     Condition(
         "server that does not hear ERROR",

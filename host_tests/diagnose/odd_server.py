@@ -10,6 +10,7 @@
     no-rollover     ignores options, and sends no block after 65,535
     oversize        sends blocks that are 100 bytes longer than agreed
     twice           sends each DATA twice
+    tsize-lies      says half of the size
     larger          grants twice the blksize that was asked for
     hard-blksize    ignores options, and sends blocks of 1468 bytes all the same
     deaf-to-error   does not hear an ERROR, and repeats its packet five times
@@ -72,7 +73,8 @@ class _Odd:
         if self.weakness == "larger" and "blksize" in asked:
             blksize *= 2
             asked = {**asked, "blksize": str(blksize)}
-        granted = {**asked, "tsize": str(len(content))} if "tsize" in asked else asked
+        size = len(content) // 2 if self.weakness == "tsize-lies" else len(content)
+        granted = {**asked, "tsize": str(size)} if "tsize" in asked else asked
         if asked and self.weakness == "unasked":
             granted = {**granted, "multicast": "239.1.1.1,1758,1"}
         packets = [b"\0\6" + "".join(f"{k}\0{v}\0" for k, v in granted.items()).encode()]

@@ -164,6 +164,8 @@ def _of_transfers(seen, show):
             f"The transfer ends {came}: block numbers have 16 bits, and what follows 65,535 is "
             "not sent, or not taken.",
         )
+    if seen.get("rom_reason") in ("wrong_size", "longer_than_tsize"):
+        yield "wrong-tsize", f"The file is not as long as the OACK says: {_detail(seen, show)}."
     cut = signs.needless_pieces(seen)
     if cut:
         yield (
@@ -173,8 +175,12 @@ def _of_transfers(seen, show):
         )
 
 
+def _detail(seen, show):
+    return show(seen.get("rom_detail") or "").rstrip(".")
+
+
 def _so(seen, show):
-    detail = show(seen.get("rom_detail") or "").rstrip(".")
+    detail = _detail(seen, show)
     return f": {detail}." if detail else "."
 
 

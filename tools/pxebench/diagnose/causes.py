@@ -97,6 +97,11 @@ _CAUSE = {
         [("no-rollover",)],
         (),
     ),
+    "wrong-tsize": (
+        "The server announces another size (tsize) than the file has.",
+        [("wrong-tsize",)],
+        (),
+    ),
     "oversize-data": (
         "The server sends larger blocks than were agreed, and the ROM refuses them.",
         [("oversize",)],
@@ -166,6 +171,7 @@ _NOT_SEEN = {
     "unasked-option": "No OACK grants what was not asked for.",
     "no-final-block": "The transfer did not stand still after the last full block.",
     "no-rollover": "The transfer did not end at block 65,535.",
+    "wrong-tsize": "The ROM did not fail for the file's size.",
     "oversize": "No DATA was longer than agreed.",
     "pieces": "The ROM's blocks came whole.",
     "at-once": "Several transfers side by side were all answered.",
@@ -191,6 +197,7 @@ _LOOKED = {
     "unasked-option": "answers",
     "no-final-block": "answers",
     "no-rollover": "answers",
+    "wrong-tsize": "answers",
     "oversize": "answers",
     "pieces": "pieces",
     "big-blocks": "sizes",

@@ -119,6 +119,7 @@ def observe(experiments, flat, rom, server=None):
         "unasked": signs.unasked(by),
         "oversize": signs.oversize(by),
         "end": signs.end(by),
+        "wrong_tsize": signs.wrong_tsize(by),
         "pieces": signs.pieces(by),
         "duplicates": signs.duplicates(by),
         "silent": sum(ask["answer"] == "silent" for ask in usable),

@@ -110,6 +110,15 @@ def _tsize(by):
     return None
 
 
+def wrong_tsize(by):
+    """{"tsize", "bytes"} where the server's tsize is not the size of the file that came."""
+    result = by["rom"][0]["result"] if by.get("rom") else None
+    tsize = _tsize(by)
+    if not result or not result["image"] or tsize in (None, result["image"]["bytes"]):
+        return None
+    return {"tsize": tsize, "bytes": result["image"]["bytes"]}
+
+
 def no_final_block(seen):
     """True when every byte came, the last block was full, and nothing after it."""
     found = seen.get("end")
