@@ -3,6 +3,7 @@
 from pxerom import tftp
 from pxerom.failure import Failure
 from pxerom.runtime import address
+from pxerom.tftp_hazards import last_packet
 
 from host_tests.core.check import raises, rom, same
 from host_tests.core.fakenet import HOST
@@ -676,9 +677,12 @@ def test_request_is_resent_until_the_first_reply_and_the_last_ack_after_it():
 
 def test_parting_error_needs_a_peer():
     """R-TFTP-57, R-TFTP-58."""
-    same(_transfer().abort(0, "TFTP Aborted"), None)
-    same(_running(1).abort(3, "Disk full"), error(3, "Disk full"))
+    same(last_packet(_transfer(), KeyboardInterrupt())[1], None)
+    aborted = last_packet(_running(1), KeyboardInterrupt())
+    same(aborted, ("aborted", error(0, "TFTP Aborted"), _PEER))
+    full = last_packet(_running(1), Failure("PXE-E3A", "x", None, "cannot_write"))
+    same(full[:2], ("refused", error(3, "Disk full or allocation exceeded")))
     giving_up = _running(1, give_up={"error": 0, "message": "timeout"})
-    giving_up.give_up()
-    same((giving_up.reply, giving_up.reply_to), (error(0, "timeout"), _PEER))
-    same(_running(1).give_up(), None)
+    stopped = Failure("PXE-E35", "x", None, "stopped")
+    same(last_packet(giving_up, stopped), ("timeout", error(0, "timeout"), _PEER))
+    same(last_packet(_running(1), stopped)[1], None)

@@ -1,5 +1,4 @@
-"""The least heaps of boards/README.md, on a real 32-bit port with a driver, lwIP and littlefs.
-"""
+"""The least heaps of boards/README.md, on a real 32-bit port with a driver, lwIP and littlefs."""
 
 import pytest
 

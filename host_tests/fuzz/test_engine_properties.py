@@ -15,7 +15,7 @@ import heapq
 import re
 
 import pytest
-from pxerom import tftp
+from pxerom import tftp, tftp_hazards
 from pxerom.failure import Failure
 
 from host_tests.fuzz import roms, tapes
@@ -85,8 +85,9 @@ class Case:
                 idle += 1
                 if idle >= _RETRIES:
                     self.outcome = "timeout"
-                    transfer.give_up()
-                    self.parting(transfer.reply)
+                    reason = "no_reply" if transfer.state < tftp.RECEIVING else "stopped"
+                    end = Failure("PXE-E35", "", None, reason)
+                    self.parting(tftp_hazards.last_packet(transfer, end)[1])
                     break
                 packet = transfer.expire()
                 if transfer.state >= tftp.RECEIVING:
@@ -137,7 +138,6 @@ class Case:
         transfer.blocks += skipped
         transfer.bytes += skipped * transfer.blksize
         transfer.expected += skipped
-        transfer._last = transfer.expected - 1
         last = wire_number(_TELEPORT, 0)
         transfer.ack[2] = last >> 8
         transfer.ack[3] = last & 255
