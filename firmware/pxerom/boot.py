@@ -9,7 +9,7 @@
 import sys
 
 from pxerom import runtime, sink
-from pxerom.failure import Ended, Failure, NoMemory, Refused
+from pxerom.failure import Ended, Failure, Refused
 from pxerom.fetch import Fetch
 from pxerom.job import load_rom, max_time_ms, start, unicast
 from pxerom.runtime import ticks_diff
@@ -20,6 +20,7 @@ _MODULES = (
     "pxe_discovery",
     "dhcp_remarks",
     "dhcp_advice",
+    "dhcp_inform",
     "dhcp_offer",
     "dhcp_packet",
 )
@@ -162,7 +163,9 @@ class _Job:
         except Failure as error:
             failure = error
         except MemoryError:
-            failure = NoMemory("Not enough memory for all that servers offered")
+            failure = Failure(
+                "PXE-E3A", "Not enough memory for all that servers offered", "ours", "no_memory"
+            )
         except Ended:
             self.result["ended"] = client.ended("bench")
             failure = client.cut_short()

@@ -25,6 +25,7 @@ id text
 name text
 about text
 sources [text] []
+runs [text] null
 udp.source_port.policy counter|random|fixed|clock
 udp.source_port.first 1..65535
 udp.source_port.first_max 1..65535 null
@@ -238,8 +239,8 @@ def checked(rom):
     """The checked, bare form of a ROM (a dict as in the file), as `rom_file.unfold` takes it; its
     `dhcp` and the screen of a boot are `rom_check_dhcp`'s. Raises RomFileError."""
     flat = _object(_tree(_SHAPE), rom, "")
-    for name in ("name", "about", "sources"):
-        del flat[name]  # for people
+    for name in ("name", "about", "sources", "runs"):
+        del flat[name]  # for people, and for the bench
     flat["dhcp"] = None
     del flat["tftp"]["adjustable"]  # for the bench
     del flat["screen"]["boot"]

@@ -91,17 +91,24 @@ def digits(text):
     return text[:end]
 
 
-def unreachable(transfer, opened):
-    """An ICMP error came: Failure where the ROM believes it, else nothing (R-SEC-18). `opened`:
-    the server has replied before."""
-    hazard = "ack_unreachable" if opened else "rrq_unreachable"
-    if transfer.on.get(hazard):
-        transfer.fail(transfer.on[hazard], hazard)
-
-
 def named(filename, slash):
     """The name with (`add`) or without (`drop`) the slash at its begin; text, or bytes of DHCP."""
     mark = filename[:0] + ("/" if isinstance(filename, str) else b"/")
     while filename[:1] == mark:
         filename = filename[1:]
     return mark + filename if slash == "add" else filename
+
+
+def within(queue, request, warnings):
+    """The request with a windowsize that a board's queue of so many datagrams holds: of a larger
+    window the rest is lost, each time (RFC 7440 section 4 leaves the choice to us)."""
+    options = []
+    for name, value in request["options"]:
+        if name.lower() == "windowsize" and int(value) > queue:
+            warnings.append(
+                "This board keeps %d datagrams at a time: windowsize %s was asked for as %d."
+                % (queue, value, queue)
+            )
+            value = str(queue)
+        options.append([name, value])
+    return dict(request, options=options)

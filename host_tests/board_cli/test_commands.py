@@ -45,8 +45,9 @@ def test_list_without_any_board_says_so(bench):
 
 
 def test_list_tells_why_a_port_does_not_answer(bench, tmp_path):
-    done = bench("board", "list", tmp_path / "nothing")
-    assert done.returncode == 0 and "There is no port" in done.stdout
+    for words in ((), ("--no-ask",), ("--json",)):
+        done = bench("board", "list", tmp_path / "nothing", *words)
+        assert done.returncode == 3 and "There is no port" in done.stdout
 
 
 # ---- deploy

@@ -24,7 +24,26 @@ def silence(packet, local_port, port):
     return ()
 
 
-class FakeNet:
+class Functions:
+    """What `udp.Udp.functions` gives, made of a fake's own `receive` and `send`."""
+
+    def functions(self, wait_ms):
+        def recvfrom(size):
+            data = self.receive(size, wait_ms)
+            if data is None:
+                raise OSError(110)
+            return data, self.sender
+
+        return recvfrom, self.send
+
+    def came(self, data, sender):
+        pass
+
+    def failed(self, error):
+        assert error.errno in TIMED_OUT
+
+
+class FakeNet(Functions):
     """The surface of `udp.Udp`, with a script at the other end. `sent` and `heard` are lists of
     (at_ms, local port, port of the server, bytes); `steps` counts everything that happens."""
 
@@ -113,21 +132,6 @@ class FakeNet:
             return what[:size]
         self.clock = until
         return None
-
-    def functions(self, wait_ms):
-        def recvfrom(size):
-            data = self.receive(size, wait_ms)
-            if data is None:
-                raise OSError(110)
-            return data, self.sender
-
-        return recvfrom, self.send
-
-    def came(self, data, sender):
-        pass
-
-    def failed(self, error):
-        assert error.errno in TIMED_OUT
 
     def close(self):
         self.closed = True

@@ -5,6 +5,11 @@
     aborted-probe   once a client ends a conversation that had tsize, hears nobody for 15 s
     slow            waits 1.6 s before each first answer
     error           answers each RRQ with ERROR 0
+    unasked         grants an option that nobody asked for, where any is asked
+    no-final        leaves out the empty block that ends a file of full blocks
+    no-rollover     ignores options, and sends no block after 65,535
+    oversize        sends blocks that are 100 bytes longer than agreed
+    twice           sends each DATA twice
 
 Lockstep, blksize and tsize; one thread for each transfer, which sends again every second.
 """
@@ -53,18 +58,30 @@ class _Odd:
                 self.transfer(sock, peer, (self.folder / words[0]).read_bytes(), asked)
 
     def transfer(self, sock, peer, content, asked):
+        if self.weakness == "no-rollover":
+            asked = {}
         blksize = int(asked.get("blksize", 512))
         granted = {**asked, "tsize": str(len(content))} if "tsize" in asked else asked
+        if asked and self.weakness == "unasked":
+            granted = {**granted, "multicast": "239.1.1.1,1758,1"}
         packets = [b"\0\6" + "".join(f"{k}\0{v}\0" for k, v in granted.items()).encode()]
         packets = [(0, packets[0])] if granted else []
-        for number in range(len(content) // blksize + 1):
-            part = content[number * blksize :][:blksize]
+        count = len(content) // blksize + 1
+        if self.weakness == "no-final" and len(content) % blksize == 0:
+            count -= 1
+        if self.weakness == "no-rollover":
+            count = min(count, 65535)
+        more = 100 if self.weakness == "oversize" else 0
+        for number in range(count):
+            part = content[number * blksize : (number + 1) * blksize + more]
             packets.append(
                 (number + 1 & 0xFFFF, struct.pack(">HH", 3, number + 1 & 0xFFFF) + part)
             )
         for number, packet in packets:
             for _ in range(_TRIES):
                 sock.sendto(packet, peer)
+                if self.weakness == "twice" and packet[1] == 3:
+                    sock.sendto(packet, peer)
                 answer = self.answer(sock, number)
                 if answer == "error" and "tsize" in asked and self.weakness == "aborted-probe":
                     self.deaf_until = time.monotonic() + _DEAF_S

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from pxebench import outputs
+from pxebench import images, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
 from pxebench.options import CONFIG, KIND, Seconds, read_config
 
@@ -43,16 +43,20 @@ def list_boards(ports, no_ask, as_json):
     """List the boards on USB serial ports, or on the PORTs named.
 
     A board is asked what it is, which ends the program that it runs; with --no-ask it is not.
-    Only ports whose USB ids are those of a board are asked, and those that are named.
+    Only ports whose USB ids are those of a board are asked, and those that are named. Exit code
+    3: on a PORT that was named there is no board that answers.
     """
     from pxebench.board import listing
 
     rows = listing.rows(ports, not no_ask)
+    # A port that was named and has no board is no answer to the question.
+    code = EXIT_BENCH if ports and any(row["trouble"] for row in rows) else EXIT_OK
     if as_json:
         click.echo(json.dumps(rows, indent=2))
-        return
+        return code
     for line in listing.lines(rows):
         click.echo(line)
+    return code
 
 
 @board.command("flash", short_help="Put MicroPython on a board.")
@@ -173,7 +177,8 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
     if wanted.endswith(".json") and "://" not in wanted:
         todo = _read_job(wanted)
         rom = job.rom_id(todo)
-        flat = job.flat(todo["rom"] if isinstance(todo["rom"], dict) else job.load_rom(rom))
+        loaded = todo["rom"] if isinstance(todo["rom"], dict) else job.load_rom(rom)
+        flat = job.flat(loaded)
         for name, given in (("max_time_ms", max_time_ms), ("trace", pcap is not None or None)):
             if given is not None:
                 todo[name] = given
@@ -195,7 +200,16 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
             trace=pcap is not None,
         )
     endpoint = open_endpoint("serial:" + port, config=settings, mount=mount, kind=kind)
-    return run_job(endpoint, todo, flat, json_path, pcap, quiet)
+    return run_job(
+        endpoint,
+        todo,
+        flat,
+        json_path,
+        pcap,
+        quiet,
+        runs=images.runs(loaded),
+        words=["--rom", rom, "--endpoint", f"serial:{port}"],
+    )
 
 
 def _read_job(path):
