@@ -53,6 +53,10 @@ class Refused(Exception):
         self.reason = reason
 
 
-def printable(data):
-    """Text of network bytes with everything but 0x20..0x7e shown as a dot (R-SEC-22)."""
-    return "".join(chr(b) if 32 <= b < 127 else "." for b in data)
+def printable(data, other="."):
+    """Text of network bytes (R-SEC-22). `other`: what stands for a byte outside 0x20..0x7e, with
+    ## for its two digits: NAME is that of a file's name, where each byte counts."""
+    return "".join(chr(b) if 32 <= b < 127 else other.replace("##", "%02x" % b) for b in data)
+
+
+NAME = "\\x##"

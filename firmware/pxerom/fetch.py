@@ -11,7 +11,7 @@ file. Here they are put together, and each thing that happens becomes an event.
 """
 
 from pxerom import tftp
-from pxerom.failure import Ended, Failure, Refused, printable
+from pxerom.failure import NAME, Ended, Failure, Refused, printable
 from pxerom.image import END, Image
 from pxerom.retry import Retry
 from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
@@ -117,7 +117,7 @@ class Fetch:
             self._request = request
             self._record = {
                 "purpose": request["purpose"],
-                "file": filename if isinstance(filename, str) else printable(filename),
+                "file": filename if isinstance(filename, str) else printable(filename, NAME),
                 "server": host,
                 "server_port": port,
                 "requests": [],

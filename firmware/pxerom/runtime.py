@@ -82,15 +82,12 @@ def address(host, port):
 
 def is_ipv4(text):
     """True for a numeric IPv4 address without leading zeros: lwIP and Linux read those as octal,
-    010.9.0.1 as 8.9.0.1."""
-    parts = text.split(".") if isinstance(text, str) else ()
-    return len(parts) == 4 and all(_is_byte(part) for part in parts)
-
-
-def _is_byte(digits):
-    if not 0 < len(digits) < 4 or not all("0" <= digit <= "9" for digit in digits):
+    010.9.0.1 as 8.9.0.1. It is one when its four numbers give the very same text."""
+    try:
+        parts = [str(int(part) & 255) for part in text.split(".")]
+    except (ValueError, AttributeError):
         return False
-    return int(digits) < 256 and (digits[0] != "0" or digits == "0")
+    return len(parts) == 4 and ".".join(parts) == text
 
 
 def is_uuid(text):
@@ -129,7 +126,8 @@ def free_bytes(path):
     except (OSError, AttributeError):
         return None
     free = stat[4]
-    if MICROPYTHON:  # littlefs: two words in each block, and blocks for the folder's own news
+    # littlefs, on a board: two words in each block, and blocks for the folder's own entries.
+    if MICROPYTHON and sys.platform not in ("linux", "darwin", "win32"):
         free = max(0, free - 3 - free // 256)
     return stat[1] * free
 

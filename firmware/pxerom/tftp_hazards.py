@@ -9,13 +9,13 @@ from pxerom.failure import Failure, printable
 # hazard but the end with any ROM: too_long, rollover.
 _HAZARDS = """
 E38 8 no_oack: The server sent DATA where an OACK is needed
-E38 8 malformed_oack unrequested_option: The server's OACK %s
+E38 8 malformed_oack unrequested_option unrequested_blksize: The server's OACK %s
 E3F 8 larger_blksize: The server's OACK %s
 E39 4 duplicate_oack late_oack: An OACK came again
 E3F 4 oversize_data: DATA is longer than the blksize %d%s
 E39 4 duplicate_data old_data block_zero future_data window_gap: DATA %d came where %d was due
 E39 0 unknown_tid: DATA %d came from port %d of the server, not from its port %d
-E33 4 stray_opcode: Packets that are no part of a read came
+E33 4 stray_opcode stray_ack: Packets that are no part of a read came
 E39 0 wrong_size: %d bytes were announced, %d came
 E39 3 longer_than_tsize: More than the announced %d bytes came
 E3A 3 too_long: The file has %d bytes or more, at most %d can be taken
@@ -73,13 +73,14 @@ def of_error(error):
 def last_packet(transfer, end):
     """(outcome, packet, peer) of a transfer that `end`, an exception, has ended: what the record
     says, and what the peer is owed, or None. A local end is told to a peer (R-TFTP-58)."""
-    if isinstance(end, MemoryError) or getattr(end, "reason", "") == "cannot_write":
+    reason = getattr(end, "reason", None)
+    if reason == "cannot_write" or isinstance(end, MemoryError):
         outcome, error = "refused", {"error": 3, "message": _ERRORS[3]}
-    elif not isinstance(end, Failure):
+    elif not reason:
         outcome, error = "aborted", {"error": 0, "message": "TFTP Aborted"}
-    elif end.reason == "stopped":
+    elif reason == "stopped":
         outcome, error = "timeout", transfer.on["give_up"]
-    elif end.reason == "no_reply":
+    elif reason == "no_reply":
         return "timeout", None, None
     else:
         outcome = "error" if transfer.error else "refused"

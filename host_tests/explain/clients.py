@@ -45,8 +45,7 @@ _LOADED = ("grub", "pxelinux")
 
 def captures():
     """The names of all captures whose client is known, sorted."""
-    names = [path.name.removesuffix(".pcap.gz") for path in told.CAPTURES.glob("*.pcap.gz")]
-    return sorted(name for name in names if tag(name) in FAMILIES)
+    return sorted(name for name in told.captures() if tag(name) in FAMILIES)
 
 
 def tag(name):
@@ -57,7 +56,7 @@ def tag(name):
 def judged(name):
     """("right" | "tie" | "none" | "wrong", the ids that were named) for a capture."""
     family, none_is_right = FAMILIES[tag(name)]
-    result = told.of(told.CAPTURES / f"{name}.pcap.gz")
+    result = told.of(told.capture(name))
     clients = result["clients"]
     loaded = tag(name).startswith(_LOADED)
     # The first program is the client's own, but for those that another one loads.

@@ -23,7 +23,7 @@ def test_the_table_has_every_client_and_none_is_wrong():
 
 
 def test_every_rom_that_is_not_excluded_is_a_candidate_and_the_best_come_first():
-    result = told.of(told.CAPTURES / "ipxe-boot1.pcap.gz")
+    result = told.of(told.capture("ipxe-boot1"))
     rows = result["clients"][0]["candidates"]
     assert rows[0]["rom"].startswith("ipxe")
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
@@ -31,7 +31,7 @@ def test_every_rom_that_is_not_excluded_is_a_candidate_and_the_best_come_first()
 
 
 def test_a_machine_that_chainloads_is_two_clients_with_one_address():
-    first, second = told.of(told.CAPTURES / "pxelinux-boot1.pcap.gz")["clients"]
+    first, second = told.of(told.capture("pxelinux-boot1"))["clients"]
     assert first["ip"] == second["ip"]
     assert (first["program"], second["program"], second["of"]) == (1, 2, 2)
     assert told.best(first)[0].startswith("ipxe") and told.best(second) == ["pxelinux"]

@@ -34,7 +34,7 @@ def test_a_failure_explained_ends_with_1():
 
 
 def test_a_boot_that_went_well_ends_with_0():
-    code, out, _ = explain(told.CAPTURES / "ipxe-boot1.pcap.gz")
+    code, out, _ = explain(told.capture("ipxe-boot1"))
     assert code == 0
     assert "healthy" in out
 
@@ -93,13 +93,13 @@ def test_json_that_cannot_be_written_ends_with_3(tmp_path):
 
 
 def test_one_client_of_several_can_be_chosen():
-    files = (told.CAPTURES / "ipxe-boot1.pcap.gz", QUESTION)
+    files = (told.capture("ipxe-boot1"), QUESTION)
     _, out, _ = explain("--json", "-", "--client", "10.55.32.175", *files)
     assert {client["ip"] for client in json.loads(out)["clients"]} == {"10.55.32.175"}
 
 
 def test_several_clients_are_a_table_first():
-    _, out, _ = explain(told.CAPTURES / "ipxe-boot1.pcap.gz", QUESTION)
+    _, out, _ = explain(told.capture("ipxe-boot1"), QUESTION)
     lines = out.splitlines()
     head = next(number for number, line in enumerate(lines) if line.startswith("client "))
     assert any("10.55.32.175" in line for line in lines[head : head + 4])

@@ -6,7 +6,17 @@ from pathlib import Path
 from pxebench.explain import explanation, sources
 
 INPUTS = Path(__file__).with_name("inputs")
-CAPTURES = Path(__file__).parent.parent / "captures"
+_FOLDER = Path(__file__).parent.parent / "captures"
+
+
+def captures():
+    """{name: path} of all captures of real clients, sorted."""
+    return {path.name.removesuffix(".pcap.gz"): path for path in sorted(_FOLDER.glob("*.gz"))}
+
+
+def capture(name):
+    """The path of one of them."""
+    return captures()[name]
 
 
 def of(*names, client=None):

@@ -27,6 +27,11 @@ APART = {
     "fetch_end.py": 2 << 10,
     "dhcp_client.py": 7 << 10,
     "dhcp_offer.py": 6 << 10,
+    "dhcp_inform.py": 2 << 10,
+    "dhcp_remarks.py": 3 << 10,
+    "dhcp_advice.py": 2 << 10,
+    "rom_load.py": 1 << 10,
+    "pxe_codes_boot.py": 4 << 10,
     "dhcp_socket.py": 2 << 10,
     "tftp_quirks.py": 2 << 10,
     "tftp_hazards.py": 2 << 10,
@@ -34,8 +39,6 @@ APART = {
     "retry_rtt.py": 2 << 10,
     "icmp.py": 2 << 10,
     "trace.py": 1 << 10,
-    "dhcp_advice.py": 2 << 10,
-    "dhcp_remarks.py": 3 << 10,
 }
 _FIRMWARE = ROOT / "firmware"
 _PROBE = Path(__file__).with_name("probe.py")
@@ -45,7 +48,7 @@ _IMPORT = """
 import gc
 gc.collect()
 before = gc.mem_alloc()
-from pxerom import agent, job, screen
+from pxerom import agent, fetch, job, screen
 rom = job.load_rom("intel-undi")
 gc.collect()
 print(gc.mem_alloc() - before)

@@ -30,7 +30,7 @@ class Desk:
         self.lan = dhcp_servers.Lan(stack.enter_context(namespaces.lab()))
         self.server = self.lan.machine("server", f"{SERVER}/24")
         self.pc = self.lan.machine("pc", "10.88.0.2/24")
-        files = {"f": SMALL, "big": BIG}
+        files = {"f": SMALL, "mid": BIG[: 3 << 20], "big": BIG}
         self.files = stack.enter_context(servers.folder(files))
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
         self.before = self.addresses()
@@ -80,7 +80,8 @@ def test_a_server_that_serves_twenty_at_once_is_found_out(desk):
     with servers.dnsmasq(desk.files, SERVER, desk.server, words=["--tftp-max=20"]):
         done, found = desk.storm(f"tftp://{SERVER}/big", *OS, "--count", "40", "--from", FROM)
     assert found["limit"]["cause"] == "few-at-once", (found["limit"], done.stdout)
-    assert found["limit"]["at_once"] == 20, (found["limit"], done.stdout)
+    # dnsmasq 2.90 reads a further RRQ while `transfers <= tftp-max`: one more than it says.
+    assert found["limit"]["at_once"] == 21, (found["limit"], done.stdout)
 
 
 def test_a_limit_of_requests_a_second_is_told_from_one_of_numbers(desk):
@@ -114,12 +115,12 @@ def test_a_limit_of_requests_a_second_is_told_from_one_of_numbers(desk):
 def test_a_ramp_says_where_it_breaks(desk):
     with servers.dnsmasq(desk.files, SERVER, desk.server, words=["--tftp-max=8"]):
         done, found = desk.storm(
-            *(f"tftp://{SERVER}/big", *OS, "--ramp", "4,8,24", "--from", FROM)
+            *(f"tftp://{SERVER}/mid", *OS, "--ramp", "4,8,24", "--from", FROM)
         )
     counts = [(step["count"], step["booted"]) for step in found["ramp"]]
     assert counts == [(4, 4), (8, 8), (24, 24)], (counts, done.stdout)
-    assert found["ramp"][2]["waited"] >= 16 > found["ramp"][0]["waited"]
-    assert (found["limit"]["cause"], found["limit"]["at_once"]) == ("few-at-once", 8)
+    assert found["ramp"][2]["waited"] >= 15 > found["ramp"][0]["waited"]
+    assert (found["limit"]["cause"], found["limit"]["at_once"]) == ("few-at-once", 9)
 
 
 def test_a_refusal_is_told_with_the_servers_words(desk):

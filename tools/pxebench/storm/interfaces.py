@@ -29,10 +29,8 @@ def ip(*words, given=None):
     program = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/sbin:/usr/sbin")
     if program is None:
         raise Refused("The program ip is not here: install iproute2.", EXIT_BENCH)
-    done = subprocess.run(
-        [program, *words], input=given, stdin=None if given else subprocess.DEVNULL,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    source = {"input": given} if given else {"stdin": subprocess.DEVNULL}
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=False, **source)
     return done.stdout if done.returncode == 0 else None
 
 
