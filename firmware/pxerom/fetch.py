@@ -115,7 +115,7 @@ class Fetch:
                 raise Refused("Cannot ask for %s: %s." % (filename, error))
             self.transfer = transfer
             self._request = request
-            self._record = {
+            self._record = record = {
                 "purpose": request["purpose"],
                 "file": filename if isinstance(filename, str) else printable(filename, NAME),
                 "server": host,
@@ -127,37 +127,32 @@ class Fetch:
                 "icmp": [],
             }
             self.records.append(self._record)
-            self._transact()
+            # Whatever ends it, the peer hears what it is owed and the record is kept.
+            began = self.net.now()
+            try:
+                self._run()
+            except (Failure, MemoryError, KeyboardInterrupt, Ended) as end:
+                from pxerom.tftp_hazards import last_packet
+
+                record["outcome"], packet, peer = last_packet(transfer, end)
+                self._tell(packet, peer)
+                raise
+            finally:
+                if transfer.error:
+                    tid = split(transfer.peer)[1]
+                    self.event("error", {"server_tid": tid, "error": transfer.error})
+                record.update(transfer.figures())
+                if self.net.errors:
+                    from pxerom import icmp
+
+                    icmp.count(self)
+                record["elapsed_ms"] = ticks_diff(self.net.now(), began)
             if transfer.state == tftp.COMPLETE:
                 return
             tsize = transfer.tsize
         from pxerom.fetch_end import no_request
 
         raise no_request(transfer)
-
-    def _transact(self):
-        # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
-        transfer = self.transfer
-        record = self._record
-        began = self.net.now()
-        try:
-            self._run()
-        except (Failure, MemoryError, KeyboardInterrupt, Ended) as end:
-            from pxerom.tftp_hazards import last_packet
-
-            record["outcome"], packet, peer = last_packet(transfer, end)
-            self._tell(packet, peer)
-            raise
-        finally:
-            if transfer.error:
-                tid = split(transfer.peer)[1]
-                self.event("error", {"server_tid": tid, "error": transfer.error})
-            record.update(transfer.figures())
-            if self.net.errors:
-                from pxerom import icmp
-
-                icmp.count(self)
-            record["elapsed_ms"] = ticks_diff(self.net.now(), began)
 
     def _run(self):
         # One RRQ and what follows; returns when the file is whole or the next request is due.
@@ -197,21 +192,24 @@ class Fetch:
                 net.send(transfer.reply, transfer.reply_to)
             if verdict == tftp.ANSWER:
                 continue
+            if opening and transfer.state >= tftp.RECEIVING:
+                opening = False
+                self.phase = retry["read"]
+                if not self._smoothed:
+                    self.timer = Retry(self.phase["waits_ms"])
+                fields = {"server_tid": split(transfer.peer)[1]}
+                if transfer.oack is not None:
+                    self.event("oack", dict(fields, options=transfer.oack))
+                if not transfer.probe:
+                    fields.update(blksize=transfer.blksize, oack=transfer.oack is not None)
+                    self.event("data", fields)
             if verdict == tftp.END:
                 # The ROM itself ends the transfer and goes on.
                 self._record["outcome"] = "error"
                 if not transfer.error:
                     self._record["outcome"] = "aborted"
-                    if transfer.state >= tftp.RECEIVING:
-                        self._opened()
                     self.event("aborted", {"error": transfer.sent_error})
                 return
-            if opening:
-                opening = False
-                self.phase = retry["read"]
-                if not self._smoothed:
-                    self.timer = Retry(self.phase["waits_ms"])
-                self._opened()
             self.timer.restart(self._now)
             if verdict == tftp.BLOCK:
                 self._stored(transfer.payload(data))
@@ -358,15 +356,6 @@ class Fetch:
         if self._first is None:
             return 0
         return ticks_diff(self.net.now() if now is None else now, self._first)
-
-    def _opened(self):
-        transfer = self.transfer
-        tid = split(transfer.peer)[1]
-        granted = transfer.oack is not None
-        if granted:
-            self.event("oack", {"server_tid": tid, "options": transfer.oack})
-        if not transfer.probe:
-            self.event("data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted})
 
     def _progress(self):
         transfer = self.transfer

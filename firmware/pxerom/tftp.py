@@ -44,10 +44,10 @@ from pxerom.runtime import const, split, ticks_diff
 from pxerom.tftp_packet import DATA, ERROR, HEADER, OACK, number, oack_options, rrq
 
 # States of a Transfer; from RECEIVING on the peer and the options are fixed.
-REQUESTED = const(0)  # the RRQ is out
-SWALLOWING = const(1)  # DATA is acknowledged, never taken: an OACK is waited for (GRUB)
+_REQUESTED = const(0)  # the RRQ is out
+_SWALLOWING = const(1)  # DATA is acknowledged, never taken: an OACK is waited for (GRUB)
 RECEIVING = const(2)  # block `expected` is waited for
-LOST = const(3)  # an OACK in mid-file made the ROM lose count: no block is data any more
+_LOST = const(3)  # an OACK in mid-file made the ROM lose count: no block is data any more
 COMPLETE = const(4)  # the final block has come
 
 # Verdicts of Transfer.feed
@@ -73,7 +73,7 @@ _ANY = (0, (1 << 64) - 1, None)
 _FIGURES = ("oack", "blksize", "windowsize", "blocks", "bytes", "duplicates", "foreign")
 
 # After such a reaction the transfer is in another state, unless it is complete.
-_NEXT_STATE = {"swallow": SWALLOWING, "ack_zero": LOST, "ack_and_lose": LOST}
+_NEXT_STATE = {"swallow": _SWALLOWING, "ack_zero": _LOST, "ack_and_lose": _LOST}
 
 
 class Transfer:
@@ -93,7 +93,7 @@ class Transfer:
         self._host = host
         self._limit = limit
         # How far it has come, and how it ended.
-        self.state = REQUESTED
+        self.state = _REQUESTED
         self.peer = None
         self.oack = None
         self.error = None  # the server's ERROR
@@ -301,7 +301,7 @@ class Transfer:
 
     def _data(self, data, size):
         block = data[2] << 8 | data[3]
-        if self.state == REQUESTED and block != 1:
+        if self.state == _REQUESTED and block != 1:
             return DROP  # does not bind (R-TFTP-8)
         if size > self.blksize:
             if not self._accepts("oversize_data", self.blksize, ""):
@@ -492,10 +492,10 @@ class Transfer:
         self.reply = tftp_quirks.reply(self, reaction, data)
         if after:
             self.state = after
-        if after == LOST:
+        if after == _LOST:
             self.expected = -1  # no block has this number
             self.ack = self.reply
-        elif after == SWALLOWING:
+        elif after == _SWALLOWING:
             self.peer = self.reply_to
             if self.reply is None:
                 return DROP
@@ -507,7 +507,7 @@ class Transfer:
         reaction = self.on.get(hazard) or "error"
         if hazard == "duplicate_data" and self.state == COMPLETE:
             reaction = "ack"  # the server waits for the final ACK (R-TFTP-55)
-        if self.state == LOST and hazard[-5:] in ("_data", "_zero"):
+        if self.state == _LOST and hazard[-5:] in ("_data", "_zero"):
             reaction = "fail" if self.on["late_oack"] == "ack_and_lose" else "ignore"
         if reaction in ("fail", "error") or isinstance(reaction, dict) and "then" not in reaction:
             self.fail(reaction, hazard, *values)
