@@ -17,7 +17,7 @@ import click
 
 from pxebench import job, options, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
-from pxebench.target import TARGET, open_target
+from pxebench.target import FILE, TARGET, open_target, take_url
 from pxebench.watch import memory
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -61,7 +61,7 @@ class _Command(click.Command):
 
 
 @click.command(cls=_Command, short_help="Boot again and again, and tell what changes.")
-@options.all_of(TARGET[:2], options.ROM, TARGET[2:])
+@options.all_of(FILE, options.ROM, TARGET[len(FILE) :])
 @click.option(
     "--every",
     type=Duration(),
@@ -92,8 +92,8 @@ def watch_command(rom, every, count, max_time, history, keep, check, warning, cr
     boots once and exits as Nagios plugins do: 0 well, 1 changed or slow, 2 failed, 3 not tried.
 
     \b
-    pxebench watch --server 10.0.0.1 --file undionly.kpxe --every 5m
-    pxebench watch --server 10.0.0.1 --file undionly.kpxe --endpoint serial:auto --check
+    pxebench watch tftp://10.0.0.1/undionly.kpxe --every 5m
+    pxebench watch tftp://10.0.0.1/undionly.kpxe --endpoint serial:auto --check
     """
     if check:
         return _check(rom, max_time, history, keep, warning, critical, given)
@@ -145,7 +145,8 @@ class _Probe:
     """One boot, to be repeated, and its history."""
 
     def __init__(self, rom, max_time, history, keep, given):
-        self.host = (given["server"] or "").partition(":")[0]  # `open_target` says what is missing
+        take_url(given)
+        self.host = given["server"].partition(":")[0]
         server, endpoint = given["server"], given["endpoint"]
         self.max_time_ms = max_time or _MAX_S * 1000
         wanted = job.load_rom(rom)
