@@ -1,7 +1,7 @@
 """What a boot says of a DHCP setup: warnings beside a success, reasons and lines to paste beside a
 failure. Each case is one that people reported."""
 
-from pxerom import dhcp_remarks
+from pxerom import dhcp_offer
 
 from host_tests.core.bootrun import Job, dhcp_for_file
 from host_tests.core.check import same
@@ -161,4 +161,4 @@ def test_network_and_broadcast_addresses():
         ("10.0.0.0", "255.255.255.254", None),
         ("10.0.0.1", "255.255.255.255", None),
     ):
-        same(dhcp_remarks.not_a_host(ip, mask), expected, (ip, mask))
+        same(dhcp_offer.not_a_host(ip, mask), expected, (ip, mask))
