@@ -244,7 +244,11 @@ def check(shape, fact, path):
 def checked(rom):
     """The checked, bare form of a ROM (a dict as in the file), as `rom_file.unfold` takes it; its
     `dhcp` and the screen of a boot are `rom_check_dhcp`'s. Raises RomFileError."""
-    flat = _object(_tree(_SHAPE), rom, "")
+    shape = _tree(_SHAPE)
+    if isinstance(rom, dict):
+        # A MicroPython dict keeps no order; what has no id is told so first.
+        _object({"id": shape["id"]}, {name: rom[name] for name in rom if name == "id"}, "")
+    flat = _object(shape, rom, "")
     for name in ("name", "about", "sources", "runs"):
         del flat[name]  # for people, and for the bench
     flat["dhcp"] = None
