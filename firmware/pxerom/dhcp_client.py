@@ -258,17 +258,14 @@ class DhcpClient:
         # R-PXE-28, for the ROMs that ask; and EDK2 declines what is no host's address.
         ip = ack.reply.yiaddr
         own = self.spec["decline"]
-        by_class = _class_mask(ip)
-        for by in (mask, by_class):
+        for by in (mask, _class_mask(ip)):
             kind = dhcp_offer.not_a_host(ip, by)
-            what = "%s is the %s address of a network with the mask %s" % (ip, kind, by)
             if kind and own and own["not_a_host"] == "yes":
-                if by != mask:
-                    what += ", which is that of its class"
                 self._decline(ack)
-                raise Failure(own["code"], "%s: the ROM declined it" % what, "server")
-            if kind and by == mask:
-                self.warn("%s, and no host's: this ROM takes it all the same." % what)
+                detail = "%s is a %s address (mask %s): the ROM declined it" % (ip, kind, by)
+                raise Failure(own["code"], detail, "server")
+            if kind and by == mask and remarks:
+                self.warn(remarks.not_a_host(ip, kind, mask))
         probes_ms = self.spec["arp"]["probes_ms"]
         if probes_ms and self.nic.arp(ip, None, probes_ms, self.on_wait):
             self.warn(

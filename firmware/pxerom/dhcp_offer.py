@@ -16,9 +16,8 @@ from pxerom import dhcp_packet
 from pxerom.failure import NAME, printable
 from pxerom.runtime import const, is_ipv4
 
-# Where an offer can name the boot server, and the file: the words of a ROM file's `boot`.
+# Where an offer can name the boot server: the words of a ROM file's `boot.server`.
 SERVER_FIELDS = ("43.8", "siaddr", 66, 54, 150, "sname", "sender")
-FILE_FIELDS = (67, "file")
 
 BAD = False  # what a list is that does not add up; one that is not there is None
 

@@ -101,6 +101,15 @@ def no_server(offer):
     return text
 
 
+def not_a_host(ip, kind, mask):
+    """A lease that the ROM takes although it is the address of a network, or of all in it."""
+    return "%s is the %s address of its network (mask %s), and no host's: this ROM takes it." % (
+        ip,
+        kind,
+        mask,
+    )
+
+
 def of_next_stage(siaddr, server):
     """What a program that is loaded will read in the DHCP server's ACK, where that is not the
     boot server; None where it is."""

@@ -9,7 +9,7 @@ from pxerom.failure import Failure, printable
 # hazard but the end with any ROM: too_long, rollover.
 _HAZARDS = """
 E38 8 no_oack: The server sent DATA where an OACK is needed
-E38 8 malformed_oack unrequested_option unrequested_blksize: The server's OACK %s
+E38 8 malformed_oack unrequested_option: The server's OACK %s
 E3F 8 larger_blksize: The server's OACK %s
 E39 4 duplicate_oack late_oack: An OACK came again
 E3F 4 oversize_data: DATA is longer than the blksize %d%s

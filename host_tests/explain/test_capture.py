@@ -86,13 +86,19 @@ def test_fragments_belong_to_their_datagram():
     boot.rrq(2071, 0.0, blksize="1456")
     boot.oack(2071, 0.001, blksize="1456")
     boot.ack(2071, 0.002, 0)
-    block = struct.pack(">HHHH", wire.TID, 2071, 8 + 1460, 0) + struct.pack(">HH", 3, 1) + bytes(1456)
-    first = wire.datagram(wire.SERVER, 0, CLIENT, 0, block[:1200], ip_id=9, more=True, proto=17, offset=0)
+    block = (
+        struct.pack(">HHHH", wire.TID, 2071, 8 + 1460, 0) + struct.pack(">HH", 3, 1) + bytes(1456)
+    )
+    first = wire.datagram(
+        wire.SERVER, 0, CLIENT, 0, block[:1200], ip_id=9, more=True, proto=17, offset=0
+    )
     # Its UDP header is in `block` itself: no second one is put before it.
     first = first[:20] + block[:1200]
     first = first[:2] + struct.pack(">H", len(first)) + first[4:]
     rest = wire.datagram(wire.SERVER, 0, CLIENT, 0, block[1200:], ip_id=9, offset=1200)
-    whole = capture.read(io.BytesIO(wire.pcap([*boot.frames, (0.003, first), (0.0031, rest)])), "x")
+    whole = capture.read(
+        io.BytesIO(wire.pcap([*boot.frames, (0.003, first), (0.0031, rest)])), "x"
+    )
     assert whole.halves == 0
     assert [p.size for p in whole.packets if p.fragment] == [1460]
     half = capture.read(io.BytesIO(wire.pcap([*boot.frames, (0.003, first)])), "x")
@@ -178,7 +184,9 @@ def _other_traffic(count):
     raw = bytearray(wire.pcap([]))
     for number in range(count):
         frame = frames[number % 200]
-        raw += struct.pack("<IIII", 1_000_000_000 + number // 1000, number % 1000 * 1000, len(frame), len(frame))
+        raw += struct.pack(
+            "<IIII", 1_000_000_000 + number // 1000, number % 1000 * 1000, len(frame), len(frame)
+        )
         raw += frame
     return bytes(raw)
 

@@ -1,8 +1,8 @@
 """Packets and captures put together by hand: a boot in a few lines, in any wrapping.
 
-    boot = Boot()
-    boot.rrq(2070, 0.0, tsize="0"); boot.oack(2070, 0.001, tsize="74213")
-    pcap(boot.frames)
+boot = Boot()
+boot.rrq(2070, 0.0, tsize="0"); boot.oack(2070, 0.001, tsize="74213")
+pcap(boot.frames)
 """
 
 import struct
@@ -59,7 +59,13 @@ class Boot:
         """A datagram of the server, or of somebody else."""
         self._ids = (self._ids + 1) % 30000
         packet = datagram(
-            src or self.server, sport, self.client, dport, payload, self.server_ttl, 30000 + self._ids
+            src or self.server,
+            sport,
+            self.client,
+            dport,
+            payload,
+            self.server_ttl,
+            30000 + self._ids,
         )
         self.frames.append((at, packet))
         return packet
@@ -121,7 +127,11 @@ def ethernet(packet, tags=(), client_mac=b"\x52\x54\0\x12\x34\x56"):
 
 def cooked(packet, outgoing=False):
     """The datagram in a frame of Linux's `any` (SLL)."""
-    return struct.pack(">HHH8s", 4 if outgoing else 0, 1, 6, b"\x52\x54\0\x12\x34\x56") + b"\x08\0" + packet
+    return (
+        struct.pack(">HHH8s", 4 if outgoing else 0, 1, 6, b"\x52\x54\0\x12\x34\x56")
+        + b"\x08\0"
+        + packet
+    )
 
 
 def cooked2(packet, outgoing=False):
