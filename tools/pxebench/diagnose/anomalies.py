@@ -133,6 +133,10 @@ def _icmp_mark(seen):
     if row is None:
         return None, None
     names = _ICMP if row["type"] is not None else _ICMP_ERRNO
+    closed = icmp.most(seen.get("icmp_closed") or [])
+    if row["type"] is None and row["meaning"] == icmp.HOST and closed:
+        # The host can be reached where nobody listens: it is the port that is not let through.
+        names = {icmp.HOST: "icmp-rejected"} if closed["meaning"] == icmp.PORT else names
     count = sum(each["count"] for each in seen["icmp"])
     errors = "1 ICMP error" if count == 1 else f"{count} ICMP errors"
     others = len(seen["icmp"]) - 1
