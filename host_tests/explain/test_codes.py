@@ -1,9 +1,9 @@
 """Codes and screens: each one of the lists is known, with whose side it is and what to look at."""
 
 import pytest
+from pxebench.explain import codes
 
 from host_tests.explain import told
-from pxebench.explain import codes
 
 _ALL = [entry["code"] for entry in codes._table()["codes"]]
 
@@ -30,7 +30,9 @@ def test_a_number_of_both_lists_is_explained_for_both_unless_the_screen_tells():
     assert {entry["maker"].split()[0] for entry in both} == {"legacy", "UEFI"}
     uefi = told.of_text(">>Start PXE over IPv4.\n  PXE-E23: Client received TFTP error\n")["codes"]
     assert {e["maker"].split()[0] for e in uefi if e["code"] == "PXE-E23"} == {"UEFI"}
-    legacy = told.of_text("CLIENT MAC ADDR: 00 0C 29\nPXE-E53: No boot filename received\n")["codes"]
+    legacy = told.of_text("CLIENT MAC ADDR: 00 0C 29\nPXE-E53: No boot filename received\n")[
+        "codes"
+    ]
     assert {e["maker"].split()[0] for e in legacy if e["code"] == "PXE-E53"} == {"legacy"}
 
 
