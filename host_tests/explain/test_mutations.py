@@ -1,4 +1,4 @@
-"""10,000 mutated inputs of each kind: each is read to its end, and gives a result that can be told.
+"""10,000 mutated inputs of each kind: each is read to its end and gives a result that can be told.
 
 Every input goes through the readers and is put together; every tenth goes on to the verdict and
 its words.  `make soak` takes other seeds, and takes every input all the way.
