@@ -9,8 +9,7 @@
 import sys
 
 from pxerom import runtime, sink
-from pxerom.failure import Ended, Failure, NoMemory, Refused
-from pxerom.fetch import Fetch
+from pxerom.failure import Ended, Failure, Refused
 from pxerom.job import load_rom, max_time_ms, start, unicast
 from pxerom.runtime import ticks_diff
 from pxerom.udp import Udp
@@ -20,6 +19,7 @@ _MODULES = (
     "pxe_discovery",
     "dhcp_remarks",
     "dhcp_advice",
+    "dhcp_inform",
     "dhcp_offer",
     "dhcp_packet",
 )
@@ -162,7 +162,9 @@ class _Job:
         except Failure as error:
             failure = error
         except MemoryError:
-            failure = NoMemory("Not enough memory for all that servers offered")
+            failure = Failure(
+                "PXE-E3A", "Not enough memory for all that servers offered", "ours", "no_memory"
+            )
         except Ended:
             self.result["ended"] = client.ended("bench")
             failure = client.cut_short()
@@ -189,6 +191,8 @@ class _Job:
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
+        from pxerom.fetch import Fetch  # now: DHCP's modules are gone, and left it their memory
+
         fetched = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch(
             self.found[0],
             69,

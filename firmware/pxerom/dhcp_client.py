@@ -9,10 +9,8 @@ comes.
    prolongs a wait nor brings forth a packet.
 2. Nothing is sent but what a client sends: never an OFFER, never an answer to another client.
 3. However it ends, the interface gets back what it had, and the lease goes back when asked for.
-4. Without DHCP (`lease` static or stack) nothing but INFORM (RFC 2131 §4.4.3) and requests to port
-   4011 go out, and no INFORM where the job names whom to ask.
-5. The best answer to an INFORM counts, of the first window that had one: PXE options, PXEClient, a
-   file's name.
+4. Without DHCP (`lease` static or stack) nothing but INFORM (`dhcp_inform`) and requests to port
+   4011 go out.
 """
 
 from pxerom import dhcp_offer, dhcp_packet, dhcp_remarks
@@ -29,8 +27,7 @@ _MAX_OFFERS = const(32)
 _MAX_MESSAGES = const(256)
 
 
-# What an answer to an INFORM is worth (rule 5): PXE options, PXEClient, a file's name, an address.
-_INFORM_RANKS = {"pxe10": 0, "binl": 1}
+_OVER = "given up"
 
 
 class _NoLease(Exception):
@@ -86,7 +83,12 @@ class DhcpClient:
         for limit in self.nic.limits():
             self.warn(limit)
         by = self.job.get("lease") or "dhcp"
-        answers = self._dora() if by == "dhcp" else self._inform(by)
+        if by == "dhcp":
+            answers = self._dora()
+        else:
+            from pxerom import dhcp_inform
+
+            answers = dhcp_inform.answers(self, by)
         self._warn_of_servers()
         server = BootServer(self, answers)
         self.boot, name = server.find()
@@ -144,7 +146,7 @@ class DhcpClient:
             packet = self.packets.discover(self.ms())
             self.then = "sent DISCOVER %d" % (number + 2)
             if number + 1 == len(waits_ms):
-                self.then = "given up"
+                self.then = _OVER
             self.send("DISCOVER", "lease", packet, _BROADCAST, _SERVER, number + 1)
             early = self.gather(wait_ms, take, self.packets.asked)
             waited = not early
@@ -210,7 +212,7 @@ class DhcpClient:
         waits_ms = self.spec["request"]["waits_ms"]
         for number, wait_ms in enumerate(waits_ms):
             packet = self.packets.request(lease.reply, self.ms(), lease.waited)
-            self.then = "sent REQUEST %d" % (number + 2)
+            self.then = "sent REQUEST %d" % (number + 2) if number + 1 < len(waits_ms) else _OVER
             self.send("REQUEST", "lease", packet, _BROADCAST, _SERVER, number + 1)
             if self.gather(wait_ms, take, (self.packets.xid,)):
                 if got:
@@ -299,50 +301,6 @@ class DhcpClient:
             self.warn("Port %d cannot be had here (%s)" % (port, refusal.message))
             self.net.open(0, self.lease["ip"])
 
-    # --- INFORM, where there is an address already -----------------------------------------------
-
-    def _inform(self, by):
-        # [the answer that counts], or [] when the job names whom to ask. `by`: "static", "stack".
-        job = self.job
-        self._use_own_address(by)
-        if job.get("proxy") or job.get("server") and job.get("file"):
-            return []
-        self.open(_CLIENT)
-        seen = []
-
-        def take(offer):
-            if offer.reply.type == dhcp_packet.ACK:
-                self.note(offer, seen)
-            else:
-                self.drop("not the answer to an INFORM")
-            return False
-
-        waits_ms = self.spec["inform"]["waits_ms"]
-        for number, wait_ms in enumerate(waits_ms):
-            packet = self.packets.ask("inform", self.lease["ip"], None, self.ms())
-            self.then = "sent INFORM %d" % (number + 2)
-            if number + 1 == len(waits_ms):
-                self.then = "given up"
-            self.send("INFORM", "inform", packet, _BROADCAST, _SERVER, number + 1)
-            self.gather(wait_ms, take, (self.packets.xid,), "inform")
-            good = [offer for offer in seen if not offer.reason]
-            if good:
-                return [_best_of(good)]
-        raise Failure("PXE-E53", "No server answered an INFORM with a boot file's name")
-
-    def _use_own_address(self, by):
-        nic = self.nic
-        address = self.job.get("address")
-        if by == "static" and address:
-            nic.take(address["ip"], address["mask"], address.get("gateway"))
-            self.leased(by, address["ip"], address["mask"], address.get("gateway"))
-            return
-        if not nic.ip:
-            nic.find_address()
-        if not nic.ip or nic.ip == "0.0.0.0":
-            raise Refused("The interface %s has no IPv4 address to boot with." % nic.name, 3)
-        self.leased(by, nic.ip, nic.mask, nic.gateway)
-
     # --- sending and gathering -------------------------------------------------------------------
 
     def ms(self):
@@ -368,15 +326,15 @@ class DhcpClient:
             self.messages.append(sent)
         self.event("dhcp", sent)
 
-    def wait(self, wait_ms, then=""):
+    def wait(self, wait_ms, then):
         """Pass the time in which the ROM sends nothing; `then`: what it does next."""
-        if then:
-            self.then = then
         if wait_ms > 0:
-            self.gather(wait_ms, None, ())
+            self.gather(wait_ms, None, (), then=then)
 
-    def gather(self, wait_ms, take, xids, purpose="lease"):
-        """Hand every Offer that comes within `wait_ms` to `take`; True when that said enough."""
+    def gather(self, wait_ms, take, xids, purpose="lease", then=None):
+        """Hand every Offer that comes within `wait_ms` to `take`; True when that said enough.
+        `then`: what the ROM does when it is over."""
+        self.then = then or self.then
         net = self.net
         self._until = ticks_add(net.now(), wait_ms)
         while True:
@@ -514,15 +472,3 @@ class DhcpClient:
 def _class_mask(ip):
     first = int(ip.split(".")[0])
     return "255.0.0.0" if first < 128 else "255.255.0.0" if first < 192 else "255.255.255.0"
-
-
-def _best_of(answers):
-    # Of the answers to an INFORM, with the reason of each (rule 5).
-    ranks = [_INFORM_RANKS.get(offer.kind, 2 if offer.file()[0] else 3) for offer in answers]
-    best = answers[ranks.index(min(ranks))]
-    for offer in answers:
-        offer.chosen = offer is best
-        offer.reason = "the answer to the INFORM"
-        if offer is not best:
-            offer.reason = "the answer of %s says more, or came first" % best.server
-    return best

@@ -13,7 +13,7 @@ Follows PXE 2.1 §2.2 and its table of priorities as EDK2 cites it, and table 2-
 from binascii import unhexlify
 
 from pxerom import dhcp_packet
-from pxerom.failure import printable
+from pxerom.failure import NAME, printable
 from pxerom.runtime import const, is_ipv4
 
 # Where an offer can name the boot server, and the file: the words of a ROM file's `boot`.
@@ -128,7 +128,8 @@ class Offer:
         if field == "sender":
             return self.host
         text = reply.sname if field == "sname" else reply.options.get(66, b"")
-        return printable((text or b"").split(b"\x00")[0]) or None
+        text = printable((text or b"").split(b"\x00")[0])
+        return text if text != "0.0.0.0" and text else None
 
     def message(self):
         """What the server says in words (option 56)."""
@@ -149,7 +150,7 @@ class Offer:
             "class": self.kind,
             "proxy": self.proxy,
             "next_server": reply.siaddr,
-            "file": name_text(name) if name else None,
+            "file": printable(name, NAME) if name else None,
             "chosen": self.chosen,
             "reason": self.reason,
         }
@@ -158,11 +159,6 @@ class Offer:
 def label(field):
     """A field of an offer as people write it: "option 66", "siaddr"."""
     return "option %s" % field if field == "43.8" or isinstance(field, int) else field
-
-
-def name_text(name):
-    """The name of a file as text: each byte that is no text stands there as \\xff."""
-    return "".join(chr(b) if 32 <= b < 127 else "\\x%02x" % b for b in name)
 
 
 # --- the choice ----------------------------------------------------------------------------------

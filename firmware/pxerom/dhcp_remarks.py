@@ -4,8 +4,9 @@ Each function gives sentences for the result's `warnings`; nothing here changes 
 to do about a boot that failed is `dhcp_advice`'s.
 """
 
-from pxerom.dhcp_offer import SERVER_FIELDS, label, name_text
+from pxerom.dhcp_offer import SERVER_FIELDS, label
 from pxerom.dhcp_packet import ip_bytes
+from pxerom.failure import NAME, printable
 from pxerom.runtime import is_ipv4
 
 
@@ -23,9 +24,9 @@ def of_offer(offer):
             % (
                 offer.server,
                 "option 67",
-                name_text(fields["option 67"]),
+                printable(fields["option 67"], NAME),
                 "the field file",
-                name_text(fields["file"]),
+                printable(fields["file"], NAME),
                 "option 67" if by == "option 67" else "the field file",
             )
         )
@@ -34,10 +35,15 @@ def of_offer(offer):
             "Option 67 of %s ends without a NUL and is the last option: old ROMs read on and ask "
             "for a name with \\xff at its end." % offer.server
         )
-    if name and name_text(name).encode() != name:
+    if name and printable(name, NAME).encode() != name:
         said.append(
             "The name that %s gives has bytes that are no text: %s"
-            % (offer.server, name_text(name))
+            % (offer.server, printable(name, NAME))
+        )
+    if reply.options.get(66, b"").split(b"\x00")[0] == b"0.0.0.0":
+        said.append(
+            "Option 66 of %s says 0.0.0.0, which is nobody: a text is sent as it stands, so write "
+            "the address itself." % offer.server
         )
     for flaw in reply.flaws:
         said.append("In the answer of %s %s: it was passed over." % (offer.server, flaw))
@@ -70,7 +76,7 @@ def of_server(offer, address, by, others):
             said.append("%s (%s) was there; this ROM does not read it." % (_capital(field), text))
         elif not is_ipv4(text):
             said.append(
-                "%s (%s) is a name; the ROM of this bench takes an address only."
+                "%s (%s) is a name; this bench's ROM takes an address only."
                 % (_capital(field), text)
             )
         else:
@@ -79,6 +85,20 @@ def of_server(offer, address, by, others):
                 % (offer.server, by, address, field, text, by)
             )
     return said
+
+
+def no_file(offer):
+    """Why this ROM knows no file's name, as one sentence without its full stop."""
+    text = offer.rules["recognises"]
+    if text:
+        return "%s did not say '%s' in option 43, by which this ROM knows its server" % (
+            offer.server,
+            text,
+        )
+    detail = "%s named no boot file" % offer.server
+    if 67 not in offer.rules["file"] and offer.reply.options.get(67):
+        detail += " in the field file; this ROM does not read option 67"
+    return detail
 
 
 def no_server(offer):

@@ -35,13 +35,6 @@ class Failure(Exception):
         }
 
 
-class NoMemory(Failure):
-    """What servers sent does not fit into this board's memory."""
-
-    def __init__(self, detail):
-        super().__init__("PXE-E3A", detail, "ours", "no_memory")
-
-
 class Ended(Exception):
     """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
 
@@ -60,13 +53,10 @@ class Refused(Exception):
         self.reason = reason
 
 
-def of_error(code, message):
-    """The Failure for an ERROR packet of the server (R-PXE-62: E3B for 1, E3C for 2, else E36)."""
-    name = {1: "PXE-E3B", 2: "PXE-E3C"}.get(code, "PXE-E36")
-    detail = "The server answered with ERROR %d: %s" % (code, message or "no text")
-    return Failure(name, detail, None, "server_error")
+def printable(data, other="."):
+    """Text of network bytes (R-SEC-22). `other`: what stands for a byte outside 0x20..0x7e, with
+    ## for its two digits: NAME is that of a file's name, where each byte counts."""
+    return "".join(chr(b) if 32 <= b < 127 else other.replace("##", "%02x" % b) for b in data)
 
 
-def printable(data):
-    """Text of network bytes with everything but 0x20..0x7e shown as a dot (R-SEC-22)."""
-    return "".join(chr(b) if 32 <= b < 127 else "." for b in data)
+NAME = "\\x##"

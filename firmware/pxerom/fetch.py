@@ -11,7 +11,7 @@ file. Here they are put together, and each thing that happens becomes an event.
 """
 
 from pxerom import tftp
-from pxerom.failure import Ended, Failure, Refused, of_error, printable
+from pxerom.failure import NAME, Ended, Failure, Refused, printable
 from pxerom.image import Image
 from pxerom.retry import Retry
 from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
@@ -29,12 +29,11 @@ class Fetch:
         self.net = net
         self.emit = emit
         self.on_wait = on_wait
-        self._uefi = rom["screen"]["codes"] == "uefi"
         self.records = []  # the result's `transfers`
         self.warnings = []  # sentences: what a ROM does and this board cannot
         self._sink = None
         self._image = None
-        self._server = None
+        self.server = None
         self._first = None  # ticks of the first RRQ: at_ms is 0 there
         self._end = None  # ticks at which the bench's time is up
         self.due = 0  # ticks of the next tick
@@ -66,7 +65,7 @@ class Fetch:
             sink.open()
             self._fetch(host, port, filename, room)
             image = self._image.result()
-            self._event("image", image)
+            self.event("image", image)
             if self.rom["tftp"]["dally_ms"]:
                 from pxerom.fetch_end import dally
 
@@ -76,13 +75,13 @@ class Fetch:
 
             failure, ended = fetch_end.why(self, end, image)
             if failure:
-                status = failure.status(self._uefi)
+                status = failure.status(self.rom["screen"]["codes"] == "uefi")
         finally:
             sink.abort()
             self.net.close()
             self.flush()
         if status:
-            self._event("failed", {"status": status})
+            self.event("failed", {"status": status})
         return {
             "schema": 1,
             "outcome": "ok" if image else "failed",
@@ -98,7 +97,7 @@ class Fetch:
 
     def _fetch(self, host, port, filename, room):
         spec = self.rom["tftp"]
-        self._server = address(host, port)
+        self.server = address(host, port)
         tsize = None
         transfer = None
         if "slash" in spec:
@@ -107,7 +106,9 @@ class Fetch:
             filename = tftp_quirks.named(filename, spec["slash"])
         for request in spec["requests"]:
             if QUEUE:
-                request = self._within_queue(request)
+                from pxerom.tftp_quirks import within
+
+                request = within(QUEUE, request, self.warnings)
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:
@@ -116,7 +117,7 @@ class Fetch:
             self._request = request
             self._record = {
                 "purpose": request["purpose"],
-                "file": filename if isinstance(filename, str) else printable(filename),
+                "file": filename if isinstance(filename, str) else printable(filename, NAME),
                 "server": host,
                 "server_port": port,
                 "requests": [],
@@ -130,11 +131,9 @@ class Fetch:
             if transfer.state == tftp.COMPLETE:
                 return
             tsize = transfer.tsize
-        if transfer.error:
-            raise of_error(transfer.error["code"], transfer.error["message"])
         from pxerom.fetch_end import no_request
 
-        raise no_request()
+        raise no_request(transfer)
 
     def _transact(self):
         # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
@@ -147,13 +146,17 @@ class Fetch:
             from pxerom.tftp_hazards import last_packet
 
             record["outcome"], packet, peer = last_packet(transfer, end)
-            if transfer.error:
-                self._refused_by_server()
             self._tell(packet, peer)
             raise
         finally:
+            if transfer.error:
+                tid = split(transfer.peer)[1]
+                self.event("error", {"server_tid": tid, "error": transfer.error})
             record.update(transfer.figures())
-            self._icmp()
+            if self.net.errors:
+                from pxerom import icmp
+
+                icmp.count(self)
             record["elapsed_ms"] = ticks_diff(self.net.now(), began)
 
     def _run(self):
@@ -184,7 +187,7 @@ class Fetch:
             if verdict == tftp.DROP:
                 continue
             if verdict == tftp.LAST:
-                self._store(data)
+                self._stored(transfer.payload(data))
                 if transfer.doubt:
                     self._tell(transfer.reply, transfer.reply_to)
                     raise transfer.doubt
@@ -195,7 +198,13 @@ class Fetch:
             if verdict == tftp.ANSWER:
                 continue
             if verdict == tftp.END:
-                self._left()
+                # The ROM itself ends the transfer and goes on.
+                self._record["outcome"] = "error"
+                if not transfer.error:
+                    self._record["outcome"] = "aborted"
+                    if transfer.state >= tftp.RECEIVING:
+                        self._opened()
+                    self.event("aborted", {"error": transfer.sent_error})
                 return
             if opening:
                 opening = False
@@ -205,7 +214,7 @@ class Fetch:
                 self._opened()
             self.timer.restart(self._now)
             if verdict == tftp.BLOCK:
-                self._store(data)
+                self._stored(transfer.payload(data))
             elif verdict == tftp.LAST:
                 self._record["outcome"] = "ok"
                 self._progress()
@@ -241,27 +250,6 @@ class Fetch:
             net.came(data, sender)
         return data, sender
 
-    def _icmp(self):
-        # Keep the ICMP errors that came for packets of this transfer; False when none did.
-        errors = self.net.errors
-        if not errors:
-            return False
-        from pxerom.udp import tally
-
-        record = self._record
-        new = tally(errors, (self._server, self.transfer.peer), record["icmp"])
-        record["unreachable"] += len(new)
-        for one in new:
-            self._event("unreachable", one)
-        return bool(new)
-
-    def _wait_ms(self, now):
-        # How long to wait for a packet; zero or less when the timer has expired.
-        wait_ms = self.timer.left_ms(now)
-        if self._end is not None and wait_ms > 0:
-            wait_ms = max(1, min(wait_ms, ticks_diff(self._end, now)))
-        return wait_ms
-
     def _receive(self):
         # The next datagram; None when the ROM goes on to its next request.
         net = self.net
@@ -270,12 +258,15 @@ class Fetch:
             now = net.now()
             if ticks_diff(now, self.due) >= 0:
                 self.tick(now)
-            if net.errors and self._icmp():
-                from pxerom.tftp_quirks import unreachable
+            if net.errors:
+                from pxerom import icmp
 
-                unreachable(self.transfer, self.transfer.state >= tftp.RECEIVING)
-            wait_ms = self._wait_ms(now)
+                opened = self.transfer.state >= tftp.RECEIVING
+                icmp.came(self, "ack_unreachable" if opened else "rrq_unreachable")
+            wait_ms = self.timer.left_ms(now)
             if wait_ms > 0:
+                if self._end is not None:
+                    wait_ms = max(1, min(wait_ms, ticks_diff(self._end, now)))
                 data = net.receive(self.transfer.recv_size, wait_ms)
                 if data is not None:
                     self._now = net.now()
@@ -283,26 +274,9 @@ class Fetch:
             elif not self._expired():
                 return None
 
-    def _store(self, data):
-        self._stored(self.transfer.payload(data))
-
     def _stored(self, view):
         self._image.feed(view)
         self._sink.write(view)
-
-    def _within_queue(self, request):
-        # Of a window larger than the socket's queue the rest is lost, each time (RFC 7440 §4
-        # leaves the choice to us).
-        options = []
-        for name, value in request["options"]:
-            if name.lower() == "windowsize" and int(value) > QUEUE:  # pyright: ignore
-                self.warnings.append(
-                    "This board keeps %d datagrams at a time: windowsize %s was asked for as %d."
-                    % (QUEUE, value, QUEUE)
-                )
-                value = str(QUEUE)
-            options.append([name, value])
-        return dict(request, options=options)
 
     # --- the timer ---------------------------------------------------------------------------
 
@@ -312,28 +286,26 @@ class Fetch:
         timer = self.timer
         port = net.open(new_transfer)
         # A ROM that is bound before anything is agreed repeats its request to that peer.
-        net.send(self.transfer.request, self.transfer.peer or self._server)
+        net.send(self.transfer.request, self.transfer.peer or self.server)
         now = net.now()
         timer.sent(now)
         if self._first is None:
             self._first = now
-        requests = self._record["requests"]
-        asked = {
-            "source_port": port,
-            "at_ms": self.at_ms(now),
-            "options": self._request["options"],
-        }
-        requests.append(asked)
-        self._event(
+        record = self._record
+        options = self._request["options"]
+        record["requests"].append(
+            {"source_port": port, "at_ms": self.at_ms(now), "options": options}
+        )
+        self.event(
             "request",
             {
-                "purpose": self._request["purpose"],
-                "attempt": len(requests),
+                "purpose": record["purpose"],
+                "attempt": len(record["requests"]),
                 "source_port": port,
-                "server": self._record["server"],
-                "server_port": self._record["server_port"],
-                "file": self._record["file"],
-                "options": asked["options"],
+                "server": record["server"],
+                "server_port": record["server_port"],
+                "file": record["file"],
+                "options": options,
             },
         )
 
@@ -341,7 +313,7 @@ class Fetch:
         # Nothing came in time: send again, or give up; False when the next request is due.
         timer = self.timer
         transfer = self.transfer
-        self._event(
+        self.event(
             "timeout",
             {
                 "phase": "open" if transfer.state < tftp.RECEIVING else "read",
@@ -351,7 +323,6 @@ class Fetch:
         if timer.exhausted():
             if self.phase["then"] == "next":
                 return False
-            transfer.give_up()
             from pxerom.fetch_end import timed_out
 
             raise timed_out(self, "the ROM gave up")
@@ -377,7 +348,8 @@ class Fetch:
 
     # --- what is reported --------------------------------------------------------------------
 
-    def _event(self, name, fields):
+    def event(self, name, fields):
+        """Report an event of the transfer that runs."""
         event = {"event": name, "transfer": len(self.records) - 1, "at_ms": self.at_ms()}
         event.update(fields)
         self.emit(event)
@@ -387,39 +359,19 @@ class Fetch:
             return 0
         return ticks_diff(self.net.now() if now is None else now, self._first)
 
-    def _tid(self, peer):
-        return split(peer)[1] if peer else None
-
     def _opened(self):
         transfer = self.transfer
-        tid = self._tid(transfer.peer)
+        tid = split(transfer.peer)[1]
         granted = transfer.oack is not None
         if granted:
-            self._event("oack", {"server_tid": tid, "options": transfer.oack})
+            self.event("oack", {"server_tid": tid, "options": transfer.oack})
         if not transfer.probe:
-            self._event("data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted})
-
-    def _left(self):
-        # The ROM itself ended the transfer and goes on.
-        transfer = self.transfer
-        self._record["outcome"] = "aborted"
-        if transfer.error:
-            self._record["outcome"] = "error"
-            self._refused_by_server()
-        else:
-            if transfer.state >= tftp.RECEIVING:
-                self._opened()
-            self._event("aborted", {"error": transfer.sent_error})
-
-    def _refused_by_server(self):
-        transfer = self.transfer
-        fields = {"server_tid": self._tid(transfer.peer), "error": transfer.error}
-        self._event("error", fields)
+            self.event("data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted})
 
     def _progress(self):
         transfer = self.transfer
         self._shown = transfer.bytes
-        self._event(
+        self.event(
             "progress",
             {"bytes": transfer.bytes, "total": transfer.tsize, "blocks": transfer.blocks},
         )

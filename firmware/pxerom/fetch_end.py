@@ -1,8 +1,9 @@
 """The end of a boot that is not simply over: a last wait, a time-out, an interrupt."""
 
 from pxerom import tftp
-from pxerom.failure import Failure, NoMemory
+from pxerom.failure import Failure
 from pxerom.runtime import const, ticks_add, ticks_diff
+from pxerom.tftp_hazards import of_error
 
 _STEP_MS = const(100)
 
@@ -34,14 +35,16 @@ def why(boot, end, image):
     if isinstance(end, Failure):
         return end, None
     if isinstance(end, MemoryError):
-        return NoMemory("Not enough memory for such blocks"), None
+        return Failure("PXE-E3A", "Not enough memory for such blocks", "ours", "no_memory"), None
     told = ended(boot, getattr(end, "by", "user"))
     late = not image and told["by"] == "bench"
     return timed_out(boot, "the bench's time was up") if late else None, told
 
 
-def no_request():
-    """The Failure of a ROM that has no other request for a server that ignores the options."""
+def no_request(transfer):
+    """The Failure of a ROM that has no other request, after its last transfer."""
+    if transfer.error:
+        return of_error(transfer.error)
     detail = "The server ignores the options, and the ROM has no other request"
     return Failure("PXE-E38", detail, None, "no_oack")
 

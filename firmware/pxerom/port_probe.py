@@ -12,6 +12,7 @@ answer. Loaded for a job of the kind "ask" and for no other: a board that boots 
 
 from pxerom import tftp_packet
 from pxerom.failure import Ended, Failure, Refused, printable
+from pxerom.icmp import tally
 from pxerom.job import local_address, start, unicast
 from pxerom.runtime import (
     address,
@@ -21,7 +22,7 @@ from pxerom.runtime import (
     ticks_diff,
     ticks_ms,
 )
-from pxerom.udp import Udp, tally
+from pxerom.udp import Udp
 
 _KINDS = {3: "data", 5: "error", 6: "oack"}
 

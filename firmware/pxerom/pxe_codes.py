@@ -1,9 +1,8 @@
-"""What failures are called: the PXE codes, and the system's error numbers.
+"""What failures are called: the PXE codes of TFTP, and the system's error numbers.
 
 Loaded when something has failed, and not before: a board that boots carries none of it. The codes
-and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60); UEFI's own numbering
-is another table and never mixed in (R-PXE-61; EDK2, PxeBcBoot.c). There is no PXE-E75: no list of
-the ROMs' codes has one, and between PXENV_STATUS 0x74 and 0x76 there is none.
+and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60). The codes of all that
+comes before TFTP, and UEFI's numbers, stand in `pxe_codes_boot`.
 """
 
 # One line for each code: number|side|the ROM's text|what to do next. One string, because forty
@@ -25,48 +24,7 @@ the server's root folder.
 E3C|server|TFTP error - Access violation|Make the file readable for the server's user, and see \
 which folders it serves.
 E3F|server|TFTP packet size is invalid|The server sends more than it was asked for: try another \
-blksize, report the server.
-E11|path|ARP timeout|See whether that machine is up, and in the network that the lease says.
-E16|server|No valid offer received|See the reason of each offer.
-E51|path|No DHCP or proxyDHCP offers were received|See that a DHCP server or a relay is in this \
-network and has an address for this client, and that no switch holds UDP 67 and 68 back.
-E52|server|proxyDHCP offers were received. No DHCP offers were received|See whether the DHCP \
-server runs, and has an address for this client.
-E53|server|No boot filename received|Give the DHCP server a boot file (option 67) for this \
-architecture, or a proxyDHCP server beside it.
-E54|server|Bad IP address|Two machines have the same address: look for a second DHCP server.
-E55|server|proxyDHCP service did not reply to request on port 4011|Let UDP port 4011 through, or \
-take option 60 (PXEClient) out of the DHCP server where no PXE service runs.
-E61|ours|Media test failure, check cable|Plug the cable in at both ends, and see that the port of \
-the switch is on.
-E63|ours|Error while initializing the NIC|Check that the firmware was made for this board, and \
-its wiring and power.
-E74|server|Bad or missing PXE menu and/or prompt information|Correct the menu (43.9) and the \
-prompt (43.10) at the PXE server.
-E76|server|Bad or missing multicast discovery address|Set 43.7, or switch multicast discovery off \
-(bit 1 of 43.6).
-E77|server|Bad or missing discovery server list|Set 43.8, or allow broadcast or multicast (43.6).
-E78|server|Could not locate boot server|See that this boot server runs, on UDP 4011 and 67.
-E79|server|NBP is too big to fit in free base memory|Offer undionly.kpxe or pxelinux.0, \
-not a kernel or an EFI program.
-M0F|ours|Exiting PXE ROM|Choose another entry of the menu.
-EA0|ours|Network boot canceled by keystroke|Boot again, and press no key."""
-
-# UEFI's code for each legacy one, and UEFI's texts; 99 stands for all others (R-PXE-61).
-_UEFI = (
-    " 11>18 16>16 32>18 35>18 36>23 3B>23 3C>23 3A>05 51>18 52>16 53>53 55>16 61>12 78>18 79>09"
-    " A0>21"
-)
-_UEFI_TEXTS = """\
-05 Buffer size is smaller than the requested file.
-09 Could not allocate I/O buffers.
-12 Could not detect network connection.
-16 No valid offer received.
-18 Server response timeout.
-21 Remote boot cancelled.
-23 Client received TFTP error from server.
-53 No boot filename received.
-99 Unexpected network error."""
+blksize, report the server."""
 
 _WORDS = (
     "1 operation not permitted|2 no such file or folder|13 permission denied|"
@@ -79,21 +37,18 @@ _WORDS = (
 def of_code(code, uefi=False):
     """(code, side, the ROM's text, what to do next) of a code such as "PXE-E32"; `uefi`: the code
     and the text are UEFI's."""
-    line = _CODES[_CODES.index(code[4:] + "|") :].split("\n", 1)[0]
-    _, side, text, advice = line.split("|")
+    codes = _CODES
+    at = codes.find(code[4:] + "|")
+    if at < 0 or uefi:
+        from pxerom import pxe_codes_boot
+
+        if at < 0:
+            codes = pxe_codes_boot.CODES
+            at = codes.index(code[4:] + "|")
+    _, side, text, advice = codes[at:].split("\n", 1)[0].split("|")
     if uefi:
-        code, text = of_uefi(code, text)
+        code, text = pxe_codes_boot.of_uefi(code, text)
     return code, side, text, advice
-
-
-def of_uefi(code, text):
-    """(code, text) of UEFI for a legacy code; a local boot has none, and keeps its own."""
-    if code == "PXE-M0F":
-        return code, text
-    at = _UEFI.find(" %s>" % code[-2:])
-    number = _UEFI[at + 4 : at + 6] if at >= 0 else "99"
-    at = _UEFI_TEXTS.index(number + " ")
-    return "PXE-E" + number, _UEFI_TEXTS[at + 3 :].split("\n", 1)[0]
 
 
 def lines_of(screen, status, error):

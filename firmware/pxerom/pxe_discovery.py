@@ -10,7 +10,7 @@ reads the option, `dhcp_client` sends and waits.
 """
 
 from pxerom import dhcp_offer, dhcp_packet, dhcp_remarks
-from pxerom.failure import Failure
+from pxerom.failure import NAME, Failure, printable
 from pxerom.runtime import const
 
 _BROADCAST = "255.255.255.255"
@@ -59,9 +59,8 @@ class BootServer:
         if job.get("file"):
             name, by = job["file"].encode(), "job"
         if not name:
-            raise self.client.advised(
-                "PXE-E53", "%s named no boot file" % best.server, "no_file", best
-            )
+            detail = dhcp_remarks.no_file(best)
+            raise self.client.advised("PXE-E53", detail, "no_file", best)
         server, server_by = best.next_server()
         others = []
         if job.get("server"):
@@ -76,7 +75,7 @@ class BootServer:
         return self._found(server, server_by, name, by, best.reply.number(13), others)
 
     def _found(self, server, server_by, name, by, size_blocks, ignored=()):
-        text = dhcp_offer.name_text(name)
+        text = printable(name, NAME)
         if not dhcp_offer.unicast(server):
             raise Failure("PXE-E53", "The boot server's address %s is none" % server, "server")
         if min(name) < 32 or len(name) > _NAME_MAX:
@@ -194,9 +193,9 @@ class BootServer:
         for number, wait_ms in enumerate(spec["waits_ms"]):
             packet = client.packets.ask(purpose, client.lease["ip"], server, client.ms(), item)
             asked_ms = client.ms()
-            client.then = "asked %s again, or given up" % host
             client.send("REQUEST", purpose, packet, host, port, number + 1)
-            if client.gather(wait_ms, take, (client.packets.xid,), purpose):
+            then = "asked %s again, or given up" % host
+            if client.gather(wait_ms, take, (client.packets.xid,), purpose, then):
                 if spec["gather"] == "window":
                     client.wait(asked_ms + wait_ms - client.ms(), "gone on")
                 return True

@@ -28,7 +28,6 @@ else:
     from pxerom.runtime_cpython import (
         const,
         forget,
-        icmp_errors,
         set_timeout,
         sleep_ms,
         ticks_add,
@@ -67,7 +66,6 @@ elif MICROPYTHON and not LINUX:
 
 _SOL_IP = const(0)
 _IP_RECVERR = const(11)
-_MSG_ERRQUEUE_DONTWAIT = const(0x2040)
 
 
 def why(error):
@@ -84,15 +82,12 @@ def address(host, port):
 
 def is_ipv4(text):
     """True for a numeric IPv4 address without leading zeros: lwIP and Linux read those as octal,
-    010.9.0.1 as 8.9.0.1."""
-    parts = text.split(".") if isinstance(text, str) else ()
-    return len(parts) == 4 and all(_is_byte(part) for part in parts)
-
-
-def _is_byte(digits):
-    if not 0 < len(digits) < 4 or not all("0" <= digit <= "9" for digit in digits):
+    010.9.0.1 as 8.9.0.1. It is one when its four numbers give the very same text."""
+    try:
+        parts = [str(int(part) & 255) for part in text.split(".")]
+    except (ValueError, AttributeError):
         return False
-    return int(digits) < 256 and (digits[0] != "0" or digits == "0")
+    return len(parts) == 4 and ".".join(parts) == text
 
 
 def is_uuid(text):
@@ -131,7 +126,8 @@ def free_bytes(path):
     except (OSError, AttributeError):
         return None
     free = stat[4]
-    if MICROPYTHON:  # littlefs: two words in each block, and blocks for the folder's own news
+    # littlefs, on a board: two words in each block, and blocks for the folder's own entries.
+    if MICROPYTHON and sys.platform not in ("linux", "darwin", "win32"):
         free = max(0, free - 3 - free // 256)
     return stat[1] * free
 
@@ -178,18 +174,6 @@ def open_for_writing(path):
 
 
 if MICROPYTHON:
-
-    def icmp_errors(sock, errno):
-        """The ICMP errors that wait for a socket: [(errno, ICMP type, code, who sent it, to whom
-        our packet went)], None for what the interpreter does not tell; all but the errno, here."""
-        sock.setblocking(False)
-        try:
-            # One that is left makes the next receive return at once.
-            while LINUX and sock.recv(512, _MSG_ERRQUEUE_DONTWAIT) is not None:
-                pass
-        except OSError:
-            pass
-        return [(errno, None, None, None, None)]
 
     def tidy():
         """Collect garbage now, and from now on whenever an eighth of the heap is garbage: where

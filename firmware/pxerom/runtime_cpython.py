@@ -1,6 +1,6 @@
 """CPython's half of `runtime`: MicroPython's clock, and what a PC has no need of.
 
-Only `runtime` imports it; a board does not carry it.
+Only `runtime` and `icmp` import it; a board does not carry it.
 """
 
 import socket

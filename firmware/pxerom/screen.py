@@ -23,7 +23,8 @@ class Screen:
                 self._line(line)
         elif name == "request":
             if event["transfer"] == 0 and event["attempt"] == 1 and self._screen["file"]:
-                self._part(self._fill(self._screen["file"], event))
+                text = self._screen["file"].replace("{server}", event["server"])
+                self._part(text.replace("{file}", event["file"]))
         elif name in ("timeout", "progress"):
             if self._midline:
                 self._part(".")
@@ -36,9 +37,6 @@ class Screen:
                 self._line(line)
         elif name == "image":
             self._line("")
-
-    def _fill(self, text, event):
-        return text.replace("{server}", event["server"]).replace("{file}", event["file"])
 
     def _part(self, text):
         self._write(text)

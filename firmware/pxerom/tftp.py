@@ -40,7 +40,6 @@ What a packet of the peer meets in each state. Names in `...` are hazards:
 """
 
 from pxerom import tftp_packet
-from pxerom.failure import of_error, printable
 from pxerom.runtime import const, split, ticks_diff
 from pxerom.tftp_packet import DATA, ERROR, HEADER, OACK, number, oack_options, rrq
 
@@ -62,16 +61,16 @@ END = const(5)  # the ROM leaves this transfer for its next request: send `reply
 _DEFAULT_BLKSIZE = const(512)
 _MAX_STRAY = const(256)  # stray opcodes that a ROM ignores before it fails (R-TFTP-52)
 
-# Option: least value, greatest, and what is wrong with another value than the one asked for.
-_MORE = const(1)  # more than was asked: `malformed_oack` (RFC 7440 section 3)
-_MORE_BLKSIZE = const(2)  # more than was asked: `larger_blksize` (RFC 2348)
-_OTHER = const(3)  # any other: `malformed_oack`, but `other_timeout` takes it (RFC 2349)
+# Option: least value, greatest, and what another value than the one asked for is: more than was
+# asked for windowsize (RFC 7440 section 3) and blksize (RFC 2348), any other timeout (RFC 2349).
 _OPTIONS = {
-    "blksize": (8, 65464, _MORE_BLKSIZE),
-    "windowsize": (1, 65535, _MORE),
-    "timeout": (0, 255, _OTHER),
+    "blksize": (8, 65464, "larger_blksize"),
+    "windowsize": (1, 65535, "malformed_oack"),
+    "timeout": (0, 255, "other_timeout"),
 }
-_ANY = (0, (1 << 64) - 1, 0)
+_ANY = (0, (1 << 64) - 1, None)
+
+_FIGURES = ("oack", "blksize", "windowsize", "blocks", "bytes", "duplicates", "foreign")
 
 # After such a reaction the transfer is in another state, unless it is complete.
 _NEXT_STATE = {"swallow": SWALLOWING, "ack_zero": LOST, "ack_and_lose": LOST}
@@ -87,10 +86,9 @@ class Transfer:
         # What was asked, and how this ROM is.
         self.request = rrq(filename, request["mode"], request["options"], request["padding"])
         self.asked = {name.lower(): value for name, value in request["options"]}
+        self._spec = request
         self.on = request["on"]  # {hazard: reaction}
-        self._finish = request["finish"]  # the ERROR that ends a probe, or None
         self.probe = request["purpose"] == "size"
-        self._least_blksize = request.get("least_blksize") or 8
         self._rollover = rollover
         self._host = host
         self._limit = limit
@@ -123,10 +121,9 @@ class Transfer:
         self._full = 0  # length of a full DATA
         self._in_window = 0  # blocks since the last ACK
         self._told = None  # how many unknown TIDs were told so in this second
-        self._last = 0  # number of the block that was accepted last
         self._reacked = False
         self._strays = 0
-        self._bound()
+        self._most = limit  # bytes that are taken
         # The largest datagram that can be right and one byte more, so that a larger one shows
         # (R-TFTP-50); 512 even if less was asked, the server may not know blksize (R-SEC-1, 2).
         blksize = number(self.asked.get("blksize", "0"))
@@ -137,27 +134,17 @@ class Transfer:
     def feed(self, data, sender, now):
         """Verdict on one datagram; `reply` and `reply_to` go with it. `now`: ticks in ms.
         Raises Failure when the transfer is over; `reply` is then the ERROR to send, or None."""
-        size = len(data)
         self._sender = sender
-        # The peer's full block that is expected, as in `stream`: no detour for it.
-        if (
-            size == self._full
-            and self.state == RECEIVING
-            and data[2] << 8 | data[3] == self.expected
-            and data[1] == DATA
-            and data[0] == 0
-            and sender == self.peer
-        ):
-            return self._accept(data, size - HEADER)
         self.reply = None
         self.reply_to = sender
         if sender != self.peer and not self._admit(data, sender, now):
             return DROP if self.reply is None else ANSWER
-        if size < HEADER:
+        size = len(data) - HEADER
+        if size < 0:
             return DROP  # too short for any packet of a read (R-TFTP-37, 51)
         opcode = data[0] << 8 | data[1]
         if opcode == DATA:
-            return self._data(data, size - HEADER)
+            return self._data(data, size)
         if opcode == OACK:
             return self._oack(data)
         if opcode == ERROR:
@@ -168,7 +155,8 @@ class Transfer:
         self._strays += 1
         if self._strays == _MAX_STRAY:
             self.fail("error", "stray_opcode")
-        return self._answer("stray_opcode", data)
+        own = opcode == tftp_packet.ACK and "stray_ack" in self.on
+        return self._answer("stray_ack" if own else "stray_opcode", data)
 
     def streams(self):
         """How many full blocks `stream` may take before `feed` has to decide again: none in a
@@ -188,6 +176,7 @@ class Transfer:
         block, `timed` (or None) the ticks of its ACK; those of the last stay in `acked_at`."""
         ack = self.ack
         block = first = self.expected
+        last = ack[2] << 8 | ack[3]
         buffer = self._buffer
         data = sender = error = None
         full = self._full
@@ -226,10 +215,10 @@ class Transfer:
                 self.blocks += block - first
                 self.bytes += (block - first) * self.blksize
                 self.expected = block
-                self._last = block - 1
                 self._reacked = False
-            ack[2] = self._last >> 8
-            ack[3] = self._last & 255
+                last = block - 1
+            ack[2] = last >> 8  # a block that was not acknowledged may stand there
+            ack[3] = last & 255
         return None, None, error
 
     def payload(self, data):
@@ -256,31 +245,19 @@ class Transfer:
         self._in_window = 0
         return self.request if self.state < RECEIVING else self.ack
 
-    def give_up(self):
-        """The retry timer has run out for good: `reply` is what the ROM sends then, or None."""
-        reaction = self.on["give_up"]
-        self.reply = None
-        self.reply_to = self.peer
-        if reaction != "silent" and self.state >= RECEIVING:
-            self.reply = self._make_error(reaction)
-
-    def abort(self, code, message):
-        """The ERROR that tells the peer of a local end (R-TFTP-58); None without a peer."""
-        return self._make_error({"error": code, "message": message}) if self.peer else None
+    def make_error(self, error):
+        """The packet of `error` ({"error": code, "message": text}): it is in the figures then."""
+        code = error["error"]
+        self.sent_error = {"code": code, "message": error["message"]}
+        return tftp_packet.error(code, error["message"])
 
     def figures(self):
         """What the result's entry in `transfers` says of this transfer."""
-        return {
-            "server_tid": self.peer and split(self.peer)[1],
-            "oack": self.oack,
-            "error": self.error or self.sent_error,
-            "blksize": self.blksize,
-            "windowsize": self.windowsize,
-            "blocks": self.blocks,
-            "bytes": self.bytes,
-            "duplicates": self.duplicates,
-            "foreign": self.foreign,
-        }
+        figures = {"error": self.error or self.sent_error}
+        for name in _FIGURES:
+            figures[name] = getattr(self, name)
+        figures["server_tid"] = self.peer and split(self.peer)[1]
+        return figures
 
     # --- who may speak -------------------------------------------------------------------------
 
@@ -301,6 +278,9 @@ class Transfer:
         if reaction == "follow":
             self.peer = sender
             return True
+        if reaction == "fail":
+            ports = split(sender)[1], split(self.peer)[1]
+            self.fail(reaction, "unknown_tid", self.expected, *ports)
         if len(data) < 2 or data[1] == ERROR:
             return False  # an ERROR is never answered (R-TFTP-10)
         from pxerom import tftp_quirks
@@ -325,11 +305,11 @@ class Transfer:
             if self.probe:
                 return self._leave()  # a probe takes no data, whatever the server knows
             self._open()
-        if block == self.expected and self.state == RECEIVING:
+        if block == self.expected and self.state == RECEIVING:  # as in `stream`
             return self._accept(data, size)
         # Not the expected one: which hazard is it?
         ahead = (block - self.expected) % (65535 if self._rollover == 1 else 65536) < 0x8000
-        if self.blocks and block == self._last:
+        if self.blocks and data[2:4] == self.ack[2:]:
             self.duplicates += 1
             hazard = "duplicate_data"
         elif self.state == COMPLETE:
@@ -348,7 +328,6 @@ class Transfer:
 
     def _accept(self, data, size):
         # The expected block. Nothing here allocates.
-        self.reply_to = self.peer  # an unknown TID may have been the last
         total = self.bytes + size
         if self._most is not None and total > self._most:
             self._too_long(total)
@@ -364,7 +343,6 @@ class Transfer:
             self._doubt("unknown_tid", self.expected, *ports)
         self.bytes = total
         self.blocks += 1
-        self._last = self.expected
         self.ack[2] = data[2]
         self.ack[3] = data[3]
         self._reacked = False
@@ -401,7 +379,6 @@ class Transfer:
         if self.tsize is not None:
             if self._limit is not None and self.tsize > self._limit:
                 self._too_long(self.tsize)
-            self._bound()
         if self.probe:
             return self._leave()
         self.reply = self.ack
@@ -411,8 +388,12 @@ class Transfer:
         # Take over one option; one that is not named is not in effect (R-TFTP-24). True also for
         # one that is passed over; False when the ROM takes the whole OACK for no packet at all.
         says = "says %s %s, asked was %s" % (name, text, asked or "nothing")
-        if asked is None and not self._accepts("unrequested_option", says):
-            return self.on["unrequested_option"] != "drop"
+        if asked is None:
+            if name == "blksize" and number(text) > _DEFAULT_BLKSIZE:
+                if "unrequested_blksize" in self.on:
+                    self._accepts("unrequested_blksize", says)
+            if not self._accepts("unrequested_option", says):
+                return self.on["unrequested_option"] != "drop"
         if "odd_number" in self.on:
             from pxerom import tftp_quirks
 
@@ -420,16 +401,17 @@ class Transfer:
         value = number(text, 20 if name == "tsize" else 10)
         least, most, rule = _OPTIONS.get(name, _ANY)
         if name == "blksize":
-            least = self._least_blksize
+            least = self._spec.get("least_blksize") or least
         wanted = int(asked) if asked and rule else value
+        more = value > wanted
         # Can it be right? No ROM takes what is not (R-TFTP-25, 33).
-        wrong = rule == _MORE and value > wanted
-        if rule == _OTHER and value != wanted:
-            wrong = not self.on.get("other_timeout")
+        wrong = more and rule == "malformed_oack"
+        if rule == "other_timeout" and value != wanted:
+            wrong = not self.on.get(rule)
         if wrong or not least <= value <= most:
             return self._accepts("malformed_oack", says)
         # It can: it is in effect, unless the ROM minds.
-        if rule == _MORE_BLKSIZE and value > wanted and not self._accepts("larger_blksize", says):
+        if more and rule == "larger_blksize" and not self._accepts(rule, says):
             return True
         if name == "blksize":
             self.blksize = value
@@ -445,32 +427,29 @@ class Transfer:
         self.peer = self._tid = self.reply_to
         self._full = self.blksize + HEADER
         self.recv_size = max(self.recv_size, self._full + 1)
+        if self.tsize is not None and self.on.get("longer_than_tsize") != "accept":
+            self._most = self.tsize
         if not self.probe:
             self._buffer = bytearray(self._full)
             self._view = memoryview(self._buffer)[HEADER:]
 
     def _leave(self):
         # The ROM knows enough (size probe): its last ERROR, and on to the next request.
-        if self._finish:
-            self.reply = self._make_error(self._finish)
+        finish = self._spec["finish"]
+        if finish:
+            self.reply = self.make_error(finish)
         return END
 
     def _error(self, data):
         # ERROR of the server: it ends the transfer, and hardly any ROM answers (R-TFTP-56, 10).
-        code = data[2] << 8 | data[3]
-        message = printable(bytes(data[4:]).split(b"\x00")[0])
-        self.error = {"code": code, "message": message}
-        self.peer = self.reply_to
-        reaction = self.on["error"]
-        if reaction != "fail" and not self.blocks:  # later, a next request would double the file
-            if reaction == "next" or code in (0, 4, 8):
-                return END  # only these codes can mean the options (R-TFTP-36)
-        answer = self.on.get("error_reply")
-        if answer and (self.state >= RECEIVING or answer == "ack_due"):
-            from pxerom import tftp_quirks
+        from pxerom import tftp_hazards
 
-            self.reply = tftp_quirks.reply(self, answer, data)
-        raise of_error(code, message)
+        self.peer = self.reply_to
+        opened = self.state >= RECEIVING
+        self.error, self.reply, failure = tftp_hazards.server_error(self, data, opened)
+        if failure:
+            raise failure
+        return END  # the ROM goes on to its next request
 
     # --- hazards -------------------------------------------------------------------------------
 
@@ -492,7 +471,7 @@ class Transfer:
         if reaction in ("ack", "ack_once"):
             self._reacked = True
             return ANSWER
-        after = _NEXT_STATE.get(reaction)
+        after = not isinstance(reaction, dict) and _NEXT_STATE.get(reaction)
         if after and self.state == COMPLETE:
             return ANSWER
         from pxerom import tftp_quirks
@@ -521,7 +500,7 @@ class Transfer:
             reaction = "ack"  # the server waits for the final ACK (R-TFTP-55)
         if self.state == LOST and hazard[-5:] in ("_data", "_zero"):
             reaction = "fail" if self.on["late_oack"] == "ack_and_lose" else "ignore"
-        if reaction in ("fail", "error") or isinstance(reaction, dict):
+        if reaction in ("fail", "error") or isinstance(reaction, dict) and "then" not in reaction:
             self.fail(reaction, hazard, *values)
         return reaction
 
@@ -534,7 +513,7 @@ class Transfer:
         self.reply = None
         self.reply_to = self.peer or self.reply_to  # not the last unknown TID
         if reaction != "fail":
-            self.reply = self._make_error(error if reaction == "error" else reaction)
+            self.reply = self.make_error(error if reaction == "error" else reaction)
         raise failure
 
     def _doubt(self, hazard, *values):
@@ -543,17 +522,7 @@ class Transfer:
 
         self.doubt = self.doubt or tftp_hazards.failure(hazard, values)[0]
 
-    def _bound(self):
-        # The most bytes that are taken: tsize, where the ROM minds it, or the limit.
-        minds = self.tsize is not None and self.on.get("longer_than_tsize") != "accept"
-        self._most = self.tsize if minds else self._limit
-
     def _too_long(self, size):
         if self._most == self.tsize and size > self.tsize:
             self._accepts("longer_than_tsize", self.tsize)
         self.fail("error", "too_long", size, self._limit)
-
-    def _make_error(self, error):
-        code = error["error"]
-        self.sent_error = {"code": code, "message": error["message"]}
-        return tftp_packet.error(code, error["message"])

@@ -3,19 +3,19 @@
 Loaded when a transfer has failed, and not before. What a hazard is, and when it is one: `tftp`.
 """
 
-from pxerom.failure import Failure
+from pxerom.failure import Failure, printable
 
 # PXE code, code of the RFC's ERROR, hazards: what happened. What is not in a ROM file is no
 # hazard but the end with any ROM: too_long, rollover.
 _HAZARDS = """
 E38 8 no_oack: The server sent DATA where an OACK is needed
-E38 8 malformed_oack unrequested_option: The server's OACK %s
+E38 8 malformed_oack unrequested_option unrequested_blksize: The server's OACK %s
 E3F 8 larger_blksize: The server's OACK %s
 E39 4 duplicate_oack late_oack: An OACK came again
 E3F 4 oversize_data: DATA is longer than the blksize %d%s
 E39 4 duplicate_data old_data block_zero future_data window_gap: DATA %d came where %d was due
 E39 0 unknown_tid: DATA %d came from port %d of the server, not from its port %d
-E33 4 stray_opcode: Packets that are no part of a read came
+E33 4 stray_opcode stray_ack: Packets that are no part of a read came
 E39 0 wrong_size: %d bytes were announced, %d came
 E39 3 longer_than_tsize: More than the announced %d bytes came
 E3A 3 too_long: The file has %d bytes or more, at most %d can be taken
@@ -43,17 +43,47 @@ def failure(hazard, values):
     return Failure("PXE-" + code, detail, None, hazard), {"error": int(number), "message": message}
 
 
+def server_error(transfer, data, opened):
+    """(error, packet, failure) of an ERROR packet: {"code", "message"}; what the ROM answers, or
+    None; the Failure, or None where the ROM goes on to its next request. `opened`: the server has
+    replied before."""
+    code = data[2] << 8 | data[3]
+    error = {"code": code, "message": printable(bytes(data[4:]).split(b"\x00")[0])}
+    reaction = transfer.on["error"]
+    if reaction != "fail" and not transfer.blocks:  # later, a next request would double the file
+        if reaction == "next" or code in (0, 4, 8):
+            return error, None, None  # only these codes can mean the options (R-TFTP-36)
+    answer = transfer.on.get("error_reply")
+    packet = None
+    if answer and (opened or answer == "ack_due"):
+        from pxerom import tftp_quirks
+
+        packet = tftp_quirks.reply(transfer, answer, data)
+    return error, packet, of_error(error)
+
+
+def of_error(error):
+    """The Failure for an ERROR packet of the server (R-PXE-62: E3B for 1, E3C for 2, else E36)."""
+    code = error["code"]
+    name = {1: "PXE-E3B", 2: "PXE-E3C"}.get(code, "PXE-E36")
+    detail = "The server answered with ERROR %d: %s" % (code, error["message"] or "no text")
+    return Failure(name, detail, None, "server_error")
+
+
 def last_packet(transfer, end):
     """(outcome, packet, peer) of a transfer that `end`, an exception, has ended: what the record
-    says, and what the peer is owed, or None."""
+    says, and what the peer is owed, or None. A local end is told to a peer (R-TFTP-58)."""
     if isinstance(end, MemoryError) or getattr(end, "reason", "") == "cannot_write":
-        packet = transfer.abort(3, "Disk full or allocation exceeded")
-        return "refused", packet, transfer.peer
-    if not isinstance(end, Failure):
-        return "aborted", transfer.abort(0, "TFTP Aborted"), transfer.peer
-    outcome = "timeout" if end.reason in ("no_reply", "stopped") else "refused"
-    if transfer.error:
-        outcome = "error"
-    elif not transfer.sent_error:
-        return outcome, None, None  # `reply` is an ACK that has gone out
-    return outcome, transfer.reply, transfer.reply_to
+        outcome, error = "refused", {"error": 3, "message": _ERRORS[3]}
+    elif not isinstance(end, Failure):
+        outcome, error = "aborted", {"error": 0, "message": "TFTP Aborted"}
+    elif end.reason == "stopped":
+        outcome, error = "timeout", transfer.on["give_up"]
+    elif end.reason == "no_reply":
+        return "timeout", None, None
+    else:
+        outcome = "error" if transfer.error else "refused"
+        told = transfer.sent_error or transfer.error  # else `reply` is an ACK that has gone out
+        return outcome, transfer.reply if told else None, transfer.reply_to
+    tell = transfer.peer and error != "silent"
+    return outcome, transfer.make_error(error) if tell else None, transfer.peer

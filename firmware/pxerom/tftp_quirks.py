@@ -3,7 +3,8 @@
 What a hazard is, when it is one, and the state that follows stand in `tftp`; here are the packets.
 Nothing here changes a Transfer.
 
-1. ack_that, ack_due, ack_zero: the ACK of the block that came, of the expected one, of 0.
+1. ack_that, ack_due, ack_zero: the ACK of the block that came, of the expected one, of 0;
+   after ack_zero_go_on nothing is different.
 2. hold: the last ACK again, and the block is held until it is expected (four of them at most);
    one ACK then serves for all.
 3. ack_and_lose: the last ACK again, but the ROM now counts from 1, and any other block ends it.
@@ -45,6 +46,8 @@ class Held:
 
 def reply(transfer, reaction, data):
     """The packet that `reaction` sends, or None. `data`: the datagram that caused it."""
+    if isinstance(reaction, dict):  # an ERROR that does not end the transfer
+        return tftp_packet.error(reaction["error"], reaction["message"])
     if reaction == "ack_that":
         return b"\0\4" + bytes(data[2:4])
     if reaction == "ack_due":
@@ -56,7 +59,7 @@ def reply(transfer, reaction, data):
         # An old block is acknowledged once more, one that is out of order is nothing.
         block = data[2] << 8 | data[3]
         return b"\0\4" + bytes(data[2:4]) if block <= transfer.unread + 1 else None
-    if reaction == "ack_zero":
+    if reaction in ("ack_zero", "ack_zero_go_on"):
         return bytearray(b"\0\4\0\0")
     return transfer.ack  # ack_and_lose
 
@@ -91,17 +94,24 @@ def digits(text):
     return text[:end]
 
 
-def unreachable(transfer, opened):
-    """An ICMP error came: Failure where the ROM believes it, else nothing (R-SEC-18). `opened`:
-    the server has replied before."""
-    hazard = "ack_unreachable" if opened else "rrq_unreachable"
-    if transfer.on.get(hazard):
-        transfer.fail(transfer.on[hazard], hazard)
-
-
 def named(filename, slash):
     """The name with (`add`) or without (`drop`) the slash at its begin; text, or bytes of DHCP."""
     mark = filename[:0] + ("/" if isinstance(filename, str) else b"/")
     while filename[:1] == mark:
         filename = filename[1:]
     return mark + filename if slash == "add" else filename
+
+
+def within(queue, request, warnings):
+    """The request with a windowsize that a board's queue of so many datagrams holds: of a larger
+    window the rest is lost, each time (RFC 7440 section 4 leaves the choice to us)."""
+    options = []
+    for name, value in request["options"]:
+        if name.lower() == "windowsize" and int(value) > queue:
+            warnings.append(
+                "This board keeps %d datagrams at a time: windowsize %s was asked for as %d."
+                % (queue, value, queue)
+            )
+            value = str(queue)
+        options.append([name, value])
+    return dict(request, options=options)

@@ -10,7 +10,7 @@ datagram means is `tftp`'s business.
 3. A port that the ROM has left stays open, unread, until the boot ends: a closed one would make
    the host answer late packets with ICMP, which no ROM does.
 4. An ICMP error ends nothing (R-SEC-18); it is counted, and kept in `errors` until it is taken:
-   only `fetch` knows whether it is for a packet of the transfer (`tally`).
+   only `fetch` knows whether it is for a packet of the transfer (`icmp.tally`).
 """
 
 import socket
@@ -25,7 +25,6 @@ from pxerom.runtime import (
     TIMED_OUT,
     UNREACHABLE,
     address,
-    icmp_errors,
     random_below,
     set_timeout,
     sleep_ms,
@@ -37,30 +36,8 @@ from pxerom.runtime import (
 # A receive never sleeps longer than this, so that a watchdog can be fed (rp2: 8.3 s at most).
 _SLICE_MS = 1000
 _DRAWS = 16
-# Each request takes a port of its own; `until_data`: and so does an ACK 0 that is repeated.
-_EACH = ("request", "until_data")
 _SENDS = 3
 _MOST_ERRORS = 8  # that are kept; a flood of ICMP is only counted
-
-
-def tally(errors, ours, rows):
-    """Take the ICMP errors out of `errors` (of a `Udp`) and count in `rows` those that came for a
-    packet to one of `ours` (opaque addresses): {"errno", "type", "code", "from", "count"} each.
-    Returns the new ones, as {"errno", "type", "code", "from"}."""
-    taken = []
-    while errors:
-        errno, kind, code, sender, to = errors.pop(0)
-        if to is not None and to not in ours:
-            continue  # for a packet of another conversation
-        one = {"errno": errno, "type": kind, "code": code, "from": sender}
-        taken.append(one)
-        for row in rows:
-            if all(row[name] == one[name] for name in one):
-                row["count"] += 1
-                break
-        else:
-            rows.append(dict(one, count=1))
-    return taken
 
 
 class SourcePorts:
@@ -75,33 +52,27 @@ class SourcePorts:
         self.taken = None
         self.random = spec["policy"] == "random"
 
-    def take(self, new_transfer):
-        """The port for the RRQ that is about to be sent. `new_transfer`: False for a retry."""
+    def take(self, new_transfer, in_use=False):
+        """The port for the RRQ that is about to be sent. `new_transfer`: False for a retry;
+        `in_use`: the one that was taken is in use: another one."""
         spec = self.spec
         per = spec["per"]
-        if self.taken is None or per in _EACH or (per == "transfer" and new_transfer):
-            self.taken = self._draw()
-        return self.taken
-
-    def redraw(self):
-        """Another random port, when the one taken is in use."""
-        self.taken = self._draw()
-        return self.taken
-
-    def _draw(self):
-        spec = self.spec
+        if self.taken is not None and not in_use:
+            if per == "boot" or (per == "transfer" and not new_transfer):
+                return self.taken
         policy = spec["policy"]
         span = spec["last"] - spec["first"] + 1
-        if policy == "fixed":
-            return spec["first"]
+        port = spec["first"]  # fixed
         if policy == "random":
-            return spec["first"] + random_below(span)
-        if policy == "clock":  # one port each `step` milliseconds of the clock
-            return spec["first"] + ticks_ms() // spec["step"] % span
-        port = self.next
-        self.next += spec["step"]
-        if self.next > spec["last"]:
-            self.next = spec["wrap"] or spec["first"]
+            port += random_below(span)
+        elif policy == "clock":  # one port each `step` milliseconds of the clock
+            port += ticks_ms() // spec["step"] % span
+        elif policy == "counter":
+            port = self.next
+            self.next += spec["step"]
+            if self.next > spec["last"]:
+                self.next = spec["wrap"] or spec["first"]
+        self.taken = port
         return port
 
 
@@ -117,7 +88,7 @@ class Udp:
         self.port = None
         self.sender = None
         self.unreachable = 0
-        self.errors = []  # of `runtime.icmp_errors`, not yet taken
+        self.errors = []  # of `icmp.errors`, not yet taken
         self._socket = None
         self._left = []
         self._timeout_ms = None
@@ -134,21 +105,20 @@ class Udp:
             self._socket = None
             if len(self._left) > KEPT_SOCKETS:
                 self._left.pop(0).close()
+        number = None
         for _ in range(_DRAWS):
             try:
                 self._socket = self._bound(port)
                 self.port = port
                 return port
             except OSError as error:
-                if error.errno in NO_ROOM and self._left:
+                number = error.errno
+                if number in NO_ROOM and self._left:
                     self._left.pop(0).close()
                     continue
-                if error.errno not in IN_USE or not self.ports.random:
-                    self._refused(port, error.errno)
-            port = self.ports.redraw()
-        self._refused(port, IN_USE[0])
-
-    def _refused(self, port, number):
+                if number not in IN_USE or not self.ports.random:
+                    break
+            port = self.ports.take(new_transfer, True)
         from pxerom.pxe_codes import of_port
 
         message, reason = of_port(port, self.bind, number, number in IN_USE)
@@ -182,7 +152,7 @@ class Udp:
                     sleep_ms(10)  # the stack's memory is all in use: soon it is not
                 elif error.errno in UNREACHABLE:
                     # The echo of an earlier packet's ICMP; this one has not gone out yet.
-                    self._unreachable(error.errno)
+                    self.failed(error)
                 else:
                     raise Failure("PXE-E38", "Sending failed: %s" % why(error), "ours", "no_send")
         # What has not gone out by now is lost, as packets are: the timer sends it again.
@@ -226,18 +196,17 @@ class Udp:
             return
         if error.errno not in UNREACHABLE:
             raise Failure("PXE-E39", "Receiving failed: %s" % why(error), "ours", "no_receive")
-        self._unreachable(error.errno)
+        from pxerom.icmp import errors
+
+        found = errors(self._socket, error.errno)
+        self.unreachable += len(found)
+        self.errors += found[: _MOST_ERRORS - len(self.errors)]
+        self._timeout_ms = None
 
     def _wait(self, wait_ms):
         if wait_ms != self._timeout_ms or wait_ms < STEP_MS:
             self._timeout_ms = wait_ms
             set_timeout(self._socket, wait_ms)
-
-    def _unreachable(self, errno):
-        found = icmp_errors(self._socket, errno)
-        self.unreachable += len(found)
-        self.errors += found[: _MOST_ERRORS - len(self.errors)]
-        self._timeout_ms = None
 
     def close(self):
         """Close every socket of this boot; may be called twice."""

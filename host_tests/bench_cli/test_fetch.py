@@ -4,13 +4,17 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
+from pxebench import images, job
+from pxebench.boot import boot_job
 
 from host_tests.bench_cli.conftest import ADDRESS, FILES
+from host_tests.lab import servers
 
 ENDPOINTS = ("local", "micropython")
 
@@ -43,6 +47,63 @@ def test_screen_is_all_of_stdout_and_summary_all_of_stderr(bench, served):
 def test_image_is_named_in_words(bench, served):
     run = bench.fetch(served.url("script.ipxe"))
     assert "  image    iPXE script (ipxe-script)" in run.stderr.splitlines()
+
+
+def _efi(machine):
+    """What tells a program for UEFI: its head, for a PE machine number."""
+    head = b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0"
+    return head + machine.to_bytes(2, "little") + bytes(2000)
+
+
+_NBP = b"\xea\x05\x00\xc0\x07" + bytes(range(256)) * 4
+_KERNEL = bytes(514) + b"HdrS" + bytes(2000)
+
+
+@pytest.mark.parametrize(("rom", "content", "code", "kind"), [
+    ("edk2", _NBP, "PXE-E99", "nbp"),
+    ("edk2", _efi(0xAA64), "PXE-E99", "efi-arm64"),
+    ("edk2", _efi(0x014C), "PXE-E99", "efi-ia32"),
+    ("intel-undi", _efi(0x8664), "PXE-E79", "efi-x64"),
+    ("intel-undi-plain", _KERNEL, "PXE-E79", "linux"),
+])  # fmt: skip
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_image_that_the_rom_does_not_start_is_not_booted(
+    bench, endpoint, rom, content, code, kind
+):
+    """The file came whole: it is stored, and the boot has failed all the same."""
+    with servers.folder({"image": content}) as folder, servers.pxebench(folder) as server:
+        run = bench.fetch(
+            *(server.url("image"), "--rom", rom, "--endpoint", endpoint),
+            *("--out", "image", "--json", "result.json"),
+        )
+    assert run.returncode == 1, run.stderr
+    result = json.loads((bench.folder / "result.json").read_text())
+    status = result["status"]
+    assert (result["outcome"], status["code"], status["side"]) == ("failed", code, "server")
+    assert result["image"]["kind"] == kind
+    assert f"this ROM does not start it: {images.words(result['image'])}; " in run.stderr
+    assert "Let DHCP name a file for this client's architecture (option 93)" in run.stderr
+    assert (bench.folder / "image").read_bytes() == content
+    assert "it came whole, and is stored as image" in run.stderr
+
+
+@pytest.mark.parametrize(("rom", "content"), [
+    ("edk2", _efi(0x8664)), ("intel-undi", _NBP), ("intel-undi", b"#!ipxe\n"),
+    ("os-client", _efi(0x8664)), ("edk2", b"a text, and no program of any machine"),
+])  # fmt: skip
+def test_image_that_the_rom_starts_is_booted(bench, rom, content):
+    with servers.folder({"image": content}) as folder, servers.pxebench(folder) as server:
+        run = bench.fetch(server.url("image"), "--rom", rom)
+    assert run.returncode == 0, run.stderr
+
+
+def test_what_uefi_starts_follows_its_architecture():
+    edk2 = job.load_rom("edk2")
+    assert "efi-x64" in images.runs(edk2)
+    arm = images.runs(boot_job.with_arch(edk2, "arm64-efi"))
+    assert "efi-arm64" in arm and "efi-x64" not in arm
+    assert images.runs(boot_job.with_arch(edk2, "21")) is None  # what U-Boot starts: not known
+    assert images.runs(job.load_rom("u-boot")) is None
 
 
 def test_every_kind_of_image_has_its_words():
@@ -294,3 +355,96 @@ def test_text_of_the_server_cannot_steer_the_terminal(bench, script):
     text = run.stdout + run.stderr
     assert all(character.isprintable() or character == "\n" for character in text)
     assert "\nPXE-OK" not in text
+
+
+# --- what to do next -----------------------------------------------------------------------------
+
+
+def _do(run):
+    (line,) = [line for line in run.stderr.splitlines() if line.startswith("  do  ")]
+    return line.removeprefix("  do").strip()
+
+
+@pytest.mark.parametrize(("code", "said", "name", "advice"), [
+    (2, "Only absolute filenames allowed", "x", "in.tftpd runs without --secure"),
+    (2, "Forbidden directory", "x", "The folder is none that in.tftpd was started with"),
+    (2, "File must have global read permissions", "x", "chmod a+r"),
+    (2, "cannot access /srv/tftp/x: Permission denied", "x", "SELinux or AppArmor"),
+    (2, "Access violation", "x", "Make the file readable for the server's user"),
+    (8, "Option negotiation failed", "x", "in.tftpd: drop --refuse"),
+    (0, "Unsupported option(s) requested", "x", "Let the server grant options or ignore"),
+    (1, "File not found", "%2Fboot%2Fx", "See that the server has /boot/x below its root folder"),
+    (1, "file /srv/tftp/x not found", "x", "no folder that is the root itself."),
+    (1, "File not found", "boot%5Cx64%5Cwdsnbp.com", "The name has backslashes"),
+])  # fmt: skip
+def test_advice_fits_the_text_of_the_servers_error(bench, script, code, said, name, advice):
+    server = script(lambda datagram: [b"\0\5" + code.to_bytes(2, "big") + said.encode() + b"\0"])
+    run = bench.fetch(server.url.rpartition("/")[0] + "/" + name)
+    assert run.returncode == 1
+    assert advice in _do(run)
+
+
+@pytest.mark.parametrize("rom", ["os-client", "intel-undi"])
+def test_advice_after_silence_never_names_what_was_just_done(bench, script, rom):
+    silent = script()
+    host, port = silent.url.removeprefix("tftp://").partition("/")[0].split(":")
+    run = bench.fetch(silent.url, "--rom", rom, "--max-time", "0.5", "--json", "result.json")
+    assert run.returncode == 1
+    told = _do(run)
+    assert told.startswith(
+        f"`pxebench diagnose --server {host}:{port} --file file --rom {rom} --bind {ADDRESS}` "
+    )
+    assert f"port {port} was asked; a TFTP server listens on 69 unless told otherwise" in told
+    assert ("`--rom os-client`" in told) == (rom != "os-client")
+    assert "port 69 " not in told
+    result = json.loads((bench.folder / "result.json").read_text())
+    assert result["status"]["advice"] == told
+
+
+def test_capture_that_is_elsewhere_still_can_be_read_later(bench, script):
+    """The command for it is named, and it works once the file is there."""
+    server = script(lambda datagram: [b"\0\3\0\1new"])
+    words = ("--rom", "os-client", "--json", "r.json", "--server-pcap", "server.pcap")
+    run = bench.fetch(server.url, *words)
+    assert run.returncode == 2
+    later = "pxebench report r.json --server-pcap server.pcap -o report.html"
+    assert run.stderr.endswith(f"Once it is here: `{later}`.\n")
+    bench.fetch(server.url, "--rom", "os-client", "--pcap", "server.pcap")
+    page = bench(*later.split()[1:])
+    assert page.returncode == 0, page.stderr
+    assert (bench.folder / "report.html").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("rom", "reply", "advice"), [
+    # pypxe/PyPXE#125, gagle/node-tftp#13: an OACK with more than was asked for.
+    ("intel-undi-plain", b"\0\6blksize\x001456\0windowsize\x004\0", "only what was asked for"),
+    ("intel-undi-plain", b"\0\6blksize\x004096\0", "grant the blksize that was asked for"),
+    ("intel-undi-plain", b"\0\6blksize\0", "breaks RFC 2347"),
+])  # fmt: skip
+def test_advice_names_what_the_server_does_that_no_rom_takes(bench, script, rom, reply, advice):
+    run = bench.fetch(script(lambda datagram: [reply]).url, "--rom", rom)
+    assert run.returncode == 1
+    assert advice in _do(run)
+
+
+def test_advice_for_answers_from_another_address_blames_no_firewall(bench):
+    """A server with two addresses, or a container's: what comes is not from whom was asked."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+    ):
+        asked.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.2", 0))
+        port = asked.getsockname()[1]
+        process = bench.start(
+            *("fetch", f"tftp://127.0.0.1:{port}/f", "--rom", "os-client", "--max-time", "2"),
+            *("--bind", ADDRESS),
+        )
+        asked.settimeout(10)
+        client = asked.recvfrom(600)[1]
+        other.sendto(b"\0\3\0\1abc", client)
+        run = bench.finish(process)
+    told = _do(run)
+    assert told.startswith("One packet came from an address that was not asked, ")
+    assert "let the server answer from 127.0.0.1" in told
+    assert "firewall" not in told

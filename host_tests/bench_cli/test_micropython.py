@@ -1,11 +1,14 @@
 """The interpreter as a child: whatever it does or fails to do, one clear end and no child left."""
 
 import json
+import os
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
+from pxebench import places
 from pxebench.endpoints import Listener
 from pxebench.endpoints.micropython import _Child
 from pxebench.endpoints.stream import Sequence
@@ -268,3 +271,20 @@ def test_deep_and_odd_json_is_garbage():
     for record in (b"[" * 100000, b'"event"', b'{"event": null}', b"\xff\xfe", b"NaN", b""):
         assert sequence.feed(b"\x1e" + record + b"\n") == []
     assert sequence.garbled == 6
+
+
+def test_disk_of_a_pc_keeps_no_reserve_for_littlefs(bench, micropython):
+    """`statvfs` says what is free on a disk; only a board's flash needs blocks beside it."""
+    program = (
+        "import os; from pxerom import runtime; free = runtime.free_bytes('./x'); "
+        "s = os.statvfs('.'); print(s[1] * s[4] == free)"
+    )
+    environment = dict(os.environ, MICROPYPATH=str(places.pxerom().parent))
+    for _ in range(5):  # another test may write between the two looks
+        done = subprocess.run(
+            [micropython, "-c", program], cwd=bench.folder, env=environment, capture_output=True,
+            text=True, check=True,
+        )  # fmt: skip
+        if done.stdout == "True\n":
+            return
+    raise AssertionError(done.stdout)

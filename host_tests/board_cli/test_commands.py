@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from pxebench import places
+from pxerom import rom_file
 
 from host_tests.board_cli.conftest import (
     BOARD,
@@ -45,8 +46,9 @@ def test_list_without_any_board_says_so(bench):
 
 
 def test_list_tells_why_a_port_does_not_answer(bench, tmp_path):
-    done = bench("board", "list", tmp_path / "nothing")
-    assert done.returncode == 0 and "There is no port" in done.stdout
+    for words in ((), ("--no-ask",), ("--json",)):
+        done = bench("board", "list", tmp_path / "nothing", *words)
+        assert done.returncode == 3 and "There is no port" in done.stdout
 
 
 # ---- deploy
@@ -244,7 +246,7 @@ def test_rom_in_a_config_is_checked_here_and_flat_there(bench, desk, board):
     rom["udp"]["ttl"] = 64
     assert bench(*words, config(bench.folder, rom=rom)).returncode == 0
     found = mpremote(board.port, "fs", "cat", ":/config.json").stdout
-    assert json.loads(found)["rom"]["flat"] == 1
+    assert json.loads(found)["rom"]["flat"] == rom_file.FLAT
 
 
 def test_mounted_run_leaves_the_flash_alone(bench, desk, board):

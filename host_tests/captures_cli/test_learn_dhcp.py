@@ -19,6 +19,7 @@ from host_tests.core.fakelan import FakeLan, Run
 from host_tests.core.packets import ack, rrq
 
 CAPTURES = pathlib.Path(__file__).parents[1] / "captures"
+INPUTS = pathlib.Path(__file__).parent / "inputs"
 # The guests ran on emulation, and were late: OVMF by more than a second.
 _LATE = Tolerance(10, 250)
 
@@ -27,7 +28,7 @@ def _learn(*names):
     return learner.learn([learner.sample(CAPTURES / f"{n}.pcap.gz") for n in names], "mine")
 
 
-def _replayed(boot, spec):
+def _replayed(boot, spec, **job):
     # The boot once more, by a ROM with `spec`, the captured server answering as it did.
     mac = boot.dhcp[0][1].mac
     asked = [(p, m) for p, m in boot.dhcp if not m.reply]
@@ -45,12 +46,12 @@ def _replayed(boot, spec):
             yield max(1, round(delay_s * 1000)), packet.src, packet.sport, payload
 
     lan = FakeLan(server, mac)
-    Run(spec, lan=lan, server="10.77.0.1", file="x")
+    Run(spec, lan=lan, **job)
     made = []
     for number, sent in enumerate(lan.sent, 1):
         made.append(packets.Packet(
             number=number, time=sent.at_ms / 1000, epoch_ns=sent.at_ms * 10**6, src="0.0.0.0",
-            dst="255.255.255.255", sport=sent.source, dport=sent.port, payload=sent.data,
+            dst=sent.host, sport=sent.source, dport=sent.port, payload=sent.data,
             size=len(sent.data), ttl=asked[0][0].ttl, vlans=[], out=True,
         ))  # fmt: skip
     file = packets.File("ours")
@@ -71,8 +72,23 @@ def test_learned_rom_sends_the_dhcp_packets_of_the_capture(names, boots):
     for name in boots:
         boot = conversations.read(CAPTURES / f"{name}.pcap.gz").client().boots[0]
         found = Comparison()
-        compare_dhcp(boot.dhcp, _replayed(boot, spec).dhcp, _LATE, found)
+        ours = _replayed(boot, spec, server="10.77.0.1", file="x")
+        compare_dhcp(boot.dhcp, ours.dhcp, _LATE, found)
         assert found.equal, (name, found.differences)
+
+
+def test_learned_rom_asks_port_4011_as_the_capture_did():
+    """EDK2: options in an order of their own, no 54, a new xid, secs 0, 256, 512, 768."""
+    path = INPUTS / "edk2-4011.pcap"
+    spec = rom_check_dhcp.flatten(learner.learn([learner.sample(path)], "mine").rom)
+    boot = conversations.read(path).client().boots[0]
+    ours = _replayed(boot, spec)
+    asked = [(m.xid, m.secs) for p, m in ours.dhcp if p.dport == 4011]
+    assert [secs for _, secs in asked] == [0, 256, 512, 768]
+    assert len({xid for xid, _ in asked}) == 1
+    found = Comparison()
+    compare_dhcp(boot.dhcp, ours.dhcp, _LATE, found)
+    assert found.equal, found.differences
 
 
 def test_secs_of_ipxe_are_understood_once_there_is_a_boot_without_a_server():

@@ -8,10 +8,12 @@ bytes)`. `answer` makes the bytes of one, `dhcpd` a plain server.
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
+import sys
+
 from pxerom import dhcp_client, dhcp_packet
 from pxerom.failure import Ended, Failure, Refused
 from pxerom.pxe_discovery import Aborted
-from pxerom.runtime import ticks_add
+from pxerom.runtime import forget, ticks_add, tidy
 
 MAC = "20:6a:8a:0f:74:75"
 SERVER = "10.0.0.1"
@@ -259,10 +261,12 @@ class FakeLan:
 
 def dhcp_of(rom, **changes):
     """The flat `dhcp` of a ROM, with other values at some paths: dhcp_of("ipxe", flags=0)."""
-    from pxerom import rom_check, rom_check_dhcp
+    from pxerom import rom_file
 
-    tree = rom_check.read(rom)
-    spec = rom_check_dhcp.flatten(tree)
+    # On a board, the file is read before the checker needs memory, which is given back.
+    tidy()
+    tree = {"dhcp": rom_file.read(rom).get("dhcp")}
+    spec = _flatten(tree)
     for path, value in changes.items():
         node = spec
         steps = path.split("__")
@@ -270,6 +274,18 @@ def dhcp_of(rom, **changes):
             node = node[step]
         node[steps[-1]] = value
     return spec
+
+
+def _flatten(tree):
+    loaded = "pxerom.rom_check" in sys.modules
+    from pxerom import rom_check_dhcp
+
+    try:
+        return rom_check_dhcp.flatten(tree)
+    finally:
+        if not loaded:
+            forget("rom_check_dhcp")
+            forget("rom_check")
 
 
 class Run:
@@ -296,6 +312,8 @@ class Run:
             self.ended = self.client.ended("bench")
         except KeyboardInterrupt:
             self.ended = self.client.ended("user")
+        if "pxerom.dhcp_advice" in sys.modules:
+            forget("dhcp_advice")
 
     def code(self):
         return self.failure and self.failure.code

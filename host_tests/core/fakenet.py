@@ -8,10 +8,12 @@ bytes, UNREACHABLE for an ICMP error, or a function that is called then and retu
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
+from pxerom import fetch
 from pxerom.fetch import Fetch
 from pxerom.runtime import TIMED_OUT, address, split, ticks_add
 from pxerom.udp import SourcePorts
 
+from host_tests.core.check import Patch
 from host_tests.core.packets import ACK, ERROR, data, oack
 
 HOST = "10.254.52.26"
@@ -24,7 +26,26 @@ def silence(packet, local_port, port):
     return ()
 
 
-class FakeNet:
+class Functions:
+    """What `udp.Udp.functions` gives, made of a fake's own `receive` and `send`."""
+
+    def functions(self, wait_ms):
+        def recvfrom(size):
+            data = self.receive(size, wait_ms)
+            if data is None:
+                raise OSError(110)
+            return data, self.sender
+
+        return recvfrom, self.send
+
+    def came(self, data, sender):
+        pass
+
+    def failed(self, error):
+        assert error.errno in TIMED_OUT
+
+
+class FakeNet(Functions):
     """The surface of `udp.Udp`, with a script at the other end. `sent` and `heard` are lists of
     (at_ms, local port, port of the server, bytes); `steps` counts everything that happens."""
 
@@ -113,21 +134,6 @@ class FakeNet:
             return what[:size]
         self.clock = until
         return None
-
-    def functions(self, wait_ms):
-        def recvfrom(size):
-            data = self.receive(size, wait_ms)
-            if data is None:
-                raise OSError(110)
-            return data, self.sender
-
-        return recvfrom, self.send
-
-    def came(self, data, sender):
-        pass
-
-    def failed(self, error):
-        assert error.errno in TIMED_OUT
 
     def close(self):
         self.closed = True
@@ -221,7 +227,8 @@ class Run:
         self.longest_ms = 0  # the longest time without one,
         self.waited = 0  # and the clock at the last
         boot = Fetch(rom, self.net, self.events.append if told else len, self._waited)
-        self.result = boot.fetch(HOST, 69, file, self.sink, **limits)
+        with Patch(fetch, "QUEUE", None):  # this network keeps whatever comes
+            self.result = boot.fetch(HOST, 69, file, self.sink, **limits)
         self._waited()
 
     def _waited(self):

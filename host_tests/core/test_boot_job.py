@@ -92,7 +92,7 @@ def test_bytes_of_a_name_reach_the_wire_as_they_came():
     job = Job("intel-undi", dhcp_for_file(file=b"", options=LEASE + option(67, b"a\xff\xfe")))
     same(job.net.sent[0][3][:6], b"\0\1a\xff\xfe\0")
     same((job.result["boot"]["file"], job.result["boot"]["file_hex"]), ("a\\xff\\xfe", "61fffe"))
-    same(job.result["transfers"][0]["file"], "a..")
+    same(job.result["transfers"][0]["file"], "a\\xff\\xfe")
 
 
 def test_name_that_no_request_can_hold_is_the_servers_fault():

@@ -1,7 +1,8 @@
 """What people read: screen, status, trace; and nothing raw from the network in any of them."""
 
-from pxerom.failure import Failure, of_error, printable
+from pxerom.failure import Failure, printable
 from pxerom.screen import Screen
+from pxerom.tftp_hazards import of_error
 from pxerom.trace import Trace
 
 from host_tests.core.check import raises, rom, same
@@ -104,9 +105,9 @@ def test_every_code_has_a_text_a_side_and_advice():
 
 def test_error_code_of_the_server_decides_the_pxe_code():
     """R-TFTP-56: 1 is E3B, 2 is E3C, all others E36; a text that is empty is said to be."""
-    codes = [of_error(code, "t").code[4:] for code in range(9)]
+    codes = [of_error({"code": code, "message": "t"}).code[4:] for code in range(9)]
     same(codes, ["E36", "E3B", "E3C", "E36", "E36", "E36", "E36", "E36", "E36"])
-    same(of_error(7, "").detail, "The server answered with ERROR 7: no text")
+    same(of_error({"code": 7, "message": ""}).detail, "The server answered with ERROR 7: no text")
 
 
 def test_time_out_says_how_many_requests_from_which_ports():

@@ -5,7 +5,8 @@ import socket
 from pxerom import runtime, udp
 from pxerom.failure import Failure, Refused
 from pxerom.fetch_end import peek
-from pxerom.udp import SourcePorts, Udp, tally
+from pxerom.icmp import tally
+from pxerom.udp import SourcePorts, Udp
 
 from host_tests.core.check import Patch, needs_loopback, raises, rom, same
 

@@ -121,6 +121,68 @@ def _silent_host(place, folder):
     place.server.run("nft", "-f", "-", input=_OUTPUT_NO_ICMP)
 
 
+def _host_off(place, folder):
+    place.server.run("ip", "link", "set", "eth0", "down")
+
+
+def _same_network(place, folder):
+    """The client takes the server for a neighbour, and nobody there has that address."""
+    place.client.run("ip", "route", "add", SERVER, "dev", "eth0")
+
+
+def _no_route(place, folder):
+    place.firewall.run("ip", "address", "flush", "dev", "outside")
+
+
+def _server_rejects(place, folder):
+    """As firewalld does it on the server itself."""
+    place.server.run("nft", "-f", "-", input=_INPUT_REJECTS)
+
+
+def _exact_size(place, folder):
+    """The file has forty blocks of the ROM's 1456 bytes, and no byte more."""
+    place.server.run("truncate", "-s", str(40 * 1456), f"{folder}/{FILE}")
+
+
+def _empty(place, folder):
+    place.server.run("truncate", "-s", "0", f"{folder}/{FILE}")
+
+
+def _large_file(place, folder):
+    place.server.run("truncate", "-s", str(66000 * 512), f"{folder}/{FILE}")
+
+
+def _itself(place, folder):
+    """The server runs on the machine that asks."""
+    place.client.run("ip", "address", "add", SERVER + "/32", "dev", "lo")
+    place.client.run("ip", "link", "set", "lo", "up")
+    place.server = place.client
+
+
+def _small_path(place, folder):
+    """MTU 1400 both ways: the firewall cuts what is larger, and nothing drops the pieces."""
+    for machine, interface in ((place.firewall, "inside"), (place.client, "eth0")):
+        machine.run("ip", "link", "set", interface, "mtu", "1400")
+
+
+def _behind_dnat(folder, where):
+    return servers.in_tftpd(folder, OTHER, 69, where)
+
+
+def _only_other_address(place, folder):
+    """The address that the client asks is the firewall's own, as a node's or a service's is."""
+    place.server.run("ip", "address", "del", SERVER + "/24", "dev", "eth0")
+    place.server.address("eth0", OTHER + "/24")
+    place.server.route("default", "10.254.52.1")
+    place.firewall.address("outside", SERVER + "/32")
+
+
+DNAT = (
+    "table ip nat {\n  chain prerouting {\n    type nat hook prerouting priority dstnat;\n"
+    f"    ip daddr {SERVER} udp dport 69 dnat to {OTHER}\n  }}\n}}\n"
+)
+
+
 def _small_link(place, folder):
     for machine, interface in ((place.firewall, "inside"), (place.client, "eth0")):
         machine.run("ip", "link", "set", interface, "mtu", "1400")
@@ -142,6 +204,15 @@ table ip quiet {
   chain output {
     type filter hook output priority filter; policy accept;
     icmp type destination-unreachable drop
+  }
+}
+"""
+
+_INPUT_REJECTS = """
+table inet own {
+  chain input {
+    type filter hook input priority filter; policy accept;
+    udp dport 69 reject with icmp type host-prohibited
   }
 }
 """
@@ -199,6 +270,41 @@ CONDITIONS = (
         "nft drops fragments; the ROM asks for 1456",
         *(tftpd(), _chain("ip frag-off & 0x1fff != 0 drop"), None),
         *("healthy", (), ("large-datagrams",), _Q),
+    ),
+    Condition(
+        "each DATA twice",
+        "a server of our own",
+        *(odd("twice"), "", None, "healthy", (), ("duplicates",), _Q),
+    ),
+    Condition(
+        "wrong tsize",
+        "a server of our own: half of the file's size",
+        *(odd("tsize-lies"), "", None, "wrong-tsize", (), (), _Q),
+    ),
+    Condition(
+        "server behind DNAT, answers not translated back",
+        "the firewall passes requests on to another address; no helper",
+        *(_behind_dnat, DNAT + _chain(), _only_other_address, "other-address", (), (), _Q),
+    ),
+    Condition(
+        "server that does not hear ERROR",
+        "a server of our own: repeats what was aborted",
+        *(odd("deaf-to-error"), "", None, "healthy", (), (), _Q),
+    ),
+    Condition(
+        "server that answers ERROR by ERROR",
+        "a server of our own",
+        *(odd("echo-error"), "", None, "healthy", (), (), _Q),
+    ),
+    Condition(
+        "the same for a ROM that keeps its port",
+        "repeats what was aborted, to SLOF's one port",
+        *(odd("deaf-to-error"), "", None, "healthy", (), (), ("--rom", "slof", *_Q)),
+    ),
+    Condition(
+        "the server itself asks",
+        "client and server are one machine",
+        *(tftpd(), "", _itself, "healthy", (), ("same-machine",), _Q),
     ),
     # -- the client's ports
     Condition(
@@ -273,7 +379,33 @@ CONDITIONS = (
         "requests rejected",
         "nft reject",
         *(tftpd(), _chain(f"{_FORTH} udp dport 69 reject"), None),
-        *("port-unreachable", (), (), _Q),
+        *("rejected", (), (), _Q),
+    ),
+    Condition(
+        "requests prohibited",
+        "nft reject with admin-prohibited",
+        *(tftpd(), _chain(f"{_FORTH} udp dport 69 reject with icmp type admin-prohibited"), None),
+        *("rejected", (), (), _Q),
+    ),
+    Condition(
+        "rejected by the server's own firewall",
+        "nft reject with host-prohibited on the server, as firewalld does",
+        *(tftpd(), "", _server_rejects, "rejected", (), (), _Q),
+    ),
+    Condition(
+        "host off",
+        "the server's link is down; the router finds no host",
+        *(None, "", _host_off, "host-unreachable", (), (), _Q),
+    ),
+    Condition(
+        "wrong address on the own network",
+        "nobody answers ARP for it",
+        *(None, "", _same_network, "host-unreachable", (), (), _Q),
+    ),
+    Condition(
+        "router without a route",
+        "the router says net unreachable",
+        *(tftpd(), "", _no_route, "host-unreachable", (), (), _Q),
     ),
     # -- the server's own words
     Condition(
@@ -307,6 +439,65 @@ CONDITIONS = (
         *(odd("options-error"), "", None, "options-refused", (), (), _Q),
     ),
     Condition(
+        "options refused, EDK2",
+        "in.tftpd that refuses every option; EDK2 needs an OACK",
+        lambda folder, where: servers.in_tftpd(
+            folder, SERVER, 69, where, servers.IN_TFTPD_OPTIONS
+        ),
+        *("", None, "options-refused", (), (), ("--rom", "edk2", *_Q)),
+    ),
+    Condition(
+        "option that nobody asked for",
+        "a server of our own: multicast in each OACK",
+        *(odd("unasked"), "", None, "unasked-option", (), (), _Q),
+    ),
+    Condition(
+        "larger blocks granted than asked for",
+        "a server of our own: twice the blksize",
+        *(odd("larger"), "", None, "unasked-option", (), (), _Q),
+    ),
+    Condition(
+        "blksize set at the server alone",
+        "a server of our own: 1468 bytes to everybody, and no OACK",
+        *(odd("hard-blksize"), "", None, "oversize-data", (), (), _Q),
+    ),
+    Condition(
+        "empty file",
+        "the file has no byte",
+        *(tftpd(), "", _empty, "wrong-image", (), (), _Q),
+    ),
+    Condition(
+        "no empty last block",
+        "a server of our own; the file is a multiple of 1456",
+        *(odd("no-final"), "", _exact_size, "no-final-block", (), (), _Q),
+    ),
+    Condition(
+        "no block after 65,535",
+        "a server of our own that ignores options; 66,000 blocks",
+        *(odd("no-rollover"), "", _large_file, "no-rollover", (), (), ("--max-time", "90")),
+    ),
+    Condition(
+        "blocks longer than agreed",
+        "a server of our own: 100 bytes more",
+        *(odd("oversize"), "", None, "oversize-data", (), (), _Q),
+    ),
+    Condition(
+        "one transfer at once",
+        "dnsmasq `--tftp-max=1`",
+        *(dnsmasq(words=["--tftp-max=1"]), "", None, "few-at-once", (), (), _Q),
+    ),
+    Condition(
+        "two transfers at once",
+        "dnsmasq `--tftp-max=2`",
+        *(dnsmasq(words=["--tftp-max=2"]), "", None, "few-at-once", (), (), _Q),
+    ),
+    Condition(
+        "limit of requests",
+        "nft drops requests beyond 10 a minute",
+        *(tftpd(), _chain(f"{_FORTH} udp dport 69 limit rate over 10/minute drop"), None),
+        *("rate-limit", (), (), _Q),
+    ),
+    Condition(
         "size probe refused",
         "a server of our own: ERROR 8 to tsize",
         *(odd("tsize-error"), "", None, "probe-refused", (), (), _Q),
@@ -328,6 +519,11 @@ CONDITIONS = (
         bench,
         _OUTPUT_NO_ICMP,
         *(_small_link, "mtu", (), (), _Q),
+    ),
+    Condition(
+        "fragments",
+        "MTU 1400 behind the firewall, which cuts in.tftpd's packets",
+        *(tftpd(), "", _small_path, "fragments", (), (), _Q),
     ),
     Condition(
         "fragments dropped",

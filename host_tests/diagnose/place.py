@@ -7,6 +7,7 @@ so that the rules that `diagnose` prints can be loaded as they stand.
 
 import contextlib
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -30,17 +31,23 @@ class Place:
         self.client.route("default", "10.55.32.1")
         self.server.route("default", "10.254.52.1")
         self.firewall.forward()
+        self.asked = SERVER  # whom the client asks
 
     def load(self, rules):
         """Load nft rules into the firewall, beside those that are there."""
         self.firewall.run("nft", "-f", "-", input=rules)
+
+    def paste(self, text):
+        """Paste text into a root shell on the firewall; fails where a line of it does."""
+        where = {**os.environ, "PATH": programs.search_path()}
+        self.firewall.run("sh", "-e", input=text, env=where)
 
     def diagnose(self, *words, file=FILE, timeout_s=120):
         """Run `pxebench diagnose` on the client; (its result, its exit code, what it printed)."""
         with tempfile.TemporaryDirectory() as name:
             path = Path(name, "result.json")
             done = self.client.run(
-                *(sys.executable, "-m", "pxebench", "diagnose", "--server", SERVER),
+                *(sys.executable, "-m", "pxebench", "diagnose", "--server", self.asked),
                 *("--file", file, "--json", path, *words),
                 check=False,
                 timeout_s=timeout_s,

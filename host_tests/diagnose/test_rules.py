@@ -14,6 +14,7 @@ from host_tests.lab.firewall import CLIENT, HIGH_PORTS_ONLY
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("diagnose-rules")]
 
+_CASES_AT_ONCE = 12
 _BY_NAME = {condition.name: condition for condition in conditions.CONDITIONS}
 
 
@@ -35,7 +36,7 @@ def _reported(cure):
         before = where.boots()
         result, _, printed = where.diagnose("--quick", "--nft-chain", "ip firewall forward")
         text = _text(result, cure)
-        where.load(text)
+        where.paste(text)
         return {
             "before": before,
             "cause": result["verdict"]["cause"],
@@ -87,16 +88,113 @@ def _nft_helper():
     with place(condition.serve, condition.rules) as where:
         before = where.boots()
         result, *_ = where.diagnose("--quick")
-        where.load(_text(result, "helper"))
+        where.paste(_text(result, "helper"))
         after = where.boots("--rom", "os-client")
         return {"before": before, "cause": result["verdict"]["cause"], "after": after}
+
+
+_DNAT_DROPS = (
+    "table inet filter {\n  chain forward {\n    type filter hook forward priority filter; "
+    "policy accept;\n    ct state established,related accept\n"
+    f"    ip saddr {CLIENT} accept\n    drop\n  }}\n}}\n"
+)
+
+
+def _dnat(product):
+    """A server behind DNAT, as Docker and Kubernetes have it: the ROM asks the firewall."""
+    condition = _BY_NAME["server behind DNAT, answers not translated back"]
+    rules = conditions.DNAT + _DNAT_DROPS
+    with place(condition.serve, rules, condition.prepare) as where:
+        before = where.boots()
+        result, *_ = where.diagnose("--quick")
+        text = _text(result, "helper", product)
+        if product == "nftables":
+            where.paste(text)
+        else:
+            where.firewall.run("nft", "flush", "chain", "inet", "filter", "forward")
+            where.firewall.run("iptables-nft", "-P", "FORWARD", "DROP")
+            _iptables(where, text)
+        after = where.boots("--rom", "os-client")
+        return {"before": before, "cause": result["verdict"]["cause"], "after": after}
+
+
+def _dnat_nft():
+    return _dnat("nftables")
+
+
+def _dnat_iptables():
+    return _dnat("iptables")
+
+
+def _dnat_open():
+    return _cured("server behind DNAT, answers not translated back", "helper")
+
+
+def _cured(name, cure, rom=("--rom", "os-client")):
+    """The rule for a condition of the table, pasted into a shell of the firewall."""
+    condition = _BY_NAME[name]
+    with place(condition.serve, condition.rules, condition.prepare) as where:
+        before = where.boots(*rom)
+        result, *_ = where.diagnose("--quick")
+        where.paste(_text(result, cure))
+        return {
+            "before": before,
+            "cause": result["verdict"]["cause"],
+            "after": [where.boots(*rom) for _ in range(4)],
+        }
+
+
+def _rejected():
+    return _cured("requests rejected", "request")
+
+
+def _prohibited():
+    return _cured("requests prohibited", "request")
+
+
+def _limited():
+    return _cured("limit of requests", "request")
+
+
+def _at_once():
+    """The server with the printed setting has no fault left."""
+    condition = _BY_NAME["one transfer at once"]
+    with place(condition.serve, condition.rules) as where:
+        result, *_ = where.diagnose("--quick")
+        text = _text(result, "at-once", "dnsmasq")
+    with place(_dnsmasq_words(text), condition.rules) as where:
+        again, *_ = where.diagnose("--quick")
+    return {"cause": result["verdict"]["cause"], "after": again["verdict"]["cause"]}
+
+
+def _in_pieces(product, words):
+    """The printed block size is one that comes whole."""
+    condition = _BY_NAME["fragments"]
+    with place(condition.serve, condition.rules, condition.prepare) as where:
+        result, *_ = where.diagnose("--quick")
+        text = _text(result, "blksize", product)
+    with place(words(text), condition.rules, condition.prepare) as where:
+        again, *_ = where.diagnose("--quick")
+    return {
+        "cause": result["verdict"]["cause"],
+        "after": again["verdict"]["cause"],
+        "largest": max(int(s) for s, cut in result["observations"]["pieces"].items() if not cut),
+    }
+
+
+def _in_pieces_tftpd():
+    return _in_pieces("in.tftpd (tftp-hpa)", _tftpd_words)
+
+
+def _in_pieces_dnsmasq():
+    return _in_pieces("dnsmasq", _dnsmasq_words)
 
 
 def _single_port():
     with place(conditions.dnsmasq(True), conditions.HIGH_ONLY) as where:
         result, *_ = where.diagnose("--quick")
         rules = _text(result, "ports")
-        where.load(rules)
+        where.paste(rules)
         ports = result["verdict"]["rules"]["server_ports"]
         return {"server_ports": ports, "rules": rules, "after": where.boots()}
 
@@ -106,7 +204,7 @@ def _port_range():
     with place(serve, conditions.HIGH_ONLY) as where:
         result, *_ = where.diagnose("--quick")
         rules = _text(result, "ports")
-        where.load(rules)
+        where.paste(rules)
         ports = result["verdict"]["rules"]["server_ports"]
         return {"server_ports": ports, "rules": rules, "after": where.boots()}
 
@@ -116,7 +214,7 @@ def _mtu():
     with place(condition.serve, condition.rules, condition.prepare) as where:
         before = where.boots()
         result, *_ = where.diagnose("--quick")
-        where.load(_text(result, "mtu"))
+        where.paste(_text(result, "mtu"))
         cause = result["verdict"]["cause"]
         return {"before": before, "cause": cause, "after": where.boots()}
 
@@ -129,7 +227,7 @@ def _request():
         # Whether answers come back cannot be known yet; what the requests need is known.
         found = rules.advise("request-blocked", [], result)
         texts = {i["product"]: i["text"] for i in found["items"] if i["product"] in _ON_LINUX}
-        where.load(texts["nftables"])
+        where.paste(texts["nftables"])
         opened = where.boots()
         where.firewall.run("nft", "flush", "ruleset")
         where.firewall.run("iptables-nft", "-P", "FORWARD", "DROP")
@@ -210,7 +308,7 @@ def _every_rom():
         with place(conditions.tftpd(), conditions.HIGH_ONLY, image) as where:
             result, *_ = where.diagnose("--quick", "--rom", rom)
             first, last = result["verdict"]["rules"]["client_ports"]
-            where.load(_text(result, "ports"))
+            where.paste(_text(result, "ports"))
             again, *_ = where.diagnose("--quick", "--rom", rom)
         asked = {a["port"] for e in again["experiments"] if e["id"] == "rom" for a in e["asks"]}
         seen[rom] = {
@@ -230,7 +328,7 @@ def _in_all_words():
 def _on_micropython():
     with place(conditions.tftpd(), conditions.HIGH_ONLY) as where:
         result, *_ = where.diagnose("--quick", "--endpoint", "micropython")
-        where.load(_text(result, "ports"))
+        where.paste(_text(result, "ports"))
         after = where.boots("--endpoint", "micropython")
     verdict = result["verdict"]
     runtime = result["endpoint"]["runtime"]
@@ -241,13 +339,14 @@ _CASES = (
     *(_reported_ports, _reported_helper, _iptables_ports, _iptables_helper, _nft_helper),
     *(_single_port, _port_range, _mtu, _in_all_words, _on_micropython),
     *(_request, _tftpd_blocksize, _dnsmasq_mtu, _port_range_settings, _one_answering_port),
-    _every_rom,
+    *(_dnat_nft, _dnat_iptables, _dnat_open, _rejected, _prohibited, _limited, _at_once),
+    *(_in_pieces_tftpd, _in_pieces_dnsmasq, _every_rom),
 )
 
 
 @pytest.fixture(scope="module")
 def seen():
-    with concurrent.futures.ThreadPoolExecutor(len(_CASES)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(_CASES_AT_ONCE) as pool:
         played = {case.__name__: pool.submit(case) for case in _CASES}
         return {name: future.result() for name, future in played.items()}
 
@@ -282,6 +381,36 @@ def test_rules_name_the_servers_port_only_where_it_is_certain(seen):
     assert "udp sport 69-69 udp dport 2070-2078" in single["rules"]
     assert some["server_ports"] is None and some["after"]
     assert "sport" not in some["rules"]
+
+
+@pytest.mark.parametrize("case", ["_dnat_nft", "_dnat_iptables"])
+def test_helper_cures_a_server_behind_dnat(seen, case):
+    """The helper has to be set for the address that the client asked."""
+    assert seen[case] == {"before": False, "cause": "no-tftp-helper", "after": True}
+
+
+def test_helper_translates_the_answers_of_a_server_behind_dnat(seen):
+    assert seen["_dnat_open"] == {"before": False, "cause": "other-address", "after": [True] * 4}
+
+
+@pytest.mark.parametrize("case, cause", [("_rejected", "rejected"), ("_prohibited", "rejected")])
+def test_rule_for_the_requests_goes_ahead_of_the_one_that_rejects(seen, case, cause):
+    assert seen[case] == {"before": False, "cause": cause, "after": [True] * 4}
+
+
+def test_rule_for_the_requests_goes_ahead_of_the_limit(seen):
+    assert seen["_limited"] == {"before": True, "cause": "rate-limit", "after": [True] * 4}
+
+
+def test_servers_setting_lets_more_transfers_stand_open(seen):
+    assert seen["_at_once"] == {"cause": "few-at-once", "after": "healthy"}
+
+
+@pytest.mark.parametrize("case", ["_in_pieces_tftpd", "_in_pieces_dnsmasq"])
+def test_printed_block_size_comes_whole(seen, case):
+    found = seen[case]
+    assert (found["cause"], found["after"]) == ("fragments", "healthy")
+    assert 1400 - 60 < found["largest"] <= 1400 - 32  # IPv4, UDP and TFTP have 32 bytes
 
 
 def test_mtu_rules_let_fragments_and_icmp_pass(seen):

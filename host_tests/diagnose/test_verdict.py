@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from pxebench import job
+from pxebench import icmp, job
 from pxebench.diagnose import anomalies, causes, diagnosis, observe, rules
 from pxebench.job import show
 from pxebench.sweep import rom_ports
@@ -122,6 +122,109 @@ def test_capture_at_the_other_end_tells_the_silent_causes_apart(on_path, cause, 
     verdict = _judged(on_path, **_NOTHING, alive=False)
     assert (verdict["cause"], verdict["also_possible"]) == (cause, also)
     assert verdict["decide"] is None
+
+
+def _icmp(sender, code, kind=3, errno=113, count=5):
+    row = {"errno": errno, "type": kind, "code": code, "from": sender, "count": count}
+    return {**row, "meaning": icmp.meaning(row, "10.254.52.26")}
+
+
+@pytest.mark.parametrize(
+    "row, cause, also",
+    [
+        (_icmp("10.254.52.26", 3), "port-unreachable", []),
+        (_icmp("10.55.32.1", 3), "rejected", []),
+        (_icmp("10.55.32.1", 13), "rejected", []),
+        (_icmp("10.254.52.26", 10), "rejected", []),
+        (_icmp("10.55.32.1", 1), "host-unreachable", []),
+        (_icmp("10.55.32.175", 1), "host-unreachable", []),
+        (_icmp(None, None, None, 111), "port-unreachable", ["rejected"]),
+        (_icmp(None, None, None, 113), "host-unreachable", ["rejected"]),
+        (_icmp("10.55.32.1", 4), None, []),
+    ],
+)
+def test_unreachable_is_not_one_thing(row, cause, also):
+    """Who sent it counts as much as its code; of a bare errno no more is said than it tells."""
+    verdict = _judged(**_NOTHING, unreachable=5, icmp=[row])
+    assert (verdict["cause"], verdict["also_possible"]) == (cause, also)
+    cannot = [text for text in verdict["unknown"] if "cannot be seen" in text]
+    assert bool(cannot) == (row["from"] is None)
+
+
+def test_forged_icmp_changes_no_verdict_while_answers_come():
+    verdict = _judged(icmp=[_icmp("192.0.2.9", 3)], unreachable=0)
+    assert verdict["cause"] == "healthy"
+    assert any("192.0.2.9" in fact["text"] for fact in verdict["facts"])
+
+
+@pytest.mark.parametrize(
+    "changes, cause",
+    [
+        ({"rom_works": False, "rom_status": "PXE-E99", "options_ignored": True},
+         "options-refused"),
+        ({"silent": 5}, None),
+        ({"rom_works": False, "rom_status": "PXE-E99"}, None),
+        ({"at_once": 2, "several": None}, "few-at-once"),
+        ({"by_order": True, "same_again": False, "silent": 9}, "rate-limit"),
+        ({"by_order": True, "same_again": True}, "one-expectation"),
+        ({"unasked": {"name": "x", "value": "1"}, "rom_works": False, "probe_fails": True},
+         "unasked-option"),
+        ({"oversize": True, "rom_works": False}, "oversize-data"),
+        ({"pieces": {512: False, 1456: True}}, "fragments"),
+        ({"pieces": {512: False, 1456: False, 8192: True}}, "healthy"),
+    ],
+)  # fmt: skip
+def test_verdict_never_contradicts_an_experiment(changes, cause):
+    assert _judged(**changes)["cause"] == cause
+
+
+@pytest.mark.parametrize(
+    "end, cause",
+    [
+        ({"blocks": 40, "bytes": 58240, "tsize": 58240, "full": True}, "no-final-block"),
+        ({"blocks": 40, "bytes": 58240, "tsize": 58241, "full": True}, None),
+        ({"blocks": 65535, "bytes": 65535 * 512, "tsize": None, "full": True}, "no-rollover"),
+        ({"blocks": 65536, "bytes": 65536 * 512, "tsize": 1 << 26, "full": True}, "no-rollover"),
+        ({"blocks": 60000, "bytes": 60000 * 512, "tsize": 1 << 26, "full": True}, None),
+    ],
+)
+def test_where_a_transfer_stands_still_tells_why(end, cause):
+    end = {"blksize": 512, **end}
+    assert _judged(rom_works=False, image=None, end=end)["cause"] == cause
+
+
+def test_size_that_the_server_tells_wrong_is_told_where_the_rom_did_not_ask_for_it():
+    verdict = _judged(wrong_tsize={"tsize": 5, "bytes": 74213})
+    assert verdict["cause"] == "healthy"
+    (fact,) = [fact for fact in verdict["facts"] if fact["id"] == "tsize"]
+    assert "says 5 bytes, and the file has 74213" in fact["text"]
+
+
+@pytest.mark.parametrize(
+    "asked, answered, way, said, cure",
+    [
+        ([2070, 2071, 50001], [2070, 50001], "in", "drops the answers", "ports"),
+        ([50001], [50001], "out", "drops the requests", "request"),
+        ([2070, 50001], [50001], "server", "does not answer requests", "ports"),
+    ],
+)
+def test_capture_at_the_server_says_which_way_is_filtered(asked, answered, way, said, cure):
+    on_path = {"requests": 9, "answers": 5, "client_ports": asked, "asked_ports": asked}
+    verdict = _judged({**on_path, "answered_ports": answered}, **_LOW)
+    assert (verdict["cause"], verdict["way"]) == ("client-port-filter", way)
+    assert said in verdict["text"]
+    assert any("The capture at the server" in text for text in verdict["explains"])
+    assert not any("cannot be seen from this end" in text for text in verdict["unknown"])
+    assert verdict["rules"]["items"][0]["cure"] == cure
+
+
+def test_chain_of_the_nft_rules_is_called_a_guess_unless_it_was_given():
+    result = _result(**_LOW)
+    guessed = rules.advise("client-port-filter", [], result)["items"][0]
+    given = rules.advise("client-port-filter", [], result, "ip fw forward")["items"][0]
+    assert "is a guess" in guessed["note"] and "guess" not in (given["note"] or "")
+    assert guessed["text"].startswith("nft insert rule inet filter forward ")
+    assert given["text"].startswith("nft insert rule ip fw forward ")
 
 
 def test_what_nothing_came_to_tell_is_open_and_not_ruled_out():

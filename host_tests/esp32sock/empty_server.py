@@ -13,6 +13,6 @@ from host_tests.boards.on_board.tftp_server import Server
 
 if __name__ == "__main__":
     files = {path.name: path.read_bytes() for path in Path(sys.argv[2]).iterdir()}
-    with Server(files, empties=1, host=sys.argv[1], port=69):
+    with Server(files, empties=1, everywhere=True, host=sys.argv[1], port=69):
         print("listening", flush=True)
         signal.pause()

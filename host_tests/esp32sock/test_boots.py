@@ -1,5 +1,6 @@
 """Boots of an ESP32 on ESP32's own sockets: link, lease, TFTP, and what was on the cable."""
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from host_tests.esp32sock import wire
 from host_tests.esp32sock.wire import MAC, SERVER
 from host_tests.lab import processes, servers
 from host_tests.lab.capture import opcode
+from host_tests.lab.programs import ROOT
 
 pytestmark = [pytest.mark.slow]
 
@@ -86,6 +88,17 @@ def test_address_of_the_stacks_own_dhcp_client(bench, tmp_path, board):
     assert run.files["nbp"] == IMAGE
     asked = [packet for packet in run.packets if packet.sport == 68]
     assert {packet.src for packet in asked} == {"0.0.0.0"}
+
+
+@pytest.mark.soak  # 20 s: some ROMs wait for a lost last ACK's sake
+def test_every_rom_fetches_a_file(bench):
+    with bench.serving(FILES):
+        code, said = bench.run(wire.ON_BOARD / "fetch_roms.py", SERVER, "undionly.kpxe")
+    assert code == 0, said
+    fetched = [line.split()[1:] for line in said.splitlines() if line.startswith("rom ")]
+    roms = (ROOT / "firmware/pxerom/roms").glob("*.json")
+    digest = hashlib.sha256(IMAGE).hexdigest()
+    assert sorted(fetched) == sorted([path.stem, "ok", digest] for path in roms)
 
 
 def test_empty_datagrams_ahead_of_every_packet_cost_nothing(bench, tmp_path):

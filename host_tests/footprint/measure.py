@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 BLKSIZE = 1456
 MIB = 1 << 20
-# What a fetch that succeeds never loads (a boot by DHCP, faults, what failures are called), and
+# What a fetch that succeeds never loads (a boot by DHCP, faults, captures, failures), and
 # the most that each may take.
 APART = {
     "port_probe.py": 4 << 10,
@@ -27,11 +27,18 @@ APART = {
     "fetch_end.py": 2 << 10,
     "dhcp_client.py": 7 << 10,
     "dhcp_offer.py": 6 << 10,
+    "dhcp_inform.py": 2 << 10,
+    "dhcp_remarks.py": 3 << 10,
+    "dhcp_advice.py": 2 << 10,
+    "rom_load.py": 1 << 10,
+    "pxe_codes_boot.py": 4 << 10,
     "dhcp_socket.py": 2 << 10,
     "tftp_quirks.py": 2 << 10,
     "tftp_hazards.py": 2 << 10,
     "pxe_codes.py": 5 << 10,
     "retry_rtt.py": 2 << 10,
+    "icmp.py": 2 << 10,
+    "trace.py": 1 << 10,
 }
 _FIRMWARE = ROOT / "firmware"
 _PROBE = Path(__file__).with_name("probe.py")

@@ -16,12 +16,12 @@ import heapq
 import json
 
 import pytest
-from pxerom import sink as sinks
 from pxerom.failure import Failure
 from pxerom.fetch import Fetch
 from pxerom.tftp_packet import oack_options
 from pxerom.udp import SourcePorts
 
+from host_tests.core.fakenet import Functions
 from host_tests.fuzz import roms, tapes
 from host_tests.fuzz.adversary import (
     CONTENT,
@@ -42,7 +42,7 @@ _SERVER_RETRY_MS = 1000
 _SERVER_RETRIES = 3
 
 
-class Net:
+class Net(Functions):
     """`udp.Udp` in virtual time; `heard` and `sent` are what passed."""
 
     def __init__(self, case, tape, trace):
@@ -151,6 +151,9 @@ class Net:
         self.clock_us = until
         return None
 
+    def functions(self, wait_ms):
+        return None if self.trace else super().functions(wait_ms)
+
     def close(self):
         self.closed = True
 
@@ -180,13 +183,13 @@ class Sink:
         assert self.opened and not self.committed and not self.aborted
         self.case.net.progress()
         if self.case.full_at == "write" and len(self.data) > 1000:
-            raise sinks.Full("PXE-E3A", "Cannot write x: no space left", "ours")
+            raise Failure("PXE-E3A", "Cannot write x: no space left", "ours", "cannot_write")
         self.data += view
 
     def commit(self):
         assert not self.committed and not self.aborted
         if self.case.full_at == "commit":
-            raise sinks.Full("PXE-E3A", "Cannot write x: no space left", "ours")
+            raise Failure("PXE-E3A", "Cannot write x: no space left", "ours", "cannot_write")
         self.committed += 1
 
     def abort(self):

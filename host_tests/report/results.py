@@ -1,5 +1,7 @@
 """Results of every command, as `--json` has them, with whatever text a test wants in them."""
 
+from pxebench.storm import limit, summary
+
 from host_tests.report import wire
 
 ENDPOINT = {"kind": "local", "runtime": "CPython 3.11.7 linux", "board": None, "mac": None}
@@ -194,6 +196,35 @@ def watch(text="undionly.kpxe"):
     return entries
 
 
+def storm(text):
+    """Two machines that boot and one that is refused, with the words of the storm's own code."""
+
+    def row(number, outcome, asks, ms):
+        failed = outcome != "ok"
+        return {
+            "id": number, "rom": text, "address": f"10.0.0.{number}", "mac": None,
+            "outcome": outcome, "code": "PXE-E3B" if failed else None, "text": text,
+            "at_ms": number * 10, "first_ms": 5, "ms": ms, "requests": len(asks),
+            "retransmits": len(asks) - 1, "bytes": 0 if failed else 1000, "sha256": None,
+            "error": {"code": 1, "message": text} if failed else None, "served_ms": ms - 5,
+            "asks": asks,
+        }  # fmt: skip
+
+    rows = [
+        row(0, "ok", [[0, 5]], 900),
+        row(1, "ok", [[10, None], [2010, 5]], 2900),
+        row(2, "failed", [[20, 5]], 30),
+    ]
+    pc = {
+        "cpu": 0.2, "lag_ms": 3.0, "memory_mb": 31, "wall_s": 2.9, "drops": 0, "curve_ms": 100,
+        "curve": [0, 500, 1000, 500],
+    }  # fmt: skip
+    told = {"server": "10.0.0.1", "server_port": 69, "file": text, "interface": "eth0"}
+    ramp = [{"count": 3, "booted": 2, "waited": 1, "median_ms": 900}]
+    found = summary.document(rows, pc, limit.limit(rows, pc), **told, ramp=ramp, ended=None)
+    return {**found, "command": ["pxebench", "storm", text]}
+
+
 def all_kinds(text="undionly.kpxe"):
     """{kind: result}, of every command, with `text` wherever the network may have written."""
     return {
@@ -205,4 +236,5 @@ def all_kinds(text="undionly.kpxe"):
         "compare": compare(text),
         "compat": compat(text),
         "watch": watch(text),
+        "storm": storm(text),
     }

@@ -32,7 +32,8 @@ def test_answers_dropped_on_the_way_are_told_from_requests_that_never_arrived(tm
     assert finding["ports"] == [2070, 2071, 2072] and finding["packets"] == 6
     assert "6 answers to client ports 2070-2072 passed server.pcap" in finding["text"]
     assert path.server_saw(merged) == {
-        "requests": 3, "answers": 6, "client_ports": [2070, 2071, 2072], "nat": False
+        "requests": 3, "answers": 6, "client_ports": [2070, 2071, 2072], "nat": False,
+        "asked_ports": [2070, 2071, 2072], "answered_ports": [2070, 2071, 2072],
     }  # fmt: skip
 
     never = wire.blocked(arrives=False)

@@ -26,7 +26,7 @@ _EPHEMERAL = 0xC000
 
 # queue: datagrams that a socket keeps; sockets: how many there may be, and the errno beyond;
 # in_use, timed_out, unreachable: errnos; too_large: {bytes that cannot be sent: errno}, the
-# larger ones first
+# larger ones first; flags: whether a receive takes any (on lwIP: since 1.26)
 PORTS = {
     "rp2": {
         "platform": "rp2",
@@ -37,6 +37,7 @@ PORTS = {
         "timed_out": 110,
         "unreachable": 113,
         "too_large": {7900: 12},
+        "flags": True,
     },
     "esp32": {
         "platform": "esp32",
@@ -47,6 +48,7 @@ PORTS = {
         "timed_out": 116,
         "unreachable": 118,
         "too_large": {65536: 122, 65508: 105},
+        "flags": False,
     },
     "unix": {
         "platform": "linux",
@@ -57,9 +59,10 @@ PORTS = {
         "timed_out": 11,
         "unreachable": None,
         "too_large": {},
+        "flags": True,
     },
 }
-PORTS["rp2-1.25"] = dict(PORTS["rp2"], queue=1)
+PORTS["rp2-1.25"] = dict(PORTS["rp2"], queue=1, flags=False)
 
 
 def _error(number):
@@ -309,7 +312,7 @@ class socket:
 
     def recvfrom(self, size, *flags):
         self._open()
-        if flags and stack.port == "esp32":  # since 1.26 it knows them
+        if flags and not stack.row["flags"]:
             raise TypeError("function takes 2 positional arguments but 3 were given")
         if self._dead:
             return b"", ("0.0.0.0", 0)  # garbage: nobody filled it in
@@ -411,7 +414,9 @@ def module(port):
     global stack
     stack = Stack(port)
     made = types.ModuleType("socket")
-    own = {"unix": ("sockaddr",) + _FLAGS, "esp32": ("SO_BINDTODEVICE",)}.get(port, _FLAGS)
+    own = {"unix": ("sockaddr",), "esp32": ("SO_BINDTODEVICE",)}.get(port, ())
+    if PORTS[port]["flags"]:
+        own += _FLAGS
     for name in _COMMON + own:
         setattr(made, name, globals()[name])
     return made

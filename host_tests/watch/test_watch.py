@@ -211,3 +211,21 @@ def test_durations_are_as_a_hand_writes_them(bench, text, ok):
     run = bench("watch", "--server", "127.0.0.1:1", "--file", "", "--every", text)
     assert run.returncode == 2
     assert ("--file takes a name" in run.stderr) == bool(ok), run.stderr
+
+
+def test_missing_server_is_one_sentence(bench):
+    """A monitoring system gets it on stdout, as everything else."""
+    run = bench("watch", "--file", "x", "--count", 1)
+    assert (run.returncode, run.stdout) == (2, "") and "Missing option --server" in run.stderr
+    run = bench("watch", "--file", "x", "--check")
+    assert run.returncode == 3 and run.stdout.startswith("PXE UNKNOWN: Missing option --server")
+
+
+def test_closed_port_is_told_with_its_icmp(bench):
+    words = ("watch", "--server", "127.0.0.1:9", "--file", "x", "--max-time", 1, "--count", 1)
+    run = bench(*words, "--history", "h.jsonl")
+    assert run.returncode == 1, run.stderr
+    (entry,) = _entries(bench)
+    sent = {"errno": 111, "type": 3, "code": 3, "from": "127.0.0.1"}
+    assert [{**row, "count": 0} for row in entry["icmp"]] == [{**sent, "count": 0}]
+    assert "127.0.0.1 itself says that nothing listens on that port" in run.stdout

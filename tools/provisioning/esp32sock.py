@@ -2,26 +2,31 @@
 
 Built from the distribution's source packages `micropython` and `lwip`, which stay as their authors
 wrote them; what is ours stands in host_tests/esp32sock, and its README says what that is worth.
-Needs gcc, make and the C library's headers on the system.
+The compiler is the system's, or else comes out of its distribution's packages for the while.
 """
 
 import os
+import re
 import shutil
 import sys
+from pathlib import Path
 
 from provisioning.apt import (
     Apt,
     archive_of,
+    find_program,
     has_apt,
+    library_path,
     os_release,
+    own_sources,
     source_version,
+    unpack,
     unpack_source,
 )
 from provisioning.folder import (
     BIN,
     HERE,
     TOOLS,
-    Failure,
     digest_of,
     is_done,
     megabytes,
@@ -35,6 +40,8 @@ from provisioning.folder import (
 SUITES = {"debian": "trixie"}
 OURS = HERE / "host_tests" / "esp32sock"
 PROGRAM = "micropython-esp32"
+# What a program is linked with: apart from the compiler, which runs with the system's C library.
+C_LIBRARY = re.compile(r"(libc6|libc6-dev|linux-libc-dev|libgcc-s1|libcrypt\d?(-dev)?)_")
 
 
 def provide_esp32sock():
@@ -45,15 +52,12 @@ def provide_esp32sock():
         return None
     if not has_apt():
         return f"no apt here to fetch sources with: no {PROGRAM}, and its tests fail"
-    missing = [program for program in ("gcc", "make") if not shutil.which(program)]
-    if missing:
-        raise Failure(f"needs {' and '.join(missing)}: apt install gcc make libc6-dev")
     suite = SUITES.get(os_release().get("ID"), os_release().get("VERSION_CODENAME"))
     apt = Apt(TOOLS / "apt" / "source", archive_of(suite), "", kinds=("deb-src",))
     new = TOOLS / "esp32sock.new"
     shutil.rmtree(new, ignore_errors=True)
     try:
-        versions = build(apt.fetch_sources(["micropython", "lwip"]), new)
+        versions = build(apt.fetch_sources(["micropython", "lwip"]), new, *compiler())
         put_in_place(new, TOOLS / "esp32sock")
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -63,7 +67,21 @@ def provide_esp32sock():
     return "ESP32's sockets of MicroPython {} over lwIP {}, {}".format(*versions, size)
 
 
-def build(sources, new):
+def compiler():
+    """Return (the command for CC, environment variables to run it with)."""
+    if shutil.which("gcc") and Path("/usr/include/stdio.h").exists():
+        return "gcc", {}
+    # Everything it needs, as if nothing were installed: what is, may lack its half for compilers.
+    apt = Apt(TOOLS / "apt" / "gcc", own_sources(), "")
+    tools, library = (TOOLS / "apt" / "gcc" / name for name in ("tools", "library"))
+    for deb in apt.fetch(["gcc", "libc6-dev"]):
+        unpack([deb], library if C_LIBRARY.match(deb.name) else tools)
+    gcc = find_program(tools, "gcc")
+    path = f"{gcc.parent}:{os.environ['PATH']}"
+    return f"{gcc} --sysroot={library}", {"PATH": path, "LD_LIBRARY_PATH": library_path(tools)}
+
+
+def build(sources, new, cc, environment):
     """Build the interpreter of the two .dsc files as new/micropython; return their versions."""
     micropython, lwip = sources
     tree = new / "source"
@@ -75,9 +93,11 @@ def build(sources, new):
             *("make", "-C", tree / "ports" / "unix", f"-j{os.cpu_count()}"),
             *(f"VARIANT_DIR={OURS / 'variant'}", f"USER_C_MODULES={OURS / 'port'}"),
             *(f"BUILD={new / 'build'}", f"PYTHON={sys.executable}"),
+            f"CC={cc}",
             "CFLAGS_EXTRA=-Wno-error",  # another compiler warns of other things
         ],
         f"{PROGRAM} could not be built",
+        **environment,
     )
     (new / "build" / "micropython").rename(new / "micropython")
     shutil.rmtree(tree)

@@ -140,7 +140,7 @@ def sentence(rows, server, client=None):
     return f"The router {sender} says that there is no host {server}."
 
 
-def advice(rows, server):
+def advice(rows, server, port=69):
     """What to do about the ICMP errors of a boot, as one sentence; None where they say nothing."""
     row = most(rows)
     if row is None or server is None:
@@ -149,13 +149,13 @@ def advice(rows, server):
     if what == PORT:
         return (
             f"Start the TFTP server on {server}, and see that it listens on this address: "
-            "`ss -uln` there shows UDP port 69."
+            f"`ss -uln` there shows UDP port {port}."
         )
     if what == REJECTED:
         where = (
             f"the firewall {sender}" if sender and sender != server else "the server's firewall"
         )
-        return f"Let the requests pass {where}: UDP port 69. `pxebench diagnose` has its rule."
+        return f"Let the requests pass {where}: UDP port {port}. `pxebench diagnose` has its rule."
     if what == HOST:
         return f"Check the address {server}, that the host is up, and the route to it."
     return None

@@ -73,6 +73,7 @@ RESULT = {
     "transfers": [],
     "image": None,
     "faults": None,
+    "warnings": [],
 }
 TRANSFER = {
     "purpose": None,

@@ -5,17 +5,20 @@ The events of the job go to all who listen: the view, the record for `--json`, t
 """
 
 import errno
+import shlex
 import socket
 import sys
 
-from pxebench import job, outputs
+from pxebench import advice, images, job, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 
-def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=None):
+def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more):
     """Run a job and show it; the exit code.  `endpoint`: an `Endpoint`; `todo`: the job; `rom`:
     flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over;
-    `run`: what calls the endpoint, where a boot has to see each event first."""
+    `more`: `runs`, the kinds of image that the ROM starts, or None; `words`, those of the command
+    line that diagnose takes as well; `run`, what calls the endpoint, where a boot has to see each
+    event first."""
     from pxebench.record import Record, client_address, command
     from pxebench.view import View
 
@@ -39,7 +42,9 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=Non
         listeners.append(capture.event)
     try:
         with outputs.to_stdout(todo) as wanted, outputs.claimed(wanted["sink"].get("path")):
-            result = _run(run or endpoint, endpoint.kind, wanted, known, listeners)
+            result = _run(more.get("run") or endpoint, endpoint.kind, wanted, known, listeners)
+        result = images.judged(result, more.get("runs"), rom["screen"]["codes"])
+        result = advice.fitted(result, todo, more.get("words", ()))
     finally:
         view.close()
 
@@ -47,7 +52,7 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=Non
     code = job.exit_code(result)
     client = client or known.start.get("ip") or (result["lease"] or {}).get("ip")
     if code != EXIT_OK or not (quiet or to_stdout):
-        _explain(result, code, todo, endpoint, None if server_pcap else client)
+        _explain(result, code, todo, endpoint, None if server_pcap else client, json_path)
     if capture:
         outputs.store("--pcap", pcap, lambda: capture.write(pcap))
     events = kept.events() if kept else []
@@ -56,7 +61,9 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), run=Non
         try:
             _follow(result, events, server_pcap, client, todo, to_stdout)
         except Refused as refused:  # the boot is worth its JSON all the same
-            unread = refused
+            later = _later(json_path, server_pcap)
+            message = f"{refused.message} Once it is here: `{later}`."
+            unread = Refused(message, refused.exit_code)
     if json_path:
         result = {**result, "command": command(), "events": job.ordered(events)}
         outputs.store_json(json_path, result)
@@ -98,7 +105,7 @@ def _run(run, kind, todo, known, listeners):
         return ended_by("user", known, todo, kind)
 
 
-def _explain(result, code, todo, endpoint, client):
+def _explain(result, code, todo, endpoint, client, json_path):
     """The closing words, and the capture that would decide where a silent boot was lost.
     `client`: the ROM's address, or None where no such capture is wanted."""
     from pxebench.view import Writer, summary
@@ -116,6 +123,17 @@ def _explain(result, code, todo, endpoint, client):
         say.line(f"  decide   {tcpdump(client)}")
         say.line("           run at the server during a boot with --server-pcap server.pcap, it")
         say.line("           says whether the requests arrive there and the answers are dropped.")
+        say.line(
+            "           Where that file comes later: boot with --json result.json --pcap x.pcap"
+        )
+        say.line(f"           and then `{_later(json_path)}`.")
+
+
+def _later(json_path, captures=("server.pcap",)):
+    # The command that reads captures of other hops after the boot.
+    kept = json_path if json_path and json_path != "-" else "result.json"
+    words = [word for capture in captures for word in ("--server-pcap", capture)]
+    return shlex.join(["pxebench", "report", kept, *words, "-o", "report.html"])
 
 
 def _follow(result, events, captures, client, todo, to_stdout):

@@ -12,6 +12,7 @@ is the firmware's own (`pxerom.screen`); what the bench itself has to say goes t
 import sys
 
 from pxebench import icmp
+from pxebench.images import words as image_words
 from pxebench.job import show, source_ports
 
 _SIDES = {
@@ -20,30 +21,6 @@ _SIDES = {
     "path": "the path between ROM and server",
 }
 _ENDERS = {"user": "Ctrl-C", "fault": "The fault that was asked for"}
-# The kinds of `pxerom.image_kind`, in words; "efi-*" are put together.
-_IMAGES = {
-    "ipxe-nbp": "iPXE network boot program, BIOS",
-    "ipxe-lkrn": "iPXE as a Linux kernel image, BIOS",
-    "ipxe-script": "iPXE script",
-    "pxelinux": "PXELINUX network boot program, BIOS",
-    "grub-pxe": "GRUB network boot program, BIOS",
-    "nbp": "network boot program of unknown make, BIOS; it has no signature",
-    "linux": "Linux kernel image, x86 boot protocol",
-    "linux-arm64": "Linux kernel image, arm64",
-    "linux-riscv": "Linux kernel image, RISC-V",
-    "linux-zboot": "compressed Linux EFI image",
-    "option-rom": "PCI option ROM, BIOS",
-    "option-rom-efi": "PCI option ROM, EFI",
-    "iso": "ISO 9660 image, not a network boot program",
-    "disk": "disk image or boot sector, not a network boot program",
-    "gzip": "gzip file",
-    "elf": "ELF file",
-    "com32": "Syslinux COM32 module",
-    "uimage": "U-Boot legacy image",
-    "fit": "flattened image or device tree, U-Boot",
-    "empty": "empty file",
-    "unknown": "no boot image that is known here",
-}
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
 
 
@@ -180,7 +157,7 @@ def summary(result, out=None):
 
 def closing(result, out=None):
     """The same as [(name of a row, text)]; the first is a whole sentence, and its name is ""."""
-    rows = list(_success(result, out) if result["outcome"] == "ok" else _failure(result))
+    rows = list(_success(result, out) if result["outcome"] == "ok" else _failure(result, out))
     if "offers" in result:
         from pxebench.boot import boot_view
 
@@ -197,8 +174,7 @@ def closing(result, out=None):
 def _success(result, out):
     image = result["image"] or {}
     transfer = result["transfers"][-1]  # the last one brought the file
-    place = "written to standard output" if out == "-" else f"stored as {show(str(out))}"
-    stored = f", {place}" if out else ""
+    stored = f", {_place(out)}" if out else ""
     yield "", f"Fetched {show(transfer['file'])} from {transfer['server']}{stored}."
     size = image.get("bytes", transfer["bytes"])
     yield "size", "1 byte" if size == 1 else f"{size} bytes"
@@ -208,7 +184,11 @@ def _success(result, out):
     yield "time", time_words(result)
 
 
-def _failure(result):
+def _place(out):
+    return "written to standard output" if out == "-" else f"stored as {show(str(out))}"
+
+
+def _failure(result, out):
     status = result["status"] or {}
     ended = result.get("ended")
     if ended:
@@ -223,11 +203,13 @@ def _failure(result):
         yield from _row_if("side", _SIDES.get(status.get("side"), ""))
         if result["transfers"]:
             yield "ports", port_words(result)
+        if result["image"] and out:
+            yield "file", f"it came whole, and is {_place(out)}"
     came = icmp.of_result(result)
     yield from _row_if("seen", _icmp_words(result, came))
     if not ended or ended["by"] == "bench":
         # What an ICMP error says is nearer to the cause than a silence.
-        told = icmp.advice(came, _server(result)) if status.get("code") in _SILENT else None
+        told = icmp.advice(came, *_server(result)) if status.get("code") in _SILENT else None
         yield from _row_if("do", show(told or status.get("advice") or ""))
 
 
@@ -236,13 +218,15 @@ def _text(status):
 
 
 def _server(result):
-    return result["transfers"][-1]["server"] if result["transfers"] else None
+    # (its address, the port that was asked) of the last transfer
+    last = result["transfers"][-1] if result["transfers"] else {}
+    return last.get("server"), last.get("server_port")
 
 
 def _icmp_words(result, rows):
     if not rows:
         return ""
-    server = _server(result)
+    server, _ = _server(result)
     said = "; ".join(icmp.words(row, server) for row in rows)
     return f"{said}. {icmp.sentence(rows, server)}"
 
@@ -259,14 +243,6 @@ def _so_far(result):
 def _row_if(name, text):
     if text:
         yield name, text
-
-
-def image_words(image):
-    """What an image is, in words, and its kind."""
-    kind = image.get("kind") or "unknown"
-    if kind.startswith("efi-"):
-        return f"EFI program for {kind[4:]} ({kind})"
-    return f"{_IMAGES[kind]} ({kind})" if kind in _IMAGES else kind
 
 
 def port_words(result):

@@ -130,7 +130,8 @@ serial.on('data', (bytes) => {
   machine.serial.send(bytes);
   wake();
 });
-serial.on('close', () => process.exit(0));
+// Whoever holds the other end is gone. exit() would wait for the read of a frame that never comes.
+serial.on('close', () => process.kill(process.pid, 'SIGKILL'));
 // For whoever asks why a board says nothing.
 process.on('SIGUSR2', () => {
   const { core, clock } = machine.chip;

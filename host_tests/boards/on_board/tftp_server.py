@@ -9,11 +9,13 @@ HOST = "127.0.0.1"
 
 class Server:
     """Serves `files` ({name: bytes}) with blksize, tsize and windowsize; `requests` are the RRQs,
-    `empties` how many empty datagrams go ahead of each packet, repeated ones too."""
+    `empties` how many empty datagrams go ahead of each answer to an RRQ, or with `everywhere` of
+    each packet, repeated ones too."""
 
-    def __init__(self, files, empties=0, silent=False, host=HOST, port=0):
+    def __init__(self, files, empties=0, silent=False, everywhere=False, host=HOST, port=0):
         self.files = files
         self.empties = empties
+        self.everywhere = everywhere
         self.silent = silent
         self.host = host
         self.requests = []
@@ -49,6 +51,8 @@ class Server:
         asked = dict(zip(fields[2:-1:2], fields[3:-1:2]))
         with self._bound() as sock:
             sock.settimeout(0.5)
+            for _ in range(self.empties):
+                sock.sendto(b"", client)
             if content is None:
                 sock.sendto(b"\0\5\0\1File not found\0", client)
                 return
@@ -78,7 +82,7 @@ class Server:
         # Send, and wait for the ACK: how many of the packets it covers, or False when it is over.
         for _ in range(40):
             for packet in packets:
-                for _ in range(self.empties):
+                for _ in range(self.empties if self.everywhere else 0):
                     sock.sendto(b"", client)
                 sock.sendto(packet, client)
             try:

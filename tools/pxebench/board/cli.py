@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from pxebench import outputs
+from pxebench import images, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
 from pxebench.options import CONFIG, KIND, Seconds, read_config
 
@@ -43,16 +43,20 @@ def list_boards(ports, no_ask, as_json):
     """List the boards on USB serial ports, or on the PORTs named.
 
     A board is asked what it is, which ends the program that it runs; with --no-ask it is not.
-    Only ports whose USB ids are those of a board are asked, and those that are named.
+    Only ports whose USB ids are those of a board are asked, and those that are named. Exit code
+    3: on a PORT that was named there is no board that answers.
     """
     from pxebench.board import listing
 
     rows = listing.rows(ports, not no_ask)
+    # A port that was named and has no board is no answer to the question.
+    code = EXIT_BENCH if ports and any(row["trouble"] for row in rows) else EXIT_OK
     if as_json:
         click.echo(json.dumps(rows, indent=2))
-        return
+        return code
     for line in listing.lines(rows):
         click.echo(line)
+    return code
 
 
 @board.command("flash", short_help="Put MicroPython on a board.")
@@ -173,7 +177,8 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
     if wanted.endswith(".json") and "://" not in wanted:
         todo = _read_job(wanted)
         rom = job.rom_id(todo)
-        flat = job.flat(todo["rom"] if isinstance(todo["rom"], dict) else job.load_rom(rom))
+        loaded = todo["rom"] if isinstance(todo["rom"], dict) else job.load_rom(rom)
+        flat = job.flat(loaded)
         for name, given in (("max_time_ms", max_time_ms), ("trace", pcap is not None or None)):
             if given is not None:
                 todo[name] = given
@@ -195,7 +200,16 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
             trace=pcap is not None,
         )
     endpoint = open_endpoint("serial:" + port, config=settings, mount=mount, kind=kind)
-    return run_job(endpoint, todo, flat, json_path, pcap, quiet)
+    return run_job(
+        endpoint,
+        todo,
+        flat,
+        json_path,
+        pcap,
+        quiet,
+        runs=images.runs(loaded),
+        words=["--rom", rom, "--endpoint", f"serial:{port}"],
+    )
 
 
 def _read_job(path):
@@ -258,13 +272,19 @@ def test(modules, port, as_json):
     return EXIT_FAILED if counts["failed"] else EXIT_OK
 
 
-@board.command(short_help="Start a board that QEMU plays, and print its port.")
+@board.command(short_help="Start a board that is not there, and print its port.")
+@click.option(
+    "--board",
+    "kind",
+    type=click.Choice(["w5500_evb_pico"]),
+    help="That board's own firmware, on an emulated RP2040.",
+)
 @click.option("--flash", metavar="DIR", help="Keep its flash there (else it is gone at the end).")
 @click.option("--tap", metavar="IF", help="Its cable: this TAP interface, in place of QEMU's NAT.")
 @click.option("--heap", type=int, metavar="BYTES", help="MicroPython's heap (194560).")
 @click.option("--slow-flash", is_flag=True, help="45 ms for an erased block, 0.5 ms for a page.")
 @click.option("--micropython", "version", metavar="VERSION", help="1.25, or 1.26.")
-def emulate(flash, tap, heap, slow_flash, version):
+def emulate(kind, flash, tap, heap, slow_flash, version):
     """Start an emulated board: MicroPython on a Cortex-M3, with the network stack of an RP2.
 
     `make board` builds it. It is a board for every command here: deploy to the port that this one
@@ -272,9 +292,16 @@ def emulate(flash, tap, heap, slow_flash, version):
 
     Without --tap it is behind QEMU's NAT: this PC is 10.0.2.2, and every server that this PC can
     reach is reached, by its own address.
+
+    With --board w5500_evb_pico it is MicroPython's firmware for that board, on an emulated RP2040;
+    `make rp2040` builds it. There is no NAT: without --tap its cable leads nowhere.
     """
     import tempfile
 
+    if kind:
+        if heap or slow_flash or version:
+            raise Refused("--heap, --slow-flash and --micropython do not go with --board.")
+        return _emulate_rp2040(flash, tap)
     from pxebench.board.emulator import Emulator
 
     nic = f"tap,ifname={tap},script=no,downscript=no" if tap else "user"
@@ -294,6 +321,28 @@ def emulate(flash, tap, heap, slow_flash, version):
             _say("It is off.")
             return EXIT_OK
     _say("QEMU has ended by itself.")
+    return EXIT_BENCH
+
+
+def _emulate_rp2040(flash, tap):
+    import os
+    import tempfile
+
+    from pxebench.board import rp2040js
+
+    def on_port(port):
+        click.echo(port)
+        _say(f"It is on. Try: pxebench board deploy -p {port}")
+
+    with tempfile.TemporaryDirectory(prefix="pxebench-") as folder:
+        if flash:
+            os.makedirs(flash, exist_ok=True)
+        try:
+            rp2040js.run(os.path.join(flash or folder, "rp2040.img"), tap, on_port)
+        except KeyboardInterrupt:
+            _say("It is off.")
+            return EXIT_OK
+    _say("The emulator has ended by itself.")
     return EXIT_BENCH
 
 

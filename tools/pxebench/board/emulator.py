@@ -11,14 +11,17 @@
 """
 
 import contextlib
+import ctypes
 import json
 import mmap
 import os
 import re
 import secrets
+import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -41,6 +44,7 @@ _TEXTS = {"wifi_ssid": (48, 36), "wifi_key": (84, 68)}
 _ERASE, _PROGRAM = 1, 2
 _START_S = 20
 
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _CHECKOUT = Path(__file__).resolve().parents[3]
 
 
@@ -160,6 +164,7 @@ class Emulator:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,  # Ctrl-C is for us, and we end it
+            preexec_fn=_end_with_parent,
         )
         said = ""
         for line in self._process.stdout:
@@ -223,6 +228,12 @@ class Emulator:
                 while "return" not in (answer := json.loads(file.readline())):
                     if "error" in answer:
                         raise Refused(f"QEMU refuses: {answer['error']['desc']}", EXIT_BENCH)
+
+
+def _end_with_parent():
+    # Also when we are killed: Linux ends it then (prctl(2), PR_SET_PDEATHSIG).
+    if _LIBC:
+        _LIBC.prctl(1, signal.SIGKILL)
 
 
 def power_cuts(before, journal, blocks):

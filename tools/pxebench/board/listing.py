@@ -1,5 +1,7 @@
 """`pxebench board list`: the ports, what their USB ids tell, and what the board says itself."""
 
+import os
+
 from pxebench.board import kinds
 from pxebench.job import Refused, show
 
@@ -24,7 +26,9 @@ def _row(device, port, ask, named):
         "board": None,
         "trouble": None,
     }
-    if ask and (named or likely):
+    if not port and "://" not in device and not os.path.exists(device):
+        row["trouble"] = f"There is no port {show(device)}."
+    elif ask and (named or likely):
         from pxebench.board.connection import Board
 
         try:

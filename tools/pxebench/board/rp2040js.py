@@ -45,7 +45,7 @@ def make_flash(path):
     try:
         firmware = (PROVIDED / "firmware.bin").read_bytes()
     except FileNotFoundError:
-        raise Refused("The emulated RP2040 is not built: run `make rp2040-test`.", EXIT_BENCH)
+        raise Refused("The emulated RP2040 is not built: run `make rp2040`.", EXIT_BENCH)
     new = path.with_name(path.name + ".new")
     new.write_bytes(firmware.ljust(FLASH_BYTES, b"\xff"))
     new.rename(path)
@@ -66,7 +66,7 @@ def node():
     link = PROVIDED / "node"
     found = str(link) if link.exists() else shutil.which("node")
     if not found:
-        raise Refused("The emulated RP2040 needs node: run `make rp2040-test`.", EXIT_BENCH)
+        raise Refused("The emulated RP2040 needs node: run `make rp2040`.", EXIT_BENCH)
     return found
 
 
@@ -163,6 +163,18 @@ class EmulatedBoard:
             self._spare.close()
 
 
+def run(flash, tap, on_port):
+    """Run a board until it or this program is ended; its exit status. `flash`: a file. `tap`: an
+    interface, or None. on_port(path): what its serial port is. Raises Refused."""
+    board = EmulatedBoard(flash, open_tap(tap) if tap else None)
+    signal.signal(signal.SIGUSR2, lambda *_: board.tell_state())
+    try:
+        on_port(board.port)
+        return board.relay()
+    finally:
+        board.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description="Run a W5500-EVB-Pico that is not there.")
     parser.add_argument("--flash", required=True, help="the file that is its flash")
@@ -170,20 +182,18 @@ def main():
     wanted = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
+
+    def tell(port):
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+
     try:
-        board = EmulatedBoard(wanted.flash, open_tap(wanted.tap) if wanted.tap else None)
+        return run(wanted.flash, wanted.tap, tell)
     except Refused as refusal:
         sys.stderr.write(f"{refusal.message}\n")
         return refusal.exit_code
-    signal.signal(signal.SIGUSR2, lambda *_: board.tell_state())
-    try:
-        sys.stdout.write(f"{board.port}\n")
-        sys.stdout.flush()
-        return board.relay()
     except KeyboardInterrupt:
         return 130
-    finally:
-        board.close()
 
 
 if __name__ == "__main__":

@@ -73,13 +73,14 @@ def _module(name):
             if not self.steps & 2047:
                 _say('alive')
         net.FakeNet.step = step
-    from pxerom.failure import NoMemory
-    made = NoMemory.__init__
+    from pxerom.failure import Failure
+    made = Failure.__init__
     lacking = []
-    def init(self, detail):
-        lacking.append(detail)
-        made(self, detail)
-    NoMemory.__init__ = init
+    def init(self, code, detail, side=None, reason=None):
+        if reason == 'no_memory':
+            lacking.append(detail)
+        made(self, code, detail, side, reason)
+    Failure.__init__ = init
     for test in NAMES:
         lacking.clear()
         gc.threshold(-1)

@@ -29,8 +29,8 @@ A **result** has, beside a fetch's fields:
 
     "lease": {"by": "dhcp|static|stack", "ip", "mask", "gateway", "server", "relay", "seconds",
         "dns", "proxy": the proxyDHCP server that goes with it or null, "released"} or null,
-    "boot": {"server", "server_by", "file", "file_hex", "file_by", "packet", "size_blocks"}
-        or null,
+    "boot": {"server", "server_by", "file", "file_hex", "file_by", "packet", "size_blocks",
+        "ignored": [{"by", "value"}]: boot servers that were named and not asked} or null,
     "offers": [{"at_ms", "kind", "purpose", "server", "from", "relay", "ip", "class", "proxy",
         "next_server", "file", "chosen", "reason"}],
     "dropped": {"count", "reasons": {text: count}}, "dhcp": [the dhcp events],
@@ -43,6 +43,7 @@ A **result** has, beside a fetch's fields:
 import copy
 import ipaddress
 
+from pxebench import images
 from pxebench.job import FILE_NAME_MAX, Refused, bare, load_rom, one_sentence, show, value
 from pxebench.roms.known import ids
 
@@ -114,6 +115,9 @@ def with_arch(rom, arch):
         )
     rom = copy.deepcopy(rom)
     value(rom["dhcp"])["arch"] = number
+    kinds = images.runs_of_arch(rom.pop("runs", None), number)
+    if kinds:
+        rom["runs"] = kinds
     return rom
 
 

@@ -8,7 +8,7 @@ import contextlib
 
 import click
 
-from pxebench import job, outputs
+from pxebench import images, job, outputs
 from pxebench.boot import boot_job
 from pxebench.job import Refused
 from pxebench.options import (
@@ -114,5 +114,7 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
         task = boot_job.boot_job(rom if by_id else chosen, interface, **settings)
         return run_job(
             *(place, task, flat, json_path, given["pcap"], quiet, given["server_pcap"]),
+            runs=images.runs(chosen),
+            words=["--rom", rom],
             run=guarded,
         )

@@ -103,7 +103,9 @@ def _place(ack, found, answered):
     crossed = []
     for index in range(len(found) - 1, max(-1, len(found) - 1 - _CROSSED), -1):
         event = found[index]
-        if event.out or event.icmp or ack.at - event.at > _ANSWER_S:
+        if event.icmp:
+            continue
+        if event.out or ack.at - event.at > _ANSWER_S:
             break
         crossed.append(index)
     for index in reversed(crossed):

@@ -275,7 +275,7 @@ def _after_dhcp(dhcp, first, tolerance, found):
         if not before:
             return
         pauses.append(talk.began - max(before))
-    if not tolerance.alike(*pauses) and min(pauses) < _TYPED_S:
+    if not tolerance.alike(*pauses) and pauses[0] < _TYPED_S:
         where = "transfer 1, pause between DHCP and its request"
         found.add("time", where, f"{pauses[0]:.3f} s", f"{pauses[1]:.3f} s")
 

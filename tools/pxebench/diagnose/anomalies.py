@@ -4,6 +4,8 @@ Made from the observations alone (`observe`); which cause explains which anomaly
 `causes`.
 """
 
+from pxebench import icmp
+from pxebench.diagnose import observe, signs
 from pxebench.sweep import port_names
 from pxebench.view import image_words
 
@@ -19,7 +21,13 @@ IMAGES = {
     27: ("efi-riscv64",),
 }
 # Anomalies that are seen by what does not come.
-_OF_SILENCE = ("low-silent", "probe-fails", "after-probe", "options-error", "one-at-a-time")
+_OF_SILENCE = (
+    *("low-silent", "probe-fails", "after-probe", "options-error", "one-at-a-time", "at-once"),
+)
+# What ICMP errors mean, as marks. Where only an errno is known, two situations look alike.
+_ICMP = {icmp.PORT: "icmp", icmp.REJECTED: "icmp-rejected", icmp.HOST: "icmp-host"}
+_ICMP_ERRNO = {icmp.PORT: "icmp-refused", icmp.HOST: "icmp-no-route"}
+_MUTE = 2  # RRQs without an answer that are more than chance, where nothing else was seen
 _MISSING, _DENIED = (
     ("not found", "no such file"),
     ("denied", "violation", "permission", "absolute"),
@@ -32,11 +40,9 @@ def among(seen, show):
     """{name: sentence} of what a healthy path and server do not show.  `show`: makes text safe."""
     found = {}
     if seen["requests"] and not seen["answers"] and not seen["foreign"]:
-        if seen["unreachable"]:
-            found["icmp"] = (
-                f"{_times(seen['unreachable'])} of {seen['requests']} RRQs, ICMP unreachable came "
-                "back, and nothing else."
-            )
+        name, sentence = _icmp_mark(seen)
+        if name:
+            found[name] = sentence
         else:
             found["all-silent"] = (
                 f"All {seen['requests']} RRQs stayed without any answer, from low and from high "
@@ -59,7 +65,7 @@ def among(seen, show):
             if error.get("code") is not None
             else "RRQs with options stay unanswered; without any the server sends the file."
         )
-    if seen["options_ignored"] and seen["rom_status"] == "PXE-E38":
+    if seen["options_ignored"] and _meets_no_oack(seen):
         found["options-ignored"] = "The server ignores all options, and this ROM insists on them."
     if seen["probe_fails"]:
         found["probe-fails"] = (
@@ -71,17 +77,28 @@ def among(seen, show):
             "Once the ROM has probed the size and sent its ERROR, its next RRQ stays unanswered, "
             "while the same RRQ alone is answered."
         )
-    if seen["by_order"]:
+    if seen["by_order"] and seen.get("same_again") is False:
+        found["limited"] = (
+            "After a pause the first RRQ is answered and the next ones are not, from the same "
+            "port either: what counts is when, not from where."
+        )
+    elif seen["by_order"]:
         found["turns"] = (
             "After a pause whichever port asks first is answered and the next one is not, "
             "whichever port that is."
         )
-    elif seen["several"] is False and not seen["rom_works"]:
-        found["one-at-a-time"] = (
-            "Of several transfers that stand open side by side only the first gets an answer."
+    elif seen.get("at_once"):
+        count = "first" if seen["at_once"] == 1 else f"first {seen['at_once']}"
+        verb = "gets" if seen["at_once"] == 1 else "get"
+        several = seen["at_once"] > 1 or seen["by_order"] is False or observe.one_by_one(seen)
+        name = "at-once" if several else "one-at-a-time"
+        found[name] = (
+            f"Of several transfers that stand open side by side only the {count} {verb} an "
+            "answer, in the second round no more than in the first."
         )
     if seen["by_order"]:  # which explains every silence there was
         return {name: found[name] for name in found if name not in _OF_SILENCE}
+    found.update(_of_transfers(seen, show))
     big = _big_blocks(seen)
     if big:
         found["big-blocks"] = (
@@ -106,7 +123,101 @@ def among(seen, show):
     allowed = IMAGES.get(seen["arch"])
     if seen["image"] and (seen["image"] == "empty" or (allowed and seen["image"] not in allowed)):
         found["wrong-image"] = f"The file that came is {_image(seen['image'])}."
+    if not found:
+        found.update(_unexplained(seen, show))
     return found
+
+
+def _icmp_mark(seen):
+    row = icmp.most(seen.get("icmp") or [])
+    if row is None:
+        return None, None
+    names = _ICMP if row["type"] is not None else _ICMP_ERRNO
+    count = sum(each["count"] for each in seen["icmp"])
+    errors = "1 ICMP error" if count == 1 else f"{count} ICMP errors"
+    others = len(seen["icmp"]) - 1
+    more = f", and {others} other kind{'s' * (others > 1)}" if others else ""
+    return names.get(row["meaning"], "icmp-other"), (
+        f"To {seen['requests']} RRQs came {errors} and nothing else: {icmp.words(row)}{more}."
+    )
+
+
+def _of_transfers(seen, show):
+    # How the transfers themselves went wrong.
+    if seen.get("unasked"):
+        yield "unasked-option", _unasked(seen["unasked"], show)
+    if seen.get("oversize"):
+        yield "oversize", "The server sends DATA that is longer than the agreed block size."
+    end = seen.get("end")
+    if signs.no_final_block(seen):
+        yield (
+            "no-final-block",
+            f"All {end['bytes']} bytes came (tsize), in {end['blocks']} full blocks of "
+            f"{end['blksize']}, and then nothing: the empty DATA that ends such a file is missing "
+            "(RFC 1350 section 6).",
+        )
+    if signs.no_rollover(seen) or seen.get("rom_reason") == "rollover":
+        known = f" of {end['tsize']}" if end and end["tsize"] else ""
+        came = f"after block {end['blocks']} ({end['bytes']} bytes{known})" if end else "there"
+        yield (
+            "no-rollover",
+            f"The transfer ends {came}: block numbers have 16 bits, and what follows 65,535 is "
+            "not sent, or not taken.",
+        )
+    if seen.get("rom_reason") in ("wrong_size", "longer_than_tsize"):
+        yield "wrong-tsize", f"The file is not as long as the OACK says: {_detail(seen, show)}."
+    cut = signs.needless_pieces(seen)
+    if cut:
+        yield (
+            "pieces",
+            f"DATA with {cut} bytes came in pieces (IP fragments) and was put together by this "
+            f"machine; {signs.largest_whole(seen)} bytes are the most that came whole.",
+        )
+
+
+def _detail(seen, show):
+    return show(seen.get("rom_detail") or "").rstrip(".")
+
+
+def _so(seen, show):
+    detail = _detail(seen, show)
+    return f": {detail}." if detail else "."
+
+
+def _unasked(option, show):
+    name, value = show(option["name"]), show(str(option["value"]))
+    if option.get("asked") is None:
+        return (
+            f'The OACK grants "{name} {value}", an option that the RRQ did not have: RFC 2347 '
+            "does not allow that, and clients refuse it with ERROR 8."
+        )
+    return (
+        f"The OACK grants {name} {value} where the RRQ asked for {show(option['asked'])}: only "
+        "the same or less is allowed (RFC 2348, RFC 7440), and clients refuse it with ERROR 8."
+    )
+
+
+def _unexplained(seen, show):
+    # What is left where no mark says why.
+    if seen["rom_works"] is False and seen["answers"]:
+        code = f" with {seen['rom_status']}" if seen["rom_status"] else ""
+        yield (
+            "rom-failed",
+            f"The ROM's own boot failed{code}, and no other experiment shows why{_so(seen, show)}",
+        )
+    if seen.get("silent", 0) >= _MUTE:
+        yield (
+            "silences",
+            f"{seen['silent']} of {seen['requests']} RRQs stayed unanswered, from ports that are "
+            "answered at other times.",
+        )
+
+
+def _meets_no_oack(seen):
+    # The ROM fails before any block is taken, and not for its ports or for what DATA came.
+    if seen["low_silent"] or seen.get("end") or seen.get("oversize"):
+        return False
+    return seen["rom_works"] is False
 
 
 def _big_blocks(seen):
@@ -141,10 +252,6 @@ def _error_kind(code, message):
 
 def _image(kind):
     return image_words({"kind": kind})
-
-
-def _times(count):
-    return "To one" if count == 1 else f"To {count}"
 
 
 def _low_words(seen):

@@ -11,7 +11,7 @@ What was seen is `observe`'s; what to ask for is `rules`'.
 
 # What a cause says, what it needs (one of several sets), what it may bring along.
 _CAUSE = {
-    "healthy": ("The ROM boots from here; nothing on the way is in its way.", [()], ()),
+    "healthy": ("The ROM boots from here; nothing on the path blocks it.", [()], ()),
     "client-port-filter": (
         "Something between server and client drops the answers to the ROM's client ports "
         "{low}; answers to other client ports get through.",
@@ -37,9 +37,19 @@ _CAUSE = {
         (),
     ),
     "port-unreachable": (
-        "Nobody listens on UDP port {port} of {server}: ICMP says so (the host itself, or a "
-        "firewall that rejects).",
-        [("icmp",)],
+        "{server} is there, and nothing listens on its UDP port {port}: the TFTP server does not "
+        "run, or not on this address.",
+        [("icmp",), ("icmp-refused",)],
+        (),
+    ),
+    "host-unreachable": (
+        "The requests do not reach {server}: {icmp}",
+        [("icmp-host",), ("icmp-no-route",)],
+        (),
+    ),
+    "rejected": (
+        "A firewall rejects the requests to UDP port {port} of {server}: {icmp}",
+        [("icmp-rejected",), ("icmp-refused",), ("icmp-no-route",)],
         (),
     ),
     "other-address": (
@@ -64,9 +74,55 @@ _CAUSE = {
         (),
     ),
     "options-refused": (
-        "The server refuses RRQs that carry options; without any it sends the file.",
+        "The server refuses the options that this ROM needs, or ignores them; without any it "
+        "sends the file.",
         [("options-error",), ("options-ignored",)],
         ("probe-fails", "after-probe"),
+    ),
+    "unasked-option": (
+        "The server grants an option that was not asked for, or more than was asked, and the ROM "
+        "refuses its OACK.",
+        [("unasked-option",)],
+        ("probe-fails", "after-probe", "options-error"),
+    ),
+    "no-final-block": (
+        "The whole file comes, and the ROM waits for its end: its size is a multiple of the block "
+        "size, and the server does not send the empty block that ends such a file.",
+        [("no-final-block",)],
+        (),
+    ),
+    "no-rollover": (
+        "The file has more blocks than 16 bits can number, and the transfer does not go on "
+        "beyond them: it needs a larger block size.",
+        [("no-rollover",)],
+        (),
+    ),
+    "wrong-tsize": (
+        "The server announces another size (tsize) than the file has.",
+        [("wrong-tsize",)],
+        (),
+    ),
+    "oversize-data": (
+        "The server sends larger blocks than were agreed, and the ROM refuses them.",
+        [("oversize",)],
+        ("probe-fails", "after-probe", "unasked-option"),
+    ),
+    "fragments": (
+        "The ROM's blocks come in pieces: a link on the path takes smaller packets only. This "
+        "machine puts the pieces together; many ROMs cannot.",
+        [("pieces",)],
+        (),
+    ),
+    "few-at-once": (
+        "The server, or the path, serves only a few transfers at the same time.",
+        [("at-once",), ("one-at-a-time",)],
+        ("after-probe", "probe-fails"),
+    ),
+    "rate-limit": (
+        "RRQs are limited in number for a time, by the server or by a firewall: what comes too "
+        "soon after others is dropped, from whatever port.",
+        [("limited",)],
+        (),
     ),
     "one-expectation": (
         "The path lets one TFTP transfer through at a time: while one is remembered, the answers "
@@ -89,10 +145,10 @@ _CAUSE = {
     "loss": (
         "Packets get lost on the way.",
         [("retransmits",)],
-        ("slow", "big-blocks", "after-probe", "probe-fails", "one-at-a-time"),
+        ("slow", "big-blocks", "after-probe", "probe-fails", "one-at-a-time", "at-once"),
     ),
     "slow-server": (
-        "The answers are right but slow: slower than the ROM is patient, or nearly so.",
+        "The answers are right but slow: slower than the ROM's retransmission timeout, or nearly.",
         [("slow",)],
         (),
     ),
@@ -109,7 +165,17 @@ _NOT_SEEN = {
     "low-silent": "The ROM's own ports and high ports fared alike.",
     "all-silent": "Answers came back to this end.",
     "acks-refused": "No answer of the server's was repeated after it was acknowledged.",
-    "icmp": "No ICMP unreachable came back.",
+    "icmp": "No ICMP error of the host itself came back.",
+    "icmp-host": "No ICMP error says that the host cannot be reached.",
+    "icmp-rejected": "No ICMP error of a firewall came back.",
+    "unasked-option": "No OACK grants what was not asked for.",
+    "no-final-block": "The transfer did not stand still after the last full block.",
+    "no-rollover": "The transfer did not end at block 65,535.",
+    "wrong-tsize": "The ROM did not fail for the file's size.",
+    "oversize": "No DATA was longer than agreed.",
+    "pieces": "The ROM's blocks came whole.",
+    "at-once": "Several transfers side by side were all answered.",
+    "limited": "A port that was answered is answered again at once.",
     "foreign": "Every answer came from the address that was asked.",
     "error-missing": "The server did not say that the file is missing.",
     "error-denied": "The server did not deny the file.",
@@ -126,6 +192,14 @@ _NOT_SEEN = {
 _LOOKED = {
     "low-silent": "low",
     "turns": "several",
+    "at-once": "several",
+    "limited": "several",
+    "unasked-option": "answers",
+    "no-final-block": "answers",
+    "no-rollover": "answers",
+    "wrong-tsize": "answers",
+    "oversize": "answers",
+    "pieces": "pieces",
     "big-blocks": "sizes",
     "retransmits": "lockstep",
     "acks-refused": "lockstep",
@@ -142,7 +216,7 @@ _ALSO = {
     "request-blocked": "A firewall that drops the requests, or a server that is down.",
     "no-tftp-helper": (
         "The requests may arrive and the answers be dropped: a stateful firewall without a TFTP "
-        "helper takes them for strangers, from whatever client port."
+        "helper does not know them, whatever the client port."
     ),
     "nat-port": (
         "A translator that changes ports drops the server's answer just as silently, unless it "
@@ -186,7 +260,7 @@ def _why_not(cause, seen, marks, found, on_path):
     if cause == "healthy" and not marks:
         if not seen["answers"]:
             return "Nothing was answered."
-        if not seen["rom_works"]:
+        if seen["rom_works"] is not True:
             return "The ROM did not get its file."
         return None
     fits = [needed for needed in needs if set(needed) <= marks]
@@ -226,8 +300,23 @@ def _path_says(cause, on_path):
     return None
 
 
-def text(cause, values):
-    """The sentence of a cause, filled in."""
+# Of client-port-filter, where a capture at the server shows more (`diagnosis._way`).
+_BY_WAY = {
+    "out": (
+        "Something between this machine and the server drops the requests from the ROM's client "
+        "ports {low}; those from other client ports get through."
+    ),
+    "server": (
+        "The server, or a firewall on that machine, does not answer requests from the ROM's "
+        "client ports {low}; it answers those from other client ports."
+    ),
+}
+
+
+def text(cause, values, way=None):
+    """The sentence of a cause, filled in. `way`: of `diagnosis._way`."""
+    if way in _BY_WAY:
+        return _BY_WAY[way].format(**values)
     if cause is None:
         return (
             "No single cause that is known here explains everything that was seen; what was seen "

@@ -32,10 +32,8 @@ _DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError, Overflo
 )
 @click.option(
     "--nft-chain",
-    default="inet filter forward",
-    show_default=True,
     metavar="'FAMILY TABLE CHAIN'",
-    help="The chain that drops, as the printed nft rules name it.",
+    help="The chain that drops, for the printed nft rules (else a guess: inet filter forward).",
 )
 @click.option(
     "--again", metavar="RESULT.json", help="Judge an earlier result anew, with --server-pcap."
@@ -56,7 +54,8 @@ def diagnose(json_path, quiet, **given):
     from pxebench.diagnose import diagnosis, experiments
     from pxebench.view import Writer
 
-    chain = given["nft_chain"].split()
+    named = given["nft_chain"]
+    chain = named.split() if named is not None else ["inet", "filter", "forward"]
     if len(chain) != 3 or chain[0] not in _FAMILIES or not all(map(_is_name, chain)):
         raise Refused("--nft-chain takes a family, a table and a chain: 'inet filter forward'.")
     max_time_ms = given["max_time"]
@@ -76,7 +75,7 @@ def diagnose(json_path, quiet, **given):
             *(target, rom, max_time_ms, given["quick"]), progress.say if progress else None
         )
     try:
-        result, unread = _judged(result, given, " ".join(chain))
+        result, unread = _judged(result, given, " ".join(chain) if named is not None else None)
         lines = list(words(result, given["all_rules"], quiet))
     except _DAMAGED as error:
         if not given["again"] or os.environ.get("PXEBENCH_DEBUG"):

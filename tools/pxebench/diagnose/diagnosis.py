@@ -15,6 +15,7 @@ The verdict: {"cause": an id or null, "text", "explains": [...], "also_possible"
 
 import time
 
+from pxebench import icmp
 from pxebench.diagnose import anomalies, causes, experiments, observe, rules
 from pxebench.job import SCHEMA, bare, flat, show
 from pxebench.sweep import asking, port_names
@@ -23,6 +24,7 @@ from pxebench.sweep.rom_ports import how_it_counts, ports_of_boot
 _SILENT_CAUSES = ("request-blocked", "no-tftp-helper", "nat-port", "client-port-filter")
 # Ports that lie so close together that an operating system's choice is hardly the reason.
 _NARROW, _ENOUGH = 1024, 6
+_TWICE = 3  # DATA that came again: more than a server's own retransmission timeout explains
 
 
 def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=None):
@@ -31,7 +33,7 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
     flattened = flat(rom)
     plan = experiments.Examination(target, rom, flattened, max_time_ms, quick, say)
     plan.run()
-    seen = observe.observe(plan.done, flattened, bare(rom))
+    seen = observe.observe(plan.done, flattened, bare(rom), target.server)
     every = [ask for done in plan.done for ask in done["asks"] if done["id"] != "alive"]
     result = {
         "schema": SCHEMA,
@@ -62,7 +64,8 @@ def judge(result, on_path=None):
     (`path.server_saw`): {"requests": RRQs seen there, "answers": datagrams sent back,
     "client_ports": as they arrived}, or None."""
     seen = result["observations"]
-    seen["sizes"] = {int(size): passed for size, passed in seen["sizes"].items()}  # JSON has texts
+    for name in ("sizes", "pieces"):  # JSON has texts
+        seen[name] = {int(size): passed for size, passed in seen.get(name, {}).items()}
     on_path = _with_nat(result, on_path)
     found = anomalies.among(seen, show)
     cause, also, against = causes.sort_out(seen, found, on_path)
@@ -74,15 +77,17 @@ def judge(result, on_path=None):
         "file": show(result["file"]),
         "low": port_names.words(seen["low_silent"]) or "-",
         "foreign": ", ".join(seen["foreign"]) or "-",
+        "icmp": icmp.sentence(seen.get("icmp"), result["server"], result["client"]) or "",
     }
+    way = _way(cause, seen, on_path)
     marks = list(found.values())
     open_causes = [name for name, why in against.items() if causes.is_open(why)]
     verdict = {
         "cause": cause,
         "text": "It was ended before it came to a verdict."
         if result["ended"]
-        else causes.text(cause, values),
-        "explains": marks or _healthy_marks(seen),
+        else causes.text(cause, values, way),
+        "explains": [*(marks or _healthy_marks(seen)), *_capture_marks(way, seen)],
         "also_possible": also,
         "also_text": {name: causes.also_text(name, values) for name in also},
         "ruled_out": [
@@ -90,9 +95,10 @@ def judge(result, on_path=None):
             for name, why in against.items()
             if not causes.is_open(why) and name != "healthy"
         ],
-        "unknown": list(_unknown(result, seen, found, cause, also, open_causes)),
+        "unknown": list(_unknown(result, seen, found, cause, also, open_causes, way)),
         "facts": list(_facts(result, seen)),
         "decide": _decide(result, cause, also, on_path),
+        "way": way,
     }
     verdict["rules"] = rules.advise(cause, also, {**result, "verdict": verdict})
     outcome = "ok" if cause == "healthy" else "failed"
@@ -111,6 +117,30 @@ def _with_nat(result, on_path):
     return {**on_path, "requests": requests, "nat": nat and requests > 0}
 
 
+def _way(cause, seen, on_path):
+    """What a capture at the server shows of the ports that stay silent: "in" (the answers to them
+    are dropped), "out" (their requests never arrive), "server" (they arrive, and nothing leaves);
+    None: no capture, or no such cause."""
+    if cause != "client-port-filter" or on_path is None:
+        return None
+    silent = set(seen["low_silent"])
+    if not silent & set(on_path.get("asked_ports", on_path["client_ports"])):
+        return "out"
+    return "in" if silent & set(on_path.get("answered_ports", ())) else "server"
+
+
+_CAPTURE_SHOWS = {
+    "in": "The capture at the server shows the RRQs from ports {low} and answers to them.",
+    "out": "The capture at the server shows no RRQ from ports {low}: they never arrive.",
+    "server": "The capture at the server shows the RRQs from ports {low}, and no answer to them.",
+}
+
+
+def _capture_marks(way, seen):
+    if way:
+        yield _CAPTURE_SHOWS[way].format(low=port_names.words(seen["low_silent"]))
+
+
 def _healthy_marks(seen):
     if not seen["requests"]:
         return ["No RRQ was waited for to its end."]
@@ -120,7 +150,7 @@ def _healthy_marks(seen):
     ]
 
 
-def _unknown(result, seen, found, cause, also, open_causes):
+def _unknown(result, seen, found, cause, also, open_causes, way):
     if result["ended"]:
         if also:
             yield f"So far it may be {' or '.join(also)}; what was not run could tell."
@@ -129,13 +159,25 @@ def _unknown(result, seen, found, cause, also, open_causes):
             f"{', '.join([cause, *also])} look the same from this end; what arrives at "
             "the server tells them apart."
         )
-    if cause == "client-port-filter":
+    if cause == "client-port-filter" and way is None:
         yield (
             "Which machine drops what (the answers, as is usual, or the requests already) cannot "
             "be seen from this end: a firewall on the way, on the server, or on this machine."
         )
-    if cause == "port-unreachable":
-        yield "Whether the host or a firewall sent the ICMP cannot be seen from here."
+    if cause == "client-port-filter" and way in ("in", "out"):
+        yield "Which machine between the server and this one drops them; a capture on each tells."
+    sender = (icmp.most(seen.get("icmp") or []) or {}).get("from")
+    if cause == "port-unreachable" and sender == result["server"]:
+        yield (
+            "A firewall on that very host that rejects with ICMP port unreachable (iptables "
+            "REJECT does) looks the same; `ss -uln` there tells."
+        )
+    elif cause in ("port-unreachable", "host-unreachable", "rejected") and sender is None:
+        yield "Who sent the ICMP error cannot be seen here: this runtime tells its errno alone."
+    if cause == "few-at-once":
+        yield "A path that lets a client have so many flows at a time looks the same."
+    if cause == "rate-limit":
+        yield "Whether the server or a firewall on the path counts the RRQs."
     if cause == "slow-server":
         yield "A long or busy path looks the same as a slow server."
     if cause == "one-expectation":
@@ -195,10 +237,40 @@ def _facts(result, seen):
         }
     if seen["options_ignored"] and seen["rom_works"]:
         yield {"id": "no-options", "text": "The server ignores options; blocks have 512 bytes."}
-    if seen["several"] is False and seen["rom_works"]:
+    twice = seen.get("duplicates") or {"again": 0}
+    if twice["again"] >= _TWICE and not seen["lost"]:
         yield {
-            "id": "one-at-a-time",
-            "text": "Of transfers that stand open side by side only the first is answered.",
+            "id": "duplicates",
+            "text": (
+                f"{twice['again']} DATA came more than once, of {twice['data']} blocks: the "
+                "server, or the path, sends them twice. A few old ROMs ACK each of them, and then "
+                "all that follows comes twice as well."
+            ),
+        }
+    if seen.get("wrong_tsize"):
+        told = seen["wrong_tsize"]
+        yield {
+            "id": "tsize",
+            "text": (
+                f"The server's tsize says {told['tsize']} bytes, and the file has "
+                f"{told['bytes']}: a ROM that makes room by it (EDK2) fails."
+            ),
+        }
+    if seen.get("icmp") and seen["answers"]:
+        said = "; ".join(
+            icmp.words(row, result["server"], result["client"]) for row in seen["icmp"]
+        )
+        yield {"id": "icmp", "text": f"Some RRQs met an ICMP error: {said}."}
+    if result["client"] and result["client"] == result["server"]:
+        yield {
+            "id": "same-machine",
+            "text": "The server is this very machine: no firewall on the path was passed.",
+        }
+    if seen.get("unasked") and seen["rom_works"]:
+        name = show(seen["unasked"]["name"])
+        yield {
+            "id": "unasked-option",
+            "text": f"The server grants {name}, which was not asked for; this ROM does not mind.",
         }
     if seen["rom_moved_works"]:
         yield {

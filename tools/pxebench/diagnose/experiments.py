@@ -15,19 +15,21 @@ import random
 import time
 
 from pxebench import job
-from pxebench.diagnose import observe, words
+from pxebench.diagnose import observe, signs, words
 from pxebench.sweep import asking, sweep
 from pxebench.sweep.rom_ports import rom_ports
 from pxebench.sweep.sweep import Stopped
 
 ROM_MAX_MS = 12500  # past the fourth RRQ of an Intel ROM, 12.03 s after its first
 _REACH_MS = 6000
+_QUICK_REACH_MS = 4000  # longer than the 3 s for which a Linux router asks ARP (RFC 1812)
 _LEAST_MS, _MOST_MS = 600, 8000
 _QUIET_STEP_MS, _QUIET_MOST_MS = 3000, 36000
 _SOURCE_MAX_MS = 10000
 _PAUSE_MS, _PAUSES = 5000, 4
 _SAMPLE = 65536
 _SIZES = (512, 1456, 1468, 8192)
+_BOARD_MOST = 1468  # larger datagrams come in fragments, and what lwIP makes of them is its own
 _SEVERAL = 4
 _LOW = 4
 _CLOSED = range(33434, 33534)  # where a traceroute knocks: nobody listens there
@@ -45,8 +47,20 @@ QUESTIONS = {
     "lockstep": ("lockstep", "Block by block: how long does each take, and is any lost?"),
     "border": ("the border", "At which client port do the answers begin?"),
     "alive": ("a closed port", "Does the server's host refuse a port where nobody listens?"),
+    "same-again": ("the same port", "Is the port that was just answered answered once more?"),
+    "size": ("the size", "How large does the server say that the file is?"),
     "turns": ("by turns", "Does it depend on which port asks first, after a pause?"),
 }
+
+
+def _reassembled():
+    # Linux: ReasmOKs of RFC 1213's ip group, for this network namespace.
+    try:
+        with open("/proc/net/snmp", encoding="ascii") as file:
+            names, figures = [line.split() for line in file if line.startswith("Ip:")]
+    except (OSError, ValueError):
+        return None
+    return int(figures[names.index("ReasmOKs")])
 
 
 class Examination:
@@ -79,7 +93,7 @@ class Examination:
 
     def _plan(self):
         first = self.flat["tftp"]["requests"][0]["options"]
-        reach_ms = _REACH_MS // 2 if self.quick else _REACH_MS
+        reach_ms = _QUICK_REACH_MS if self.quick else _REACH_MS
         self._ask("reach", self._high(1), [], reach_ms)
         if not self._seen()["answers"]:
             self._ask("reach", self._high(1), [], reach_ms // 2)
@@ -102,9 +116,14 @@ class Examination:
         elif self._is_low():
             self._fetch("rom-high", self._moved(), min(self.max_time_ms, _SOURCE_MAX_MS))
         self._sizes()
-        self._several(wait_ms)
+        if signs.needless_pieces(self._seen()):
+            self._largest_whole()
+        end = self._seen()["end"]
+        if end and end["tsize"] is None and not seen["rom_works"]:
+            self._ask("size", self._high(1), [["tsize", "0"]], wait_ms)
         limit = 16384 if self.quick else _SAMPLE
         self._fetch("lockstep", self._client([], 600, 30), 8000, limit)
+        self._several(wait_ms)  # after it a server may be busy for a while
         seen = self._seen()
         if seen["by_order"] is None and observe.order_may_matter(seen):
             self._turns(wait_ms)
@@ -143,12 +162,33 @@ class Examination:
             for name, text in request["options"]
             if name.lower() == "blksize"
         ]
+        on_board = (self.target.endpoint or {}).get("kind") == "serial"
         for size in sorted({*_SIZES, *own}):
-            title = f"blksize {size}"
-            question = f"Does a datagram with {size} bytes of the file come through?"
-            options = [["blksize", str(size)]]
-            rom = self._client(options, 600, 3)
-            self._fetch(f"blksize-{size}", rom, 4000, size, (title, question))
+            if on_board and size > _BOARD_MOST and size not in own:
+                because = "the board's own stack does not put every fragmented datagram together"
+                skipped = {"id": f"blksize-{size}", "title": f"blksize {size}"}
+                self.skipped.append({**skipped, "because": because})
+            else:
+                self._size(size)
+
+    def _size(self, size):
+        title = f"blksize {size}"
+        question = f"Does a datagram with {size} bytes of the file come through?"
+        rom = self._client([["blksize", str(size)]], 600, 3)
+        self._fetch(f"blksize-{size}", rom, 4000, size, (title, question))
+
+    def _largest_whole(self):
+        # Between the largest block that came whole and the smallest that came in pieces.
+        while True:
+            pieces = self._seen()["pieces"]
+            low = max((size for size, cut in pieces.items() if not cut), default=8)
+            high = min(size for size, cut in pieces.items() if cut)
+            middle = (low + high) // 2 // 4 * 4
+            if not low < middle < high or middle in pieces:
+                return
+            self._size(middle)
+            if middle not in self._seen()["pieces"]:
+                return  # too short a file, or it was lost
 
     def _several(self, wait_ms):
         wait_ms = min(wait_ms, 1000)
@@ -170,6 +210,8 @@ class Examination:
                 if time.monotonic() > deadline:
                     return
             self._ask("turns", [second], [], wait_ms)
+            if not asking.answered(self.done[-1]["asks"][0]):
+                self._ask("same-again", [first], [], wait_ms)
 
     def _border(self):
         low, high = rom_ports(self.flat, 1)[0], self._high(1)[0]
@@ -204,7 +246,10 @@ class Examination:
 
     def _fetch(self, name, rom, max_time_ms, max_bytes=None, asked_for=None):
         begun = self._begin(name, asked_for, "fetch")
+        before = self._reassembled()
         asked = self.target.fetch(rom, max_time_ms, max_bytes)
+        after = self._reassembled()
+        begun["reassembled"] = None if None in (before, after) else after - before
         result = asked.result
         begun["asks"] = asked.asks
         begun["result"] = result
@@ -256,7 +301,12 @@ class Examination:
     # ---- what the experiments need
 
     def _seen(self):
-        return observe.observe(self.done, self.flat, self.rom)
+        return observe.observe(self.done, self.flat, self.rom, self.target.server)
+
+    def _reassembled(self):
+        # Datagrams that this machine has put together from fragments; None: it is not this
+        # machine that receives, or it does not tell.
+        return None if self.target.run.elsewhere else _reassembled()
 
     def _now_ms(self):
         return round((time.monotonic() - self._began) * 1000)
@@ -294,7 +344,7 @@ class Examination:
         return rom
 
     def _client(self, options, wait_ms, tries):
-        # A client that follows the RFCs, from one high port, patient or not.
+        # A client that follows the RFCs, from one high port.
         waits = {"waits_ms": [max(wait_ms, self._wait_ms())] * tries}
         port = self._high(1)[0]
         return {

@@ -9,21 +9,24 @@
 
 import statistics
 
+from pxebench.diagnose import signs
 from pxebench.sweep import asking
 from pxebench.sweep.asking import answered
 
 _STALL_MS = 250
 _UNDER_WAY = 8  # blocks, and not longer than this since the last of them
 _IDLE_MS = 1000
+_MANY = 4  # ports that are more than one transfer's
 
 
 def blocks(packets, server):
     """How the blocks of one fetch went, from its packet events: {"data", "longest", "median_ms",
-    "slowest_ms", "stalls", "repeats", "acked", "stuck", "last_ms"}.  Times: from the packet that
-    asked for a block, sent for the first time, to the block; the first answer is not one of them.
-    `last_ms`: from the first RRQ to the last new block.
+    "slowest_ms", "stalls", "repeats", "again", "acked", "stuck", "last_ms"}.
+
+    Times: from the packet that asked for a block, sent for the first time, to the block; the first
+    answer is not one of them.  `last_ms`: from the first RRQ to the last new block.
     """
-    data = repeats = longest = acked = again = 0
+    data = repeats = longest = acked = again = twice = 0
     times, seen, sent_at, last_out, first_us, last_us = [], set(), None, None, None, None
     for packet in packets:
         payload = packet["data"]
@@ -38,6 +41,7 @@ def blocks(packets, server):
             key = payload[:8] if payload[:4] == "0003" else "oack"
             if key in seen:
                 again += len(seen) == 1
+                twice += key != "oack"
                 continue
             if seen:
                 times.append((packet["t_us"] - sent_at) / 1000)
@@ -55,6 +59,7 @@ def blocks(packets, server):
         # Far longer than the others: something was lost, and somebody's timer sent it again.
         "stalls": sum(each > max(_STALL_MS, 10 * median_ms) for each in times),
         "repeats": repeats,
+        "again": twice,  # DATA that had come before
         "acked": acked,
         "last_ms": None if last_us is None or first_us is None else (last_us - first_us) // 1000,
         # The server says its first packet again and again, although it was acknowledged.
@@ -62,7 +67,7 @@ def blocks(packets, server):
     }
 
 
-def observe(experiments, flat, rom):
+def observe(experiments, flat, rom, server=None):
     """All observations, by name; None for what was not looked at."""
     by = {}
     for experiment in experiments:
@@ -70,7 +75,8 @@ def observe(experiments, flat, rom):
     every = [ask for e in experiments for ask in e["asks"] if e["id"] != "alive"]
     usable = [ask for ask in every if ask["answer"] != "busy"]
     low = _asks(by, "rom", "low-again")
-    high = _asks(by, "reach", "high", "data")
+    # What comes after the low ports counts as well: a limit of RRQs is no filter of ports.
+    high = _asks(by, "reach", "high", "data") + _first_of_several(by)
     booted = by.get("rom", [{}])[0].get("result")
     lockstep = by["lockstep"][0] if "lockstep" in by else None
     return {
@@ -105,6 +111,18 @@ def observe(experiments, flat, rom):
         "lost": _lost(by, usable),
         "answer_ms": _median([ask["ms"] for ask in usable if answered(ask)]),
         "first_wait_ms": _first_wait(flat),
+        "icmp": signs.icmp_rows(usable, server),
+        "rom_reason": signs.rom_reason(by),
+        "rom_detail": signs.rom_detail(by),
+        "at_once": signs.at_once(by),
+        "same_again": signs.same_again(by),
+        "unasked": signs.unasked(by),
+        "oversize": signs.oversize(by),
+        "end": signs.end(by),
+        "wrong_tsize": signs.wrong_tsize(by),
+        "pieces": signs.pieces(by),
+        "duplicates": signs.duplicates(by),
+        "silent": sum(ask["answer"] == "silent" for ask in usable),
         "alive": any(a["answer"] == "unreachable" for a in _asks(by, "alive"))
         if "alive" in by
         else None,
@@ -117,7 +135,16 @@ def order_may_matter(seen):
     """True when only the order of asking can tell why some RRQs were answered and others not."""
     low, high = seen["low"], seen["high"]
     mixed = 0 < low["answered"] < low["asked"] or 0 < high["answered"] < high["asked"]
-    return bool(mixed or seen["several"] is False or seen["after_probe"])
+    return bool(mixed or seen["after_probe"] or (seen["at_once"] and not one_by_one(seen)))
+
+
+def one_by_one(seen):
+    """True when RRQs from several ports, one soon after the other, were all answered: then nothing
+    on the path remembers one transfer and drops the next."""
+    low, high = seen["low"], seen["high"]
+    asked = low["asked"] + high["asked"]
+    ports = len({*low["ports"], *high["ports"]})
+    return ports >= _MANY and low["answered"] + high["answered"] == asked
 
 
 # ---- each observation
@@ -126,6 +153,10 @@ def order_may_matter(seen):
 def _asks(by, *names):
     found = [ask for name in names for e in by.get(name, ()) for ask in e["asks"]]
     return [ask for ask in found if ask["answer"] != "busy"]
+
+
+def _first_of_several(by):
+    return [e["asks"][0] for e in by.get("several", ()) if e["asks"][0]["answer"] != "busy"]
 
 
 def _tally(found):
@@ -228,6 +259,8 @@ def _passes(experiment, size):
     result, found = experiment["result"], experiment["blocks"]
     if found["longest"] >= size:
         return True
+    if result["transfers"] and result["transfers"][-1]["outcome"] == "refused":
+        return None  # what came was refused here, for another reason than its size
     oack = [a for a in experiment["asks"] if a["answer"] == "oack"]
     granted = oack[-1]["granted"] if oack else None
     if result["image"] or found["data"] or not granted or found["stuck"]:

@@ -28,27 +28,31 @@ PATH = (
         "nft-ports",
         "nftables",
         "ports",
-        "insert rule $nft_chain ip saddr $server ip daddr $client$sport_nft "
+        "nft insert rule $nft_chain ip saddr $server ip daddr $client$sport_nft "
         "udp dport $ports accept\n",
-        "Load with `nft -f`; $nft_chain is the family, table and chain that drops.",
+        None,
     ),
     (
         "nft-helper",
         "nftables",
         "helper",
         """\
+nft -f - <<'END'
 table ip pxe_tftp {
   ct helper tftp { type "tftp" protocol udp; }
   chain prerouting {
     type filter hook prerouting priority filter; policy accept;
-    ip daddr $server udp dport 69 ct helper set "tftp"
+    ct original ip daddr $server meta l4proto udp ct original proto-dst 69 ct helper set "tftp"
   }
 }
 insert rule $nft_chain ct state established,related accept
-insert rule $nft_chain ip saddr $client ip daddr $server udp dport 69 accept
+insert rule $nft_chain ip saddr $client ct original ip daddr $server \\
+  meta l4proto udp ct original proto-dst 69 accept
+END
 """,
-        "Load with `nft -f`. The module nf_conntrack_tftp comes by itself; with NAT it is "
-        "nf_nat_tftp. Only flows that begin afterwards are read.",
+        "`ct original` is the address that the client asked, before any DNAT (Docker, "
+        "Kubernetes). The module nf_conntrack_tftp comes by itself; with NAT it is nf_nat_tftp. "
+        "Only flows that begin afterwards are read.",
     ),
     (
         "iptables-ports",
@@ -65,7 +69,8 @@ insert rule $nft_chain ip saddr $client ip daddr $server udp dport 69 accept
         """\
 iptables -t raw -I PREROUTING -d $server -p udp --dport 69 -j CT --helper tftp
 iptables -I FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
-iptables -I FORWARD -s $client -d $server -p udp --dport 69 -j ACCEPT
+iptables -I FORWARD -s $client -p udp -m conntrack --ctorigdst $server --ctorigdstport 69 \
+-j ACCEPT
 """,
         "Needs the module nf_conntrack_tftp (with NAT nf_nat_tftp): `modprobe` it where it is not "
         "loaded by itself; the automatic assignment of older kernels is off today.",
@@ -235,7 +240,7 @@ end
         "nft-request",
         "nftables",
         "request",
-        "insert rule $nft_chain ip saddr $client ip daddr $server udp dport 69 accept\n",
+        "nft insert rule $nft_chain ip saddr $client ip daddr $server udp dport 69 accept\n",
         None,
     ),
     (
@@ -278,9 +283,10 @@ end
         "nft-icmp",
         "nftables",
         "mtu",
-        "insert rule $nft_chain icmp type destination-unreachable icmp code frag-needed accept\n"
-        "insert rule $nft_chain ip saddr $server ip daddr $client ip frag-off & 0x1fff != 0 "
-        "accept\n",
+        "nft insert rule $nft_chain icmp type destination-unreachable icmp code "
+        "frag-needed accept\n"
+        "nft 'insert rule $nft_chain ip saddr $server ip daddr $client ip frag-off & 0x1fff != 0 "
+        "accept'\n",
         "ICMP that tells the server of the small link, and fragments of its datagrams.",
     ),
 )
@@ -326,6 +332,21 @@ SERVER = (
         "Or tftp-no-blocksize: blocks of 512 bytes for everybody.",
     ),
     (
+        "dnsmasq-at-once",
+        "dnsmasq",
+        "at-once",
+        "tftp-max=100\n",
+        "Its default is 50. dnsmasq drops the requests beyond it without a word.",
+    ),
+    (
+        "xinetd-at-once",
+        "xinetd",
+        "at-once",
+        "instances = UNLIMITED\nper_source = UNLIMITED\ncps = 100 2\n",
+        "In the block of the service tftp, /etc/xinetd.d/tftp; `wait = yes` starts one in.tftpd "
+        "that forks by itself. Beyond `cps` xinetd is deaf for so many seconds.",
+    ),
+    (
         "in.tftpd-address",
         "in.tftpd (tftp-hpa)",
         "address",
@@ -336,6 +357,25 @@ SERVER = (
 
 # What else to do, by cause; one sentence each.
 ADVICE = {
+    "host-unreachable": "Check the address $server (siaddr, option 66), that the host is up, and "
+    "the route to it. No port rule helps here.",
+    "rejected": "Ask for the requests to be let through; a helper, or the ROM's ports, may be "
+    "needed for the answers after that.",
+    "few-at-once": "Raise the limit: dnsmasq's tftp-max; instances, per_source and cps of xinetd; "
+    "or a limit of flows on the path.",
+    "rate-limit": "Find who counts the requests: a `limit` rule of a firewall, cps of xinetd. No "
+    "rule for the answers helps.",
+    "unasked-option": "Let the server grant only what was asked for (RFC 2347), or use another "
+    "server: in.tftpd and dnsmasq do.",
+    "no-final-block": "Use a server that ends a file with an empty block where its size is a "
+    "multiple of the block size (RFC 1350), or add a byte to the file.",
+    "no-rollover": "Let the server grant a larger blksize, and use a ROM that asks for one: with "
+    "1,468 bytes a file may have 91 MiB. Or use a server that counts on from 0.",
+    "wrong-tsize": "Use a server that tells the size of the very file that it sends (RFC 2349), "
+    "and see that nobody changes the file meanwhile.",
+    "oversize-data": "Use a server that keeps to blksize (RFC 2348): in.tftpd and dnsmasq do.",
+    "fragments": "Let the server grant blocks of $blksize bytes at most, or take the small link "
+    "(a tunnel, a VPN) off the path.",
     "port-unreachable": "Start the TFTP server on $server, and see that it listens on UDP port "
     "$port of that address (`ss -uln`).",
     "file-missing": "Check the name (case, slashes, the folder) against the server's root: "

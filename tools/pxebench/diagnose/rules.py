@@ -10,7 +10,7 @@ far the ROM counts, and where a rule for ports is the wrong cure.
 
 from string import Template
 
-from pxebench.diagnose import rule_texts
+from pxebench.diagnose import rule_texts, signs
 
 _NFT_CHAIN = "inet filter forward"
 # cause: cures of the path in the order of preference, cures of the server
@@ -24,30 +24,40 @@ CURES = {
     "mtu": "small links",
     "blksize": "smaller blocks",
     "address": "which address answers",
+    "at-once": "more transfers at the same time",
 }
 _FOR_CAUSE = {
     "client-port-filter": (("ports", "helper"), ("range",)),
     "no-tftp-helper": (("helper", "ports"), ("single", "range")),
     "nat-port": (("helper",), ("single",)),
     "request-blocked": (("request", "helper"), ()),
+    "rejected": (("request",), ()),
+    "rate-limit": (("request",), ()),
+    "few-at-once": ((), ("at-once",)),
+    "fragments": ((), ("blksize",)),
     "one-expectation": (("ports",), ("single",)),
     "mtu": (("mtu",), ("blksize",)),
-    "other-address": ((), ("address",)),
+    "other-address": (("helper",), ("address",)),  # a server behind DNAT, or one of two addresses
 }
 _HEADER = 32  # of IPv4, UDP and TFTP, before a block
 
 
-def advise(cause, also, result, nft_chain=_NFT_CHAIN):
+def advise(cause, also, result, nft_chain=None):
     """The verdict's `rules`: {"least", "advice", "client_ports", "server_ports", "notes", "items":
     [{"id", "where": "path|server", "product", "cure", "text", "note", "best", "tried"
     (a test loaded that text)}]}."""
-    values = _values(result, nft_chain)
+    values = _values(result, nft_chain or _NFT_CHAIN)
+    guess = _GUESS.format(_NFT_CHAIN) if nft_chain is None else None
     path, server = _FOR_CAUSE.get(cause, ((), ()))
+    if result.get("verdict", {}).get("way") == "out":
+        path = ("request",)  # it is not the answers that are dropped
     if cause == "request-blocked" and "no-tftp-helper" not in also:
         path = ("request",)
     items = []
     for number, cure in enumerate(path):
-        items += [_item("path", row, values, not number) for row in _of(rule_texts.PATH, cure)]
+        items += [
+            _item("path", row, values, not number, guess) for row in _of(rule_texts.PATH, cure)
+        ]
     for cure in server:
         items += [_item("server", row, values, False) for row in _of(rule_texts.SERVER, cure)]
     first, last = result["rom_ports"]
@@ -65,15 +75,21 @@ def _of(table, cure):
     return [row for row in table if row[2] == cure]
 
 
-def _item(where, row, values, best):
+_GUESS = "{} is a guess: `nft list ruleset` shows the chain that drops, --nft-chain names it here."
+
+
+def _item(where, row, values, best, guess=None):
     name, product, cure, text, note = row
+    note = _fill(note, values)
+    if product == "nftables" and guess:
+        note = f"{guess} {note}" if note else guess
     return {
         "id": name,
         "where": where,
         "product": product,
         "cure": cure,
         "text": _fill(text, values),
-        "note": _fill(note, values),
+        "note": note,
         "best": best,
         "tried": product.startswith(rule_texts.TRIED),
     }
@@ -95,6 +111,8 @@ def _values(result, nft_chain):
     first, last = result["rom_ports"]
     sizes = [size for size, passed in result["observations"]["sizes"].items() if passed]
     blksize = max((s for s in sizes if s < result["observations"]["own_size"]), default=512)
+    if any(result["observations"].get("pieces", {}).values()):
+        blksize = signs.largest_whole(result["observations"])
     found = _server_range(result)
     least, most = found or (None, None)
     return {
@@ -132,6 +150,9 @@ def _least(cause, values, result):
             f"Let the firewall read TFTP on requests from {client} to {server}, UDP port 69: it "
             "then opens the one port that was asked from, for that transfer only."
         )
+    if cause in ("rejected", "rate-limit"):
+        limit = ", without a limit" if cause == "rate-limit" else ""
+        return f"UDP from {client} to {server}, port 69{limit}."
     if cause == "request-blocked":
         return f"UDP from {client} to {server}, port 69; and a server that listens there."
     if cause == "one-expectation":
@@ -158,6 +179,12 @@ def _too_narrow(counts, seen, first, last):
 
 def _notes(cause, values, result):
     first, last = result["rom_ports"]
+    if cause == "other-address":
+        yield (
+            f"Where {values['server']} passes requests on (DNAT: Docker, Kubernetes), "
+            f"{values['foreign']} is the server behind it, and the firewall there has to read "
+            "TFTP; where the server itself has both addresses, its setting is the cure."
+        )
     if cause in ("client-port-filter", "one-expectation", "no-tftp-helper"):
         asked = [a["port"] for e in result["experiments"] if e["id"] == "rom" for a in e["asks"]]
         if asked and last > first:

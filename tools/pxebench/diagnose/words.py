@@ -1,6 +1,6 @@
 """What came of one experiment of `diagnose`, as a sentence."""
 
-from pxebench import job
+from pxebench import icmp, job
 from pxebench.sweep import asking, port_names
 
 
@@ -15,12 +15,16 @@ def of_asks(found):
         parts.append(f"{_ports(heard)}: {kinds} {within}")
     for answer, words in (
         ("silent", "silence"),
-        ("unreachable", "ICMP unreachable"),
         ("busy", "not usable at this end"),
     ):
         these = [ask for ask in found if ask["answer"] == answer]
         if these:
             parts.append(f"{_ports(these)}: {words}")
+    refused = [ask for ask in found if ask["answer"] == "unreachable"]
+    if refused:
+        rows = icmp.total([row for ask in refused for row in ask["icmp"]])
+        said = ", ".join(icmp.words({**row, "count": 1}) for row in rows) or "ICMP unreachable"
+        parts.append(f"{_ports(refused)}: {said}")
     for ask in found:
         if ask["answer"] == "foreign":
             parts.append(f"port {ask['port']}: an answer from {ask['from']}")
@@ -28,7 +32,7 @@ def of_asks(found):
 
 
 def _ports(these):
-    ports = [ask["port"] for ask in these]
+    ports = list(dict.fromkeys(ask["port"] for ask in these))
     return f"port{'s' if len(ports) > 1 else ''} {port_names.words(ports)}"
 
 
@@ -46,14 +50,26 @@ def of_fetch(experiment):
         last = result["transfers"][-1]
         return f"the whole file came, {size} bytes in {last['elapsed_ms']} ms, from {_row(result)}"
     if blocks["data"]:
+        ended = _ended(result)
         lost = f", {blocks['repeats']} sent again" if blocks["repeats"] else ""
         took = f", {blocks['median_ms']:g} ms each (median)" if blocks["median_ms"] else ""
-        full = f"{blocks['data']} blocks of at most {blocks['longest']} bytes"
-        return f"{full}{took}{lost}"
+        plural = "" if blocks["data"] == 1 else "s"
+        full = f"{blocks['data']} block{plural} of at most {blocks['longest']} bytes"
+        return f"{full}{took}{lost}{ended}"
     if any(ask["answer"] == "oack" for ask in experiment["asks"][-1:]):
-        return "an OACK came, but no DATA after it"
-    code = (result["status"] or {}).get("code")
-    return of_asks(experiment["asks"]) + (f" ({code})" if code else ", then it was ended")
+        if result["transfers"][-1]["outcome"] == "refused":
+            return f"an OACK came, and this client refused it{_ended(result)}"
+        return f"an OACK came, but no DATA after it{_ended(result)}"
+    return of_asks(experiment["asks"]) + (_ended(result) or ", then it was ended")
+
+
+def _ended(result):
+    # The ROM's code, and what it was for: `; PXE-E99 (...)`.
+    status = result["status"] or {}
+    if not status.get("code") or status.get("reason") == "too_long":
+        return ""  # too long: the bench takes a few blocks and no more
+    detail = status.get("detail")
+    return f"; {status['code']}" + (f" ({job.show(detail).rstrip('.')})" if detail else "")
 
 
 def _row(result):

@@ -2,7 +2,7 @@
 
 import click
 
-from pxebench import faults, job, outputs
+from pxebench import faults, images, job, outputs
 from pxebench.options import (
     ENDPOINT,
     OUTPUT,
@@ -71,4 +71,15 @@ def fetch(
     by_id = adjusted is wanted and rom == job.value(wanted["id"])
     fetch_job = job.fetch_job(rom if by_id else adjusted, server, port, file, **options)
     flat = job.flat(adjusted)
-    return run_job(place, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"])
+    return run_job(
+        *(place, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"]),
+        runs=images.runs(adjusted),
+        words=_words(rom, endpoint, given["bind"]),
+    )
+
+
+def _words(rom, endpoint, bind):
+    # What of this command `pxebench diagnose` takes as well, as it was typed.
+    words = ["--rom", rom]
+    words += ["--endpoint", endpoint] if endpoint != "local" else []
+    return words + (["--bind", bind] if bind else [])

@@ -62,9 +62,10 @@ def of_run(events, files, client=None, server=None, most=_MOST):
 
 
 def server_saw(merged):
-    """{"requests", "answers", "client_ports", "nat"} at the last capture, for a verdict: how many
-    RRQs and answers, from which ports, and whether those were translated. None when that capture
-    proves nothing, or was not taken at the server."""
+    """{"requests", "answers", "client_ports", "asked_ports", "answered_ports", "nat"} at the last
+    capture, for a verdict: how many RRQs and answers; from which ports as they arrived; which of
+    the client's own ports asked and were answered; whether ports were translated. None when that
+    capture proves nothing, or was not taken at the server."""
     last = merged["hops"][-1] if merged and merged["hops"] else None
     if last is None or last["at_server"] is False or not proves(last):
         return None
@@ -79,6 +80,8 @@ def server_saw(merged):
         "requests": len(asked),
         "answers": sum(packet["dir"] == "in" for packet in there),
         "client_ports": ports,
+        "asked_ports": sorted({packet["client_port"] for packet in asked}),
+        "answered_ports": sorted({p["client_port"] for p in there if p["dir"] == "in"}),
         "nat": bool(last["nat"]),
     }
 

@@ -5,7 +5,8 @@ own become the words that stand for them there (<uuid>, <mac>, <server> ...).
 
 1. Waits come from boots in which nobody answered, and from those whose REQUEST came late.
 2. The rule of `secs` is found by trying: the simplest that gives every number that was seen.
-3. proxyDHCP and the PXE menu are learned from nothing here; a PXE client is assumed to know 4011.
+3. Of port 4011 the request is learned, its xid, secs and waits; the PXE menu is not.  A PXE client
+   that no capture shows there is assumed to know it.
 """
 
 import statistics
@@ -21,6 +22,8 @@ _XID_MS = 24 * 3600 * 1000
 _NO_SERVER = "a boot without a DHCP server, until the client gives up"
 _NO_ACK = "a boot whose DHCP server offers and then answers no REQUEST"
 _TWO_SERVERS = "a boot with a proxyDHCP server beside the DHCP server"
+_NO_BINL = "a boot whose server does not answer on port 4011, until the client gives up"
+_PROXY_MS = [1000, 2000, 3000, 4000]
 _REQUEST_MS = [1000, 2000, 4000, 8000]
 
 
@@ -317,14 +320,30 @@ def _proxy(boots, sightings):
     asked = [(boot, pair) for boot in boots for pair in boot.proxy]
     if not asked and not any(name.startswith(b"PXEClient") for name in vendor):
         return {}
-    waits = sightings.assume("dhcp.proxy", [1000, 2000, 3000, 4000], _TWO_SERVERS)
-    spec = {"waits_ms": waits}
-    if asked:
-        boot, (packet, message) = asked[0]
-        place = boot.place(packet)
-        spec["source_port"] = observed(4011 if packet.sport == 4011 else 68, place)
-        spec["options"] = observed(_options(message), place)
-    return {"proxy": spec}
+    if not asked:
+        return {"proxy": {"waits_ms": sightings.assume("dhcp.proxy", _PROXY_MS, _TWO_SERVERS)}}
+    rows = []
+    for boot in boots:
+        times = [packet.time for packet, _ in boot.proxy]
+        gaps = [(b - a) * 1000 for a, b in zip(times, times[1:], strict=False)]
+        if gaps:
+            rows.append(RetryRow(gaps, None, boot.place(boot.proxy[0][0])))
+    boot = max((boot for boot in boots if boot.proxy), key=lambda boot: len(boot.proxy))
+    packet, message = boot.proxy[0]
+    place = boot.place(packet)
+    before = {m.xid for _, m in boot.sent}
+    xid = "same" if message.xid in before else "new" if message.xid else "zero"
+    field = "dhcp.proxy.waits_ms"
+    return {
+        "proxy": {
+            "waits_ms": table(field, rows, sightings, _NO_BINL, _PROXY_MS),
+            "secs": observed([m.secs for _, m in boot.proxy], place),
+            "flags": observed(message.flags & 0x8000, place),
+            "xid": observed(xid, place),
+            "source_port": observed(4011 if packet.sport == 4011 else 68, place),
+            "options": observed(_options(message), place),
+        }
+    }
 
 
 # --- the name ------------------------------------------------------------------------------------

@@ -18,9 +18,10 @@ _ENDED_S = 1.0  # at the least: a client that is silent for so long after a haza
 class _Walk:
     # A conversation as its client sees it: what is due, what is answered.
 
-    def __init__(self, talk, until, see):
+    def __init__(self, talk, until, see, cannot):
         self.talk = talk
         self.see = see  # see(hazard, word, packet)
+        self.cannot = cannot  # cannot(sentence): a ROM file has no word for it
         self.until = until
         self.events = events(talk)
         self.asked = {name.lower(): text for name, text in talk.asked.options or ()}
@@ -51,7 +52,7 @@ class _Walk:
             elif event.packet.src != self.talk.server:
                 continue
             elif self.talk.tid is not None and event.packet.sport != self.talk.tid:
-                self._unknown_tid(event, answers)
+                self._unknown_tid(event, answers, self.events[index - 1])
             else:
                 self._packet(event, answers, index)
 
@@ -111,6 +112,8 @@ class _Walk:
         if ahead == 0 and not self.done:
             self.again = 0
             self._progress(message)
+            if self.done:
+                self._size(event, message, answers, index)
         elif self.done:
             return
         elif talk.windowsize > 1:
@@ -140,6 +143,17 @@ class _Walk:
                 return
         self.due = (self.due + 1) % 65536
         self.done = message.length is not None and message.length < self.talk.blksize
+
+    def _size(self, event, message, answers, index):
+        # The file is over: is it as long as the OACK said?
+        tsize = self.talk.granted("tsize", None)
+        blocks = self.talk.blocks
+        if "tsize" not in self.asked or tsize is None or blocks > 65535:
+            return
+        if (message.block - 1) * self.talk.blksize + message.length < tsize:
+            word = self._word(event, answers, index, "accept")
+            if word not in (None, "ignore"):
+                self.see("wrong_size", word, event.packet)
 
     def _duplicate(self, event, message, answers, index):
         block = self._first_ack(answers)
@@ -205,6 +219,11 @@ class _Walk:
             hazard = "late_oack" if self.due > 1 else "duplicate_oack"
             block = self._first_ack(answers)
             if hazard == "late_oack" and block == 0:
+                if self._acked_later(index, self.due):
+                    self.cannot(
+                        f"It answers an OACK in mid-transfer with ACK 0 and goes on (packet "
+                        f"{event.packet.number}); with ack_zero, a ROM here hangs."
+                    )
                 self.see(hazard, "ack_zero", event.packet)
                 return
             lost = block is not None and self._lost(index)
@@ -226,7 +245,7 @@ class _Walk:
                 hazard = "other_timeout"
         acked = self._first_ack(answers) == 0 or self._acked_later(index, 0)
         if hazard == "unrequested_option" and acked:
-            self.see(hazard, self._takes_window(message), event.packet)
+            self.see(hazard, self._takes(message), event.packet)
         elif hazard in ("other_timeout", "odd_number"):
             if acked:
                 self.see(hazard, "accept", event.packet)
@@ -248,9 +267,14 @@ class _Walk:
             return message.kind == "DATA" and self._silent_for_good(number)
         return False
 
-    def _takes_window(self, message):
-        # Whether an option that nobody asked for is in effect: only a window shows.
+    def _takes(self, message):
+        # Whether an option that nobody asked for is in effect: a window and a size of blocks show.
         for name, text in message.options:
+            if name.lower() == "blksize" and "blksize" not in self.asked:
+                large = [tftp(e.packet).block for e in self.events if not e.out and not e.icmp
+                         and (tftp(e.packet).length or 0) > 512]  # fmt: skip
+                if any(self._acked_later(0, block) for block in large):
+                    return "accept"
             if name.lower() == "windowsize" and _number(text) > 1:
                 acks = [tftp(e.packet).block for e in self.events
                         if e.out and not e.icmp and tftp(e.packet).kind == "ACK"]  # fmt: skip
@@ -272,8 +296,12 @@ class _Walk:
 
     # --- unknown TIDs and ICMP
 
-    def _unknown_tid(self, event, answers):
+    def _unknown_tid(self, event, answers, before):
         talk = self.talk
+        # An ACK to the peer may be that of its DATA, which came a moment before.
+        pending = None
+        if not before.out and not before.icmp and before.packet.sport == talk.tid:
+            pending = tftp(before.packet).block
         if self.done and not answers:
             return
         for answer in answers:
@@ -284,6 +312,8 @@ class _Walk:
             if message.kind == "ERROR" and to_sender:
                 self.see("unknown_tid", error_words(message), event.packet)
                 return
+            if message.kind == "ACK" and not to_sender and message.block == pending:
+                continue
             if message.kind == "ACK":
                 self.see("unknown_tid", "follow" if to_sender else "accept", event.packet)
                 self._count(event, message)
@@ -365,10 +395,11 @@ def error_words(message):
     return {"error": message.code or 0, "message": text}
 
 
-def look(talk, until, goes_on, see):
-    """Walk through a conversation; `see(hazard, word, packet)` for each hazard met.  `until`: the
-    capture's last moment in seconds; `goes_on`: another request for the same file follows."""
-    walk = _Walk(talk, until, see)
+def look(talk, until, goes_on, see, cannot):
+    """Walk through a conversation; `see(hazard, word, packet)` for each hazard met, or
+    `cannot(sentence)` where no word fits.  `until`: the capture's last moment in seconds;
+    `goes_on`: another request for the same file follows."""
+    walk = _Walk(talk, until, see, cannot)
     walk.goes_on = goes_on
     walk.run()
     if walk.gap_word():

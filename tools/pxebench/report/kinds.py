@@ -9,7 +9,7 @@ import time
 
 from pxebench import view
 from pxebench.hops.path import tcpdump
-from pxebench.report import curve, experiments, tables
+from pxebench.report import curve, experiments, storm, tables
 from pxebench.report.parts import (
     add_way,
     blank,
@@ -193,7 +193,7 @@ def _transfers(transfers):
         "bytes",
         "sent again",
         "duplicates",
-        "strangers",
+        "unknown TIDs",
         "time",
     ]
     rows = []
@@ -226,4 +226,5 @@ KINDS = {
     "compare": tables.compare,
     "compat": tables.compat,
     "watch": tables.watch,
+    "storm": storm.storm,
 }

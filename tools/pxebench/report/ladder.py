@@ -12,6 +12,7 @@ made here: numbers, and the names of TFTP's packets; text from the network is th
 
 from markupsafe import Markup
 
+from pxebench import icmp
 from pxebench.hops.path_words import proves
 
 _MOST_ROWS = 120
@@ -19,6 +20,7 @@ _MOST_HOPS = 4
 _RUN = 10  # packets in a row that are worth folding
 _PAUSE_US = 300_000
 _LEFT, _RIGHT = 15.0, 85.0  # where the first and the last lane stand, in percent
+_OWN = 6.0  # how long an arrow of the ROM's own machine is
 _Y = 62  # percent: where in a row its arrow is; its name stands above
 _SMOOTH = ("DATA", "ACK")
 _OPS = ("RRQ", "WRQ", "DATA", "ACK", "ERROR", "OACK")
@@ -34,7 +36,7 @@ def ladder(merged, events=(), runs=(0,)):
     lanes = _lanes(merged, hops)
     zero = min(packet["client_us"] for packet in packets if packet["client_us"] is not None)
     steps = [_Packet(packet, hops, lanes, packets) for packet in packets]
-    steps += [_Icmp(zero + event["at_ms"] * 1000) for event in events if _is_icmp(event)]
+    steps += [_Icmp(zero, at_ms, error, merged) for at_ms, error in _icmp(events)]
     steps.sort(key=lambda step: step.us)
     rows, last = [], None
     for step in _folded(steps):
@@ -53,8 +55,14 @@ def ladder(merged, events=(), runs=(0,)):
     }
 
 
-def _is_icmp(event):
-    return event["event"] == "unreachable"
+def _icmp(events):
+    # (when, in ms; the error): of a fetch each by itself, of an ask with its answer.
+    for event in events:
+        if event["event"] == "unreachable":
+            yield event["at_ms"], event
+        elif event["event"] == "answer":
+            for row in event.get("icmp") or ():
+                yield event["at_ms"] + (event.get("ms") or 0), row
 
 
 def _lanes(merged, hops):
@@ -154,25 +162,34 @@ class _Run:
 
 
 class _Icmp:
-    """An ICMP error that the runtime told of: by whom, it does not say."""
+    """An ICMP error: from the server, from something on the path, or from this machine itself."""
 
-    def __init__(self, us):
-        self.us = self.end = us
+    def __init__(self, zero, at_ms, error, merged):
+        self.us = self.end = zero + at_ms * 1000
         self.state = "ok"
         self.smooth = False
+        self.error = {**dict.fromkeys(("errno", "type", "code", "from")), **error, "count": 1}
+        self.server, self.client = merged["server"], merged["client"]
 
     def row(self, zero, lanes):
-        middle = (lanes[0]["at"] + lanes[1]["at"]) / 2
-        inside = _line(middle, lanes[0]["at"], "wire icmp") + _head(lanes[0]["at"], False)
-        inside += _label(middle, "ICMP")
+        near, far = lanes[0]["at"], lanes[-1]["at"]
+        sender = self.error["from"]
+        start = (near + lanes[1]["at"]) / 2  # somewhere on the path
+        if sender == self.server:
+            start = far
+        elif sender == self.client:
+            start = near + _OWN
+        inside = _line(start, near, "wire icmp") + _head(near, False)
+        inside += _label((start + near) / 2, "ICMP")
         return {
             "kind": "icmp",
             "state": "ok",
             "time": _seconds(self.us - zero),
-            "name": "ICMP unreachable",
-            "text": "something on the way, or the server, says that nothing listens there",
+            "name": "ICMP",
+            "text": f"{icmp.name(self.error)}. "
+            f"{icmp.sentence([self.error], self.server, self.client)}",
             "ports": None,
-            "where": "",
+            "where": f"from {sender}" if sender else "",
             "out": False,
             "svg": _svg(lanes, inside),
         }

@@ -18,7 +18,7 @@ _STATES = {
     # state: (its mark, its word): never by colour alone
     "answered": ("✓", "answered"),
     "silent": ("✕", "no answer"),
-    "unreachable": ("!", "ICMP: nothing listens"),
+    "unreachable": ("!", "ICMP error"),
     "foreign": ("?", "another host answered"),
     "busy": ("–", "could not be asked from"),
 }
@@ -38,6 +38,7 @@ def blank(kind, level, verdict):
         "ladders": [],
         "strip": None,
         "curve": None,
+        "more_curves": [],
         "pace": None,
         "tables": [],
         "path": None,

@@ -21,7 +21,7 @@ _MEANING = {
     "derived": "follows from what was seen",
     "assumed": "not known; a likely value",
 }
-_SECTIONS = ("udp", "tftp", "dhcp", "screen")  # the rest of a ROM file is prose
+_SECTIONS = ("runs", "udp", "tftp", "dhcp", "screen")  # the rest of a ROM file is prose
 # Not facts about a ROM: which request is meant for what, and what the bench may change.
 _STRUCTURE = ("purpose", "adjustable")
 _COLOURS = {"observed": "green", "source": "green", "derived": "yellow", "assumed": "red"}

@@ -45,7 +45,10 @@ def limit(rows, pc):
         )
     if not waiting and not failed:
         return _said(
-            "none", peak, None, f"None: all {len(rows)} were served, {peak} of them at once."
+            "none",
+            peak,
+            None,
+            f"No limit was met: all {len(rows)} were served, {peak} of them at once.",
         )
     if pc["cpu"] > _PC_CPU or pc["lag_ms"] > _PC_LAG_MS:
         return _said(

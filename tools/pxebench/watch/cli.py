@@ -145,7 +145,7 @@ class _Probe:
     """One boot, to be repeated, and its history."""
 
     def __init__(self, rom, max_time, history, keep, given):
-        self.host = given["server"].partition(":")[0]
+        self.host = (given["server"] or "").partition(":")[0]  # `open_target` says what is missing
         server, endpoint = given["server"], given["endpoint"]
         self.max_time_ms = max_time or _MAX_S * 1000
         wanted = job.load_rom(rom)
@@ -231,7 +231,7 @@ class _Lines:
             words = f"ok      {new['elapsed_ms']:>6} ms  {new['bytes']} bytes"
         elif new["outcome"] == "failed":
             words = f"failed  {new['elapsed_ms']:>6} ms  {show(new['code'] or '')}: "
-            words += show(new["text"] or "no reason")
+            words += show(memory.reason(new))
         else:
             words = f"bench              {show(new['text'])}"
         self.out.line(f"{new['when']}  {words}")

@@ -6,7 +6,7 @@ page (`report`). A history is a file of JSON lines, one **entry** for each boot:
     {"schema": 1, "kind": "watch", "when": "2026-11-23T23:40:01Z", "server": as typed, "address",
      "port", "file", "rom", "endpoint", "outcome": "ok" | "failed" | "bench", "code", "text",
      "elapsed_ms", "bytes", "sha256", "ports": [client ports], "oack": {...} or null,
-     "retransmits", "foreign", "changes": [{"id", "text"}]}
+     "retransmits", "foreign", "icmp": [rows of `icmp`], "changes": [{"id", "text"}]}
 
 "bench": the boot could not be run (a port in use, a board gone), and says nothing of the server.
 
@@ -23,6 +23,7 @@ import json
 import os
 import statistics
 
+from pxebench import icmp
 from pxebench.job import EXIT_BENCH, Refused, show, source_ports
 
 SCHEMA = 1
@@ -46,7 +47,7 @@ def entry(what, when, result=None, refused=None):
     made = {"schema": SCHEMA, "kind": "watch", "when": when, **what}
     if refused is not None:
         made.update({"outcome": "bench", "code": None, "text": refused})
-        return {**made, **_EMPTY, "changes": []}
+        return {**made, **_EMPTY, "icmp": [], "changes": []}
     status = result["status"] or {}
     image = result["image"] or {}
     transfers = result["transfers"]
@@ -62,6 +63,7 @@ def entry(what, when, result=None, refused=None):
             "oack": transfers[-1]["oack"] if transfers else None,
             "retransmits": sum(transfer["retransmits"] for transfer in transfers),
             "foreign": sum(transfer["foreign"] for transfer in transfers),
+            "icmp": icmp.of_result(result),
             "changes": [],
         }
     )
@@ -77,6 +79,12 @@ _EMPTY = {
     "retransmits": 0,
     "foreign": 0,
 }
+
+
+def reason(one):
+    """Why a boot failed, in words: the ROM's, and what ICMP errors said."""
+    said = icmp.sentence(one.get("icmp"), one["address"])  # earlier entries have none
+    return f"{one['text'] or 'no reason'}{f'. {said}' if said else ''}"
 
 
 def usual(entries):
@@ -108,7 +116,7 @@ def _alike(one, new):
 
 def _failed(new, boots):
     last = boots[-1]
-    words = f"{new['code'] or 'no code'}, {new['text'] or 'no reason'}"
+    words = f"{new['code'] or 'no code'}, {reason(new)}".rstrip(".")
     if last["outcome"] == "ok":
         yield "failed", f"It fails: {words}. The boot before, at {last['when']}, went well."
     elif last["code"] != new["code"]:
@@ -284,7 +292,7 @@ def check(new, warning_s=None, critical_s=None):
     seconds = new["elapsed_ms"] / 1000
     if new["outcome"] == "failed":
         code = CRITICAL
-        words = f"{what} failed with {new['code'] or 'no code'}, {new['text'] or 'no reason'}"
+        words = f"{what} failed with {new['code'] or 'no code'}, {reason(new)}".rstrip(".")
     else:
         late = critical_s is not None and seconds > critical_s
         odd = any(change["id"] in WARNINGS for change in new["changes"])

@@ -1,0 +1,171 @@
+"""What to do about a boot that failed, with the user's own values: server, port, file, ROM.
+
+The firmware's advice goes by the PXE code alone; here it is made to fit what was asked, what came,
+and what was just tried.
+
+1. Nothing is advised that was done just now: no os-client after os-client, no port 69 after 70.
+2. What a server says in an ERROR is matched, never trusted: the words are those of in.tftpd,
+   dnsmasq, atftpd and Windows.
+"""
+
+import shlex
+
+from pxebench.job import show
+
+_TFTP = 69
+_SILENT = ("PXE-E32", "PXE-E18")
+_HIGH = 32768  # ports that systems take for their clients, and that firewalls know as such
+
+# (words in the server's ERROR, in small letters; what to do about it); the first that fits.
+_SAID = (
+    (
+        "absolute filenames",
+        "in.tftpd runs without --secure and takes a name from its root folder on only: start it "
+        "with `--secure FOLDER`, or let DHCP name the file with a leading / and its folder.",
+    ),
+    (
+        "forbidden directory",
+        "The folder is none that in.tftpd was started with: name the file below one of those, or "
+        "start it with `--secure FOLDER`, which takes names below FOLDER.",
+    ),
+    ("reverse path", "Take the .. out of the file's name."),
+    ("outside", "The name leads out of the server's folder: take the .. and the links out of it."),
+    (
+        "global read",
+        "Make the file readable for everybody (chmod a+r): in.tftpd asks for that without "
+        "--permissive.",
+    ),
+    (
+        "permission denied",
+        "Make the file, and each folder above it, readable for the server's user (chmod a+r, "
+        "a+x); where that is so already, look at SELinux or AppArmor.",
+    ),
+)
+
+
+# What a server does that this ROM does not take, by the id of the failure (`status.reason`).
+_OF_SERVER = {
+    "unrequested_option": "Let the server grant only what was asked for (RFC 2347 §2): update it, "
+    "or switch that option off there. Many ROMs refuse such an OACK.",
+    "larger_blksize": "Let the server grant the blksize that was asked for, or a smaller one (RFC "
+    "2348 §2): update it, or limit its block size.",
+    "malformed_oack": "The server's OACK breaks RFC 2347: update the server, or switch its "
+    "options off.",
+    "oversize_data": "The server sends larger blocks than it granted (RFC 2348 §2): update it, or "
+    "switch its blksize off.",
+    "wrong_size": "The file was not as long as the server said (tsize, RFC 2349): it changed "
+    "meanwhile, or the server counts wrongly.",
+    "rollover": "Let the server grant a larger blksize, or give the file in parts: with blocks as "
+    "small as these it has more of them than this ROM can count.",
+    "no_oack": "The server knows no options, and this ROM goes no further without: use another "
+    "server, or see that no firewall or proxy on the way takes the options out.",
+}
+_OPTIONS = (
+    "Let the server grant options or ignore what it does not know (RFC 2347; in.tftpd: drop "
+    "--refuse; dnsmasq: drop tftp-no-blocksize). `--rom os-client` asks without any."
+)
+_WINDOWS = (
+    "Make the file readable for the server's user, and see which folders it serves (Windows "
+    "Deployment Services: the ReadFilter in the registry)."
+)
+
+
+def fitted(result, todo, words):
+    """The result with advice that fits. `todo`: the job; `words`: those of the command line that
+    `pxebench diagnose` takes as well (--rom, --endpoint, --bind ...)."""
+    status = result["status"]
+    if not status or (result["ended"] or {}).get("by") == "user":
+        return result
+    asked = _asked(result, todo)
+    told = None
+    if status["code"] in _SILENT:
+        told = _silent(result, asked, words)
+    elif _error(result):
+        told = _refused(_error(result), asked)
+    elif status.get("reason") in _OF_SERVER:
+        told = _OF_SERVER[status["reason"]]
+    elif status["code"] == "PXE-E35" and asked:
+        told = f"{status['advice']} {_diagnose(asked, words)} looks for it."
+    return {**result, "status": {**status, "advice": told}} if told else result
+
+
+def _asked(result, todo):
+    # (server, port, file) of the last transfer, or of the job.
+    if result["transfers"]:
+        last = result["transfers"][-1]
+        return last["server"], last["server_port"], last["file"]
+    if todo.get("server") and todo.get("file"):
+        return todo["server"], todo.get("port", _TFTP), todo["file"]
+    return None
+
+
+def _diagnose(asked, words):
+    server, port, file = asked
+    place = server if port == _TFTP else f"{server}:{port}"
+    line = ["pxebench", "diagnose", "--server", place, "--file", file, *words]
+    return f"`{shlex.join(line)}`"
+
+
+def _silent(result, asked, words):
+    if not asked:
+        return None
+    server, port, _ = asked
+    strange = sum(transfer["foreign"] for transfer in result["transfers"])
+    if strange:
+        return (
+            f"{_packets(strange)} came from an address that was not asked, and this ROM takes "
+            f"nothing from there: let the server answer from {server}, or name in DHCP the one "
+            f"that it answers from. {_diagnose(asked, words)} says which that is."
+        )
+    ports = [r["source_port"] for t in result["transfers"] for r in t["requests"]]
+    tried = f"{_diagnose(asked, words)} tries other ports and options, and names the cause"
+    if port != _TFTP:
+        tried += (
+            f" (port {port} was asked; a TFTP server listens on {_TFTP} unless told otherwise)"
+        )
+    if ports and min(ports) < _HIGH and result["rom"] != "os-client":
+        return (
+            f"{tried}. Or fetch it with `--rom os-client`, from a high port: if that works, a "
+            f"firewall drops answers to this ROM's ports."
+        )
+    return (
+        f"{tried}. See that the server runs and listens on UDP port {port} of {server}, and that "
+        f"no firewall on the way drops such requests."
+    )
+
+
+def _packets(count):
+    return "One packet" if count == 1 else f"{count} packets"
+
+
+def _error(result):
+    # The server's ERROR that ended the boot, or None.
+    last = result["transfers"][-1] if result["transfers"] else None
+    return last["error"] if last and last["outcome"] == "error" else None
+
+
+def _refused(error, asked):
+    said = (error["message"] or "").lower()
+    for words, told in _SAID:
+        if words in said:
+            return told
+    if error["code"] == 8 or "option" in said:
+        return _OPTIONS
+    if error["code"] == 2:
+        return _WINDOWS
+    name = asked[2]
+    if error["code"] == 1 and "\\" in name:
+        return (
+            "The name has backslashes, which a server under Unix takes as letters: name the file "
+            "with / in DHCP, or map them (in.tftpd: a --map-file with `gr \\\\ /`)."
+        )
+    if error["code"] == 1:
+        return (
+            f"See that the server has {show(name)} below its root folder: upper and lower case, "
+            f"no folder that is the root itself{_slash(name)}."
+        )
+    return None
+
+
+def _slash(name):
+    return ", and whether its root takes a leading /" if name.startswith("/") else ""

@@ -1,0 +1,118 @@
+"""A storm on the page: a bar for each machine over time, the bytes a second, a row a machine.
+
+A bar is pale while its machine waits and full while it is being served; one that did not boot is
+marked at its end and in the table, never by colour alone.
+"""
+
+from markupsafe import Markup
+
+from pxebench.report.parts import blank, facts, finish, table, when
+
+_WIDTH, _HEIGHT = 1000, 160
+_MOST_BARS, _MOST_ROWS = 400, 500
+
+
+def storm(found, captures):
+    """The section of a storm's result (`storm.summary`)."""
+    level = "good" if found["outcome"] == "ok" else "bad"
+    section = blank("storm", level, f"{found['booted']} of {found['count']} booted.")
+    section["more"] = [found["limit"]["text"]]
+    time, pc = found["time"], found["pc"]
+    section["facts"] = facts(
+        ("file", f"{found['file']} from {found['server']}" if found["server"] else None),
+        ("started", when(found["started"])),
+        ("median", _seconds(time["median_ms"])),
+        ("95 % within", _seconds(time["p95_ms"])),
+        ("worst", _seconds(time["worst_ms"])),
+        ("RRQs", f"{found['requests']}, {found['unanswered']} without an answer"),
+        ("sent again", found["retransmits"]),
+        ("this PC", f"{pc['cpu'] * 100:.0f} % of a core, replies within {pc['lag_ms']:.0f} ms"),
+    )
+    section["curve"] = _bars(found["roms"])
+    rate = _rate(found["curve"], found["curve_ms"])
+    section["more_curves"] = [rate] if rate else []
+    if found.get("ramp"):
+        rows = [
+            [step["count"], step["booted"], step["waited"], _seconds(step["median_ms"])]
+            for step in found["ramp"]
+        ]
+        section["tables"].append(
+            table("Step by step", ["at once", "booted", "RRQs that waited", "median"], rows)
+        )
+    head = ["machine", "ROM", "address", "came of it", "started", "first answer", "time", "RRQs"]
+    rows, marks = [], []
+    for row in found["roms"][:_MOST_ROWS]:
+        came = "booted" if row["outcome"] == "ok" else row["code"] or row["outcome"]
+        rows.append(
+            [row["id"] + 1, row["rom"], row["address"], came, _seconds(row["at_ms"]),
+             _seconds(row["first_ms"]), _seconds(row["ms"]), row["requests"]]
+        )  # fmt: skip
+        marks.append("good" if row["outcome"] == "ok" else "bad")
+    note = f"The first {_MOST_ROWS} machines." if len(found["roms"]) > _MOST_ROWS else None
+    section["tables"].append(table("Machine by machine", head, rows, note, marks))
+    return finish(section, found)
+
+
+def _seconds(ms):
+    return None if ms is None else f"{ms / 1000:.2f} s"
+
+
+def _bars(rows):
+    rows = [row for row in rows if row["at_ms"] is not None and row["ms"] is not None]
+    rows = rows[:_MOST_BARS]
+    if not rows:
+        return None
+    end = max(row["at_ms"] + row["ms"] for row in rows) or 1
+    right, down = _WIDTH / end, _HEIGHT / len(rows)
+    shapes = []
+    for number, row in enumerate(rows):
+        top, high = round(number * down, 2), round(max(down * 0.8, 0.4), 2)
+        begin, over = row["at_ms"], row["at_ms"] + row["ms"]
+        asks = row["asks"]
+        served = asks[-1][0] + asks[-1][1] if asks and asks[-1][1] is not None else over
+        shape = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>')
+        for kind, low, to in (("bar waits", begin, served), ("bar", served, over)):
+            if to > low:
+                wide = round((to - low) * right, 1)
+                shapes.append(shape.format(kind, round(low * right, 1), top, wide, high))
+        if row["outcome"] != "ok":
+            at = round(max(0, over * right - 3), 1)
+            shapes.append(shape.format("bar failed", at, top, 3, high))
+    failed = sum(row["outcome"] != "ok" for row in rows)
+    words = (
+        f"{len(rows)} machines, one below the other: pale while one waits, full while it is served"
+    )
+    words += f"; {failed} that did not boot end in a mark" if failed else ""
+    return _picture(shapes, words, f"{end / 1000:.1f} s", "1")
+
+
+def _rate(curve, step_ms):
+    if len(curve) < 2 or not any(curve):
+        return None
+    most = max(curve)
+    width = _WIDTH / len(curve)
+    shapes = [
+        Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(
+            round(number * width, 1), round(_HEIGHT - high, 1), round(width, 1), round(high, 1)
+        )
+        for number, count in enumerate(curve)
+        if (high := count / most * (_HEIGHT - 8))
+    ]
+    per_s = most * 1000 / step_ms / 1e6
+    words = f"bytes a second to all machines together, {per_s:.1f} MB/s at most"
+    return _picture(shapes, words, f"{len(curve) * step_ms / 1000:.1f} s", f"{per_s:.1f} MB/s")
+
+
+def _picture(shapes, words, to, most):
+    svg = Markup(
+        '<svg class="curve" viewBox="0 0 {} {}" preserveAspectRatio="none" width="100%"'
+        ' height="160" role="img" aria-label="{}">{}</svg>'
+    )
+    return {
+        "svg": svg.format(_WIDTH, _HEIGHT, words, Markup("").join(shapes)),
+        "words": words[:1].upper() + words[1:],
+        "from": "0 s",
+        "to": to,
+        "most": most,
+        "retries": 0,
+    }
