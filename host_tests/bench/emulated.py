@@ -3,8 +3,8 @@
 The board runs under QEMU's -icount: each instruction takes 8 ns, 125 MIPS, as if an RP2040 took
 one cycle for each. That is an assumed pace, and no board's: what counts is that the figures
 repeat on a quiet machine (while the board waits for the server, its clock is ours), and the
-ratio. From the first RRQ to the last ACK, 300,000 bytes over the wire of `host_tests.emulated`, ms of the board's own
-clock, the median of three runs.
+ratio. From the first RRQ to the last ACK of 300,000 bytes, over the wire of `host_tests.emulated`;
+ms of the board's own clock, the median of three runs.
 """
 
 import json
