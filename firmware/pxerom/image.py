@@ -9,7 +9,7 @@ from binascii import hexlify
 
 from pxerom.runtime import const
 
-HEAD = const(1024)  # bytes of the head that tell a kind
+_HEAD = const(1024)  # bytes of the head that tell a kind
 _ISO_MARK = const(0x8001)  # "CD001" of an ISO 9660; nothing else needs bytes so far in
 _ISO_END = const(0x8006)
 
@@ -20,7 +20,7 @@ class Image:
     def __init__(self):
         self.bytes = 0
         self._sha256 = hashlib.sha256()
-        self._head = bytearray(HEAD)
+        self._head = bytearray(_HEAD)
         self._mark = bytearray(_ISO_END - _ISO_MARK)
 
     def feed(self, view):

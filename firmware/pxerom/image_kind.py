@@ -10,7 +10,6 @@ replaces no check and decides nothing.
 
 from binascii import unhexlify
 
-from pxerom.image import HEAD
 from pxerom.runtime import const
 
 _NBP_MOST = const(623616)  # 0xa0000 - 0x7c00: base memory above the load address (R-IMG-3)
@@ -48,25 +47,25 @@ def _le16(data, at):
 
 
 def identify(head, size, iso_mark=b""):
-    """The kind of a file of `size` bytes. `head`: its first bytes, at least min(size, 1024) of
-    them; `iso_mark`: the five bytes at 0x8001, as far as they came."""
+    """The kind of a file of `size` bytes. `head`: its first 1024 bytes, with zeros where
+    the file is shorter; `iso_mark`: the five bytes at 0x8001, as far as they came."""
     if size == 0:
         return "empty"
     if iso_mark == b"CD001":
         return "iso"
-    head = bytes(head[: min(size, HEAD)])
+    end = min(size, len(head))
+    known = bytes(head[:end])
     for line in _SIGNATURES.split("\n"):
         kind, at, mark = line.split(" ")
         at = int(at)
         mark = unhexlify(mark)
-        if head[at : at + len(mark)] == mark:
+        if known[at : at + len(mark)] == mark:
             if kind >= "a":
                 return kind
-            # zeros where the file has ended
-            kind = _look_into(kind, head + bytes(HEAD - len(head)), size)
+            kind = _look_into(kind, bytes(head), end)
             if kind:
                 return kind
-    return "nbp" if size <= _NBP_MOST and not _is_text(head[:64]) else "unknown"
+    return "nbp" if size <= _NBP_MOST and not _is_text(known[:64]) else "unknown"
 
 
 def _is_text(sample):
@@ -74,7 +73,7 @@ def _is_text(sample):
     return all(9 <= b <= 13 or 32 <= b < 127 for b in sample)
 
 
-def _look_into(kind, head, size):
+def _look_into(kind, head, end):
     # Signatures that need more than a look at fixed bytes; None when it is not that after all.
     if kind == "NBP":
         # ljmp 07c0:n past a header of iPXE's new form: arch 32 or 64, magic 0x18ae (R-IMG-2)
@@ -89,7 +88,7 @@ def _look_into(kind, head, size):
         return "ipxe-lkrn" if ipxe else "linux"
     if kind == "PE":
         at = _le16(head, 0x3C) | _le16(head, 0x3E) << 16
-        if at + 24 > min(size, HEAD) or head[at : at + 4] != b"PE\x00\x00":
+        if at + 24 > end or head[at : at + 4] != b"PE\x00\x00":
             return "unknown"
         machine = "%04x " % _le16(head, at + 4)
         for entry in _MACHINES.split("|"):
@@ -98,6 +97,6 @@ def _look_into(kind, head, size):
         return "efi-unknown"
     # OPTION-ROM: without a PCI data structure, 55 aa is no more than a boot signature (R-IMG-10)
     at = _le16(head, 0x18)
-    if at + 0x16 > min(size, HEAD) or head[at : at + 4] != b"PCIR":
+    if at + 0x16 > end or head[at : at + 4] != b"PCIR":
         return None
     return "option-rom-efi" if head[at + 0x14] == 3 else "option-rom"

@@ -155,7 +155,8 @@ class Transfer:
         self._strays += 1
         if self._strays == _MAX_STRAY:
             self.fail("error", "stray_opcode")
-        return self._answer("stray_opcode", data)
+        own = opcode == tftp_packet.ACK and "stray_ack" in self.on
+        return self._answer("stray_ack" if own else "stray_opcode", data)
 
     def streams(self):
         """How many full blocks `stream` may take before `feed` has to decide again: none in a
@@ -175,6 +176,7 @@ class Transfer:
         block, `timed` (or None) the ticks of its ACK; those of the last stay in `acked_at`."""
         ack = self.ack
         block = first = self.expected
+        last = ack[2] << 8 | ack[3]
         buffer = self._buffer
         data = sender = error = None
         full = self._full
@@ -214,9 +216,9 @@ class Transfer:
                 self.bytes += (block - first) * self.blksize
                 self.expected = block
                 self._reacked = False
-            block -= 1  # one that was not acknowledged may stand in `ack`
-            ack[2] = block >> 8
-            ack[3] = block & 255
+                last = block - 1
+            ack[2] = last >> 8  # a block that was not acknowledged may stand there
+            ack[3] = last & 255
         return None, None, error
 
     def payload(self, data):
@@ -276,6 +278,9 @@ class Transfer:
         if reaction == "follow":
             self.peer = sender
             return True
+        if reaction == "fail":
+            ports = split(sender)[1], split(self.peer)[1]
+            self.fail(reaction, "unknown_tid", self.expected, *ports)
         if len(data) < 2 or data[1] == ERROR:
             return False  # an ERROR is never answered (R-TFTP-10)
         from pxerom import tftp_quirks
@@ -383,8 +388,12 @@ class Transfer:
         # Take over one option; one that is not named is not in effect (R-TFTP-24). True also for
         # one that is passed over; False when the ROM takes the whole OACK for no packet at all.
         says = "says %s %s, asked was %s" % (name, text, asked or "nothing")
-        if asked is None and not self._accepts("unrequested_option", says):
-            return self.on["unrequested_option"] != "drop"
+        if asked is None:
+            if name == "blksize" and number(text) > _DEFAULT_BLKSIZE:
+                if "unrequested_blksize" in self.on:
+                    self._accepts("unrequested_blksize", says)
+            if not self._accepts("unrequested_option", says):
+                return self.on["unrequested_option"] != "drop"
         if "odd_number" in self.on:
             from pxerom import tftp_quirks
 
@@ -462,7 +471,7 @@ class Transfer:
         if reaction in ("ack", "ack_once"):
             self._reacked = True
             return ANSWER
-        after = _NEXT_STATE.get(reaction)
+        after = not isinstance(reaction, dict) and _NEXT_STATE.get(reaction)
         if after and self.state == COMPLETE:
             return ANSWER
         from pxerom import tftp_quirks
@@ -491,7 +500,7 @@ class Transfer:
             reaction = "ack"  # the server waits for the final ACK (R-TFTP-55)
         if self.state == LOST and hazard[-5:] in ("_data", "_zero"):
             reaction = "fail" if self.on["late_oack"] == "ack_and_lose" else "ignore"
-        if reaction in ("fail", "error") or isinstance(reaction, dict):
+        if reaction in ("fail", "error") or isinstance(reaction, dict) and "then" not in reaction:
             self.fail(reaction, hazard, *values)
         return reaction
 

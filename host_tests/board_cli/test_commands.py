@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from pxebench import places
+from pxerom import rom_file
 
 from host_tests.board_cli.conftest import (
     BOARD,
@@ -245,7 +246,7 @@ def test_rom_in_a_config_is_checked_here_and_flat_there(bench, desk, board):
     rom["udp"]["ttl"] = 64
     assert bench(*words, config(bench.folder, rom=rom)).returncode == 0
     found = mpremote(board.port, "fs", "cat", ":/config.json").stdout
-    assert json.loads(found)["rom"]["flat"] == 1
+    assert json.loads(found)["rom"]["flat"] == rom_file.FLAT
 
 
 def test_mounted_run_leaves_the_flash_alone(bench, desk, board):

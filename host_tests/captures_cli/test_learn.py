@@ -246,6 +246,25 @@ def test_reactions_one_by_one(learn, hazard, packet, answer, word):
     assert bare(learn(steps).rom["tftp"]["on"][hazard]) == word
 
 
+def test_what_has_no_word_in_a_rom_file_is_said(learn):
+    """SLOF and U-Boot with lwIP: ACK 0 for a late OACK, and on they go; here such a ROM hangs."""
+    steps = [(0, out(rrq("f", ("tsize", "0")))), (0.01, back(data(1))),
+             (0.02, out(ack(1), to=4000)), (0.1, back(oack(("tsize", "9")))),
+             (0.11, out(ack(0), to=4000)), (0.5, back(data(2, 1))),
+             (0.51, out(ack(2), to=4000))]  # fmt: skip
+    (said,) = learn(steps).beyond
+    assert said.startswith("It answers an OACK in mid-transfer with ACK 0 and goes on (packet 4)")
+    assert learn(steps[:-1]).beyond == []
+
+
+def test_ack_of_the_peers_data_is_no_answer_to_an_unknown_tid(learn):
+    """tftp-hpa: two RRQs were answered by two children; the second DATA came before its ACK."""
+    steps = [(0, out(rrq("f"))), (1, out(rrq("f"))), (1.0, back(data(1))),
+             (1.0003, back(data(1), tid=4001)), (1.0004, out(ack(1), to=4000)),
+             (1.1, back(data(2, 1))), (1.11, out(ack(2), to=4000))]  # fmt: skip
+    assert bare(learn(steps).rom["tftp"]["on"]["unknown_tid"]) == "ignore"
+
+
 def test_silence_for_good_after_an_oddity_is_a_failure(learn):
     steps = [(0, out(rrq())), (0.01, back(data(1))), (0.02, out(ack(1), to=4000)),
              (0.1, back(data(0))), (1, back(data(2))), (9, back(data(2)))]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from pxerom import tftp
 from pxerom.failure import Failure
-from pxerom.runtime import address
+from pxerom.runtime import address, ticks_add
 from pxerom.tftp_hazards import last_packet
 
 from host_tests.core.check import raises, rom, same
@@ -564,6 +564,61 @@ def test_file_of_more_than_65535_blocks_fails_where_the_rom_cannot_count_on():
     transfer = _at_65535(rollover="fail")
     code, reply = _ended(transfer, data(65535, bytes(8)))
     same((code, reply[:4]), ("PXE-E3A", b"\0\5\0\3"))
+
+
+def _streamed(transfer, *datagrams):
+    """(numbers of the ACKs, bytes that were stored, what was left to `feed`) of the loop."""
+    waiting = [(packet, _PEER) for packet in datagrams]
+    acks, stored = [], []
+
+    def recvfrom(size):
+        if not waiting:
+            raise OSError(110)
+        return waiting.pop(0)
+
+    left, sender, error = transfer.stream(
+        transfer.streams(),
+        recvfrom,
+        lambda packet, to: acks.append((packet[2] << 8 | packet[3], to)),
+        lambda view: stored.append(bytes(view)),
+        None,
+        lambda: 0,
+        ticks_add(0, 1000),
+    )
+    same([to for _, to in acks], [_PEER] * len(acks))
+    same((sender is None, error is None), (left is None, not waiting and left is not None))
+    return [number for number, _ in acks], b"".join(stored), left
+
+
+def test_loop_over_full_blocks_stops_before_65535_and_goes_on_after_it():
+    """R-TFTP-53, R-TFTP-54: `feed` alone decides what follows 65535."""
+    for rollover in (0, 1):
+        transfer = _at_65535(rollover=rollover)
+        same(transfer.streams(), 0)
+        same(_feed(transfer, data(65535, bytes(8))), (tftp.BLOCK, ack(65535)))
+        same(transfer.streams() > 60000, True)
+        blocks = [data(rollover + n, bytes((n,)) * 8) for n in range(4)]
+        acks, stored, left = _streamed(transfer, *blocks[:3], blocks[3] + b"x")
+        same(acks, [rollover, rollover + 1, rollover + 2])
+        same((stored, left), (bytes(8) + b"\1" * 8 + b"\2" * 8, blocks[3] + b"x"))
+        same((transfer.blocks, transfer.bytes), (65538, 65538 * 8))
+        same(_feed(transfer, blocks[3]), (tftp.BLOCK, ack(rollover + 3)))
+
+
+def test_block_whose_ack_cannot_be_sent_is_left_to_feed():
+    """R-TFTP-47: neither taken nor acknowledged; the last ACK stays the one that is repeated."""
+    transfer = _running(2)
+
+    def refuse(packet, to):
+        raise OSError(111)
+
+    stored = []
+    left, sender, error = transfer.stream(
+        9, lambda size: (data(3, _FULL), _PEER), refuse, stored.append, None, int, ticks_add(0, 9)
+    )
+    same((left, sender, isinstance(error, OSError)), (data(3, _FULL), _PEER, True))
+    same((stored, transfer.blocks, bytes(transfer.expire())), ([], 2, ack(2)))
+    same(_feed(transfer, data(3, _FULL)), (tftp.BLOCK, ack(3)))
 
 
 # --- windows ------------------------------------------------------------------------------------

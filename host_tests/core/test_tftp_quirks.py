@@ -224,6 +224,31 @@ def test_following_rom_answers_whoever_wrote_last():
     same(transfer.reply_to, _PEER)
 
 
+def test_block_from_another_port_is_taken_on_the_wire_and_never_reported_as_right():
+    """RFC 1350 section 4 (R-TFTP-9): these ROMs do not look who sends DATA; the result fails."""
+    content = pattern(512 * 3 + 9)
+    takers = ("barebox", "curl", "etherboot", "freebsd", "openbsd", "pxelinux", "redboot")
+    for name in takers + ("slof", "tftp-hpa"):
+
+        def server(packet, local_port, port):
+            if packet[1] == 5 or (port == 69 and b"tsize" in packet):
+                return [(1, 45140, oack(("tsize", len(content))))] if port == 69 else ()
+            block = 1 if port == 69 else packet[3] + 1
+            payload = content[512 * block - 512 : 512 * block]
+            return [(1, 45141 if block == 2 else 45140, data(block, payload))] if block < 5 else ()
+
+        run = Run(rom(name), server)
+        acks = [packet for packet in run.packets() if packet[1] == 4 and packet[3]]
+        same(acks, [ack(1), ack(2), ack(3), ack(4)], name)
+        same((run.code(), run.sink.committed, run.result["image"]), ("PXE-E39", False, None), name)
+        status = run.result["status"]
+        same(status["reason"], "unknown_tid", name)
+        same(
+            status["detail"], "DATA 2 came from port 45141 of the server, not from its port 45140"
+        )
+        same(run.sink.data, content)
+
+
 def test_oack_in_mid_file_makes_u_boot_lose_count_and_leave():
     """The capture: ACK 4 again, then `First block is not block 1`, and nothing is sent."""
     transfer = _running(4, name="u-boot")

@@ -193,6 +193,13 @@ def test_where_a_transfer_stands_still_tells_why(end, cause):
     assert _judged(rom_works=False, image=None, end=end)["cause"] == cause
 
 
+def test_size_that_the_server_tells_wrong_is_told_where_the_rom_did_not_ask_for_it():
+    verdict = _judged(wrong_tsize={"tsize": 5, "bytes": 74213})
+    assert verdict["cause"] == "healthy"
+    (fact,) = [fact for fact in verdict["facts"] if fact["id"] == "tsize"]
+    assert "says 5 bytes, and the file has 74213" in fact["text"]
+
+
 @pytest.mark.parametrize(
     "asked, answered, way, said, cure",
     [

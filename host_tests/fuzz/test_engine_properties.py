@@ -9,8 +9,10 @@
    `ack_due`, `ack_zero` or `swallow`; a file that a ROM's table makes doubtful is marked so.
 4. What ends a transfer early is a Failure with a PXE code and a printable sentence; nothing else
    leaves the engine, and it ends within what its table of waits and the tape allow.
+5. `feed` and the loop over full blocks (`stream`) judge every datagram alike.
 """
 
+import copy
 import heapq
 import re
 
@@ -75,6 +77,7 @@ class Case:
         self.fed = 0
         self.order = 0
         self.outcome = None
+        self.streamed = 0  # datagrams that the loop took
 
     def run(self):
         transfer = self.transfer
@@ -149,8 +152,8 @@ class Case:
 
     # --- one packet ----------------------------------------------------------------------------
 
-    def state(self):
-        t = self.transfer
+    def state(self, transfer=None):
+        t = transfer or self.transfer
         opened, done = t.state >= tftp.RECEIVING, t.state == tftp.COMPLETE
         return (t.peer, opened, done, t.expected, t.blocks, t.bytes, t.blksize, t.windowsize,
                 t.tsize, bytes(t.ack), t.oack, t.error)  # fmt: skip
@@ -166,10 +169,12 @@ class Case:
             and self.on["unknown_tid"] not in ("accept", "follow")
         )
         due = not stranger and self.is_due(data)
+        streamed = self.stream(data, sender)
         try:
             verdict = transfer.feed(data, sender, self.turn)
         except Failure as failure:
             assert not stranger, "a stranger ended the transfer"
+            assert not streamed, "the loop took what ends the transfer"
             self.fail(failure, data)
             return None
         reply = transfer.reply if verdict != tftp.DROP else None
@@ -178,6 +183,7 @@ class Case:
         if stranger:
             assert verdict in (tftp.DROP, tftp.ANSWER)
             assert self.state() == before, "a stranger changed the transfer"
+        self.check_stream(streamed, verdict, data, sender == peer)
         if verdict in (tftp.BLOCK, tftp.LAST):
             self.take(data, verdict)
         else:
@@ -204,6 +210,45 @@ class Case:
         if verdict == tftp.LAST:
             self.finish()
         return verdict
+
+    def stream(self, data, sender):
+        # What the loop over full blocks makes of this datagram, on a twin of the transfer: None
+        # where it has no say, False where it leaves it to `feed`; else the twin, and what it did.
+        transfer = self.transfer
+        if transfer.streams() < 1:
+            return None
+        twin = copy.copy(transfer)
+        twin.ack = bytearray(transfer.ack)
+        sent, stored = [], []
+        came, source, error = twin.stream(
+            1,
+            lambda size: (data[:size], sender),
+            lambda packet, to: sent.append((bytes(packet), to)),
+            lambda view: stored.append(bytes(view)),
+            None,
+            lambda: self.turn,
+            self.turn + 1000,
+        )
+        assert error is None
+        if came is not None:
+            assert (came, source, sent, stored) == (data, sender, [], [])
+            assert self.state(twin) == self.state(), "the loop changed what it left to feed"
+            return False
+        return twin, sent, stored
+
+    def check_stream(self, streamed, verdict, data, from_peer):
+        # `feed` and the loop judge alike: the same block, ACK, bytes and state, or none.
+        transfer = self.transfer
+        if streamed is False:
+            full = from_peer and len(data) == transfer.blksize + 4
+            assert verdict != tftp.BLOCK or not full, "a block that the loop did not see"
+        if streamed:
+            twin, sent, stored = streamed
+            assert verdict == tftp.BLOCK, "the loop took what feed did not"
+            assert sent == [(bytes(transfer.reply), transfer.reply_to)]
+            assert stored == [bytes(transfer.payload(data))]
+            assert self.state(twin) == self.state()
+            self.streamed += 1
 
     def is_due(self, data):
         # The RFC's view of what must be taken; only where it leaves no doubt.
@@ -356,13 +401,20 @@ class Case:
                     self.check_ack(transfer.reply, datagram)
 
 
+_STREAMED = []
+
+
 def _play(tape):
-    return Case(tape).run()
+    case = Case(tape)
+    outcome = case.run()
+    _STREAMED.append(case.streamed)
+    return outcome
 
 
 def test_engine_ends_right_or_with_a_code_whatever_comes(record_property):
     seen = tapes.play(_play, CASES, shortest=24)
     record_property("cases", sum(seen.values()))
+    assert sum(_STREAMED) > CASES, "the loop had hardly a say"
     codes = ["PXE-" + end for end in ("E33", "E36", "E38", "E39", "E3A", "E3B", "E3C", "E3F")]
     tapes.check_variety(seen, CASES, *codes, "timeout", "next", "doubt")
 

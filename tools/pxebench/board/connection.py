@@ -24,7 +24,7 @@ from pxebench.job import EXIT_BENCH, Refused, one_sentence, show
 _TRIES = 3
 _RESTART_S = 1.0  # until a board that restarts is off the line, or says so
 _LOST = (OSError, SerialException, EOFError)
-_GARBLED = (TransportError, struct.error, IndexError, ValueError, SyntaxError)
+_GARBLED = (TransportError, struct.error, LookupError, ValueError, SyntaxError)
 
 # A folder that a bench left mounted would be asked for each import, and nobody answers; who asks
 # it when the PC goes away is left deaf to Ctrl-C.
@@ -71,9 +71,11 @@ class Board:
     "flash_bytes", "free_bytes", "heap_bytes"}.
     """
 
-    def __init__(self, port="auto"):
+    def __init__(self, port="auto", name=None):
+        """`port`: as on the command line; `name`: what sentences call it, where that is not the
+        port (a place in a rack)."""
         self.port = kinds.find(port)
-        self.name = show(self.port)
+        self.name = show(name or self.port)
         self.line = None
         self.who = {}
         self.kind = None

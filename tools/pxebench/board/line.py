@@ -4,17 +4,21 @@ mpremote brings the protocol: raw REPL, raw paste, files, the mounted folder. Wh
 own (it waits for ever, drains a noisy line for ever, prints what it does not know) is put right
 here; what a failure means is told by `connection.Board`.
 
-1. Nothing here waits longer than it was told to.
+1. Nothing here waits longer than it was told to, and a board that is silent costs next to nothing.
 2. Nothing is printed; what was heard last goes with the TransportError.
+3. Many lines may be open at once, each in a thread of its own: nothing here is the process's.
 """
 
 import contextlib
 import io
+import os
 import select
+import threading
 import time
 
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
+from serial import SerialException
 
 _ANSWER_S = 2.0  # to a Ctrl-C and a Ctrl-A
 _BOOT_S = 15.0  # a soft reset, with the board's boot.py
@@ -24,14 +28,19 @@ _TRIES = 3
 _QUESTIONS_S = 3.0  # for a mounted folder, one after the other: an import looks in many places
 _QUESTION_S = 0.3  # the longest silence between two
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
+# Where a port has no descriptor to wait on, it is looked at so often: from the first silent look
+# to the last, in seconds.
+_LOOK_S = (0.001, 0.03)
+_READER = "pySerial RFC 2217 reader thread"
 
 
 class Line(SerialTransport):
     """mpremote's transport, with an end to every wait and no word on our standard output."""
 
     def __init__(self, port):
-        with contextlib.redirect_stdout(io.StringIO()):
-            super().__init__(port, timeout=_ANSWER_S)
+        _quiet_readers()
+        super().__init__(_url(port), timeout=_ANSWER_S)
+        self._look_s = _LOOK_S[0]
         self.serial = self.raw_serial = _Impatient(self.serial)
         self.heard = b""  # the last of it, for a sentence
 
@@ -42,6 +51,8 @@ class Line(SerialTransport):
         if not waiting:
             self._wait(wait_s)
             waiting = serial.inWaiting()
+        if waiting:
+            self._look_s = _LOOK_S[0]
         return serial.read(waiting) if waiting else b""
 
     def unread(self, data):
@@ -55,9 +66,13 @@ class Line(SerialTransport):
         try:
             number = self.raw_serial.fileno()
         except (OSError, AttributeError, io.UnsupportedOperation):  # a URL, or Windows
-            time.sleep(min(wait_s, 0.005))
+            time.sleep(min(wait_s, self._look_s))
+            self._look_s = min(self._look_s * 1.5, _LOOK_S[1])
             return
-        select.select([number], [], [], wait_s)
+        if not hasattr(select, "poll"):  # Windows
+            select.select([number], [], [], wait_s)
+            return
+        ready(number, select.POLLIN, wait_s)
 
     def read_until(
         self, min_num_bytes, ending, timeout=10, data_consumer=None, timeout_overall=None
@@ -69,6 +84,7 @@ class Line(SerialTransport):
         while not data.endswith(ending):
             if self.serial.inWaiting():
                 byte = self.serial.read(1)
+                self._look_s = _LOOK_S[0]
                 self.heard = (self.heard + byte)[-200:]
                 heard = time.monotonic()
                 if data_consumer:
@@ -149,12 +165,41 @@ class Line(SerialTransport):
             self.raw_serial.read(waiting)
 
 
+def _url(port):
+    # ser2net on a pseudo-terminal answers no control request; pyserial would wait in vain.
+    if not port.startswith("rfc2217://") or "ign_set_control" in port:
+        return port
+    return port + ("&" if "?" in port else "?") + "ign_set_control"
+
+
+def _quiet_readers():
+    # A line that breaks ends pyserial's own thread with a traceback on stderr; whoever reads the
+    # line hears of it, and says so in a sentence.
+    before = threading.excepthook
+    if getattr(before, "of_pxebench", False):
+        return
+
+    def hook(arguments):
+        if arguments.thread is None or not arguments.thread.name.startswith(_READER):
+            before(arguments)
+
+    hook.of_pxebench = True
+    threading.excepthook = hook
+
+
 class _Impatient:
-    """A serial port that says so when less comes than was asked for; mpremote asks for ever."""
+    """A serial port that says so when less comes than was asked for; mpremote asks for ever.
+
+    A port with a descriptor is read and written here: pyserial waits with select.
+    """
 
     def __init__(self, serial):
         self._serial = serial
         self.buf = b""
+        try:
+            self._number = serial.fileno() if hasattr(select, "poll") else None
+        except (OSError, AttributeError, io.UnsupportedOperation):  # a URL
+            self._number = None
 
     def __getattr__(self, name):
         return getattr(self._serial, name)
@@ -165,8 +210,34 @@ class _Impatient:
     def read(self, count):
         """`count` bytes."""
         data, self.buf = self.buf[:count], self.buf[count:]
-        if len(data) < count:
+        if self._number is None and len(data) < count:
             data += self._serial.read(count - len(data))
+        while self._number is not None and len(data) < count:
+            if not ready(self._number, select.POLLIN, _ANSWER_S):
+                break
+            came = os.read(self._number, count - len(data))
+            if not came:
+                raise SerialException("the device is gone")
+            data += came
         if len(data) < count:
             raise TransportError(data)
         return data
+
+    def write(self, data):
+        """All of `data`; how much that is."""
+        if self._number is None:
+            return self._serial.write(data)
+        left = memoryview(bytes(data))
+        while left:
+            if not ready(self._number, select.POLLOUT, _READ_S):
+                raise SerialException("the device takes nothing")
+            with contextlib.suppress(BlockingIOError):
+                left = left[os.write(self._number, left) :]
+        return len(data)
+
+
+def ready(number, what, wait_s):
+    """True when a descriptor is ready within `wait_s`; select knows none beyond 1023."""
+    poll = select.poll()
+    poll.register(number, what)
+    return bool(poll.poll(wait_s * 1000))

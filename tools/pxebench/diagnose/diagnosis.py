@@ -247,6 +247,15 @@ def _facts(result, seen):
                 "all that follows comes twice as well."
             ),
         }
+    if seen.get("wrong_tsize"):
+        told = seen["wrong_tsize"]
+        yield {
+            "id": "tsize",
+            "text": (
+                f"The server's tsize says {told['tsize']} bytes, and the file has "
+                f"{told['bytes']}: a ROM that makes room by it (EDK2) fails."
+            ),
+        }
     if seen.get("icmp") and seen["answers"]:
         said = "; ".join(
             icmp.words(row, result["server"], result["client"]) for row in seen["icmp"]

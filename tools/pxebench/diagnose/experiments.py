@@ -306,7 +306,7 @@ class Examination:
     def _reassembled(self):
         # Datagrams that this machine has put together from fragments; None: it is not this
         # machine that receives, or it does not tell.
-        return None if self.target.kind == "serial" else _reassembled()
+        return None if self.target.run.elsewhere else _reassembled()
 
     def _now_ms(self):
         return round((time.monotonic() - self._began) * 1000)

@@ -222,10 +222,9 @@ class _Walk:
                 if self._acked_later(index, self.due):
                     self.cannot(
                         f"It answers an OACK in mid-transfer with ACK 0 and goes on (packet "
-                        f"{event.packet.number})."
+                        f"{event.packet.number}); with ack_zero, a ROM here hangs."
                     )
-                else:
-                    self.see(hazard, "ack_zero", event.packet)
+                self.see(hazard, "ack_zero", event.packet)
                 return
             lost = block is not None and self._lost(index)
             if hazard == "late_oack" and lost:

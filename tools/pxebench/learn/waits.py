@@ -16,6 +16,7 @@ from pxebench.learn.sightings import observed
 _MAX_MS = 3600000
 _MOST = 100  # steps of a table; a longer one is the same wait again and again
 _DEFAULT = [4000, 4000, 4000, 4000, 4000]
+_AT_ONCE_S = 0.05
 _QUIET = 1.6  # times the next wait: who is silent for so long has given up
 _ALONE_S = 200  # no known client waits longer before it repeats what it sent
 _ABOUT = 1.05  # two waits of one length
@@ -23,10 +24,12 @@ _ABOUT = 1.05  # two waits of one length
 
 class RetryRow:
     """One row of waits.  `waits_ms`; `ending`: "next" (the client went on to another request),
-    "file" (to another file), "error" (with an ERROR), "quiet" or None (not seen); `place`."""
+    "file" (to another file), "error" (with an ERROR), "quiet" or None (not seen); `place`;
+    `disturbed`: something came during the first wait."""
 
-    def __init__(self, waits_ms, ending, place):
+    def __init__(self, waits_ms, ending, place, disturbed=False):
         self.waits_ms = waits_ms
+        self.disturbed = disturbed
         self.ending = ending
         self.place = place
 
@@ -56,20 +59,24 @@ def read_retries(talk, until, place):
     waits = []
     last = None
     gave_up = None
+    disturbed = False
     for event in events(talk):
         if not event.out or event.icmp:
             continue
         message = tftp(event.packet)
         timed = not event.answer and event.since_out is not None
+        if timed and not waits:
+            came = event.since_in is not None and event.since_in < event.since_out
+            disturbed = came and event.since_out - event.since_in > _AT_ONCE_S
         if message.kind == "ACK" and message.block == last and timed:
             waits.append(event.since_out * 1000)
         elif message.kind == "ERROR" and timed and last is not None:
             waits.append(event.since_out * 1000)
-            retries.append(RetryRow(waits, "error", place))
+            retries.append(RetryRow(waits, "error", place, disturbed))
             gave_up, waits = message, []
         elif message.kind == "ACK" and message.block != last:
             if waits:
-                retries.append(RetryRow(waits, None, place))
+                retries.append(RetryRow(waits, None, place, disturbed))
             waits, last = [], message.block
     sent = max(p.time for p in talk.packets if p.out and not p.icmp)
     # Who was silenced by a packet (the last one is the server's) has not waited for one.
@@ -78,7 +85,7 @@ def read_retries(talk, until, place):
         retries.append(RetryRow([], "quiet", place))
     if waits:
         quiet = talk.outcome == "broken" and (until - sent) * 1000 > _QUIET * _carry_on(waits)
-        retries.append(RetryRow(waits, "quiet" if quiet else None, place))
+        retries.append(RetryRow(waits, "quiet" if quiet else None, place, disturbed))
     return retries, gave_up
 
 
@@ -102,6 +109,8 @@ def table(field, retries, sightings, advice, like=None, least_ms=0):
     steps = []
     for index in range(max(len(row.waits_ms) for row in retries)):
         steps.append([row.waits_ms[index] for row in retries if index < len(row.waits_ms)])
+    # Some timers begin anew with whatever comes: a first wait in which nothing came tells more.
+    steps[:1] = [[r.waits_ms[0] for r in retries if r.waits_ms and not r.disturbed] or steps[0]]
     waits = [_median(step) for step in steps[:sends]]
     places = list(dict.fromkeys(row.place for row in retries))
     named = ", ".join(places[:3]) + (" ..." if len(places) > 3 else "")
