@@ -1,4 +1,4 @@
-"""Finding the way: the groups of `-h`, a file named by its URL everywhere, a near miss answered."""
+"""Finding the way: the groups of `-h`, one way to name a file, near misses answered."""
 
 import json
 import re

@@ -21,7 +21,7 @@ from pxebench.target import FILE, TARGET, open_target, take_url
 from pxebench.watch import memory
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_MAX_S = 60.0  # of one boot, when nobody says: a ROM alone may try for minutes
+_MAX_MS = 60000  # of one boot, when nobody says: a ROM alone may try for minutes
 
 
 class Duration(click.ParamType):
@@ -43,6 +43,14 @@ class Duration(click.ParamType):
         if not 1 <= seconds <= 7 * 86400:
             self.fail(f"{show(value)} is not between a second and a week.")
         return seconds
+
+
+class _Limit(options.Seconds):
+    """A time that a boot is held against, in seconds as it was typed: nothing is rounded."""
+
+    def convert(self, value, param, ctx):
+        super().convert(value, param, ctx)
+        return float(value)
 
 
 class _Command(click.Command):
@@ -82,8 +90,8 @@ class _Command(click.Command):
     help="How many boots the history holds; older ones go.",
 )
 @click.option("--check", is_flag=True, help="One boot, for a monitoring system (Nagios).")
-@click.option("--warning", type=options.Seconds(), help="--check: slower is a warning.")
-@click.option("--critical", type=options.Seconds(), help="--check: slower is critical.")
+@click.option("--warning", type=_Limit(), help="--check: slower is a warning.")
+@click.option("--critical", type=_Limit(), help="--check: slower is critical.")
 def watch_command(rom, every, count, max_time, history, keep, check, warning, critical, **given):
     """Fetch NAME from HOST as a ROM does, again and again, and tell what changed: it fails since,
     it is slower than usual, another server answered, the file is another one.
@@ -132,7 +140,7 @@ def _check(rom, max_time, history, keep, warning, critical, given):
     given.pop("json_path")
     try:
         new = _Probe(rom, max_time, history, keep, given).boot(first=False)
-        code, line = memory.check(new, warning and warning / 1000, critical and critical / 1000)
+        code, line = memory.check(new, warning, critical)
     except Refused as refused:
         code, line = memory.UNKNOWN, memory.status_line(memory.UNKNOWN, refused.message)
     except KeyboardInterrupt:
@@ -148,7 +156,7 @@ class _Probe:
         take_url(given)
         self.host = given["server"].partition(":")[0]
         server, endpoint = given["server"], given["endpoint"]
-        self.max_time_ms = max_time or _MAX_S * 1000
+        self.max_time_ms = max_time or _MAX_MS
         wanted = job.load_rom(rom)
         by_id = rom == job.value(wanted["id"])
         self.rom = rom if by_id else wanted
