@@ -398,9 +398,9 @@ class Transfer:
         # one that is passed over; False when the ROM takes the whole OACK for no packet at all.
         says = "says %s %s, asked was %s" % (name, text, asked or "nothing")
         if asked is None:
-            if name == "blksize" and number(text) > _DEFAULT_BLKSIZE:
-                if "unrequested_blksize" in self.on:
-                    self._accepts("unrequested_blksize", says)
+            own = self.on.get("unrequested_blksize")
+            if own and name == "blksize" and number(text) > _DEFAULT_BLKSIZE:
+                self.fail(own, "unrequested_option", says)
             if not self._accepts("unrequested_option", says):
                 return self.on["unrequested_option"] != "drop"
         if "odd_number" in self.on:

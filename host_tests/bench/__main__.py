@@ -30,6 +30,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from host_tests.bench import emulated
 from host_tests.footprint import measure
 from host_tests.lab import programs, servers
 
@@ -244,6 +245,7 @@ def main():
             os.sched_setaffinity(0, everywhere)
             noticed.append(busy())
     console.print(smallness())
+    console.print(emulated.table())
     console.print(
         "speed: median over the rounds of (median time of the three C clients / time of this "
         "client); above 1 is faster than they are. CPU: of (its CPU time / theirs); below 1 is "
