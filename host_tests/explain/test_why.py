@@ -113,7 +113,9 @@ def test_answers_of_an_address_that_was_not_asked():
     boot = Boot()
     for number in range(3):
         boot.rrq(2070 + number, number * 2.0, tsize="0")
-        boot.back(50000, 2070 + number, number * 2.0 + 0.001, b"\0\6tsize\0001\0", src="10.254.52.27")
+        boot.back(
+            50000, 2070 + number, number * 2.0 + 0.001, b"\0\6tsize\0001\0", src="10.254.52.27"
+        )
     found = verdict(boot)
     assert named(found) == ("other-address", True)
     assert "10.254.52.27" in found["text"]
@@ -181,7 +183,9 @@ def test_a_firewalls_drop_of_the_request_itself():
 
 
 def test_a_firewalls_drop_of_what_goes_to_the_servers_new_port():
-    line = f"kernel: DROP IN=a SRC={CLIENT} DST={SERVER} LEN=32 TTL=63 PROTO=UDP SPT=2070 DPT=50123\n"
+    line = (
+        f"kernel: DROP IN=a SRC={CLIENT} DST={SERVER} LEN=32 TTL=63 PROTO=UDP SPT=2070 DPT=50123\n"
+    )
     boot = intel(Boot())
     result = told.of_bytes(wire.pcap(boot.frames), line.encode())
     assert named(result["clients"][0]["verdict"]) == ("no-tftp-helper", True)
@@ -191,3 +195,11 @@ def test_rules_come_with_the_addresses_and_ports_that_were_seen():
     found = verdict(intel(Boot(ttl=63), answered=True))
     text = found["rules"]["items"][0]["text"]
     assert CLIENT in text and SERVER in text and "2070-2078" in text
+
+
+def test_a_single_port_server_is_acknowledged_at_port_69():
+    boot = Boot()
+    boot.whole(2071, 0.0, tid=69, blksize="512")
+    (client,) = told.of_bytes(wire.pcap(boot.frames))["clients"]
+    assert client["boot"]["outcome"] == "ok"
+    assert client["verdict"]["cause"] == "healthy"

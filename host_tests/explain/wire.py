@@ -1,8 +1,8 @@
 """Packets and captures put together by hand: a boot in a few lines, in any wrapping.
 
-    boot = Boot()
-    boot.rrq(2070, 0.0, tsize="0"); boot.oack(2070, 0.001, tsize="74213")
-    pcap(boot.frames)
+boot = Boot()
+boot.rrq(2070, 0.0, tsize="0"); boot.oack(2070, 0.001, tsize="74213")
+pcap(boot.frames)
 """
 
 import struct
@@ -59,7 +59,13 @@ class Boot:
         """A datagram of the server, or of somebody else."""
         self._ids = (self._ids + 1) % 30000
         packet = datagram(
-            src or self.server, sport, self.client, dport, payload, self.server_ttl, 30000 + self._ids
+            src or self.server,
+            sport,
+            self.client,
+            dport,
+            payload,
+            self.server_ttl,
+            30000 + self._ids,
         )
         self.frames.append((at, packet))
         return packet
@@ -121,7 +127,11 @@ def ethernet(packet, tags=(), client_mac=b"\x52\x54\0\x12\x34\x56"):
 
 def cooked(packet, outgoing=False):
     """The datagram in a frame of Linux's `any` (SLL)."""
-    return struct.pack(">HHH8s", 4 if outgoing else 0, 1, 6, b"\x52\x54\0\x12\x34\x56") + b"\x08\0" + packet
+    return (
+        struct.pack(">HHH8s", 4 if outgoing else 0, 1, 6, b"\x52\x54\0\x12\x34\x56")
+        + b"\x08\0"
+        + packet
+    )
 
 
 def cooked2(packet, outgoing=False):
@@ -132,18 +142,20 @@ def cooked2(packet, outgoing=False):
 
 def pcap(frames, wrap=ethernet, linktype=1, snap=65535, order="<"):
     """A pcap file of (seconds, datagram)s."""
-    raw = struct.pack(order + "IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snap, linktype)
+    raw = bytearray()
+    raw += struct.pack(order + "IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snap, linktype)
     for at, packet in sorted(frames, key=lambda frame: frame[0]):
         frame = wrap(packet)
         second, micro = divmod(round((1_000_000_000 + at) * 10**6), 10**6)
         kept = frame[:snap]
         raw += struct.pack(order + "IIII", second, micro, len(kept), len(frame)) + kept
-    return raw
+    return bytes(raw)
 
 
 def pcapng(frames, wrap=ethernet, linktype=1):
     """A pcapng file of them."""
-    raw = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    raw = bytearray()
+    raw += struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
     raw += struct.pack("<IIHHII", 1, 20, linktype, 0, 0, 20)
     for at, packet in sorted(frames, key=lambda frame: frame[0]):
         frame = wrap(packet)
@@ -153,4 +165,4 @@ def pcapng(frames, wrap=ethernet, linktype=1):
         raw += struct.pack("<IIIII", 6, size, 0, micro >> 32, micro & 0xFFFFFFFF)
         raw += struct.pack("<II", len(frame), len(frame)) + frame + bytes(pad)
         raw += struct.pack("<I", size)
-    return raw
+    return bytes(raw)
