@@ -1,6 +1,10 @@
 """Power-up: all of it is in `powerup`, which a board has compiled. Ctrl-C leaves a prompt."""
 
-import powerup
+import gc
+
+gc.threshold(4096)  # loading leaves garbage between the modules, which stay where they are
+
+import powerup  # noqa: E402
 
 if __name__ == "__main__":
     powerup.run()

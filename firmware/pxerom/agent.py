@@ -11,7 +11,6 @@ told apart. The shapes of jobs and events are the bench's to document (`pxebench
 
 from pxerom import sink
 from pxerom.failure import Refused
-from pxerom.fetch import Fetch
 from pxerom.job import load_rom, local_address, max_time_ms, start, unicast
 from pxerom.udp import Udp
 
@@ -65,6 +64,8 @@ def _fetch(job, emit, on_wait, loaded):
         from pxerom.faults import Faults
 
         net = Faults(net, faults, limit_ms, on_wait)
+    from pxerom.fetch import Fetch  # here, and not at the top: see `boot`
+
     result = Fetch(rom, net, emit, on_wait).fetch(
         host,
         job.get("port") or 69,

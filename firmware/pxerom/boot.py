@@ -10,7 +10,6 @@ import sys
 
 from pxerom import runtime, sink
 from pxerom.failure import Ended, Failure, Refused
-from pxerom.fetch import Fetch
 from pxerom.job import load_rom, max_time_ms, start, unicast
 from pxerom.runtime import ticks_diff
 from pxerom.udp import Udp
@@ -192,6 +191,8 @@ class _Job:
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
+        from pxerom.fetch import Fetch  # now: DHCP's modules are gone, and left it their memory
+
         fetched = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch(
             self.found[0],
             69,

@@ -18,7 +18,7 @@ _EVIDENCE = ("observed", "source", "derived", "assumed")
 #   text          no control characters       1..65535     a whole number in that range
 #   a|b|0         one of these words          [...]        a list of it, at least one
 #   a|b|ERROR     a reaction: one of these words, or {"error": code, "message": text}:
-#                 the ERROR with which the ROM ends the transfer
+#                 the ERROR with which the ROM ends the transfer; with "then": "go_on" it does not
 # `x[]` is a list of objects, `x?` an object that may be absent.
 _SHAPE = """\
 id text
@@ -70,19 +70,21 @@ future_data ignore|ack|ack_once|hold|error|fail|ERROR "ignore"
 window_gap ack_once|ack|ERROR "ack_once"
 old_data ignore|ack|ack_once|ack_that|error|fail|ERROR "ignore"
 block_zero ignore|ack|ack_once|ack_that|error|fail|ERROR "ignore"
-unknown_tid error|ignore|accept|follow|ERROR "error"
+unknown_tid error|ignore|accept|follow|fail|ERROR "error"
 no_oack accept|next|swallow|error|fail|ERROR "accept"
 malformed_oack error|ignore|fail|ERROR "error"
 unrequested_option error|ignore|accept|drop|fail|ERROR "error"
 larger_blksize error|ignore|accept|fail|ERROR "error"
+unrequested_blksize ERROR null
 other_timeout accept null
 odd_number accept null
 oversize_data error|ignore|ack|cut|fail|ERROR "error"
 wrong_size error|accept|fail|ERROR null
 longer_than_tsize error|accept|fail|ERROR null
 stray_opcode error|ignore|ack|fail|ERROR "error"
+stray_ack ack_zero_go_on|ERROR null
 duplicate_oack ack|ignore|fail|ERROR "ack"
-late_oack ignore|ack|ack_once|ack_and_lose|ack_zero|fail|ERROR "ignore"
+late_oack ignore|ack|ack_once|ack_and_lose|ack_zero|ack_zero_go_on|fail|ERROR "ignore"
 error fail|next|next_if_refused "fail"
 error_reply ack_due|error_block null
 time_out last_sent null
@@ -90,6 +92,7 @@ rrq_unreachable fail null
 ack_unreachable fail|ERROR null
 give_up silent|ERROR "silent\""""
 
+_ERROR = {"error": "0..65535", "message": "ascii", "then": "go_on null"}
 _RANGES = {"blksize": (8, 65464), "windowsize": (1, 65535), "timeout": (1, 255)}
 
 
@@ -137,7 +140,10 @@ def _field(kind, value, path):
     elif kind != "any":
         words = kind.split("|")
         if isinstance(value, dict) and words[-1] == "ERROR":
-            return _object({"error": "0..65535", "message": "ascii"}, value, path)
+            error = _object(_ERROR, value, path)
+            if error["then"] is None:
+                del error["then"]
+            return error
         if value == "ERROR" or value not in [int(w) if w.isdigit() else w for w in words]:
             if words[-1] == "ERROR":
                 words[-1] = '{"error": code, "message": text}'

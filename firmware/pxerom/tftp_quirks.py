@@ -3,7 +3,8 @@
 What a hazard is, when it is one, and the state that follows stand in `tftp`; here are the packets.
 Nothing here changes a Transfer.
 
-1. ack_that, ack_due, ack_zero: the ACK of the block that came, of the expected one, of 0.
+1. ack_that, ack_due, ack_zero: the ACK of the block that came, of the expected one, of 0;
+   after ack_zero_go_on nothing is different.
 2. hold: the last ACK again, and the block is held until it is expected (four of them at most);
    one ACK then serves for all.
 3. ack_and_lose: the last ACK again, but the ROM now counts from 1, and any other block ends it.
@@ -45,6 +46,8 @@ class Held:
 
 def reply(transfer, reaction, data):
     """The packet that `reaction` sends, or None. `data`: the datagram that caused it."""
+    if isinstance(reaction, dict):  # an ERROR that does not end the transfer
+        return tftp_packet.error(reaction["error"], reaction["message"])
     if reaction == "ack_that":
         return b"\0\4" + bytes(data[2:4])
     if reaction == "ack_due":
@@ -56,7 +59,7 @@ def reply(transfer, reaction, data):
         # An old block is acknowledged once more, one that is out of order is nothing.
         block = data[2] << 8 | data[3]
         return b"\0\4" + bytes(data[2:4]) if block <= transfer.unread + 1 else None
-    if reaction == "ack_zero":
+    if reaction in ("ack_zero", "ack_zero_go_on"):
         return bytearray(b"\0\4\0\0")
     return transfer.ack  # ack_and_lose
 

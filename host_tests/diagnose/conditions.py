@@ -144,6 +144,10 @@ def _exact_size(place, folder):
     place.server.run("truncate", "-s", str(40 * 1456), f"{folder}/{FILE}")
 
 
+def _empty(place, folder):
+    place.server.run("truncate", "-s", "0", f"{folder}/{FILE}")
+
+
 def _large_file(place, folder):
     place.server.run("truncate", "-s", str(66000 * 512), f"{folder}/{FILE}")
 
@@ -159,6 +163,24 @@ def _small_path(place, folder):
     """MTU 1400 both ways: the firewall cuts what is larger, and nothing drops the pieces."""
     for machine, interface in ((place.firewall, "inside"), (place.client, "eth0")):
         machine.run("ip", "link", "set", interface, "mtu", "1400")
+
+
+def _behind_dnat(folder, where):
+    return servers.in_tftpd(folder, OTHER, 69, where)
+
+
+def _only_other_address(place, folder):
+    """The address that the client asks is the firewall's own, as a node's or a service's is."""
+    place.server.run("ip", "address", "del", SERVER + "/24", "dev", "eth0")
+    place.server.address("eth0", OTHER + "/24")
+    place.server.route("default", "10.254.52.1")
+    place.firewall.address("outside", SERVER + "/32")
+
+
+DNAT = (
+    "table ip nat {\n  chain prerouting {\n    type nat hook prerouting priority dstnat;\n"
+    f"    ip daddr {SERVER} udp dport 69 dnat to {OTHER}\n  }}\n}}\n"
+)
 
 
 def _small_link(place, folder):
@@ -253,6 +275,31 @@ CONDITIONS = (
         "each DATA twice",
         "a server of our own",
         *(odd("twice"), "", None, "healthy", (), ("duplicates",), _Q),
+    ),
+    Condition(
+        "wrong tsize",
+        "a server of our own: half of the file's size",
+        *(odd("tsize-lies"), "", None, "wrong-tsize", (), (), _Q),
+    ),
+    Condition(
+        "server behind DNAT, answers not translated back",
+        "the firewall passes requests on to another address; no helper",
+        *(_behind_dnat, DNAT + _chain(), _only_other_address, "other-address", (), (), _Q),
+    ),
+    Condition(
+        "server that does not hear ERROR",
+        "a server of our own: repeats what was aborted",
+        *(odd("deaf-to-error"), "", None, "healthy", (), (), _Q),
+    ),
+    Condition(
+        "server that answers ERROR by ERROR",
+        "a server of our own",
+        *(odd("echo-error"), "", None, "healthy", (), (), _Q),
+    ),
+    Condition(
+        "the same for a ROM that keeps its port",
+        "repeats what was aborted, to SLOF's one port",
+        *(odd("deaf-to-error"), "", None, "healthy", (), (), ("--rom", "slof", *_Q)),
     ),
     Condition(
         "the server itself asks",
@@ -403,6 +450,21 @@ CONDITIONS = (
         "option that nobody asked for",
         "a server of our own: multicast in each OACK",
         *(odd("unasked"), "", None, "unasked-option", (), (), _Q),
+    ),
+    Condition(
+        "larger blocks granted than asked for",
+        "a server of our own: twice the blksize",
+        *(odd("larger"), "", None, "unasked-option", (), (), _Q),
+    ),
+    Condition(
+        "blksize set at the server alone",
+        "a server of our own: 1468 bytes to everybody, and no OACK",
+        *(odd("hard-blksize"), "", None, "oversize-data", (), (), _Q),
+    ),
+    Condition(
+        "empty file",
+        "the file has no byte",
+        *(tftpd(), "", _empty, "wrong-image", (), (), _Q),
     ),
     Condition(
         "no empty last block",

@@ -10,6 +10,11 @@
     no-rollover     ignores options, and sends no block after 65,535
     oversize        sends blocks that are 100 bytes longer than agreed
     twice           sends each DATA twice
+    tsize-lies      says half of the size
+    larger          grants twice the blksize that was asked for
+    hard-blksize    ignores options, and sends blocks of 1468 bytes all the same
+    deaf-to-error   does not hear an ERROR, and repeats its packet five times
+    echo-error      answers an ERROR by an ERROR
 
 Lockstep, blksize and tsize; one thread for each transfer, which sends again every second.
 """
@@ -60,8 +65,16 @@ class _Odd:
     def transfer(self, sock, peer, content, asked):
         if self.weakness == "no-rollover":
             asked = {}
+        if self.weakness == "hard-blksize":
+            asked = {}
         blksize = int(asked.get("blksize", 512))
-        granted = {**asked, "tsize": str(len(content))} if "tsize" in asked else asked
+        if self.weakness == "hard-blksize":
+            blksize = 1468
+        if self.weakness == "larger" and "blksize" in asked:
+            blksize *= 2
+            asked = {**asked, "blksize": str(blksize)}
+        size = len(content) // 2 if self.weakness == "tsize-lies" else len(content)
+        granted = {**asked, "tsize": str(size)} if "tsize" in asked else asked
         if asked and self.weakness == "unasked":
             granted = {**granted, "multicast": "239.1.1.1,1758,1"}
         packets = [b"\0\6" + "".join(f"{k}\0{v}\0" for k, v in granted.items()).encode()]
@@ -96,11 +109,13 @@ class _Odd:
         end = time.monotonic() + 1
         while time.monotonic() < end:
             try:
-                packet, _ = sock.recvfrom(2048)
+                packet, peer = sock.recvfrom(2048)
             except OSError:
                 return None
             opcode, got = struct.unpack(">HH", packet[:4].ljust(4, b"\0"))
-            if opcode == 5:
+            if opcode == 5 and self.weakness == "echo-error":
+                sock.sendto(b"\0\5\0\0Error packet received\0", peer)
+            if opcode == 5 and self.weakness != "deaf-to-error":
                 return "error"
             if opcode == 4 and got == number:
                 return "ack"

@@ -10,7 +10,6 @@ from pxebench.diagnose import rules
 
 from host_tests.diagnose import conditions
 from host_tests.diagnose.place import place
-from host_tests.lab import servers
 from host_tests.lab.firewall import CLIENT, HIGH_PORTS_ONLY
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("diagnose-rules")]
@@ -94,24 +93,6 @@ def _nft_helper():
         return {"before": before, "cause": result["verdict"]["cause"], "after": after}
 
 
-_DNAT = (
-    "table ip nat {\n  chain prerouting {\n    type nat hook prerouting priority dstnat;\n"
-    f"    ip daddr {conditions.SERVER} udp dport 69 dnat to {conditions.OTHER}\n  }}\n}}\n"
-)
-
-
-def _only_other_address(where, folder):
-    where.server.run("ip", "address", "del", conditions.SERVER + "/24", "dev", "eth0")
-    where.server.address("eth0", conditions.OTHER + "/24")
-    where.server.route("default", "10.254.52.1")
-    # The address that the client asks is the firewall's own, as a node's or a service's is.
-    where.firewall.address("outside", conditions.SERVER + "/32")
-
-
-def _behind_dnat(folder, where):
-    return servers.in_tftpd(folder, conditions.OTHER, 69, where)
-
-
 _DNAT_DROPS = (
     "table inet filter {\n  chain forward {\n    type filter hook forward priority filter; "
     "policy accept;\n    ct state established,related accept\n"
@@ -121,7 +102,9 @@ _DNAT_DROPS = (
 
 def _dnat(product):
     """A server behind DNAT, as Docker and Kubernetes have it: the ROM asks the firewall."""
-    with place(_behind_dnat, _DNAT + _DNAT_DROPS, _only_other_address) as where:
+    condition = _BY_NAME["server behind DNAT, answers not translated back"]
+    rules = conditions.DNAT + _DNAT_DROPS
+    with place(condition.serve, rules, condition.prepare) as where:
         before = where.boots()
         result, *_ = where.diagnose("--quick")
         text = _text(result, "helper", product)
@@ -141,6 +124,10 @@ def _dnat_nft():
 
 def _dnat_iptables():
     return _dnat("iptables")
+
+
+def _dnat_open():
+    return _cured("server behind DNAT, answers not translated back", "helper")
 
 
 def _cured(name, cure, rom=("--rom", "os-client")):
@@ -352,7 +339,7 @@ _CASES = (
     *(_reported_ports, _reported_helper, _iptables_ports, _iptables_helper, _nft_helper),
     *(_single_port, _port_range, _mtu, _in_all_words, _on_micropython),
     *(_request, _tftpd_blocksize, _dnsmasq_mtu, _port_range_settings, _one_answering_port),
-    *(_dnat_nft, _dnat_iptables, _rejected, _prohibited, _limited, _at_once),
+    *(_dnat_nft, _dnat_iptables, _dnat_open, _rejected, _prohibited, _limited, _at_once),
     *(_in_pieces_tftpd, _in_pieces_dnsmasq, _every_rom),
 )
 
@@ -400,6 +387,10 @@ def test_rules_name_the_servers_port_only_where_it_is_certain(seen):
 def test_helper_cures_a_server_behind_dnat(seen, case):
     """The helper has to be set for the address that the client asked."""
     assert seen[case] == {"before": False, "cause": "no-tftp-helper", "after": True}
+
+
+def test_helper_translates_the_answers_of_a_server_behind_dnat(seen):
+    assert seen["_dnat_open"] == {"before": False, "cause": "other-address", "after": [True] * 4}
 
 
 @pytest.mark.parametrize("case, cause", [("_rejected", "rejected"), ("_prohibited", "rejected")])

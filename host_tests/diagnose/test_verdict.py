@@ -99,7 +99,9 @@ def test_a_cause_that_explains_only_most_of_it_is_ruled_out_with_what_it_leaves(
     verdict = _judged(**_LOW, lost=20)
     because = {entry["cause"]: entry["because"] for entry in verdict["ruled_out"]}
     assert because["client-port-filter"].startswith("It does not explain this: 20 packets")
-    assert because["loss"].startswith("It does not explain this: From the ROM's ports")
+    assert because["loss"].startswith(
+        "It does not explain this: None of the requests from 2070-2073"
+    )
 
 
 def test_silence_alone_names_no_single_culprit():
@@ -191,6 +193,13 @@ def test_verdict_never_contradicts_an_experiment(changes, cause):
 def test_where_a_transfer_stands_still_tells_why(end, cause):
     end = {"blksize": 512, **end}
     assert _judged(rom_works=False, image=None, end=end)["cause"] == cause
+
+
+def test_size_that_the_server_tells_wrong_is_told_where_the_rom_did_not_ask_for_it():
+    verdict = _judged(wrong_tsize={"tsize": 5, "bytes": 74213})
+    assert verdict["cause"] == "healthy"
+    (fact,) = [fact for fact in verdict["facts"] if fact["id"] == "tsize"]
+    assert "says 5 bytes, and the file has 74213" in fact["text"]
 
 
 @pytest.mark.parametrize(

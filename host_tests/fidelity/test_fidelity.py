@@ -45,8 +45,13 @@ def test_every_conversation_of_every_capture_is_played():
     for name in table.names():
         played = [talk for _, talks in table.programs(name) for talk in talks]
         there = [talk for client in table.read(name).clients for talk in client.conversations]
+        left = [number for at, number in table.NOT_PLAYED if at == name]
+        there = [talk for number, talk in enumerate(there) if number not in left]
         assert played == there, name
-    assert table.without_tftp() == ["ipxe-nodhcp", "ovmf-nodhcp", "ubootarm64-nodhcp"]
+    without = [name for name in table.without_tftp() if "-d-" not in name]
+    assert without == ["edk2-4011", "edk2-decline"] + [
+        f"{client}-nodhcp" for client in ("ipxe", "ovmf", "ubootarm64")
+    ]
 
 
 def test_no_reason_stands_for_a_difference_that_is_gone():

@@ -9,6 +9,7 @@ What each command takes stands in `<command>/cli.py`; it imports what it needs w
 """
 
 import errno
+import importlib
 import os
 import signal
 import sys
@@ -16,27 +17,51 @@ import sys
 import click
 
 from pxebench import __version__
-from pxebench.board.cli import board
-from pxebench.boot.cli import boot
-from pxebench.compare.cli import compare
-from pxebench.compat.cli import compat
-from pxebench.diagnose.cli import diagnose
-from pxebench.explain.cli import explain
-from pxebench.fetch.cli import fetch
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
-from pxebench.learn.cli import learn
-from pxebench.report.cli import report
-from pxebench.roms.cli import roms
-from pxebench.serve.cli import serve
-from pxebench.storm.cli import storm
-from pxebench.sweep.cli import sweep
-from pxebench.watch.cli import watch_command
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
 
 
+# The commands, and what `-h` says of each; one is imported when it runs. Importing all of them
+# takes longer than most commands do.
+_COMMANDS = {
+    "board": "Find, flash, fill, use and test boards.",
+    "boot": "Boot over the network as a ROM does: DHCP first, then the file.",
+    "compare": "Compare two captures, packet by packet.",
+    "compat": "Boot as every ROM against one server: a table.",
+    "diagnose": "Why a boot fails, and the rule to change.",
+    "explain": "A trace, a netstat, a log, a code: who, how far, why.",
+    "fetch": "Fetch one file over TFTP, as a ROM does.",
+    "learn": "Make a ROM file from captures of a machine.",
+    "report": "Results as one page to forward.",
+    "roms": "List the ROMs; show one and its evidence.",
+    "serve": "Serve a folder over TFTP, for the bench.",
+    "storm": "Many ROMs at once from this PC, and the server's limit.",
+    "sweep": "Which client ports get an answer.",
+    "watch": "Boot again and again, and tell what changes.",
+}
+
+
+class _Commands(click.Group):
+    """The commands of `_COMMANDS`: NAME stands in `NAME/cli.py` as `NAME`, or `NAME_command`."""
+
+    def list_commands(self, ctx):
+        return list(_COMMANDS)
+
+    def get_command(self, ctx, cmd_name):
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"pxebench.{cmd_name}.cli")
+        return getattr(module, f"{cmd_name}_command", None) or getattr(module, cmd_name)
+
+    def format_commands(self, ctx, formatter):
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 booted, 1 the boot failed, 2 wrong usage or a bad input file, "
     "3 the bench is not in order, 130 Ctrl-C.",
@@ -44,15 +69,6 @@ _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reade
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def pxebench():
     """Boot over the network as a PXE ROM does, and see what went wrong on the way."""
-
-
-for _command in (
-    *(fetch, boot, storm),
-    *(explain, diagnose, sweep, compat, report, watch_command),
-    *(roms, learn, compare),
-    *(serve, board),
-):
-    pxebench.add_command(_command)
 
 
 # ---- the guard

@@ -124,7 +124,7 @@ def among(seen, show):
     if seen["image"] and (seen["image"] == "empty" or (allowed and seen["image"] not in allowed)):
         found["wrong-image"] = f"The file that came is {_image(seen['image'])}."
     if not found:
-        found.update(_unexplained(seen))
+        found.update(_unexplained(seen, show))
     return found
 
 
@@ -133,6 +133,10 @@ def _icmp_mark(seen):
     if row is None:
         return None, None
     names = _ICMP if row["type"] is not None else _ICMP_ERRNO
+    closed = icmp.most(seen.get("icmp_closed") or [])
+    if row["type"] is None and row["meaning"] == icmp.HOST and closed:
+        # The host can be reached where nobody listens: it is the port that is not let through.
+        names = {icmp.HOST: "icmp-rejected"} if closed["meaning"] == icmp.PORT else names
     count = sum(each["count"] for each in seen["icmp"])
     errors = "1 ICMP error" if count == 1 else f"{count} ICMP errors"
     others = len(seen["icmp"]) - 1
@@ -145,12 +149,7 @@ def _icmp_mark(seen):
 def _of_transfers(seen, show):
     # How the transfers themselves went wrong.
     if seen.get("unasked"):
-        option = f"{show(seen['unasked']['name'])} {show(str(seen['unasked']['value']))}"
-        yield (
-            "unasked-option",
-            f'The OACK grants "{option}", an option that the RRQ did not have: RFC 2347 does not '
-            "allow that, and clients refuse it with ERROR 8.",
-        )
+        yield "unasked-option", _unasked(seen["unasked"], show)
     if seen.get("oversize"):
         yield "oversize", "The server sends DATA that is longer than the agreed block size."
     end = seen.get("end")
@@ -169,6 +168,8 @@ def _of_transfers(seen, show):
             f"The transfer ends {came}: block numbers have 16 bits, and what follows 65,535 is "
             "not sent, or not taken.",
         )
+    if seen.get("rom_reason") in ("wrong_size", "longer_than_tsize"):
+        yield "wrong-tsize", f"The file is not as long as the OACK says: {_detail(seen, show)}."
     cut = signs.needless_pieces(seen)
     if cut:
         yield (
@@ -178,13 +179,35 @@ def _of_transfers(seen, show):
         )
 
 
-def _unexplained(seen):
+def _detail(seen, show):
+    return show(seen.get("rom_detail") or "").rstrip(".")
+
+
+def _so(seen, show):
+    detail = _detail(seen, show)
+    return f": {detail}." if detail else "."
+
+
+def _unasked(option, show):
+    name, value = show(option["name"]), show(str(option["value"]))
+    if option.get("asked") is None:
+        return (
+            f'The OACK grants "{name} {value}", an option that the RRQ did not have: RFC 2347 '
+            "does not allow that, and clients refuse it with ERROR 8."
+        )
+    return (
+        f"The OACK grants {name} {value} where the RRQ asked for {show(option['asked'])}: only "
+        "the same or less is allowed (RFC 2348, RFC 7440), and clients refuse it with ERROR 8."
+    )
+
+
+def _unexplained(seen, show):
     # What is left where no mark says why.
     if seen["rom_works"] is False and seen["answers"]:
         code = f" with {seen['rom_status']}" if seen["rom_status"] else ""
         yield (
             "rom-failed",
-            f"The ROM's own boot failed{code}, and no other experiment shows why.",
+            f"The ROM's own boot failed{code}, and no other experiment shows why{_so(seen, show)}",
         )
     if seen.get("silent", 0) >= _MUTE:
         yield (
@@ -195,8 +218,10 @@ def _unexplained(seen):
 
 
 def _meets_no_oack(seen):
-    # The ROM fails before any block is taken, and not for its ports.
-    return seen["rom_works"] is False and not seen["low_silent"] and not seen.get("end")
+    # The ROM fails before any block is taken, and not for its ports or for what DATA came.
+    if seen["low_silent"] or seen.get("end") or seen.get("oversize"):
+        return False
+    return seen["rom_works"] is False
 
 
 def _big_blocks(seen):
@@ -235,8 +260,12 @@ def _image(kind):
 
 def _low_words(seen):
     low, high = seen["low"], seen["high"]
-    return (
-        f"From the ROM's ports {port_names.words(seen['low_silent'])} no RRQ was ever answered, "
-        f"before and after; from the ports {port_names.words(high['ports'])} each of "
-        f"{high['asked']} was."
-    ) + ("" if not low["answered"] else f" (From others of its ports {low['answered']} got one.)")
+    silent = port_names.words(seen["low_silent"])
+    others = port_names.words(high["ports"])
+    text = (
+        f"None of the requests from {silent} was answered, in either test; all {high['asked']} "
+        f"from {others} were."
+    )
+    if low["answered"]:
+        text += f" (From others of the ROM's ports {low['answered']} were answered.)"
+    return text

@@ -80,7 +80,8 @@ _CAUSE = {
         ("probe-fails", "after-probe"),
     ),
     "unasked-option": (
-        "The server grants an option that was not asked for, and the ROM refuses its OACK.",
+        "The server grants an option that was not asked for, or more than was asked, and the ROM "
+        "refuses its OACK.",
         [("unasked-option",)],
         ("probe-fails", "after-probe", "options-error"),
     ),
@@ -94,6 +95,11 @@ _CAUSE = {
         "The file has more blocks than 16 bits can number, and the transfer does not go on "
         "beyond them: it needs a larger block size.",
         [("no-rollover",)],
+        (),
+    ),
+    "wrong-tsize": (
+        "The server announces another size (tsize) than the file has.",
+        [("wrong-tsize",)],
         (),
     ),
     "oversize-data": (
@@ -165,6 +171,7 @@ _NOT_SEEN = {
     "unasked-option": "No OACK grants what was not asked for.",
     "no-final-block": "The transfer did not stand still after the last full block.",
     "no-rollover": "The transfer did not end at block 65,535.",
+    "wrong-tsize": "The ROM did not fail for the file's size.",
     "oversize": "No DATA was longer than agreed.",
     "pieces": "The ROM's blocks came whole.",
     "at-once": "Several transfers side by side were all answered.",
@@ -190,6 +197,7 @@ _LOOKED = {
     "unasked-option": "answers",
     "no-final-block": "answers",
     "no-rollover": "answers",
+    "wrong-tsize": "answers",
     "oversize": "answers",
     "pieces": "pieces",
     "big-blocks": "sizes",
@@ -292,8 +300,12 @@ def _path_says(cause, on_path):
     return None
 
 
-# Of client-port-filter, where a capture at the server shows more (`diagnosis._way`).
+# Where more is known of client-port-filter (a capture at the server), or less of who sent an ICMP
+# error (`diagnosis`).
 _BY_WAY = {
+    "errno": (
+        "Nothing listens on UDP port {port} of {server}, or a firewall says so: an ICMP error came."
+    ),
     "out": (
         "Something between this machine and the server drops the requests from the ROM's client "
         "ports {low}; those from other client ports get through."

@@ -86,7 +86,7 @@ def judge(result, on_path=None):
         "cause": cause,
         "text": "It was ended before it came to a verdict."
         if result["ended"]
-        else causes.text(cause, values, way),
+        else causes.text(cause, values, way or _errno_alone(cause, seen)),
         "explains": [*(marks or _healthy_marks(seen)), *_capture_marks(way, seen)],
         "also_possible": also,
         "also_text": {name: causes.also_text(name, values) for name in also},
@@ -127,6 +127,12 @@ def _way(cause, seen, on_path):
     if not silent & set(on_path.get("asked_ports", on_path["client_ports"])):
         return "out"
     return "in" if silent & set(on_path.get("answered_ports", ())) else "server"
+
+
+def _errno_alone(cause, seen):
+    # "errno" where who sent the ICMP error is not known.
+    sent = icmp.most(seen.get("icmp") or [])
+    return "errno" if cause == "port-unreachable" and sent and sent["from"] is None else None
 
 
 _CAPTURE_SHOWS = {
@@ -245,6 +251,15 @@ def _facts(result, seen):
                 f"{twice['again']} DATA came more than once, of {twice['data']} blocks: the "
                 "server, or the path, sends them twice. A few old ROMs ACK each of them, and then "
                 "all that follows comes twice as well."
+            ),
+        }
+    if seen.get("wrong_tsize"):
+        told = seen["wrong_tsize"]
+        yield {
+            "id": "tsize",
+            "text": (
+                f"The server's tsize says {told['tsize']} bytes, and the file has "
+                f"{told['bytes']}: a ROM that makes room by it (EDK2) fails."
             ),
         }
     if seen.get("icmp") and seen["answers"]:

@@ -371,6 +371,8 @@ ADVICE = {
     "multiple of the block size (RFC 1350), or add a byte to the file.",
     "no-rollover": "Let the server grant a larger blksize, and use a ROM that asks for one: with "
     "1,468 bytes a file may have 91 MiB. Or use a server that counts on from 0.",
+    "wrong-tsize": "Use a server that tells the size of the very file that it sends (RFC 2349), "
+    "and see that nobody changes the file meanwhile.",
     "oversize-data": "Use a server that keeps to blksize (RFC 2348): in.tftpd and dnsmasq do.",
     "fragments": "Let the server grant blocks of $blksize bytes at most, or take the small link "
     "(a tunnel, a VPN) off the path.",

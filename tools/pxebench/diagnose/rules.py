@@ -37,7 +37,7 @@ _FOR_CAUSE = {
     "fragments": ((), ("blksize",)),
     "one-expectation": (("ports",), ("single",)),
     "mtu": (("mtu",), ("blksize",)),
-    "other-address": ((), ("address",)),
+    "other-address": (("helper",), ("address",)),  # a server behind DNAT, or one of two addresses
 }
 _HEADER = 32  # of IPv4, UDP and TFTP, before a block
 
@@ -179,6 +179,12 @@ def _too_narrow(counts, seen, first, last):
 
 def _notes(cause, values, result):
     first, last = result["rom_ports"]
+    if cause == "other-address":
+        yield (
+            f"Where {values['server']} passes requests on (DNAT: Docker, Kubernetes), "
+            f"{values['foreign']} is the server behind it, and the firewall there has to read "
+            "TFTP; where the server itself has both addresses, its setting is the cure."
+        )
     if cause in ("client-port-filter", "one-expectation", "no-tftp-helper"):
         asked = [a["port"] for e in result["experiments"] if e["id"] == "rom" for a in e["asks"]]
         if asked and last > first:

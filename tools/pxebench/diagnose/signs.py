@@ -41,15 +41,30 @@ def same_again(by):
 
 
 def unasked(by):
-    """{"name", "value"} of an option that an OACK grants though the RRQ did not have it; the one
-    that most OACKs have."""
+    """{"name", "value", "asked": value or None} of an option that an OACK grants though the RRQ
+    did not have it, or of a blksize or windowsize larger than asked; None: no such OACK."""
     for experiment in [one for found in by.values() for one in found]:
         for ask in experiment["asks"]:
-            asked = {name.lower() for name, _ in ask["options"]}
+            asked = {name.lower(): value for name, value in ask["options"]}
             for name, value in (ask["granted"] or {}).items():
-                if asked and name.lower() not in asked:
-                    return {"name": name, "value": value}
+                own = asked.get(name.lower())
+                if asked and (own is None or _larger(name, value, own)):
+                    return {"name": name, "value": value, "asked": own}
     return None
+
+
+def _larger(name, granted, asked):
+    # RFC 2348 and 7440 let the server grant the value asked for, or a smaller one.
+    if name.lower() not in ("blksize", "windowsize"):
+        return False
+    texts = str(granted), str(asked)
+    return all(text.isascii() and text.isdigit() for text in texts) and int(granted) > int(asked)
+
+
+def rom_detail(by):
+    """What happened to the ROM's own boot, as the firmware says it; "" when it went well."""
+    result = by["rom"][0]["result"] if by.get("rom") else None
+    return ((result["status"] or {}).get("detail") or "") if result else ""
 
 
 def oversize(by):
@@ -93,6 +108,15 @@ def _tsize(by):
             if text.isascii() and text.isdigit():
                 return int(text)
     return None
+
+
+def wrong_tsize(by):
+    """{"tsize", "bytes"} where the server's tsize is not the size of the file that came."""
+    result = by["rom"][0]["result"] if by.get("rom") else None
+    tsize = _tsize(by)
+    if not result or not result["image"] or tsize in (None, result["image"]["bytes"]):
+        return None
+    return {"tsize": tsize, "bytes": result["image"]["bytes"]}
 
 
 def no_final_block(seen):

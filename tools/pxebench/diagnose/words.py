@@ -53,7 +53,8 @@ def of_fetch(experiment):
         ended = _ended(result)
         lost = f", {blocks['repeats']} sent again" if blocks["repeats"] else ""
         took = f", {blocks['median_ms']:g} ms each (median)" if blocks["median_ms"] else ""
-        full = f"{blocks['data']} blocks of at most {blocks['longest']} bytes"
+        plural = "" if blocks["data"] == 1 else "s"
+        full = f"{blocks['data']} block{plural} of at most {blocks['longest']} bytes"
         return f"{full}{took}{lost}{ended}"
     if any(ask["answer"] == "oack" for ask in experiment["asks"][-1:]):
         if result["transfers"][-1]["outcome"] == "refused":

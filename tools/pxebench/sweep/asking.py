@@ -221,6 +221,8 @@ def _of_result(result, packets, server):
         for number, request in enumerate(transfer["requests"]):
             port = request["source_port"]
             ask = _ask(port, request["options"], request["at_ms"], "silent")
+            if not number:  # which of a transfer's RRQs an ICMP error is for, nobody tells
+                ask["icmp"] = transfer["icmp"]
             last = number == len(transfer["requests"]) - 1
             answer = first.get(port) if last or transfer["server_tid"] is None else None
             if answer and answer["host"] == server:
@@ -234,7 +236,6 @@ def _of_result(result, packets, server):
                 ask["server_port"] = answer["server_port"]
             elif transfer["unreachable"] >= number + 1:
                 ask["answer"] = "unreachable"
-                ask["icmp"] = transfer["icmp"]
             found.append(ask)
     return found
 
