@@ -8,19 +8,19 @@ from pxerom.failure import Failure, printable
 # PXE-E.., code of the RFC's ERROR, hazards: what happened. What is not in a ROM file is no
 # hazard but the end with any ROM: too_long, rollover.
 _HAZARDS = """
-E38 8 no_oack: The server sent DATA where an OACK is needed
-E38 8 malformed_oack unrequested_option unrequested_blksize: The server's OACK %s
-E3F 8 larger_blksize: The server's OACK %s
-E39 4 duplicate_oack late_oack: An OACK came again
-E3F 4 oversize_data: DATA is longer than the blksize %d%s
-E39 4 duplicate_data old_data block_zero future_data window_gap: DATA %d came where %d was due
-E39 0 unknown_tid: DATA %d came from port %d of the server, not from its port %d
-E33 4 stray_opcode stray_ack: Packets that are no part of a read came
-E39 0 wrong_size: %d bytes were announced, %d came
-E39 3 longer_than_tsize: More than the announced %d bytes came
-E3A 3 too_long: The file has %d bytes or more, at most %d can be taken
-E3A 3 rollover: The file has more than 65535 blocks
-E38 0 rrq_unreachable ack_unreachable: ICMP says that nothing listens there
+38 8 no_oack: The server sent DATA where an OACK is needed
+38 8 malformed_oack unrequested_option unrequested_blksize: The server's OACK %s
+3F 8 larger_blksize: The server's OACK %s
+39 4 duplicate_oack late_oack: An OACK came again
+3F 4 oversize_data: DATA is longer than the blksize %d%s
+39 4 duplicate_data old_data block_zero future_data window_gap: DATA %d came where %d was due
+39 0 unknown_tid: DATA %d came from port %d of the server, not from its port %d
+33 4 stray_opcode stray_ack: Packets that are no part of a read came
+39 0 wrong_size: %d bytes were announced, %d came
+39 3 longer_than_tsize: More than the announced %d bytes came
+3A 3 too_long: The file has %d bytes or more, at most %d can be taken
+3A 3 rollover: The file has more than 65535 blocks
+38 0 rrq_unreachable ack_unreachable: ICMP says that nothing listens there
 """
 
 # Texts of the ERRORs that an RFC client sends (RFC 1350 appendix, RFC 2347).

@@ -195,3 +195,11 @@ def test_rules_come_with_the_addresses_and_ports_that_were_seen():
     found = verdict(intel(Boot(ttl=63), answered=True))
     text = found["rules"]["items"][0]["text"]
     assert CLIENT in text and SERVER in text and "2070-2078" in text
+
+
+def test_a_single_port_server_is_acknowledged_at_port_69():
+    boot = Boot()
+    boot.whole(2071, 0.0, tid=69, blksize="512")
+    (client,) = told.of_bytes(wire.pcap(boot.frames))["clients"]
+    assert client["boot"]["outcome"] == "ok"
+    assert client["verdict"]["cause"] == "healthy"

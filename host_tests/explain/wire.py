@@ -142,18 +142,20 @@ def cooked2(packet, outgoing=False):
 
 def pcap(frames, wrap=ethernet, linktype=1, snap=65535, order="<"):
     """A pcap file of (seconds, datagram)s."""
-    raw = struct.pack(order + "IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snap, linktype)
+    raw = bytearray()
+    raw += struct.pack(order + "IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snap, linktype)
     for at, packet in sorted(frames, key=lambda frame: frame[0]):
         frame = wrap(packet)
         second, micro = divmod(round((1_000_000_000 + at) * 10**6), 10**6)
         kept = frame[:snap]
         raw += struct.pack(order + "IIII", second, micro, len(kept), len(frame)) + kept
-    return raw
+    return bytes(raw)
 
 
 def pcapng(frames, wrap=ethernet, linktype=1):
     """A pcapng file of them."""
-    raw = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    raw = bytearray()
+    raw += struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
     raw += struct.pack("<IIHHII", 1, 20, linktype, 0, 0, 20)
     for at, packet in sorted(frames, key=lambda frame: frame[0]):
         frame = wrap(packet)
@@ -163,4 +165,4 @@ def pcapng(frames, wrap=ethernet, linktype=1):
         raw += struct.pack("<IIIII", 6, size, 0, micro >> 32, micro & 0xFFFFFFFF)
         raw += struct.pack("<II", len(frame), len(frame)) + frame + bytes(pad)
         raw += struct.pack("<I", size)
-    return raw
+    return bytes(raw)

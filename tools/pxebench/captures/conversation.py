@@ -172,7 +172,7 @@ class Conversation:
         """True when this RRQ repeats this conversation's."""
         if packet.payload != self.request or packet.dst != self.server:
             return False
-        if packet.dport in self.tids:
+        if packet.dport in self.tids and packet.dport != self.server_port:
             return True  # GRUB and tftp-hpa ask the TID again
         same_port = packet.sport == self.requests[-1].sport
         if self._finished or (self._answered and not same_port):
@@ -188,7 +188,12 @@ class Conversation:
             return
         message = tftp(packet)
         if packet.out:
-            if packet.dst != self.server or packet.dport == self.server_port:
+            # A single-port server is acknowledged at the port that was asked.
+            own = (
+                message.kind in (_WRITER_KINDS if self.writes else _READER_KINDS)
+                or packet.dport != self.server_port
+            )
+            if packet.dst != self.server or not own:
                 return
             if message.kind in (_WRITER_KINDS if self.writes else _READER_KINDS):
                 self._answered = True

@@ -110,7 +110,7 @@ class DhcpLines:
 def _content(code, length, text):
     content = b""
     if code == 53:
-        content = bytes((_TYPES.get(text.split()[0].lower() if text else "", 0),))
+        content = bytes((_TYPES.get("".join(text.split()[:1]).lower(), 0),))
     elif code == 55:
         content = bytes(
             int(number) & 0xFF for number in re.findall(r"(?:\(|Option )(\d{1,3})\)?", text)

@@ -72,7 +72,7 @@ def _some_ports(found, evidence, own, others, ports, heard):
         "nat-port": "A transfer from other ports goes through the same way.",
     }
     below = max(ports) < min(heard)
-    before = min(one.began for one in own if not one.heard)
+    before = min((one.began for one in own if not one.heard), default=0)
     again = any(one.ended > before for one in others)
     if below and (evidence.answered or again):
         found.cause, found.proved = "client-port-filter", True

@@ -30,7 +30,7 @@ def finding(program, evidence, boot):
                 " goes on."
             ),
         ).saw(f"It ends with a request for {program.talks[-1][-1].file or 'a file'}.")
-    if boot["outcome"] == "unknown" and only_requests(program):
+    if boot["outcome"] == "unknown" and program.talks and only_requests(program):
         return _requests_alone(program)
     if program.talks or program.ports or evidence.asked or evidence.logs:
         for look in _LOOKS:

@@ -108,6 +108,8 @@ def outcome(program):
         marks = [mark for mark in marks if not mark.sport or not ports or mark.sport in ports]
         if marks:
             return "ok" if marks[-1].what == SENT else "failed"
+    if last.outcome != "done" and any(m.what == DROPPED for m in program.machine.marks):
+        return "failed"
     if only_requests(program):
         if _repeats(program.talks[-1], program.view):
             return "failed"

@@ -85,7 +85,8 @@ class Tcpdump:
         found = []
         if self._open is not None and _HEX.match(text):
             if len(self._hex) < _MOST_HEX:
-                self._hex += bytes.fromhex(re.sub(r"\s", "", _HEX.match(text)[1])[: 64 & ~1])
+                digits = re.sub(r"\s", "", _HEX.match(text)[1])
+                self._hex += bytes.fromhex(digits[: len(digits) & ~1])
             return found
         icmp = _ICMP.search(text) if ": ICMP" in text else None
         flow = None if icmp else _FLOW.search(text)
