@@ -60,10 +60,10 @@ packages: ## Bring the mip packages up to date with the files of firmware and bo
 requirements: ## List in host_tests/REQUIREMENTS.md the tests that carry each requirement.
 	@$(PYTHON) host_tests/requirements.py
 
-bench: setup ## Time fetches against atftp, curl and busybox tftp, in pairs; prints a table of medians.
+bench: setup board ## Time fetches against atftp, curl and busybox tftp, in pairs; prints a table of medians.
 	@$(VENV)/python -m host_tests.bench
 
-soak: setup ## Run the long tests that `make test` leaves out.
+soak: setup board ## Run the long tests that `make test` leaves out.
 	@$(VENV)/pytest -m soak $(PYTEST_ARGS)
 
 fidelity: setup ## Play the captured servers against our ROMs, and print what differs from the real clients.

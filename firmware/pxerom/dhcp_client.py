@@ -13,7 +13,7 @@ comes.
    4011 go out.
 """
 
-from pxerom import dhcp_offer, dhcp_packet, dhcp_remarks
+from pxerom import dhcp_offer, dhcp_packet
 from pxerom.failure import Ended, Failure, Refused
 from pxerom.pxe_discovery import BootServer
 from pxerom.runtime import const, random_below, ticks_add, ticks_diff
@@ -28,6 +28,12 @@ _MAX_MESSAGES = const(256)
 
 
 _OVER = "given up"
+
+
+try:
+    from pxerom import dhcp_remarks as remarks
+except ImportError:  # a board without its bench
+    remarks = None
 
 
 class _NoLease(Exception):
@@ -90,7 +96,7 @@ class DhcpClient:
 
             answers = dhcp_inform.answers(self, by)
         self._warn_of_servers()
-        server = BootServer(self, answers)
+        server = BootServer(self, answers, remarks)
         self.boot, name = server.find()
         self.found = (self.boot["server"], name)
         self._warn_of_next_stage()
@@ -185,9 +191,11 @@ class DhcpClient:
         return self.advised(code, detail, "no_file", first)
 
     def advised(self, code, detail, reason, offer):
-        """A Failure at the server, with advice of `dhcp_advice` for `offer`."""
-        from pxerom.dhcp_advice import Advised
-
+        """A Failure at the server, with advice of `dhcp_advice` for `offer` where that is."""
+        try:
+            from pxerom.dhcp_advice import Advised
+        except ImportError:
+            return Failure(code, detail, "server", reason)
         return Advised(code, detail, "server", reason, offer, self.spec["arch"])
 
     def _request(self, lease):
@@ -250,17 +258,14 @@ class DhcpClient:
         # R-PXE-28, for the ROMs that ask; and EDK2 declines what is no host's address.
         ip = ack.reply.yiaddr
         own = self.spec["decline"]
-        by_class = _class_mask(ip)
-        for by in (mask, by_class):
-            kind = dhcp_remarks.not_a_host(ip, by)
-            what = "%s is the %s address of a network with the mask %s" % (ip, kind, by)
+        for by in (mask, _class_mask(ip)):
+            kind = dhcp_offer.not_a_host(ip, by)
             if kind and own and own["not_a_host"] == "yes":
-                if by != mask:
-                    what += ", which is that of its class"
                 self._decline(ack)
-                raise Failure(own["code"], "%s: the ROM declined it" % what, "server")
-            if kind and by == mask:
-                self.warn("%s, and no host's: this ROM takes it all the same." % what)
+                detail = "%s is a %s address (mask %s): the ROM declined it" % (ip, kind, by)
+                raise Failure(own["code"], detail, "server")
+            if kind and by == mask and remarks:
+                self.warn(remarks.not_a_host(ip, kind, mask))
         probes_ms = self.spec["arp"]["probes_ms"]
         if probes_ms and self.nic.arp(ip, None, probes_ms, self.on_wait):
             self.warn(
@@ -385,8 +390,8 @@ class DhcpClient:
             self.drop("too many offers")
             return
         if seen is not None:
-            if dhcp_offer.allowed(offer, self.job.get("allow")):
-                for warning in dhcp_remarks.of_offer(offer):
+            if dhcp_offer.allowed(offer, self.job.get("allow")) and remarks:
+                for warning in remarks.of_offer(offer):
                     self.warn(warning)
             seen.append(offer)
         self.event("offer", offer.record())
@@ -410,24 +415,25 @@ class DhcpClient:
 
     def _warn_of_next_stage(self):
         # Who asks a proxy or a boot server for the file is right; the next program may not be.
-        if self.ack and self.boot["packet"] != "dhcp" and not self.job.get("server"):
-            said = dhcp_remarks.of_next_stage(self.ack.reply.siaddr, self.boot["server"])
+        if not remarks or not self.ack or self.job.get("server"):
+            return
+        if self.boot["packet"] != "dhcp":
+            said = remarks.of_next_stage(self.ack.reply.siaddr, self.boot["server"])
             if said:
                 self.warn(said)
 
     def cut_short(self):
         """The Failure of a boot that the bench's time ended before the file: what was missing."""
         until = ", until the bench's time was up,"
-        if self.lease:
-            detail = "The lease was there; the ROM would have %s when the bench's time was up"
-            return Failure("PXE-E51", detail % self.then, "ours")
-        chosen, proxies = dhcp_offer.choose(self._seen, self._needs_file())
-        if chosen is None:
-            dhcp_offer.explain(self._seen, None, [])
-            return self._nothing(until)
-        dhcp_offer.explain(self._seen, chosen, proxies)
-        detail = "The offer of %s was good; the ROM would have %s when the bench's time was up"
-        return Failure("PXE-E51", detail % (chosen.server, self.then), "ours")
+        known = "The lease was there"
+        if not self.lease:
+            chosen, proxies = dhcp_offer.choose(self._seen, self._needs_file())
+            dhcp_offer.explain(self._seen, chosen, proxies)
+            if chosen is None:
+                return self._nothing(until)
+            known = "The offer of %s was good" % chosen.server
+        detail = "%s; the ROM would have %s when the bench's time was up" % (known, self.then)
+        return Failure("PXE-E51", detail, "ours")
 
     def release(self):
         """The RELEASE of the lease, for when the boot is over; None when there is none to send."""

@@ -16,9 +16,8 @@ from pxerom import dhcp_packet
 from pxerom.failure import NAME, printable
 from pxerom.runtime import const, is_ipv4
 
-# Where an offer can name the boot server, and the file: the words of a ROM file's `boot`.
+# Where an offer can name the boot server: the words of a ROM file's `boot.server`.
 SERVER_FIELDS = ("43.8", "siaddr", 66, 54, 150, "sname", "sender")
-FILE_FIELDS = (67, "file")
 
 BAD = False  # what a list is that does not add up; one that is not there is None
 
@@ -130,6 +129,16 @@ class Offer:
         text = reply.sname if field == "sname" else reply.options.get(66, b"")
         text = printable((text or b"").split(b"\x00")[0])
         return text if text != "0.0.0.0" and text else None
+
+    def ignored(self, address, by):
+        """[(field, what it says)] of the boot servers that are named here and were not asked.
+        `address`, `by`: what was, as `next_server` gives it."""
+        found = []
+        for field in SERVER_FIELDS[:-1]:
+            named = self.named(field)
+            if named not in (None, address) and label(field) != by:
+                found.append((label(field), named))
+        return found
 
     def message(self):
         """What the server says in words (option 56)."""
@@ -295,6 +304,17 @@ def item_of(tags):
     """43.71, the type of boot server that a reply is for, or None."""
     value = tags.get(71, b"")
     return value[0] << 8 | value[1] if len(value) == 4 else None
+
+
+def not_a_host(ip, mask):
+    """ "network" or "broadcast" where `ip` is that address of its network, else None."""
+    host, ones = 0, 0
+    for part, bits in zip(dhcp_packet.ip_bytes(ip), dhcp_packet.ip_bytes(mask)):
+        host = host << 8 | part & ~bits & 255
+        ones = ones << 8 | ~bits & 255
+    if ones < 3:  # /31 and /32 have neither
+        return None
+    return "network" if host == 0 else "broadcast" if host == ones else None
 
 
 def unicast(text):

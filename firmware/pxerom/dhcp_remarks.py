@@ -1,11 +1,11 @@
 """What is worth saying about an offer, a lease and a boot server that were taken all the same.
 
 Each function gives sentences for the result's `warnings`; nothing here changes what is sent. What
-to do about a boot that failed is `dhcp_advice`'s.
+to do about a boot that failed is `dhcp_advice`'s. A board carries neither: the bench lends them to
+it for a boot job.
 """
 
-from pxerom.dhcp_offer import SERVER_FIELDS, label
-from pxerom.dhcp_packet import ip_bytes
+from pxerom.dhcp_offer import label
 from pxerom.failure import NAME, printable
 from pxerom.runtime import is_ipv4
 
@@ -50,19 +50,9 @@ def of_offer(offer):
     return said
 
 
-def ignored(offer, address, by):
-    """[(field, what it says)] of the boot servers that an offer names and that were not asked.
-    `address`, `by`: what was, as `Offer.next_server` gives it."""
-    return [
-        (label(field), offer.named(field))
-        for field in SERVER_FIELDS[:-1]
-        if label(field) != by and offer.named(field) not in (None, address)
-    ]
-
-
 def of_server(offer, address, by, others):
     """What was missing or passed over, where the boot server was looked for. `others`: of
-    `ignored`."""
+    `Offer.ignored`."""
     rules = offer.rules["server"]
     said = []
     if by in ("option 54", "sender") and "siaddr" in rules:
@@ -104,23 +94,20 @@ def no_file(offer):
 def no_server(offer):
     """Why this ROM knows no boot server, as one sentence without its full stop."""
     read = [label(field) for field in offer.rules["server"]]
-    there = ["%s (%s)" % pair for pair in ignored(offer, None, "")]
+    there = ["%s (%s)" % pair for pair in offer.ignored(None, "")]
     text = "%s named no boot server where this ROM looks: %s" % (offer.server, ", ".join(read))
     if there:
         text += "; there was %s" % ", ".join(there)
     return text
 
 
-def not_a_host(ip, mask):
-    """ "network" or "broadcast" where `ip` is that address of its network, else None."""
-    parts = zip(ip_bytes(ip), ip_bytes(mask))
-    host, ones = 0, 0
-    for part, bits in parts:
-        host = host << 8 | part & ~bits & 255
-        ones = ones << 8 | ~bits & 255
-    if ones < 3:  # /31 and /32 have neither
-        return None
-    return "network" if host == 0 else "broadcast" if host == ones else None
+def not_a_host(ip, kind, mask):
+    """A lease that the ROM takes although it is the address of a network, or of all in it."""
+    return "%s is the %s address of its network (mask %s), and no host's: this ROM takes it." % (
+        ip,
+        kind,
+        mask,
+    )
 
 
 def of_next_stage(siaddr, server):

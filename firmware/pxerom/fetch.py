@@ -12,7 +12,7 @@ file. Here they are put together, and each thing that happens becomes an event.
 
 from pxerom import tftp
 from pxerom.failure import NAME, Ended, Failure, Refused, printable
-from pxerom.image import Image
+from pxerom.image import END, Image
 from pxerom.retry import Retry
 from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
 
@@ -64,7 +64,7 @@ class Fetch:
                 room = max_bytes
             sink.open()
             self._fetch(host, port, filename, room)
-            image = self._image.result()
+            image = self._image.result(self.transfer.bytes)
             self.event("image", image)
             if self.rom["tftp"]["dally_ms"]:
                 from pxerom.fetch_end import dally
@@ -115,7 +115,7 @@ class Fetch:
                 raise Refused("Cannot ask for %s: %s." % (filename, error))
             self.transfer = transfer
             self._request = request
-            self._record = {
+            self._record = record = {
                 "purpose": request["purpose"],
                 "file": filename if isinstance(filename, str) else printable(filename, NAME),
                 "server": host,
@@ -127,37 +127,32 @@ class Fetch:
                 "icmp": [],
             }
             self.records.append(self._record)
-            self._transact()
+            # Whatever ends it, the peer hears what it is owed and the record is kept.
+            began = self.net.now()
+            try:
+                self._run()
+            except (Failure, MemoryError, KeyboardInterrupt, Ended) as end:
+                from pxerom.tftp_hazards import last_packet
+
+                record["outcome"], packet, peer = last_packet(transfer, end)
+                self._tell(packet, peer)
+                raise
+            finally:
+                if transfer.error:
+                    tid = split(transfer.peer)[1]
+                    self.event("error", {"server_tid": tid, "error": transfer.error})
+                record.update(transfer.figures())
+                if self.net.errors:
+                    from pxerom import icmp
+
+                    icmp.count(self)
+                record["elapsed_ms"] = ticks_diff(self.net.now(), began)
             if transfer.state == tftp.COMPLETE:
                 return
             tsize = transfer.tsize
         from pxerom.fetch_end import no_request
 
         raise no_request(transfer)
-
-    def _transact(self):
-        # Run one request; whatever ends it, the peer hears what it is owed and the record is kept.
-        transfer = self.transfer
-        record = self._record
-        began = self.net.now()
-        try:
-            self._run()
-        except (Failure, MemoryError, KeyboardInterrupt, Ended) as end:
-            from pxerom.tftp_hazards import last_packet
-
-            record["outcome"], packet, peer = last_packet(transfer, end)
-            self._tell(packet, peer)
-            raise
-        finally:
-            if transfer.error:
-                tid = split(transfer.peer)[1]
-                self.event("error", {"server_tid": tid, "error": transfer.error})
-            record.update(transfer.figures())
-            if self.net.errors:
-                from pxerom import icmp
-
-                icmp.count(self)
-            record["elapsed_ms"] = ticks_diff(self.net.now(), began)
 
     def _run(self):
         # One RRQ and what follows; returns when the file is whole or the next request is due.
@@ -197,21 +192,24 @@ class Fetch:
                 net.send(transfer.reply, transfer.reply_to)
             if verdict == tftp.ANSWER:
                 continue
+            if opening and transfer.state >= tftp.RECEIVING:
+                opening = False
+                self.phase = retry["read"]
+                if not self._smoothed:
+                    self.timer = Retry(self.phase["waits_ms"])
+                fields = {"server_tid": split(transfer.peer)[1]}
+                if transfer.oack is not None:
+                    self.event("oack", dict(fields, options=transfer.oack))
+                if not transfer.probe:
+                    fields.update(blksize=transfer.blksize, oack=transfer.oack is not None)
+                    self.event("data", fields)
             if verdict == tftp.END:
                 # The ROM itself ends the transfer and goes on.
                 self._record["outcome"] = "error"
                 if not transfer.error:
                     self._record["outcome"] = "aborted"
-                    if transfer.state >= tftp.RECEIVING:
-                        self._opened()
                     self.event("aborted", {"error": transfer.sent_error})
                 return
-            if opening:
-                opening = False
-                self.phase = retry["read"]
-                if not self._smoothed:
-                    self.timer = Retry(self.phase["waits_ms"])
-                self._opened()
             self.timer.restart(self._now)
             if verdict == tftp.BLOCK:
                 self._stored(transfer.payload(data))
@@ -227,7 +225,7 @@ class Fetch:
         transfer = self.transfer
         count = transfer.streams()
         now = self._now
-        if count < 1 or ticks_diff(now, self.due) >= 0:
+        if count < 1 or transfer.bytes < END or ticks_diff(now, self.due) >= 0:
             return None, None
         wait_ms = min(_SLICE_MS, self.timer.waits_ms[0])
         if self._end is not None and ticks_diff(self._end, now) < wait_ms:
@@ -237,11 +235,11 @@ class Fetch:
             return None, None
         recvfrom, sendto = functions
         timed = self.timer.restart if self._smoothed else None
-        before = transfer.blocks
+        before = transfer.bytes
         data, sender, error = transfer.stream(
-            count, recvfrom, sendto, self._stored, timed, net.now, self.due
+            count, recvfrom, sendto, self._image.update, self._sink, timed, net.now, self.due
         )
-        if transfer.blocks > before and not timed:
+        if transfer.bytes > before and not timed:
             self.timer.restart(transfer.acked_at)
         if error and (data is None or error.errno in UNREACHABLE):
             net.failed(error)  # what else keeps an ACK back, `send` meets again
@@ -275,7 +273,7 @@ class Fetch:
                 return None
 
     def _stored(self, view):
-        self._image.feed(view)
+        self._image.feed(view, self.transfer.bytes - len(view))
         self._sink.write(view)
 
     # --- the timer ---------------------------------------------------------------------------
@@ -358,15 +356,6 @@ class Fetch:
         if self._first is None:
             return 0
         return ticks_diff(self.net.now() if now is None else now, self._first)
-
-    def _opened(self):
-        transfer = self.transfer
-        tid = split(transfer.peer)[1]
-        granted = transfer.oack is not None
-        if granted:
-            self.event("oack", {"server_tid": tid, "options": transfer.oack})
-        if not transfer.probe:
-            self.event("data", {"server_tid": tid, "blksize": transfer.blksize, "oack": granted})
 
     def _progress(self):
         transfer = self.transfer

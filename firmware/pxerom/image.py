@@ -11,34 +11,32 @@ from pxerom.runtime import const
 
 _HEAD = const(1024)  # bytes of the head that tell a kind
 _ISO_MARK = const(0x8001)  # "CD001" of an ISO 9660; nothing else needs bytes so far in
-_ISO_END = const(0x8006)
+END = const(0x8006)  # no byte from here on tells a kind
 
 
 class Image:
-    """Digest and head of the file that is coming in."""
+    """Digest and head of the file that is coming in. `update` takes bytes from END on."""
 
     def __init__(self):
-        self.bytes = 0
         self._sha256 = hashlib.sha256()
+        self.update = self._sha256.update
         self._head = bytearray(_HEAD)
-        self._mark = bytearray(_ISO_END - _ISO_MARK)
+        self._mark = bytearray(END - _ISO_MARK)
 
-    def feed(self, view):
-        """The next bytes of the file (a memoryview)."""
-        self._sha256.update(view)
-        start = self.bytes
-        self.bytes = start + len(view)
-        if start < _ISO_END:
+    def feed(self, view, start):
+        """The next bytes of the file (a memoryview), which begin at `start` of it."""
+        self.update(view)
+        if start < END:
             _overlay(self._head, 0, view, start)
             _overlay(self._mark, _ISO_MARK, view, start)
 
-    def result(self):
-        """The result's `image`: {kind, bytes, sha256}."""
+    def result(self, size):
+        """The result's `image`: {kind, bytes, sha256}; `size`: bytes of the whole file."""
         from pxerom.image_kind import identify
 
         return {
-            "kind": identify(self._head, self.bytes, bytes(self._mark)),
-            "bytes": self.bytes,
+            "kind": identify(self._head, size, bytes(self._mark)),
+            "bytes": size,
             "sha256": hexlify(self._sha256.digest()).decode(),
         }
 

@@ -39,15 +39,15 @@ def of_code(code, uefi=False):
     and the text are UEFI's."""
     codes = _CODES
     at = codes.find(code[4:] + "|")
-    if at < 0 or uefi:
-        from pxerom import pxe_codes_boot
+    if at < 0:
+        from pxerom.pxe_codes_boot import CODES as codes
 
-        if at < 0:
-            codes = pxe_codes_boot.CODES
-            at = codes.index(code[4:] + "|")
+        at = codes.index(code[4:] + "|")
     _, side, text, advice = codes[at:].split("\n", 1)[0].split("|")
     if uefi:
-        code, text = pxe_codes_boot.of_uefi(code, text)
+        from pxerom.pxe_codes_boot import of_uefi
+
+        code, text = of_uefi(code, text)
     return code, side, text, advice
 
 

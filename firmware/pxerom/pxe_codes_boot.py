@@ -7,10 +7,9 @@ PXE-E75: no list of the ROMs' codes has one, and between PXENV_STATUS 0x74 and 0
 
 # As in `pxe_codes`: number|side|the ROM's text|what to do next.
 CODES = """\
-E07|server|Network device error.|See the log of the DHCP server for why it refused (NAK): \
-its pool, a second server with other leases, a wrong subnet.
+E07|server|Network device error.|See the log of the DHCP server for why it refused (NAK).
 E09|server|Could not allocate I/O buffers.|Take the network's and the broadcast address out of \
-the pool (dnsmasq: dhcp-range, Kea: pools, ISC: range).
+the pool.
 E21|server|Remote boot cancelled.|Add a boot menu (43.9) and a prompt (43.10), or set bit 3 of \
 43.6 (value 8) where DHCP itself names the file.
 E11|path|ARP timeout|See whether that machine is up, and in the network that the lease says.

@@ -9,7 +9,7 @@ reads the option, `dhcp_client` sends and waits.
 3. A menu takes a key, the job's entry, or its time-out; without any of them the first entry.
 """
 
-from pxerom import dhcp_offer, dhcp_packet, dhcp_remarks
+from pxerom import dhcp_offer, dhcp_packet
 from pxerom.failure import NAME, Failure, printable
 from pxerom.runtime import const
 
@@ -31,10 +31,12 @@ class Aborted(Exception):
 
 class BootServer:
     """`client`: a `DhcpClient` that has an address; `answers`: [the ACK, the chosen offer, the
-    chosen proxies ...] as Offers, or none with a job that names a proxy or a server."""
+    chosen proxies ...] as Offers, or none with a job that names a proxy or a server; `remarks`:
+    the module `dhcp_remarks`, or None."""
 
-    def __init__(self, client, answers):
+    def __init__(self, client, answers, remarks=None):
         self.client = client
+        self.remarks = remarks
         self.spec = client.spec
         self.job = client.job
         self.answers = answers
@@ -59,20 +61,26 @@ class BootServer:
         if job.get("file"):
             name, by = job["file"].encode(), "job"
         if not name:
-            detail = dhcp_remarks.no_file(best)
-            raise self.client.advised("PXE-E53", detail, "no_file", best)
+            raise self.client.advised("PXE-E53", self._said("no_file", best), "no_file", best)
         server, server_by = best.next_server()
         others = []
         if job.get("server"):
             server, server_by = job["server"], "job"
         else:
-            others = dhcp_remarks.ignored(best, server, server_by)
+            others = best.ignored(server, server_by)
             if not server:
-                detail = dhcp_remarks.no_server(best)
-                raise self.client.advised("PXE-E78", detail, "no_server", best)
-            for said in dhcp_remarks.of_server(best, server, server_by, others):
-                self.client.warn(said)
+                said = self._said("no_server", best)
+                raise self.client.advised("PXE-E78", said, "no_server", best)
+            if self.remarks:
+                for said in self.remarks.of_server(best, server, server_by, others):
+                    self.client.warn(said)
         return self._found(server, server_by, name, by, best.reply.number(13), others)
+
+    def _said(self, what, offer):
+        # What is missing, in the words of `dhcp_remarks` where that is.
+        if self.remarks:
+            return getattr(self.remarks, what)(offer)
+        return "%s named no boot %s" % (offer.server, what[3:])
 
     def _found(self, server, server_by, name, by, size_blocks, ignored=()):
         text = printable(name, NAME)

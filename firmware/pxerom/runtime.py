@@ -176,10 +176,11 @@ def open_for_writing(path):
 if MICROPYTHON:
 
     def tidy():
-        """Collect garbage now, and from now on whenever an eighth of the heap is garbage: where
-        datagrams spread over all of it, finding room for the next one takes ever longer."""
+        """Collect garbage now; a board does so from now on whenever an eighth of its heap is
+        garbage: where datagrams spread over all of it, room for the next is found ever later."""
         gc.collect()
-        gc.threshold((gc.mem_alloc() + gc.mem_free()) // 8)
+        if not LINUX:
+            gc.threshold((gc.mem_alloc() + gc.mem_free()) // 8)
 
     def forget(module):
         """Give a module's memory back to the board, once its work is done."""

@@ -1,7 +1,8 @@
 """Where the bytes of a file go: nowhere, into memory, or into a file.
 
-A sink has `room()`, `open()`, `write(view)`, `commit()` and `abort()`. It knows nothing of TFTP,
-and never sees a name from the network (R-SEC-23).
+A sink has `room()`, `open()`, `write(view)`, `commit()` and `abort()`; for a loop over many
+blocks `writer`, which writes alike (None: there is nothing to do), but whose OSError goes to
+`broken`. It knows nothing of TFTP, and never sees a name from the network (R-SEC-23).
 
 1. Whoever looks at the target sees the old file or the new one, complete, and nothing between:
    the bytes go to NAME.part, which takes the name when it is whole.
@@ -22,6 +23,7 @@ class Null:
         return None
 
     room = open = write = commit = abort = _nothing
+    writer = None
 
 
 class Memory:
@@ -34,6 +36,7 @@ class Memory:
 
     def open(self):
         self._part = bytearray()
+        self.writer = self._part.extend
 
     abort = open
 
@@ -64,6 +67,7 @@ class File:
             raise Refused("Cannot write %s: %s." % (self.path, reason), 3)
         try:
             self._file = runtime.open_for_writing(self._part)
+            self.writer = self._file.write
         except OSError as error:
             raise Refused("Cannot write %s: %s." % (self.path, runtime.why(error)), 3)
 
@@ -71,7 +75,7 @@ class File:
         try:
             self._file.write(view)
         except OSError as error:
-            self._broken(error)
+            self.broken(error)
 
     def commit(self):
         """The file is whole: give it its name."""
@@ -79,7 +83,7 @@ class File:
             self._file.close()  # on littlefs and with a write buffer, a full disk shows only here
             runtime.replace(self._part, self.path)
         except OSError as error:
-            self._broken(error)
+            self.broken(error)
         self._file = None
 
     def abort(self):
@@ -95,7 +99,8 @@ class File:
     def _remove(self):
         os.remove(self._part)
 
-    def _broken(self, error):
+    def broken(self, error):
+        """The target gave out."""
         raise Failure(
             "PXE-E3A",
             "Cannot write %s: %s" % (self.path, runtime.why(error)),

@@ -44,10 +44,10 @@ from pxerom.runtime import const, split, ticks_diff
 from pxerom.tftp_packet import DATA, ERROR, HEADER, OACK, number, oack_options, rrq
 
 # States of a Transfer; from RECEIVING on the peer and the options are fixed.
-REQUESTED = const(0)  # the RRQ is out
-SWALLOWING = const(1)  # DATA is acknowledged, never taken: an OACK is waited for (GRUB)
+_REQUESTED = const(0)  # the RRQ is out
+_SWALLOWING = const(1)  # DATA is acknowledged, never taken: an OACK is waited for (GRUB)
 RECEIVING = const(2)  # block `expected` is waited for
-LOST = const(3)  # an OACK in mid-file made the ROM lose count: no block is data any more
+_LOST = const(3)  # an OACK in mid-file made the ROM lose count: no block is data any more
 COMPLETE = const(4)  # the final block has come
 
 # Verdicts of Transfer.feed
@@ -73,7 +73,7 @@ _ANY = (0, (1 << 64) - 1, None)
 _FIGURES = ("oack", "blksize", "windowsize", "blocks", "bytes", "duplicates", "foreign")
 
 # After such a reaction the transfer is in another state, unless it is complete.
-_NEXT_STATE = {"swallow": SWALLOWING, "ack_zero": LOST, "ack_and_lose": LOST}
+_NEXT_STATE = {"swallow": _SWALLOWING, "ack_zero": _LOST, "ack_and_lose": _LOST}
 
 
 class Transfer:
@@ -93,7 +93,7 @@ class Transfer:
         self._host = host
         self._limit = limit
         # How far it has come, and how it ended.
-        self.state = REQUESTED
+        self.state = _REQUESTED
         self.peer = None
         self.oack = None
         self.error = None  # the server's ERROR
@@ -168,21 +168,24 @@ class Transfer:
             count = min(count, (self._most - self.bytes) // self.blksize)
         return count
 
-    def stream(self, count, recvfrom, sendto, stored, timed, clock, until):
+    def stream(self, count, recvfrom, sendto, update, sink, timed, clock, until):
         """Take up to `count` (of `streams`) full blocks in order: receive, ACK, store; nothing is
         allocated but the datagram. Ends at the ticks `until`, at a datagram that is something
         else, and at an OSError of the two functions of the socket. Returns (datagram, sender,
-        error): what `feed` has to judge, or None, and the OSError, or None. `stored` takes each
-        block, `timed` (or None) the ticks of its ACK; those of the last stay in `acked_at`."""
+        error): what `feed` has to judge, or None, and the OSError, or None. `update` takes each
+        block, as the sink's `writer` does; `timed` (or None) takes the ticks of its ACK. Those
+        of the last stay in `acked_at`."""
         ack = self.ack
         block = first = self.expected
         last = ack[2] << 8 | ack[3]
         buffer = self._buffer
         data = sender = error = None
         full = self._full
+        now = self.acked_at
         peer = self.peer
         size = self.recv_size
         view = self._view
+        write = sink.writer
         end = block + count
         try:
             while block < end:
@@ -198,12 +201,17 @@ class Transfer:
                 ack[2] = data[2]
                 ack[3] = data[3]
                 sendto(ack, peer)
-                self.acked_at = now = clock()
+                now = clock()
                 block += 1
                 if timed:
                     timed(now)
                 buffer[:full] = data
-                stored(view)
+                update(view)
+                if write:
+                    try:
+                        write(view)
+                    except OSError as failed:
+                        sink.broken(failed)
                 if ticks_diff(now, until) >= 0:
                     break
         except OSError as failed:
@@ -215,6 +223,7 @@ class Transfer:
                 self.blocks += block - first
                 self.bytes += (block - first) * self.blksize
                 self.expected = block
+                self.acked_at = now
                 self._reacked = False
                 last = block - 1
             ack[2] = last >> 8  # a block that was not acknowledged may stand there
@@ -292,7 +301,7 @@ class Transfer:
 
     def _data(self, data, size):
         block = data[2] << 8 | data[3]
-        if self.state == REQUESTED and block != 1:
+        if self.state == _REQUESTED and block != 1:
             return DROP  # does not bind (R-TFTP-8)
         if size > self.blksize:
             if not self._accepts("oversize_data", self.blksize, ""):
@@ -389,9 +398,9 @@ class Transfer:
         # one that is passed over; False when the ROM takes the whole OACK for no packet at all.
         says = "says %s %s, asked was %s" % (name, text, asked or "nothing")
         if asked is None:
-            if name == "blksize" and number(text) > _DEFAULT_BLKSIZE:
-                if "unrequested_blksize" in self.on:
-                    self._accepts("unrequested_blksize", says)
+            own = self.on.get("unrequested_blksize")
+            if own and name == "blksize" and number(text) > _DEFAULT_BLKSIZE:
+                self.fail(own, "unrequested_option", says)
             if not self._accepts("unrequested_option", says):
                 return self.on["unrequested_option"] != "drop"
         if "odd_number" in self.on:
@@ -483,10 +492,10 @@ class Transfer:
         self.reply = tftp_quirks.reply(self, reaction, data)
         if after:
             self.state = after
-        if after == LOST:
+        if after == _LOST:
             self.expected = -1  # no block has this number
             self.ack = self.reply
-        elif after == SWALLOWING:
+        elif after == _SWALLOWING:
             self.peer = self.reply_to
             if self.reply is None:
                 return DROP
@@ -498,7 +507,7 @@ class Transfer:
         reaction = self.on.get(hazard) or "error"
         if hazard == "duplicate_data" and self.state == COMPLETE:
             reaction = "ack"  # the server waits for the final ACK (R-TFTP-55)
-        if self.state == LOST and hazard[-5:] in ("_data", "_zero"):
+        if self.state == _LOST and hazard[-5:] in ("_data", "_zero"):
             reaction = "fail" if self.on["late_oack"] == "ack_and_lose" else "ignore"
         if reaction in ("fail", "error") or isinstance(reaction, dict) and "then" not in reaction:
             self.fail(reaction, hazard, *values)

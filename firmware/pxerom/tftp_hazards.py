@@ -5,22 +5,22 @@ Loaded when a transfer has failed, and not before. What a hazard is, and when it
 
 from pxerom.failure import Failure, printable
 
-# PXE code, code of the RFC's ERROR, hazards: what happened. What is not in a ROM file is no
+# PXE-E.., code of the RFC's ERROR, hazards: what happened. What is not in a ROM file is no
 # hazard but the end with any ROM: too_long, rollover.
 _HAZARDS = """
-E38 8 no_oack: The server sent DATA where an OACK is needed
-E38 8 malformed_oack unrequested_option unrequested_blksize: The server's OACK %s
-E3F 8 larger_blksize: The server's OACK %s
-E39 4 duplicate_oack late_oack: An OACK came again
-E3F 4 oversize_data: DATA is longer than the blksize %d%s
-E39 4 duplicate_data old_data block_zero future_data window_gap: DATA %d came where %d was due
-E39 0 unknown_tid: DATA %d came from port %d of the server, not from its port %d
-E33 4 stray_opcode stray_ack: Packets that are no part of a read came
-E39 0 wrong_size: %d bytes were announced, %d came
-E39 3 longer_than_tsize: More than the announced %d bytes came
-E3A 3 too_long: The file has %d bytes or more, at most %d can be taken
-E3A 3 rollover: The file has more than 65535 blocks
-E38 0 rrq_unreachable ack_unreachable: ICMP says that nothing listens there
+38 8 no_oack: The server sent DATA where an OACK is needed
+38 8 malformed_oack unrequested_option unrequested_blksize: The server's OACK %s
+3F 8 larger_blksize: The server's OACK %s
+39 4 duplicate_oack late_oack: An OACK came again
+3F 4 oversize_data: DATA is longer than the blksize %d%s
+39 4 duplicate_data old_data block_zero future_data window_gap: DATA %d came where %d was due
+39 0 unknown_tid: DATA %d came from port %d of the server, not from its port %d
+33 4 stray_opcode stray_ack: Packets that are no part of a read came
+39 0 wrong_size: %d bytes were announced, %d came
+39 3 longer_than_tsize: More than the announced %d bytes came
+3A 3 too_long: The file has %d bytes or more, at most %d can be taken
+3A 3 rollover: The file has more than 65535 blocks
+38 0 rrq_unreachable ack_unreachable: ICMP says that nothing listens there
 """
 
 # Texts of the ERRORs that an RFC client sends (RFC 1350 appendix, RFC 2347).
@@ -40,7 +40,10 @@ def failure(hazard, values):
     code, number, _ = names.split(" ", 2)
     detail %= values
     message = _ERRORS.get(int(number), detail)
-    return Failure("PXE-" + code, detail, None, hazard), {"error": int(number), "message": message}
+    return Failure("PXE-E" + code, detail, None, hazard), {
+        "error": int(number),
+        "message": message,
+    }
 
 
 def server_error(transfer, data, opened):
@@ -65,21 +68,22 @@ def server_error(transfer, data, opened):
 def of_error(error):
     """The Failure for an ERROR packet of the server (R-PXE-62: E3B for 1, E3C for 2, else E36)."""
     code = error["code"]
-    name = {1: "PXE-E3B", 2: "PXE-E3C"}.get(code, "PXE-E36")
     detail = "The server answered with ERROR %d: %s" % (code, error["message"] or "no text")
+    name = "PXE-E3" + ("BC"[code - 1] if 0 < code < 3 else "6")
     return Failure(name, detail, None, "server_error")
 
 
 def last_packet(transfer, end):
     """(outcome, packet, peer) of a transfer that `end`, an exception, has ended: what the record
     says, and what the peer is owed, or None. A local end is told to a peer (R-TFTP-58)."""
-    if isinstance(end, MemoryError) or getattr(end, "reason", "") == "cannot_write":
+    reason = getattr(end, "reason", None)
+    if reason == "cannot_write" or isinstance(end, MemoryError):
         outcome, error = "refused", {"error": 3, "message": _ERRORS[3]}
-    elif not isinstance(end, Failure):
+    elif not reason:
         outcome, error = "aborted", {"error": 0, "message": "TFTP Aborted"}
-    elif end.reason == "stopped":
+    elif reason == "stopped":
         outcome, error = "timeout", transfer.on["give_up"]
-    elif end.reason == "no_reply":
+    elif reason == "no_reply":
         return "timeout", None, None
     else:
         outcome = "error" if transfer.error else "refused"

@@ -25,6 +25,7 @@ from pxerom.runtime import (
     TIMED_OUT,
     UNREACHABLE,
     address,
+    const,
     random_below,
     set_timeout,
     sleep_ms,
@@ -34,10 +35,10 @@ from pxerom.runtime import (
 )
 
 # A receive never sleeps longer than this, so that a watchdog can be fed (rp2: 8.3 s at most).
-_SLICE_MS = 1000
-_DRAWS = 16
-_SENDS = 3
-_MOST_ERRORS = 8  # that are kept; a flood of ICMP is only counted
+_SLICE_MS = const(1000)
+_DRAWS = const(16)
+_SENDS = const(3)
+_MOST_ERRORS = const(8)  # that are kept; of a flood of ICMP the rest says nothing new
 
 
 class SourcePorts:
@@ -87,7 +88,6 @@ class Udp:
         self.prepare = prepare
         self.port = None
         self.sender = None
-        self.unreachable = 0
         self.errors = []  # of `icmp.errors`, not yet taken
         self._socket = None
         self._left = []
@@ -199,7 +199,6 @@ class Udp:
         from pxerom.icmp import errors
 
         found = errors(self._socket, error.errno)
-        self.unreachable += len(found)
         self.errors += found[: _MOST_ERRORS - len(self.errors)]
         self._timeout_ms = None
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from host_tests.bench import emulated
 from host_tests.footprint import measure
 from host_tests.lab import programs, servers
 
@@ -187,6 +188,7 @@ def main():
         "speed ratio: median over the rounds of (median time of the three C clients / time of "
         "this client); above 1 is faster than they are. pxerom computes a SHA-256 on the way."
     )
+    console.print(emulated.table())
 
 
 if __name__ == "__main__":

@@ -126,7 +126,9 @@ def test_failure_that_rests_on_an_assumption_says_so(bench):
         run = _compat(bench, server, "--file", "f", "--json", "-", roms=("intel-undi",))
     row = _rows(run)["intel-undi", "hard"]
     assert (row["verdict"], row["assumed"]) == ("fails", "unrequested_option")
-    assert row["why"].endswith("asked was nothing. That this ROM minds is assumed, not known.")
+    assert row["why"].endswith(
+        "asked was nothing. That this ROM fails for it is assumed, not known."
+    )
     assert row["granted"] == ["blksize", "tsize"]
 
 

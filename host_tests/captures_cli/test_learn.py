@@ -427,7 +427,7 @@ def test_file_that_ends_in_mid_record_is_told(tmp_path):
 
 def test_boot_that_dies_in_dhcp_is_learned_as_far_as_it_came(tmp_path):
     """EDK2 asks port 4011 four times, in vain: no TFTP, but a DISCOVER, a REQUEST and those."""
-    told = _pxebench("learn", INPUTS / "edk2-4011.pcap", "-o", "x.json", cwd=tmp_path).stdout
+    told = _pxebench("learn", CAPTURES / "edk2-4011.pcap.gz", "-o", "x.json", cwd=tmp_path).stdout
     assert "ports   not known (assumed: " in told
     assert "asks    not known (assumed: " in told
     rom = json.loads((tmp_path / "x.json").read_text())

@@ -19,7 +19,6 @@ from host_tests.core.fakelan import FakeLan, Run
 from host_tests.core.packets import ack, rrq
 
 CAPTURES = pathlib.Path(__file__).parents[1] / "captures"
-INPUTS = pathlib.Path(__file__).parent / "inputs"
 # The guests ran on emulation, and were late: OVMF by more than a second.
 _LATE = Tolerance(10, 250)
 
@@ -79,7 +78,7 @@ def test_learned_rom_sends_the_dhcp_packets_of_the_capture(names, boots):
 
 def test_learned_rom_asks_port_4011_as_the_capture_did():
     """EDK2: options in an order of their own, no 54, a new xid, secs 0, 256, 512, 768."""
-    path = INPUTS / "edk2-4011.pcap"
+    path = CAPTURES / "edk2-4011.pcap.gz"
     spec = rom_check_dhcp.flatten(learner.learn([learner.sample(path)], "mine").rom)
     boot = conversations.read(path).client().boots[0]
     ours = _replayed(boot, spec)

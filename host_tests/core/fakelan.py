@@ -312,7 +312,7 @@ class Run:
             self.ended = self.client.ended("bench")
         except KeyboardInterrupt:
             self.ended = self.client.ended("user")
-        if "pxerom.dhcp_advice" in sys.modules:
+        if sys.modules.get("pxerom.dhcp_advice"):
             forget("dhcp_advice")
 
     def code(self):

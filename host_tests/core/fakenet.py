@@ -172,6 +172,10 @@ class Tape:
         if not self.inner:
             self.data += bytes(view)
 
+    @property
+    def writer(self):
+        return self.write
+
     def commit(self):
         self._do("commit")
         self.committed = True

@@ -1,10 +1,12 @@
 """What a boot says of a DHCP setup: warnings beside a success, reasons and lines to paste beside a
 failure. Each case is one that people reported."""
 
-from pxerom import dhcp_remarks
+import sys
+
+from pxerom import dhcp_client, dhcp_offer
 
 from host_tests.core.bootrun import Job, dhcp_for_file
-from host_tests.core.check import same
+from host_tests.core.check import Patch, same
 from host_tests.core.fakelan import (
     LEASE,
     PROXY,
@@ -161,4 +163,19 @@ def test_network_and_broadcast_addresses():
         ("10.0.0.0", "255.255.255.254", None),
         ("10.0.0.1", "255.255.255.255", None),
     ):
-        same(dhcp_remarks.not_a_host(ip, mask), expected, (ip, mask))
+        same(dhcp_offer.not_a_host(ip, mask), expected, (ip, mask))
+
+
+def test_board_without_its_bench_says_the_same_shortly():
+    """It carries neither `dhcp_remarks` nor `dhcp_advice`: no warnings, the codes' own advice."""
+    with Patch(dhcp_client, "remarks", None):
+        sys.modules["pxerom.dhcp_advice"] = None  # pyright: ignore[reportArgumentType]
+        try:
+            run = Run("ipxe-2", dhcpd(file=b"x"))
+            booted = Run("edk2", dhcpd(file=b"x"))
+        finally:
+            sys.modules.pop("pxerom.dhcp_advice", None)
+    same((run.code(), run.failure.detail), ("PXE-E78", "10.0.0.1 named no boot server"))
+    same(run.failure.status()["advice"] != "", True)
+    same((booted.client.found, booted.client.warnings), ((SERVER, b"x"), []))
+    same(booted.client.boot["server_by"], "option 54")

@@ -18,13 +18,12 @@ def _kind(data, step=None, zeros=0):
     digest = sha256(data)
     step = step or len(data) or 1
     for at in range(0, len(data), step):
-        image.feed(memoryview(data)[at : at + step])
+        image.feed(memoryview(data)[at : at + step], at)
     for left in range(zeros, 0, -1024):
         part = memoryview(_ZEROS)[: min(left, 1024)]
-        image.feed(part)
+        image.feed(part, len(data) + zeros - left)
         digest.update(part)
-    result = image.result()
-    same(result["bytes"], len(data) + zeros)
+    result = image.result(len(data) + zeros)
     same(result["sha256"], hexlify(digest.digest()).decode())
     return result["kind"]
 

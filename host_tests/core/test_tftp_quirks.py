@@ -196,7 +196,7 @@ def test_swallowed_block_that_is_old_is_acknowledged_again_and_an_early_one_is_n
     same(_feed(transfer, data(1, _FULL)), (tftp.ANSWER, ack(1)))
     same(_feed(transfer, data(3, _FULL)), (tftp.DROP, None))
     same(_feed(transfer, data(2, _FULL)), (tftp.ANSWER, ack(2)))
-    same((transfer.state, transfer.blocks, transfer.bytes), (tftp.SWALLOWING, 0, 0))
+    same((transfer.state < tftp.RECEIVING, transfer.blocks, transfer.bytes), (True, 0, 0))
     same((bytes(transfer.expire())[:2], transfer.peer), (b"\0\1", _PEER))
     same(_feed(transfer, data(3, _FULL), _OTHER), (tftp.DROP, None), "a stranger by now")
 

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from pxebench.endpoints import Endpoint
 from pxebench.job import Refused
 from pxebench.sweep import port_names, sweep
 from pxebench.sweep import strip as strip_view
@@ -19,7 +20,7 @@ from host_tests.lab.firewall import FILE, SERVER
 class _Path:
     """A target that answers from the ports for which `opens` is true; `lose`: every nth RRQ."""
 
-    kind = "local"
+    run = Endpoint("local", None)
     server, port, file, client, endpoint = "10.0.0.1", 69, "x", None, None
 
     def __init__(self, opens, lose=0):
@@ -48,6 +49,8 @@ class _Path:
                     "error": None,
                     "granted": None,
                     "reason": None,
+                    "id": None,
+                    "icmp": [],
                 }
             )
         return found
@@ -114,7 +117,7 @@ def test_rate_is_what_was_asked_for():
 def test_board_is_asked_in_few_jobs():
     """Each job brings a board's link up anew."""
     path = _Path(lambda port: port >= 32769)
-    path.kind = "serial"
+    path.run = Endpoint("serial", None, elsewhere=True)
     result = sweep.sweep(path, [1024, 65535], [], bisect=True)
     assert result["border"]["high"] == 32769
     assert len(path.waits) <= 2 * (1 + 6 + 1) + 1
@@ -187,7 +190,7 @@ def test_sweep_through_a_real_firewall_and_no_child_is_left():
         (("--server", "127.0.0.1:0", "--file", "x"), "is not a port"),
         (("--server", "127.0.0.1", "--file", ""), "--file takes a name"),
         (("--server", "127.0.0.1", "--file", "x", "--ports", "9-1"), "counts down"),
-        (("--server", "127.0.0.1", "--file", "x", "--rate", "1000"), "--rate takes"),
+        (("--server", "127.0.0.1", "--file", "x", "--rate", "1000"), "0.1<=x<=100"),
         (("--server", "127.0.0.1", "--file", "x", "--bisect", "--ports", "5"), "needs a range"),
     ],
 )

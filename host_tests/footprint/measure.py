@@ -48,7 +48,7 @@ _IMPORT = """
 import gc
 gc.collect()
 before = gc.mem_alloc()
-from pxerom import agent, job, screen
+from pxerom import agent, fetch, job, screen
 rom = job.load_rom("intel-undi")
 gc.collect()
 print(gc.mem_alloc() - before)

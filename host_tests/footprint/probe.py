@@ -28,6 +28,10 @@ class Held(Null):
         self.marks = [int(mark) for mark in sys.argv[4:]]
         self.figures = []
 
+    @property
+    def writer(self):
+        return self.write
+
     def write(self, view):
         self.bytes += len(view)
         if self.marks and self.bytes >= self.marks[0]:
@@ -48,6 +52,10 @@ class Garbage(Null):
         self.datagram = bytes(int(sys.argv[5]))
         self.figures = [gc.mem_alloc() - before] + [0] * _RUNS
         self.done = 0
+
+    @property
+    def writer(self):
+        return self.write
 
     def write(self, view):
         self.blocks += 1

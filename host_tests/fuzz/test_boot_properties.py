@@ -179,6 +179,10 @@ class Sink:
     def open(self):
         self.opened += 1
 
+    @property
+    def writer(self):
+        return self.write
+
     def write(self, view):
         assert self.opened and not self.committed and not self.aborted
         self.case.net.progress()

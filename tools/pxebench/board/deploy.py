@@ -33,9 +33,15 @@ _SLACK = 3 * _BLOCK  # for a file that is replaced
 _MPY_VERSION = 6
 # Modules of pxerom that stay on the PC: what checks ROM files, and what one job in many needs.
 CHECKERS = ("rom_check", "rom_check_dhcp")
-LENT = {"ask": "port_probe", "faults": "faults", "trace": "trace"}  # by what a job asks for
+# By what a job asks for, or is.
+LENT = {
+    "ask": ("port_probe",),
+    "faults": ("faults",),
+    "trace": ("trace",),
+    "boot": ("dhcp_remarks", "dhcp_advice"),
+}
 _ELSEWHERE = ("runtime_cpython", "agent_stdio")  # what no board runs
-STAYS = CHECKERS + tuple(LENT.values()) + _ELSEWHERE
+STAYS = CHECKERS + tuple(name for names in LENT.values() for name in names) + _ELSEWHERE
 _OURS = ("link", "nic", "wifi", "wired", "powerup")
 
 
@@ -154,7 +160,12 @@ def stage(folder, board, kind):
 def lend(folder, board, wanted):
     """Put the modules that the job `wanted` needs and a deployment leaves out into a folder that
     is to be mounted; their names."""
-    names = [LENT[asked] for asked in LENT if wanted["job"] == asked or wanted.get(asked)]
+    names = [
+        name
+        for asked, modules in LENT.items()
+        if wanted["job"] == asked or wanted.get(asked)
+        for name in modules
+    ]
     for name in names:
         path = places.pxerom() / f"{name}.py"
         try:

@@ -213,7 +213,7 @@ def row(rom, form, words, result, wire):
     hazard = (result["status"] or {}).get("reason")
     if not result["image"] and hazard and _assumed(rom, len(transfers) - 1, hazard):
         made["assumed"] = hazard
-        made["why"] += " That this ROM minds is assumed, not known."
+        made["why"] += " That this ROM fails for it is assumed, not known."
     return made
 
 
@@ -235,7 +235,7 @@ def _success(result):
     for transfer in result["transfers"][:-1]:
         if transfer["outcome"] == "error":
             said.append(
-                f"its first request met ERROR {transfer['error']['code']}, its next one not"
+                f"its first request met ERROR {transfer['error']['code']}, and its next one was answered"
             )
         elif transfer["outcome"] == "timeout":
             said.append(f"its first request ({_options(transfer)}) was never answered")

@@ -133,6 +133,10 @@ def _icmp_mark(seen):
     if row is None:
         return None, None
     names = _ICMP if row["type"] is not None else _ICMP_ERRNO
+    closed = icmp.most(seen.get("icmp_closed") or [])
+    if row["type"] is None and row["meaning"] == icmp.HOST and closed:
+        # The host can be reached where nobody listens: it is the port that is not let through.
+        names = {icmp.HOST: "icmp-rejected"} if closed["meaning"] == icmp.PORT else names
     count = sum(each["count"] for each in seen["icmp"])
     errors = "1 ICMP error" if count == 1 else f"{count} ICMP errors"
     others = len(seen["icmp"]) - 1
@@ -256,8 +260,12 @@ def _image(kind):
 
 def _low_words(seen):
     low, high = seen["low"], seen["high"]
-    return (
-        f"From the ROM's ports {port_names.words(seen['low_silent'])} no RRQ was ever answered, "
-        f"before and after; from the ports {port_names.words(high['ports'])} each of "
-        f"{high['asked']} was."
-    ) + ("" if not low["answered"] else f" (From others of its ports {low['answered']} got one.)")
+    silent = port_names.words(seen["low_silent"])
+    others = port_names.words(high["ports"])
+    text = (
+        f"None of the requests from {silent} was answered, in either test; all {high['asked']} "
+        f"from {others} were."
+    )
+    if low["answered"]:
+        text += f" (From others of the ROM's ports {low['answered']} were answered.)"
+    return text

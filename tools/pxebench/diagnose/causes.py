@@ -300,8 +300,12 @@ def _path_says(cause, on_path):
     return None
 
 
-# Of client-port-filter, where a capture at the server shows more (`diagnosis._way`).
+# Where more is known of client-port-filter (a capture at the server), or less of who sent an ICMP
+# error (`diagnosis`).
 _BY_WAY = {
+    "errno": (
+        "Nothing listens on UDP port {port} of {server}, or a firewall says so: an ICMP error came."
+    ),
     "out": (
         "Something between this machine and the server drops the requests from the ROM's client "
         "ports {low}; those from other client ports get through."

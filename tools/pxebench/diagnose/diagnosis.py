@@ -86,7 +86,7 @@ def judge(result, on_path=None):
         "cause": cause,
         "text": "It was ended before it came to a verdict."
         if result["ended"]
-        else causes.text(cause, values, way),
+        else causes.text(cause, values, way or _errno_alone(cause, seen)),
         "explains": [*(marks or _healthy_marks(seen)), *_capture_marks(way, seen)],
         "also_possible": also,
         "also_text": {name: causes.also_text(name, values) for name in also},
@@ -127,6 +127,12 @@ def _way(cause, seen, on_path):
     if not silent & set(on_path.get("asked_ports", on_path["client_ports"])):
         return "out"
     return "in" if silent & set(on_path.get("answered_ports", ())) else "server"
+
+
+def _errno_alone(cause, seen):
+    # "errno" where who sent the ICMP error is not known.
+    sent = icmp.most(seen.get("icmp") or [])
+    return "errno" if cause == "port-unreachable" and sent and sent["from"] is None else None
 
 
 _CAPTURE_SHOWS = {

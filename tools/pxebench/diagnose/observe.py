@@ -112,6 +112,7 @@ def observe(experiments, flat, rom, server=None):
         "answer_ms": _median([ask["ms"] for ask in usable if answered(ask)]),
         "first_wait_ms": _first_wait(flat),
         "icmp": signs.icmp_rows(usable, server),
+        "icmp_closed": signs.icmp_rows(_asks(by, "alive"), server),
         "rom_reason": signs.rom_reason(by),
         "rom_detail": signs.rom_detail(by),
         "at_once": signs.at_once(by),

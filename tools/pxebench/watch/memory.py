@@ -165,7 +165,7 @@ def _other(new, boots):
     if new["retransmits"] and not last["retransmits"]:
         yield "resent", f"Packets were sent again: {new['retransmits']}, none the time before."
     if new["foreign"] and not last["foreign"]:
-        yield "stranger", f"Somebody else answered too: {new['foreign']} packets."
+        yield "stranger", f"An unknown TID sent {new['foreign']} packets."
 
 
 def _granted(one):
