@@ -162,7 +162,7 @@ def _reactions(found, talks, view, until):
                 name = _word(word)
                 words[name] = words.get(name, 0) + 1
 
-            reactions.look(talk, until, goes_on, see)
+            reactions.look(talk, until, goes_on, see, lambda sentence: None)
 
 
 def _word(word):
