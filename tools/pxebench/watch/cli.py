@@ -21,7 +21,7 @@ from pxebench.target import TARGET, open_target
 from pxebench.watch import memory
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_MAX_S = 60.0  # of one boot, when nobody says: a ROM alone may try for minutes
+_MAX_MS = 60000  # of one boot, when nobody says: a ROM alone may try for minutes
 
 
 class Duration(click.ParamType):
@@ -147,7 +147,7 @@ class _Probe:
     def __init__(self, rom, max_time, history, keep, given):
         self.host = (given["server"] or "").partition(":")[0]  # `open_target` says what is missing
         server, endpoint = given["server"], given["endpoint"]
-        self.max_time_ms = max_time or _MAX_S * 1000
+        self.max_time_ms = max_time or _MAX_MS
         wanted = job.load_rom(rom)
         by_id = rom == job.value(wanted["id"])
         self.rom = rom if by_id else wanted
