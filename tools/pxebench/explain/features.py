@@ -179,7 +179,7 @@ def _reactions(found, talks, view, until):
                 name = _word(word)
                 words[name] = words.get(name, 0) + 1
 
-            reactions.look(talk, until, goes_on, see, lambda sentence: None)
+            reactions.look(talk, until, goes_on, see)
 
 
 def _word(word):
