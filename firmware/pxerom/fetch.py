@@ -170,7 +170,7 @@ class Fetch:
         opening = True
         verdict = tftp.DROP
         while True:
-            data = None
+            data = sender = None
             if verdict == tftp.BLOCK:
                 data, sender = transfer.due() or self._stream()
             if data is None:

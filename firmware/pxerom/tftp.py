@@ -494,7 +494,7 @@ class Transfer:
             self.state = after
         if after == _LOST:
             self.expected = -1  # no block has this number
-            self.ack = self.reply
+            self.ack = bytearray(self.reply)  # pyright: ignore[reportArgumentType]
         elif after == _SWALLOWING:
             self.peer = self.reply_to
             if self.reply is None:

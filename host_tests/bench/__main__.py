@@ -1,17 +1,20 @@
-"""`make bench`: fetch the same file with pxerom and with the C clients, in pairs; print medians.
+"""`make bench`: fetch one file with pxerom and with the C clients, in turn; print the figures.
 
-    python -m host_tests.bench [--rounds N] [--size MIB] [--one-cpu | --free]
+    python -m host_tests.bench [--rounds N] [--size MIB] [--only one-cpu|cpu-each|unpinned]
 
 How it measures
 1. Real programs against one in.tftpd on loopback, each writing the file to disk. One round runs
    every client once, in an order that rotates; a ratio compares clients of the same round only,
    because the machine's mood lasts longer than a round.
 2. The time of a transfer is the program's whole run, less the median run of the same program on a
-   file of one byte: what is left is the transfer, for C and for Python alike. CPU likewise.
-3. Nothing is timed twice to look better: all rounds count, and the table shows their spread.
-4. Where client and server run is fixed and printed. Left to the kernel, it wakes the one on the
-   other's CPU or on its own as it likes, changes its mind within a run, and a transfer takes three
-   times as long with one as with the other: the ratio would be that of two schedules.
+   file of one byte: what is left is the transfer, for C and for Python alike. CPU likewise. The
+   whole run stands beside it.
+3. Nothing is timed twice to look better: all rounds count; the table has their least, their median
+   and their greatest.
+4. First server and client on one CPU, where nothing overlaps and CPU time decides; then on a CPU
+   each, where a block waits for two wake-ups and a client's own work is hidden behind the
+   server's; then as the scheduler likes, which changes its mind within a run.
+5. The machine is named, and how busy it was with other work before and after each table.
 """
 
 import argparse
@@ -35,6 +38,10 @@ MIB = 1 << 20
 C_CLIENTS = ("atftp", "curl", "busybox tftp")
 VERSIONS = ("1.25", "1.26", "32")
 OURS = ("pxerom CPython", "pxerom MicroPython")
+LOOPS = ("loop CPython", "loop MicroPython")
+REGIMES = ("one-cpu", "cpu-each", "unpinned")
+_BUSY = 0.05  # of all CPUs: more is worth a word
+_SMALLEST = Path(__file__).with_name("smallest.py")
 PXEBENCH = programs.ROOT / ".venv" / "bin" / "pxebench"
 
 
@@ -49,6 +56,9 @@ def command(client, blksize, server, name, out):
     if client == "busybox tftp":
         words = ["-b", str(blksize), "-g", "-r", name, "-l", out]
         return ["busybox", "tftp", *words, server.host, str(server.port)]
+    if client in LOOPS:
+        python = measure.interpreter("1.26") if client.endswith("MicroPython") else sys.executable
+        return [str(python), str(_SMALLEST), at, name, str(blksize), out]
     endpoint = "micropython" if client.endswith("MicroPython") else "local"
     rom = {512: "os-client", 1456: "intel-undi-plain"}[blksize]
     words = ["fetch", "--quiet", "--rom", rom, "--endpoint", endpoint, "--out", out]
@@ -59,7 +69,10 @@ def run(argv):
     """Run a program; returns (seconds, CPU seconds) and raises when it fails."""
     argv = [programs.find(argv[0]) if "/" not in argv[0] else argv[0], *argv[1:]]
     began = time.monotonic()
-    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # A user's Python keeps what it has compiled.
+    env = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    quiet = subprocess.DEVNULL
+    child = subprocess.Popen(argv, stdout=quiet, stderr=quiet, env=env)
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.monotonic() - began
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -69,8 +82,9 @@ def run(argv):
 
 
 def compare(blksize, server, name, digest, rounds, folder):
-    """{client: [(seconds, CPU seconds), ...]}, one pair for each round, start-up taken off."""
-    clients = C_CLIENTS + OURS
+    """{client: (start-up, [(seconds, CPU seconds), ...])}: the whole command in each round, and
+    its median for a file of one byte."""
+    clients = C_CLIENTS + LOOPS + OURS
     start_up = {}
     for client in clients:
         argv = command(client, blksize, server, "tiny", str(Path(folder, "tiny.out")))
@@ -85,37 +99,59 @@ def compare(blksize, server, name, digest, rounds, folder):
             pair = run(command(client, blksize, server, name, str(out)))
             if hashlib.sha256(out.read_bytes()).hexdigest() != digest:
                 raise SystemExit(f"bench: {client} wrote a wrong file")
-            times[client].append([t - s for t, s in zip(pair, start_up[client], strict=True)])
-    return times
+            times[client].append(pair)
+    return {client: (start_up[client], times[client]) for client in clients}
 
 
 def table(blksize, times, mib):
-    """The rows of one blksize: medians, spread, and the ratio to the C clients of each round."""
+    """The rows of one blksize: the spread of transfer and command, the ratio to the C clients of
+    each round, and that of the CPU time."""
     rows = Table(title=f"{mib} MiB from in.tftpd on loopback, blksize {blksize}")
-    for heading in ("client", "median ms", "min..max ms", "CPU s/MiB", "speed ratio"):
+    headings = ("client", "transfer ms", "whole command ms", "CPU s/MiB", "speed", "CPU")
+    for heading in headings:
         rows.add_column(heading, justify="left" if heading == "client" else "right")
-    rounds = range(len(times["curl"]))
-    c_median = [statistics.median(times[c][i][0] for c in C_CLIENTS) for i in rounds]
-    for client, pairs in times.items():
-        ms = [1000 * seconds for seconds, _ in pairs]
-        ratio = statistics.median(c_median[i] / pairs[i][0] for i in rounds)
+    transfers = {
+        client: [(t - start[0], cpu - start[1]) for t, cpu in pairs]
+        for client, (start, pairs) in times.items()
+    }
+    rounds = range(len(transfers["curl"]))
+    usual = [
+        [statistics.median(transfers[c][i][column] for c in C_CLIENTS) for i in rounds]
+        for column in (0, 1)
+    ]
+    for client, (_, pairs) in times.items():
+        mine = transfers[client]
         rows.add_row(
             client,
-            f"{statistics.median(ms):.0f}",
-            f"{min(ms):.0f}..{max(ms):.0f}",
-            f"{statistics.median(cpu for _, cpu in pairs) / mib:.4f}",
-            f"{ratio:.2f}",
+            _spread(seconds for seconds, _ in mine),
+            _spread(seconds for seconds, _ in pairs),
+            f"{statistics.median(cpu for _, cpu in mine) / mib:.4f}",
+            f"{statistics.median(usual[0][i] / mine[i][0] for i in rounds):.2f}",
+            f"{statistics.median(mine[i][1] / usual[1][i] for i in rounds):.2f}",
         )
     return rows
 
 
+def _spread(seconds):
+    ms = sorted(1000 * each for each in seconds)
+    return f"{ms[0]:.0f} / {statistics.median(ms):.0f} / {ms[-1]:.0f}"
+
+
 def startup(server, folder, rounds):
-    """Median seconds of a whole `pxebench fetch` of one byte, for each endpoint."""
-    seconds = {}
-    for client in OURS:
-        argv = command(client, 1456, server, "tiny", str(Path(folder, "tiny.out")))
-        seconds[client] = statistics.median(run(argv)[0] for _ in range(rounds))
-    return seconds
+    """{words: (median seconds, median CPU seconds)} of commands that fetch next to nothing."""
+    commands = {
+        f"`pxebench fetch` of one byte, {client.split()[1]}": command(
+            client, 1456, server, "tiny", str(Path(folder, "tiny.out"))
+        )
+        for client in OURS
+    }
+    commands["`pxebench -h`"] = [str(PXEBENCH), "-h"]
+    commands["`pxebench --version`"] = [str(PXEBENCH), "--version"]
+    found = {}
+    for words, argv in commands.items():
+        pairs = [run(argv) for _ in range(rounds)]
+        found[words] = [statistics.median(column) for column in zip(*pairs, strict=True)]
+    return found
 
 
 def smallness():
@@ -140,55 +176,89 @@ def smallness():
     return rows
 
 
-def regime(one_cpu, free):
+def regime(name):
     """(CPUs of the server, CPUs of every client, what the table's header says)."""
     cpus = sorted(os.sched_getaffinity(0))
-    if free:
-        return cpus, cpus, "left to the kernel (--free): two schedules may mix within a run"
-    if one_cpu:
-        return [cpus[-1]], [cpus[-1]], f"server and clients on CPU {cpus[-1]} (--one-cpu)"
     if len(cpus) == 1:
         return cpus, cpus, f"server and clients on CPU {cpus[0]}, the only one there is"
     server, client = cpus[-2:]
-    return [server], [client], f"server on CPU {server}, every client on CPU {client}"
+    if name == "one-cpu":
+        return [client], [client], f"One CPU: server and clients on CPU {client}"
+    if name == "cpu-each":
+        return [server], [client], f"A CPU each: server on CPU {server}, clients on CPU {client}"
+    return cpus, cpus, "Unpinned: as the scheduler likes"
+
+
+def machine():
+    """The cores and their model, in words."""
+    text = Path("/proc/cpuinfo").read_text()
+    model = [line.split(":")[1].strip() for line in text.splitlines() if "model name" in line]
+    return f"{os.cpu_count()} cores, {model[0] if model else os.uname().machine}"
+
+
+def busy(seconds=1.0):
+    """The share of all CPU time that others use while nothing of ours runs."""
+
+    def ticks():
+        user, nice, system, idle, wait, *rest = map(
+            int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        )
+        return user + nice + system + sum(rest), idle + wait
+
+    used, idle = ticks()
+    time.sleep(seconds)
+    more_used, more_idle = ticks()
+    used, idle = more_used - used, more_idle - idle
+    return used / max(1, used + idle)
 
 
 def main():
     """Print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m host_tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9, help="paired runs (default 9)")
-    parser.add_argument("--size", type=int, default=16, help="MiB of the file (default 16)")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--one-cpu",
-        action="store_true",
-        help="keep server and clients on one CPU: no work overlaps, and CPU time decides",
+    parser = argparse.ArgumentParser(
+        prog="python -m host_tests.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    where.add_argument("--free", action="store_true", help="leave both to the kernel's scheduler")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds in turn (default 9)")
+    parser.add_argument("--size", type=int, default=16, help="MiB of the file (default 16)")
+    parser.add_argument("--only", choices=REGIMES, help="one of the three")
     arguments = parser.parse_args()
-    server_cpus, client_cpus, words = regime(arguments.one_cpu, arguments.free)
-    console = Console(width=100 if not sys.stdout.isatty() else None)
-    console.print(f"{arguments.rounds} rounds, {words}.")
-    os.sched_setaffinity(0, server_cpus)  # what is started takes it over
+    console = Console(width=110 if not sys.stdout.isatty() else None)
+    console.print(f"{machine()}; {arguments.rounds} rounds; least / median / greatest.")
     content = os.urandom(arguments.size * MIB)
     digest = hashlib.sha256(content).hexdigest()
-    with (
-        servers.folder({"big": content, "tiny": b"x"}) as served,
-        servers.in_tftpd(served) as server,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        os.sched_setaffinity(0, client_cpus)
-        for blksize in (1456, 512):
-            times = compare(blksize, server, "big", digest, arguments.rounds, folder)
-            console.print(table(blksize, times, arguments.size))
-        for client, seconds in startup(server, folder, 9).items():
-            console.print(f"{client}: `pxebench fetch` of one byte takes {seconds:.2f} s in all")
+    everywhere = os.sched_getaffinity(0)
+    noticed = []
+    with servers.folder({"big": content, "tiny": b"x"}) as served:
+        for name in REGIMES if arguments.only is None else (arguments.only,):
+            server_cpus, client_cpus, words = regime(name)
+            console.print(f"\n{words}.")
+            noticed.append(busy())
+            os.sched_setaffinity(0, server_cpus)  # what is started takes it over
+            with servers.in_tftpd(served) as server, tempfile.TemporaryDirectory() as folder:
+                os.sched_setaffinity(0, client_cpus)
+                for blksize in (1456, 512):
+                    times = compare(blksize, server, "big", digest, arguments.rounds, folder)
+                    console.print(table(blksize, times, arguments.size))
+                for what, (seconds, cpu) in startup(server, folder, 9).items():
+                    console.print(f"{what}: {seconds:.2f} s, of them {cpu:.3f} s of CPU")
+            os.sched_setaffinity(0, everywhere)
+            noticed.append(busy())
     console.print(smallness())
-    console.print(
-        "speed ratio: median over the rounds of (median time of the three C clients / time of "
-        "this client); above 1 is faster than they are. pxerom computes a SHA-256 on the way."
-    )
     console.print(emulated.table())
+    console.print(
+        "speed: median over the rounds of (median time of the three C clients / time of this "
+        "client); above 1 is faster than they are. CPU: of (its CPU time / theirs); below 1 is "
+        "less. pxerom and the loops compute a SHA-256 on the way."
+    )
+    worst = max(noticed)
+    if worst > _BUSY:
+        console.print(
+            f"The machine was BUSY: others used {worst:.0%} of its CPU time between the tables. "
+            "These figures are not to be compared with others."
+        )
+    else:
+        console.print(f"The machine was idle beside: others used {worst:.1%} of its CPU time.")
 
 
 if __name__ == "__main__":

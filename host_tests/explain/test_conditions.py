@@ -44,9 +44,7 @@ def captured(where, folder):
         for name in PLACES:
             paths[name] = folder / f"{name}.pcap"
             words = ("-Z", "root", "-ni", "any", "-s", "0", "-U", "-w", paths[name])
-            stack.enter_context(
-                getattr(where, name).start("tcpdump", *words, "udp or icmp")
-            )
+            stack.enter_context(getattr(where, name).start("tcpdump", *words, "udp or icmp"))
         deadline = time.monotonic() + 20
         while not all(path.exists() and path.stat().st_size for path in paths.values()):
             assert time.monotonic() < deadline, "tcpdump does not start"
@@ -89,7 +87,9 @@ def _holds(condition, clients, given):
     rom = clients[0]
     found = rom["verdict"]
     told_causes = {found["cause"], *found["also_possible"]}
-    said = f"{condition.name}, {names}: {found['cause']}, {found['also_possible']}, {found['text']}"
+    said = (
+        f"{condition.name}, {names}: {found['cause']}, {found['also_possible']}, {found['text']}"
+    )
     if condition.cause == "healthy":
         assert found["cause"] == "healthy", said
         return
