@@ -20,6 +20,7 @@ from pxebench import __version__
 from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, nearest, show
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_ASKED_BY_A_SHELL = "_PXEBENCH_COMPLETE"  # for completions: `completion.shells`
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
 
 
@@ -46,7 +47,10 @@ _GROUPS = {
     },
     "Boards": {"board": "Find, flash, fill, use and test boards."},
     "Results": {"report": "Results as one page to forward."},
-    "This PC": {"doctor": "What this PC has for the bench, and what is missing."},
+    "This PC": {
+        "doctor": "What this PC has for the bench, and what is missing.",
+        "completion": "Let bash, zsh or fish complete commands, ROMs and boards.",
+    },
 }
 _COMMANDS = {name: text for group in _GROUPS.values() for name, text in group.items()}
 
@@ -65,6 +69,14 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"pxebench.{cmd_name}.cli")
         return getattr(module, f"{cmd_name}_command", None) or getattr(module, cmd_name)
+
+    def shell_complete(self, ctx, incomplete):
+        # By the table: click would import every command for the words behind it.
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in _COMMANDS if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=_COMMANDS[name]) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx, formatter):
         # One column for all groups: as wide as the longest name.
@@ -120,6 +132,10 @@ def _terminated(*_):
 
 def _guarded(arguments):
     try:
+        if _ASKED_BY_A_SHELL in os.environ:
+            from pxebench.completion import shells
+
+            return shells.answer(pxebench)
         return pxebench.main(arguments, "pxebench", standalone_mode=False) or EXIT_OK
     except Refused as error:
         _say(error.message)

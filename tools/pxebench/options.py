@@ -92,6 +92,23 @@ class Uuid(click.ParamType):
 
 PORT = click.IntRange(1, 65535)
 
+# ---- what a shell completes
+
+
+def complete_rom(ctx, param, incomplete):
+    """The ids of ROMs that begin so; where none does, the shell completes a file."""
+    from pxebench.roms import known
+
+    return [each for each in known.ids() if each.startswith(incomplete)]
+
+
+def complete_board(ctx, param, incomplete):
+    """The ids of the kinds of boards that begin so."""
+    from pxebench.board import kinds
+
+    return [kind.id for kind in kinds.kinds() if kind.id.startswith(incomplete)]
+
+
 # ---- options
 
 
@@ -99,7 +116,11 @@ CONFIG = click.option(
     "--config", metavar="FILE", help="The board's settings, its link's above all."
 )
 KIND = click.option(
-    "--board", "kind", metavar="ID", help="The kind of board (else it is asked itself)."
+    "--board",
+    "kind",
+    metavar="ID",
+    shell_complete=complete_board,
+    help="The kind of board (else it is asked itself).",
 )
 ROM = [
     click.option(
@@ -107,6 +128,7 @@ ROM = [
         default="intel-undi",
         show_default=True,
         metavar="ID|FILE.json",
+        shell_complete=complete_rom,
         help="The ROM to be; `pxebench roms` lists them.",
     )
 ]

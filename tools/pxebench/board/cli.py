@@ -11,7 +11,7 @@ import click
 
 from pxebench import images, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
-from pxebench.options import CONFIG, KIND, Seconds, read_config
+from pxebench.options import CONFIG, KIND, Seconds, complete_rom, read_config
 
 _PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
 
@@ -119,6 +119,7 @@ def flash_command(port, kind, firmware, drive, erase, dry_run):
     "roms",
     multiple=True,
     metavar="ID|FILE.json",
+    shell_complete=complete_rom,
     help="A ROM to take along, may be given several times; without it, those that are there stay.",
 )
 @click.option("--no-compile", is_flag=True, help="Copy sources, not .mpy files.")
@@ -155,7 +156,13 @@ def deploy_command(port, kind, config, roms, no_compile, dry_run):
 @port_option
 @KIND
 @CONFIG
-@click.option("--rom", default="intel-undi", show_default=True, metavar="ID|FILE.json")
+@click.option(
+    "--rom",
+    default="intel-undi",
+    show_default=True,
+    metavar="ID|FILE.json",
+    shell_complete=complete_rom,
+)
 @click.option("--mount", is_flag=True, help="Take pxerom from this PC; leave the flash alone.")
 @click.option("-o", "--out", metavar="FILE", help="Store the file, on this PC.")
 @click.option("--max-time", type=Seconds(), help="End the boot after so long.")

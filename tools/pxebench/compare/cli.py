@@ -14,6 +14,7 @@ import click
 
 from pxebench import outputs, record
 from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, flat, load_rom, one_sentence, show
+from pxebench.options import complete_rom
 
 _KEPT = 2  # alike rows shown on either side of a difference
 _NOTES = 12
@@ -23,7 +24,12 @@ _COLOURS = {"same": "dim", "server": "yellow", "time": "magenta"}
 @click.command(short_help="Compare two captures, packet by packet.")
 @click.argument("reference", metavar="REFERENCE")
 @click.argument("ours", metavar="OURS")
-@click.option("--rom", metavar="ID|FILE.json", help="The ROM: what it calls random may differ.")
+@click.option(
+    "--rom",
+    metavar="ID|FILE.json",
+    shell_complete=complete_rom,
+    help="The ROM: what it calls random may differ.",
+)
 @click.option("--client", metavar="MAC|IP", help="The client, where there are several.")
 @click.option(
     "--boot",

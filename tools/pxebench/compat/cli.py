@@ -6,7 +6,7 @@ import click
 
 from pxebench import job, outputs, record
 from pxebench.job import EXIT_BENCH, Refused, show
-from pxebench.options import ENDPOINT, IPv4, Seconds, all_of, read_config
+from pxebench.options import ENDPOINT, IPv4, Seconds, all_of, complete_rom, read_config
 from pxebench.target import FILE, take_url
 
 _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not run", "yellow")}
@@ -19,6 +19,7 @@ _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not ru
     "roms",
     multiple=True,
     metavar="ID|FILE.json",
+    shell_complete=complete_rom,
     help="This ROM only; may be repeated (default: every ROM that there is).",
 )
 @click.option(

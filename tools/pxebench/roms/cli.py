@@ -2,6 +2,8 @@
 
 import click
 
+from pxebench.options import complete_rom
+
 
 @click.group(invoke_without_command=True, short_help="List the ROMs; show one and its evidence.")
 @click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
@@ -15,7 +17,7 @@ def roms(context, as_json):
 
 
 @roms.command("show", short_help="Every fact of one ROM, with its evidence.")
-@click.argument("rom", metavar="ID|FILE.json")
+@click.argument("rom", metavar="ID|FILE.json", shell_complete=complete_rom)
 @click.option("--json", "as_json", is_flag=True, help="The ROM file, as JSON.")
 def roms_show(rom, as_json):
     """Show every fact that a ROM file states, how well it is known, and from where."""

@@ -7,7 +7,7 @@ import click
 
 from pxebench import job, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
-from pxebench.options import Seconds, Size
+from pxebench.options import Seconds, Size, complete_rom
 
 _LIFE_S = 60  # of an address, beyond the time that the storm may take
 
@@ -16,6 +16,7 @@ _LIFE_S = 60  # of an address, beyond the time that the storm may take
 @click.argument("url", metavar="tftp://HOST[:PORT]/FILE", required=False)
 @click.option(
     "--rom", "roms", multiple=True, default=("intel-undi",), metavar="ID[:N]",
+    shell_complete=complete_rom,
     help="The ROM to be, and how many of it; repeatable.",
 )  # fmt: skip
 @click.option("--count", type=int, metavar="N", help="How many machines (default 10).")
