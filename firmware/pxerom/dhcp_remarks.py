@@ -55,9 +55,11 @@ def of_server(offer, address, by, others):
     `Offer.ignored`."""
     rules = offer.rules["server"]
     said = []
-    if by in ("option 54", "sender") and "siaddr" in rules:
+    if by in ("option 54", "sender") and "siaddr" in rules and offer.purpose == "lease":
+        who = "proxyDHCP" if offer.proxy else "DHCP"
         said.append(
-            "No siaddr, so the ROM asked the DHCP server itself (%s); set next-server." % address
+            "No siaddr, so the ROM asked the %s server itself (%s); set next-server."
+            % (who, address)
         )
     for field, text in others:
         if field == "option 54":

@@ -7,6 +7,7 @@ at its moment is `tftp`'s to say.
 from pxerom.failure import printable
 from pxerom.runtime import const
 
+RRQ = const(1)
 DATA = const(3)
 ACK = const(4)
 ERROR = const(5)

@@ -31,7 +31,7 @@ def _refused(run, code, *words):
     ("url", "word"),
     [
         ("http://h/x", "no", ),
-        ("127.0.0.1/x", "tftp://HOST/FILE"),
+        ("127.0.0.1", "tftp://HOST/FILE"),
         ("tftp:/h/x", "tftp://HOST/FILE"),
         ("tftp://", "no host"),
         ("tftp:///x", "no host"),

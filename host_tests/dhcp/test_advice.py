@@ -56,12 +56,13 @@ def test_dnsmasq_line_for_a_missing_file_boots(rom, code):
 
 @pytest.mark.parametrize("rom", ["intel-undi", "edk2"])
 def test_dnsmasq_line_for_an_option_60_that_is_left_over_boots(rom):
-    left_over = ["--dhcp-boot=x64.efi", "--dhcp-option-force=60,PXEClient"]
+    file = "x64.efi" if rom == "edk2" else "undionly.kpxe"
+    left_over = [f"--dhcp-boot={file}", "--dhcp-option-force=60,PXEClient"]
     status = _failed(_dnsmasq(*left_over), rom)
     assert status["code"] == ("PXE-E16" if rom == "edk2" else "PXE-E55")
     line = re.search(r"dhcp-option=vendor:PXEClient,\S+?(?=\.)", status["advice"]).group()
-    result = _booted(_dnsmasq(*left_over, f"--{line}"), rom, "x64.efi")
-    assert result["boot"]["file"] == "x64.efi"
+    result = _booted(_dnsmasq(*left_over, f"--{line}"), rom, file)
+    assert result["boot"]["file"] == file
 
 
 def test_kea_lines_for_an_option_60_that_is_left_over_boot():

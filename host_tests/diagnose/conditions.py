@@ -70,6 +70,7 @@ table ip reader {
   }
 }
 """
+LOW_REQUESTS_DROPPED = _chain(f"{_FORTH} udp sport < 32768 drop")
 HIGH_ONLY = _chain(f"{_BACK} udp dport > 32768 accept", f"{_BACK} drop")
 
 # One more port of the client's at a time: the fourth rule of a "one flow each" policy.

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 from host_tests.lab import namespaces, programs, servers
@@ -38,7 +39,9 @@ class Place:
         self.firewall.run("nft", "-f", "-", input=rules)
 
     def paste(self, text):
-        """Paste text into a root shell on the firewall; fails where a line of it does."""
+        """Paste text into a root shell on the firewall, indented as it is printed; fails where a
+        line of it does."""
+        text = textwrap.indent(text, "    ")
         where = {**os.environ, "PATH": programs.search_path()}
         self.firewall.run("sh", "-e", input=text, env=where)
 

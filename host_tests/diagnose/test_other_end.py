@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from host_tests.diagnose import conditions
 from host_tests.diagnose.conditions import CONDITIONS
 from host_tests.diagnose.place import place
 from host_tests.lab import processes
@@ -28,6 +29,10 @@ _CASES = {
 
 def _play(name):
     (condition,) = [one for one in CONDITIONS if one.name == name]
+    return _captured(condition)
+
+
+def _captured(condition):
     with (
         place(condition.serve, condition.rules, condition.prepare) as where,
         tempfile.TemporaryDirectory() as folder,
@@ -71,3 +76,40 @@ def test_command_for_the_servers_admin_is_printed_when_it_would_decide(played, n
     _, printed, _, done = played[name]
     assert re.search(r"^    tcpdump .*-w server.pcap .*10.55.32.175", printed, re.M)
     assert "tcpdump" not in done.stdout
+
+
+def _server_filters(place, folder):
+    """On the server itself, before a capture there could see what in.tftpd sends."""
+    rules = """
+    table inet own {
+      chain out {
+        type filter hook output priority filter; policy accept;
+        udp dport < 32768 drop
+      }
+    }
+    """
+    place.server.run("nft", "-f", "-", input=rules)
+
+
+_WAYS = {
+    "in": (conditions.HIGH_ONLY, None, "drops the answers", "ports"),
+    "out": (conditions.LOW_REQUESTS_DROPPED, None, "drops the requests", "request"),
+    "server": ("", _server_filters, "does not answer requests", "ports"),
+}
+
+
+@pytest.mark.parametrize("way", _WAYS)
+def test_capture_at_the_server_says_which_way_the_low_ports_are_filtered(way):
+    rules, prepare, said, cure = _WAYS[way]
+    made = conditions.Condition(
+        way, "", conditions.tftpd(), rules, prepare, "client-port-filter", (), (), ()
+    )
+    result, printed, again, done = _captured(made)
+    assert result["verdict"]["cause"] == "client-port-filter", printed
+    assert "cannot be seen from this end" in " ".join(printed.split())
+    verdict = again["verdict"]
+    assert (verdict["cause"], verdict["way"]) == ("client-port-filter", way), done.stdout
+    words = " ".join(done.stdout.split())
+    assert said in words and "The capture at the server shows" in words
+    assert "cannot be seen from this end" not in words and "What would decide" not in words
+    assert verdict["rules"]["items"][0]["cure"] == cure

@@ -150,10 +150,10 @@ def test_check_speaks_as_a_plugin_does(bench, served, script):
     assert re.fullmatch(words_of_it + figures + "\n", run.stdout), run.stdout
     missing = bench(*_words(served, "missing", "--check", "--history", "h.jsonl"))
     assert missing.returncode == 2 and missing.stdout.startswith("PXE CRITICAL: missing from ")
-    late = bench(*words, "--critical", "0.000001")
+    late = bench(*words, "--critical", "0.001")
     assert late.returncode == 2
     # What a monitoring system reads: digits and a point, and no 1e-06.
-    assert re.search(r"\| time=0\.\d{3}s;;0\.000001;0 size=", late.stdout), late.stdout
+    assert re.search(r"\| time=0\.\d{3}s;;0\.001;0 size=", late.stdout), late.stdout
     assert bench(*words, "--warning", "0.0001").returncode == 1
     assert bench(*words, "--warning", "30", "--critical", "60").returncode == 0
 

@@ -17,30 +17,37 @@ import sys
 import click
 
 from pxebench import __version__
-from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, show
+from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refused, nearest, show
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
 
 
-# The commands, and what `-h` says of each; one is imported when it runs. Importing all of them
-# takes longer than most commands do.
-_COMMANDS = {
-    "board": "Find, flash, fill, use and test boards.",
-    "boot": "Boot over the network as a ROM does: DHCP first, then the file.",
-    "compare": "Compare two captures, packet by packet.",
-    "compat": "Boot as every ROM against one server: a table.",
-    "diagnose": "Why a boot fails, and the rule to change.",
-    "explain": "A trace, a netstat, a log, a code: who, how far, why.",
-    "fetch": "Fetch one file over TFTP, as a ROM does.",
-    "learn": "Make a ROM file from captures of a machine.",
-    "report": "Results as one page to forward.",
-    "roms": "List the ROMs; show one and its evidence.",
-    "serve": "Serve a folder over TFTP, for the bench.",
-    "storm": "Many ROMs at once from this PC, and the server's limit.",
-    "sweep": "Which client ports get an answer.",
-    "watch": "Boot again and again, and tell what changes.",
+# The commands as `-h` groups them, and what it says of each; one is imported when it runs.
+# Importing all of them takes longer than most commands do.
+_GROUPS = {
+    "Find out why": {
+        "explain": "A trace, a netstat, a log, a code: who, how far, why.",
+        "diagnose": "Why a boot fails, and the rule to change.",
+        "sweep": "Which client ports get an answer.",
+        "compat": "Boot as every ROM against one server: a table.",
+        "watch": "Boot again and again, and tell what changes.",
+    },
+    "Boot": {
+        "fetch": "Fetch one file over TFTP, as a ROM does.",
+        "boot": "Boot over the network as a ROM does: DHCP first, then the file.",
+        "storm": "Many ROMs at once from this PC, and the server's limit.",
+        "serve": "Serve a folder over TFTP, for the bench.",
+    },
+    "ROMs": {
+        "roms": "List the ROMs; show one and its evidence.",
+        "learn": "Make a ROM file from captures of a machine.",
+        "compare": "Compare two captures, packet by packet.",
+    },
+    "Boards": {"board": "Find, flash, fill, use and test boards."},
+    "Results": {"report": "Results as one page to forward."},
 }
+_COMMANDS = {name: text for group in _GROUPS.values() for name, text in group.items()}
 
 
 class _Commands(click.Group):
@@ -51,13 +58,19 @@ class _Commands(click.Group):
 
     def get_command(self, ctx, cmd_name):
         if cmd_name not in _COMMANDS:
+            near = nearest(cmd_name, _COMMANDS)
+            if near and not ctx.resilient_parsing:
+                ctx.fail(f"There is no command {show(cmd_name)}; the nearest is {near}.")
             return None
         module = importlib.import_module(f"pxebench.{cmd_name}.cli")
         return getattr(module, f"{cmd_name}_command", None) or getattr(module, cmd_name)
 
     def format_commands(self, ctx, formatter):
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        # One column for all groups: as wide as the longest name.
+        width = max(map(len, _COMMANDS))
+        for title, group in _GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in group.items()])
 
 
 @click.group(
@@ -68,7 +81,10 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def pxebench():
-    """Boot over the network as a PXE ROM does, and see what went wrong on the way."""
+    """Boot over the network as a PXE ROM does, and see what went wrong on the way.
+
+    PXE-E32? `pxebench diagnose tftp://HOST/FILE`, from the clients' side of the firewall.
+    """
 
 
 # ---- the guard

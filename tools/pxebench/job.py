@@ -116,6 +116,7 @@ class Refused(Exception):
 
 def parse_url(url):
     """Split `tftp://HOST[:PORT]/FILE` into (host, port, file); `Refused` when it is none.
+    `HOST[:PORT]/FILE` is understood too.
 
     The name is percent-decoded and gets no slash of its own: `tftp://h/a/b` asks for `a/b`,
     `tftp://h//a` for `/a` (RFC 3617 §3).  A `;mode=octet` at the end is understood.
@@ -123,7 +124,12 @@ def parse_url(url):
     from urllib.parse import unquote_to_bytes
 
     scheme, separator, rest = url.partition("://")
-    if not separator or scheme.lower() != "tftp":
+    if not separator or "/" in scheme:  # none, or `://` in the name of the file
+        scheme, rest = "tftp", url
+        bare_host = url.partition("/")[0]
+        if "/" not in url or not bare_host or bare_host.endswith(":"):
+            scheme = ""
+    if scheme.lower() != "tftp":
         raise Refused(f"{show(url)} is not a TFTP address; write it as tftp://HOST/FILE.")
     authority, slash, path = rest.partition("/")
     if "@" in authority:
@@ -209,7 +215,10 @@ def load_rom(wanted):
         if not os.path.isfile(wanted) or os.path.getsize(wanted) > _MAX_ROM_BYTES:
             raise Refused(f"{show(wanted)} is no ROM file.")
     elif not os.path.isfile(os.path.join(rom_check.folder(), wanted + ".json")):
-        raise Refused(f"There is no ROM called {show(wanted)}; `pxebench roms` lists them.")
+        names = os.listdir(rom_check.folder())
+        near = nearest(wanted, [name[:-5] for name in names if name.endswith(".json")])
+        also = f"the nearest is {near}, and " if near else ""
+        raise Refused(f"There is no ROM called {show(wanted)}; {also}`pxebench roms` lists them.")
     try:
         rom = rom_check.read(wanted)
         if isinstance(rom, dict) and "flat" in rom:
@@ -398,6 +407,18 @@ def _empty_transfer():
 
 
 # ---- words
+
+
+def nearest(wanted, names):
+    """The one of `names` that somebody who typed `wanted` most likely meant, or None."""
+    from difflib import get_close_matches
+
+    wanted = wanted.lower()
+    near = get_close_matches(wanted, list(names), 1)
+    if near:
+        return near[0]
+    holding = sorted((name for name in names if len(wanted) > 2 and wanted in name), key=len)
+    return holding[0] if holding else None
 
 
 def show(text):

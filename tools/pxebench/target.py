@@ -1,13 +1,18 @@
-"""What `sweep` and `diagnose` take alike: which file on which server, and where RRQs leave."""
+"""What `sweep`, `diagnose`, `watch` and `compat` take alike: which file on which server, and where
+RRQs leave."""
 
 import click
 
 from pxebench import job, options, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
 
+FILE = [
+    click.argument("url", metavar="tftp://HOST[:PORT]/FILE", required=False),
+    click.option("--server", metavar="HOST[:PORT]", help="The TFTP server, instead of a URL."),
+    click.option("--file", metavar="NAME", help="The file, instead of a URL."),
+]
 TARGET = [
-    click.option("--server", metavar="HOST[:PORT]", help="The TFTP server to ask."),
-    click.option("--file", metavar="NAME", help="A file that it should have."),
+    *FILE,
     *options.ENDPOINT,
     click.option("--bind", type=options.IPv4(), help="The local address to send from."),
     click.option(
@@ -20,14 +25,30 @@ TARGET = [
 ]
 
 
+def take_url(given):
+    """Put the server and the file of the URL in `given` where --server and --file stand; takes
+    the URL out. `Refused` when they are named twice, or not at all."""
+    url = given.pop("url", None)
+    if url is not None:
+        if given["server"] is not None or given["file"] is not None:
+            raise Refused(
+                f"{show(url)} names the server and the file: leave --server and --file out."
+            )
+        host, port, given["file"] = job.parse_url(url)
+        given["server"] = host if port == 69 else f"{host}:{port}"
+    if given["server"] is None and given["file"] is None:
+        raise Refused("Missing the file and its server: write tftp://HOST/FILE.")
+    for name in ("server", "file"):
+        if given[name] is None:
+            raise Refused(f"Missing option --{name}.")
+
+
 def open_target(given):
     """The `asks.Target` that these options name; takes them out of `given`."""
     from pxebench.endpoints import open_endpoint
     from pxebench.sweep.asking import Target
 
-    for name in ("server", "file"):
-        if given[name] is None:
-            raise Refused(f"Missing option --{name}.")
+    take_url(given)
     file = given.pop("file")
     size = len(file.encode("utf-8", "surrogateescape"))
     if not 0 < size <= job.FILE_NAME_MAX or "\0" in file:

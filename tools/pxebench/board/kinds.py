@@ -10,7 +10,7 @@ PORT is what mpremote takes: a device, `auto`, `id:SERIAL`, `port:DEVICE`, a sho
 import json
 
 from pxebench import places
-from pxebench.job import EXIT_BENCH, Refused, show
+from pxebench.job import EXIT_BENCH, Refused, nearest, show
 
 _SHORT = {"a": "/dev/ttyACM", "u": "/dev/ttyUSB", "c": "COM"}
 
@@ -81,7 +81,9 @@ def kind(wanted):
         if each.id == wanted:
             return each
     ids = ", ".join(each.id for each in known) or "none"
-    raise Refused(f"There is no board {show(wanted)}; there are: {ids}.")
+    near = nearest(wanted, [each.id for each in known])
+    meant = f"the nearest is {near}; " if near else ""
+    raise Refused(f"There is no board {show(wanted)}; {meant}there are: {ids}.")
 
 
 def kind_of(machine):

@@ -7,13 +7,13 @@ import click
 from pxebench import job, outputs, record
 from pxebench.job import EXIT_BENCH, Refused, show
 from pxebench.options import ENDPOINT, IPv4, Seconds, all_of, read_config
+from pxebench.target import FILE, take_url
 
 _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not run", "yellow")}
 
 
 @click.command(short_help="Boot as every ROM against one server: a table.")
-@click.option("--server", "host", required=True, metavar="HOST[:PORT]", help="The TFTP server.")
-@click.option("--file", required=True, metavar="NAME", help="The file to fetch from it.")
+@all_of(FILE)
 @click.option(
     "--rom",
     "roms",
@@ -33,15 +33,15 @@ _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not ru
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the table as JSON.")
 @click.option("--html", "html_path", metavar="FILE", help="Write it as a page of its own.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kind, bind, **given):
+def compat(roms, max_time, endpoint, interpreter, mount, config, kind, bind, **given):
     """Boot as every ROM against a TFTP server, each in the worst form that it may have.
 
     That is with windowsize where the ROM may ask for it, and from a low port where it draws one.
     What fails so is tried in its milder form too. Exit code 0: every ROM boots; 1: some do not.
 
     \b
-    pxebench compat --server 10.0.0.1 --file undionly.kpxe
-    pxebench compat --server 10.0.0.1 --file undionly.kpxe --rom grub --rom edk2 --html compat.html
+    pxebench compat tftp://10.0.0.1/undionly.kpxe
+    pxebench compat tftp://10.0.0.1/undionly.kpxe --rom grub --rom edk2 --html compat.html
     """
     from pxebench.compat import matrix
     from pxebench.endpoints import open_endpoint
@@ -49,7 +49,8 @@ def compat(host, file, roms, max_time, endpoint, interpreter, mount, config, kin
     from pxebench.view import Writer
 
     json_path, html_path = given["json_path"], given["html_path"]
-    name, port, file = job.parse_url(f"tftp://{host}/{_quoted(file)}")
+    take_url(given)
+    name, port, file = job.parse_url(f"tftp://{given['server']}/{_quoted(given['file'])}")
     wanted = [job.load_rom(each) for each in roms or known.ids()]
     options = {
         "bind": bind,

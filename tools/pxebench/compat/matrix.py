@@ -235,7 +235,7 @@ def _success(result):
     for transfer in result["transfers"][:-1]:
         if transfer["outcome"] == "error":
             said.append(
-                f"its first request met ERROR {transfer['error']['code']}, and its next one was answered"
+                f"ERROR {transfer['error']['code']} to its first request, an answer to its next"
             )
         elif transfer["outcome"] == "timeout":
             said.append(f"its first request ({_options(transfer)}) was never answered")

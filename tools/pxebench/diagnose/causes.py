@@ -304,7 +304,8 @@ def _path_says(cause, on_path):
 # error (`diagnosis`).
 _BY_WAY = {
     "errno": (
-        "Nothing listens on UDP port {port} of {server}, or a firewall says so: an ICMP error came."
+        "Nothing listens on UDP port {port} of {server}, or a firewall says so: an ICMP error "
+        "came."
     ),
     "out": (
         "Something between this machine and the server drops the requests from the ROM's client "

@@ -48,8 +48,8 @@ def diagnose(json_path, quiet, **given):
     known from here. Exit code 0: healthy, 1: not.
 
     \b
-    pxebench diagnose --server 10.0.0.1 --file undionly.kpxe
-    pxebench diagnose --server 10.0.0.1 --file undionly.kpxe --all-rules --json why.json
+    pxebench diagnose tftp://10.0.0.1/undionly.kpxe
+    pxebench diagnose tftp://10.0.0.1/undionly.kpxe --all-rules --json why.json
     """
     from pxebench.diagnose import diagnosis, experiments
     from pxebench.view import Writer

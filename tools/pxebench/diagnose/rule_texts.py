@@ -37,7 +37,7 @@ PATH = (
         "nftables",
         "helper",
         """\
-nft -f - <<'END'
+nft '
 table ip pxe_tftp {
   ct helper tftp { type "tftp" protocol udp; }
   chain prerouting {
@@ -48,7 +48,7 @@ table ip pxe_tftp {
 insert rule $nft_chain ct state established,related accept
 insert rule $nft_chain ip saddr $client ct original ip daddr $server \\
   meta l4proto udp ct original proto-dst 69 accept
-END
+'
 """,
         "`ct original` is the address that the client asked, before any DNAT (Docker, "
         "Kubernetes). The module nf_conntrack_tftp comes by itself; with NAT it is nf_nat_tftp. "

@@ -17,7 +17,7 @@ from pxebench.explain.evidence import Evidence
 from pxebench.explain.observation import CODE
 from pxebench.explain.story import story
 
-_STRONG = ("request", "ports", "per", "order", "mode", "finish", "files")
+_STRONG = ("request", "ports", "per", "order", "mode", "finish", "files", "waits")
 _MOST_CLIENTS = 200
 
 

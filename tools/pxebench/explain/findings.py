@@ -10,7 +10,7 @@ from pxebench.explain.observation import SENT
 from pxebench.explain.story import only_requests
 
 _LOOKS = (
-    *(finding_said.dropped, finding_said.refused, finding_said.icmp, finding_said.foreign),
+    *(finding_said.dropped, finding_said.refused, finding_said.foreign, finding_said.icmp),
     *(finding_said.own_error, finding_silence.silence, finding_midway.midway),
     finding_silence.logs,
 )

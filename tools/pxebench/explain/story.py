@@ -7,6 +7,7 @@
 """
 
 from pxebench.captures.messages import tftp
+from pxebench.explain import features
 from pxebench.explain.observation import (
     ASKED,
     DHCP,
@@ -148,11 +149,7 @@ def _just_asked(program, last):
 def only_requests(program):
     """True for a text of which every packet is a request: answers come from other ports, and
     whoever filters for port 69 does not see them."""
-    view = program.view
-    if view is None or view.source.file is not None:
-        return False
-    talks = view.client.conversations
-    return all(packet in talk.requests for talk in talks for packet in talk.packets)
+    return features.only_requests(program.view)
 
 
 def _repeats(talks, view):

@@ -36,6 +36,7 @@ def judge(program, evidence, candidates, boot, sources):
         "file": show(result["file"] or "the file"),
         "low": _low(found.ports, candidates),
         "foreign": ", ".join(evidence.foreign) or "-",
+        "icmp": (found.seen or ["ICMP says so."])[0],
     }
     verdict = {
         "cause": cause,
@@ -43,7 +44,7 @@ def judge(program, evidence, candidates, boot, sources):
         "text": _text(cause, found, values),
         "explains": found.seen,
         "also_possible": also,
-        "also_text": {name: causes.also_text(name, values) for name in also},
+        "also_text": {name: _words(causes.also_text, name, values) for name in also},
         "ruled_out": [{"cause": name, "because": why} for name, why in found.out.items()],
         "unknown": list(_unknown(program, evidence, found, sources)),
         "facts": [{"id": name, "text": text} for name, text in found.facts],
@@ -53,6 +54,14 @@ def judge(program, evidence, candidates, boot, sources):
     return verdict
 
 
+def _words(of, cause, values):
+    # A cause's own sentence.  Some have values that only `diagnose`, which asks, can know.
+    try:
+        return of(cause, values)
+    except KeyError:
+        return f"{cause}."
+
+
 def _text(cause, found, values):
     if found.text is not None:
         return found.text
@@ -60,7 +69,7 @@ def _text(cause, found, values):
         return _HEALTHY
     if cause is None:
         return "What was given does not say why: no cause that is known here is carried by it."
-    text = causes.text(cause, values)
+    text = _words(causes.text, cause, values)
     return text if found.proved else "Consistent with this: " + text
 
 

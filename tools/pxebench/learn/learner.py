@@ -42,7 +42,7 @@ _ON = (
 # Seen or not there at all: the engine's own way is the default.
 _RARE = (
     *("other_timeout", "odd_number", "error_reply", "time_out", "rrq_unreachable"),
-    *("ack_unreachable", "wrong_size"),
+    *("ack_unreachable", "wrong_size", "stray_ack"),
 )
 _NEEDS_OPTIONS = (
     *("no_oack", "malformed_oack", "unrequested_option", "larger_blksize"),
@@ -307,7 +307,7 @@ def _look(samples, known, entries, sightings):
                             field = f"tftp.on.{hazard}"
                         sightings.see(field, word, taken.place(packet))
 
-                    reactions.look(talk, taken.until, goes_on, see, sightings.cannot)
+                    reactions.look(talk, taken.until, goes_on, see)
 
 
 def _on(known, sightings):

@@ -18,10 +18,9 @@ _ENDED_S = 1.0  # at the least: a client that is silent for so long after a haza
 class _Walk:
     # A conversation as its client sees it: what is due, what is answered.
 
-    def __init__(self, talk, until, see, cannot):
+    def __init__(self, talk, until, see):
         self.talk = talk
         self.see = see  # see(hazard, word, packet)
-        self.cannot = cannot  # cannot(sentence): a ROM file has no word for it
         self.until = until
         self.events = events(talk)
         self.asked = {name.lower(): text for name, text in talk.asked.options or ()}
@@ -52,7 +51,7 @@ class _Walk:
             elif event.packet.src != self.talk.server:
                 continue
             elif self.talk.tid is not None and event.packet.sport != self.talk.tid:
-                self._unknown_tid(event, answers, self.events[index - 1])
+                self._unknown_tid(event, answers, index)
             else:
                 self._packet(event, answers, index)
 
@@ -88,6 +87,8 @@ class _Walk:
             self._oack(event, message, answers, index)
         elif kind == "ERROR":
             self._error(event, answers)
+        elif self.opened and kind == "ACK" and self._first_ack(answers) == 0:
+            self.see("stray_ack", "ack_zero_go_on", event.packet)
         elif self.opened:
             self._reaction("stray_opcode", event, answers, index)
 
@@ -219,12 +220,8 @@ class _Walk:
             hazard = "late_oack" if self.due > 1 else "duplicate_oack"
             block = self._first_ack(answers)
             if hazard == "late_oack" and block == 0:
-                if self._acked_later(index, self.due):
-                    self.cannot(
-                        f"It answers an OACK in mid-transfer with ACK 0 and goes on (packet "
-                        f"{event.packet.number}); with ack_zero, a ROM here hangs."
-                    )
-                self.see(hazard, "ack_zero", event.packet)
+                on = self._acked_later(index, self.due)
+                self.see(hazard, "ack_zero_go_on" if on else "ack_zero", event.packet)
                 return
             lost = block is not None and self._lost(index)
             if hazard == "late_oack" and lost:
@@ -296,10 +293,11 @@ class _Walk:
 
     # --- unknown TIDs and ICMP
 
-    def _unknown_tid(self, event, answers, before):
+    def _unknown_tid(self, event, answers, index):
         talk = self.talk
         # An ACK to the peer may be that of its DATA, which came a moment before.
         pending = None
+        before = self.events[index - 1]
         if not before.out and not before.icmp and before.packet.sport == talk.tid:
             pending = tftp(before.packet).block
         if self.done and not answers:
@@ -319,7 +317,8 @@ class _Walk:
                 self._count(event, message)
                 return
         if talk.tid is not None and self.opened:
-            self.see("unknown_tid", "ignore", event.packet)
+            gone = self._silent_for_good(index)
+            self.see("unknown_tid", "fail" if gone else "ignore", event.packet)
 
     def _count(self, event, message):
         came = tftp(event.packet)
@@ -395,11 +394,10 @@ def error_words(message):
     return {"error": message.code or 0, "message": text}
 
 
-def look(talk, until, goes_on, see, cannot):
-    """Walk through a conversation; `see(hazard, word, packet)` for each hazard met, or
-    `cannot(sentence)` where no word fits.  `until`: the capture's last moment in seconds;
-    `goes_on`: another request for the same file follows."""
-    walk = _Walk(talk, until, see, cannot)
+def look(talk, until, goes_on, see):
+    """Walk through a conversation; `see(hazard, word, packet)` for each hazard met.  `until`: the
+    capture's last moment in seconds; `goes_on`: another request for the same file follows."""
+    walk = _Walk(talk, until, see)
     walk.goes_on = goes_on
     walk.run()
     if walk.gap_word():

@@ -110,7 +110,9 @@ def table(field, retries, sightings, advice, like=None, least_ms=0):
     for index in range(max(len(row.waits_ms) for row in retries)):
         steps.append([row.waits_ms[index] for row in retries if index < len(row.waits_ms)])
     # Some timers begin anew with whatever comes: a first wait in which nothing came tells more.
-    steps[:1] = [[r.waits_ms[0] for r in retries if r.waits_ms and not r.disturbed] or steps[0]]
+    alone = [row.waits_ms[0] for row in retries if row.waits_ms and not row.disturbed]
+    if alone:
+        steps[0] = alone
     waits = [_median(step) for step in steps[:sends]]
     places = list(dict.fromkeys(row.place for row in retries))
     named = ", ".join(places[:3]) + (" ..." if len(places) > 3 else "")

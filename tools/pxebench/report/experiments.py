@@ -66,7 +66,7 @@ def diagnose(result, captures):
                 {"title": title, "open": one["id"] == "rom", "said": said, **drawn}
             )
     seen = bool(merged and any(hop["of_this_run"] for hop in merged["hops"]))
-    section["rules"] = _rules(verdict, seen)
+    section["rules"] = rules_of(verdict, seen)
     if merged and merged["hops"]:
         add_path(section, merged, good)
     head = ["experiment", "the question", "what was seen", "time"]
@@ -92,7 +92,8 @@ def _without_events(experiment):
     return {name: part for name, part in experiment.items() if name != "events"}
 
 
-def _rules(verdict, seen):
+def rules_of(verdict, seen=False):
+    """The rules of a verdict, for the template; `seen`: somebody has looked at the other end."""
     rules, decide = verdict.get("rules") or {}, verdict.get("decide")
     items = [
         {

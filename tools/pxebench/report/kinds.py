@@ -9,7 +9,7 @@ import time
 
 from pxebench import view
 from pxebench.hops.path import tcpdump
-from pxebench.report import curve, experiments, storm, tables
+from pxebench.report import curve, experiments, explained, storm, tables
 from pxebench.report.parts import (
     add_way,
     blank,
@@ -223,6 +223,7 @@ KINDS = {
     "boot": _boot,
     "sweep": experiments.sweep,
     "diagnose": experiments.diagnose,
+    "explain": explained.explain,
     "compare": tables.compare,
     "compat": tables.compat,
     "watch": tables.watch,

@@ -52,9 +52,9 @@ def sweep(json_path, quiet, **given):
     0: every port got an answer, 1: not every one.
 
     \b
-    pxebench sweep --server 10.0.0.1 --file undionly.kpxe
-    pxebench sweep --server 10.0.0.1 --file undionly.kpxe --ports 2070-2078,49152
-    pxebench sweep --server 10.0.0.1 --file undionly.kpxe --bisect
+    pxebench sweep tftp://10.0.0.1/undionly.kpxe
+    pxebench sweep tftp://10.0.0.1/undionly.kpxe --ports 2070-2078,49152
+    pxebench sweep tftp://10.0.0.1/undionly.kpxe --bisect
     """
     from pxebench.sweep import sweep
     from pxebench.view import Writer

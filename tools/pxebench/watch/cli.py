@@ -17,11 +17,11 @@ import click
 
 from pxebench import job, options, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
-from pxebench.target import TARGET, open_target
+from pxebench.target import FILE, TARGET, open_target, take_url
 from pxebench.watch import memory
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_MAX_S = 60.0  # of one boot, when nobody says: a ROM alone may try for minutes
+_MAX_MS = 60000  # of one boot, when nobody says: a ROM alone may try for minutes
 
 
 class Duration(click.ParamType):
@@ -45,6 +45,14 @@ class Duration(click.ParamType):
         return seconds
 
 
+class _Limit(options.Seconds):
+    """A time that a boot is held against, in seconds as it was typed: nothing is rounded."""
+
+    def convert(self, value, param, ctx):
+        super().convert(value, param, ctx)
+        return float(value)
+
+
 class _Command(click.Command):
     # A monitoring system takes 2 for critical: for --check, wrong usage is 3, and on stdout.
 
@@ -61,7 +69,7 @@ class _Command(click.Command):
 
 
 @click.command(cls=_Command, short_help="Boot again and again, and tell what changes.")
-@options.all_of(TARGET[:2], options.ROM, TARGET[2:])
+@options.all_of(FILE, options.ROM, TARGET[len(FILE) :])
 @click.option(
     "--every",
     type=Duration(),
@@ -82,8 +90,8 @@ class _Command(click.Command):
     help="How many boots the history holds; older ones go.",
 )
 @click.option("--check", is_flag=True, help="One boot, for a monitoring system (Nagios).")
-@click.option("--warning", type=options.Seconds(), help="--check: slower is a warning.")
-@click.option("--critical", type=options.Seconds(), help="--check: slower is critical.")
+@click.option("--warning", type=_Limit(), help="--check: slower is a warning.")
+@click.option("--critical", type=_Limit(), help="--check: slower is critical.")
 def watch_command(rom, every, count, max_time, history, keep, check, warning, critical, **given):
     """Fetch NAME from HOST as a ROM does, again and again, and tell what changed: it fails since,
     it is slower than usual, another server answered, the file is another one.
@@ -92,8 +100,8 @@ def watch_command(rom, every, count, max_time, history, keep, check, warning, cr
     boots once and exits as Nagios plugins do: 0 well, 1 changed or slow, 2 failed, 3 not tried.
 
     \b
-    pxebench watch --server 10.0.0.1 --file undionly.kpxe --every 5m
-    pxebench watch --server 10.0.0.1 --file undionly.kpxe --endpoint serial:auto --check
+    pxebench watch tftp://10.0.0.1/undionly.kpxe --every 5m
+    pxebench watch tftp://10.0.0.1/undionly.kpxe --endpoint serial:auto --check
     """
     if check:
         return _check(rom, max_time, history, keep, warning, critical, given)
@@ -132,7 +140,7 @@ def _check(rom, max_time, history, keep, warning, critical, given):
     given.pop("json_path")
     try:
         new = _Probe(rom, max_time, history, keep, given).boot(first=False)
-        code, line = memory.check(new, warning and warning / 1000, critical and critical / 1000)
+        code, line = memory.check(new, warning, critical)
     except Refused as refused:
         code, line = memory.UNKNOWN, memory.status_line(memory.UNKNOWN, refused.message)
     except KeyboardInterrupt:
@@ -145,9 +153,10 @@ class _Probe:
     """One boot, to be repeated, and its history."""
 
     def __init__(self, rom, max_time, history, keep, given):
-        self.host = (given["server"] or "").partition(":")[0]  # `open_target` says what is missing
+        take_url(given)
+        self.host = given["server"].partition(":")[0]
         server, endpoint = given["server"], given["endpoint"]
-        self.max_time_ms = max_time or _MAX_S * 1000
+        self.max_time_ms = max_time or _MAX_MS
         wanted = job.load_rom(rom)
         by_id = rom == job.value(wanted["id"])
         self.rom = rom if by_id else wanted
