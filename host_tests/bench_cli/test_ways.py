@@ -17,6 +17,7 @@ _GROUPS = {
     "ROMs": "roms learn compare",
     "Boards": "board",
     "Results": "report",
+    "This PC": "doctor",
 }
 # Those that ask a server for a file, and what lets each ask for a moment only.
 _SHORT = {

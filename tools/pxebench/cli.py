@@ -46,6 +46,7 @@ _GROUPS = {
     },
     "Boards": {"board": "Find, flash, fill, use and test boards."},
     "Results": {"report": "Results as one page to forward."},
+    "This PC": {"doctor": "What this PC has for the bench, and what is missing."},
 }
 _COMMANDS = {name: text for group in _GROUPS.values() for name, text in group.items()}
 

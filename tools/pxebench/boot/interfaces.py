@@ -46,7 +46,7 @@ def check(name, lease="dhcp"):
     _, ethernet, flags = there[name]
     if not ethernet:
         raise Refused(f"{name} is no Ethernet interface, and a ROM boots from no other: {have}.")
-    missing = _missing_rights()
+    missing = missing_rights()
     if missing:
         raise Refused(
             f"Booting from {name} needs root, for raw packets, UDP port 68 and an address "
@@ -78,7 +78,8 @@ def _interfaces():
     return found
 
 
-def _missing_rights():
+def missing_rights():
+    """The capabilities that a boot needs and this process has not, by name. Linux only."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
             effective = int(line.split()[1], 16)
@@ -97,13 +98,14 @@ def _check_port(name):
                     f"Cannot use UDP port 68 on {name}: {error.strerror}.", EXIT_BENCH
                 ) from None
             raise Refused(
-                f"UDP port 68, where DHCP answers, is held by {_holder()}: stop it for the "
+                f"UDP port 68, where DHCP answers, is held by {holder()}: stop it for the "
                 f"boot, or boot from another interface (`ss -uanp` shows who holds what).",
                 EXIT_BENCH,
             ) from None
 
 
-def _holder():
+def holder():
+    """Who holds UDP port 68, as far as this user may see it. Linux only."""
     inodes = set()
     for line in Path("/proc/self/net/udp").read_text().splitlines()[1:]:
         words = line.split()

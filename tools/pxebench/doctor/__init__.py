@@ -1,0 +1,1 @@
+"""`pxebench doctor`: what this PC has for the bench, and what is missing."""
