@@ -1,6 +1,6 @@
 """The bench's end in the firmware: a job comes in, events go out, the last one is the result.
 
-The same door serves in process (`run`), as a subprocess (`agent_stdio`) and over a serial line:
+The same function serves in process, as a subprocess (`agent_stdio`) and over a serial line:
 events
 are RFC 7464 JSON text sequences (0x1E, JSON, LF), so that whatever else the console prints can be
 told apart. The shapes of jobs and events are the bench's to document (`pxebench/job.py`).

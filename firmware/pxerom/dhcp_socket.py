@@ -24,7 +24,7 @@ _SIZE = const(1500)
 
 
 class DhcpSocket:
-    """DHCP's door of one boot. After a receive, `host` and `peer_port` are the sender's; `port`
+    """The sockets of one boot's DHCP. After a receive, `host` and `peer_port` are the sender's; `port`
     is ours. `nic`: the link; `ttl`: the ROM's; `trace`: a `trace.Trace`, or None."""
 
     now = staticmethod(ticks_ms)
@@ -76,10 +76,10 @@ class DhcpSocket:
 
     def receive(self, wait_ms):
         """A packet, or None when `wait_ms` or a slice of it passed without one."""
-        door = self._raw or self._udp
-        data = door.receive(_SIZE, wait_ms)
+        net = self._raw or self._udp
+        data = net.receive(_SIZE, wait_ms)
         if data is not None:
-            self.host, self.peer_port = split(door.sender)
+            self.host, self.peer_port = split(net.sender)
         return data
 
     def flush(self):

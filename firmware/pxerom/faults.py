@@ -64,7 +64,7 @@ class Faults:
         self._late = []  # (due, packet, to)
         self._full = 516  # length of a DATA that is not the last
         self._final = None  # number of the last DATA, as its two bytes
-        self._stranger = None
+        self._unknown_tid = None
         # A product spreads small seeds over all the bits; zero would stay zero for ever.
         self._state = (spec.get("seed", 1) * 2654435761 + 0x9E3779B9) & _MASK or 1
 
@@ -105,7 +105,7 @@ class Faults:
             self._transmit(packet, to)
 
     def receive(self, size, wait_ms):
-        if self._stranger:
+        if self._unknown_tid:
             self._hear(1)
         while self._late:
             left_ms = ticks_diff(self._late[0][0], self.now())
@@ -130,13 +130,13 @@ class Faults:
                 self.receive(600, 1000)
                 if self._on_wait:
                     self._on_wait()
-            if self._stranger:
+            if self._unknown_tid:
                 self._hear(_LAST_ANSWER_MS)
         except KeyboardInterrupt:
             pass
         finally:
-            if self._stranger:
-                self._stranger.close()
+            if self._unknown_tid:
+                self._unknown_tid.close()
             self.net.close()
 
     def _transmit(self, packet, to):
@@ -165,20 +165,20 @@ class Faults:
     def _stray(self, packet, to):
         # The same ACK from a port that has no part in the transfer: the first bit of the ROM's
         # port turned, the second set; no ROM's counter comes there soon.
-        if not self._stranger:
-            self._stranger = self._other((self.net.port ^ 0x8000) | 0x4000)
-            self._stranger.open(True)
+        if not self._unknown_tid:
+            self._unknown_tid = self._other((self.net.port ^ 0x8000) | 0x4000)
+            self._unknown_tid.open(True)
         self.report["strange"] += 1
-        self._stranger.send(packet, to)
+        self._unknown_tid.send(packet, to)
 
     def _other(self, port):
         spec = {"policy": "fixed", "first": port, "last": port, "step": 1, "per": "boot"}
         return Udp(spec, self.net.bind, self.trace)
 
     def _hear(self, wait_ms):
-        # RFC 1350 section 4: the stranger is owed an ERROR 5, and the transfer goes on.
+        # RFC 1350 section 4: the unknown TID is owed an ERROR 5, and the transfer goes on.
         for _ in range(_ANSWERS_AT_ONCE):
-            data = self._stranger.receive(600, wait_ms)
+            data = self._unknown_tid.receive(600, wait_ms)
             if data is None:
                 return
             self.report["answers"] += 1

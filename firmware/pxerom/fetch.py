@@ -1,12 +1,13 @@
 """The boot sequence: from the ROM file's requests to a file in the sink, and what it reports.
 
-Every protocol rule stands in an engine (`tftp`), every wait in `retry`, every oddity in the ROM
+Every protocol rule stands in an engine (`tftp`), every wait in `retry`, every reaction in the ROM
 file. Here they are put together, and each thing that happens becomes an event.
 
 1. The requests of the ROM file are sent in order; the first data transfer that completes ends it.
 2. Every block but the last is acknowledged, then stored; the last is stored and renamed, then
    acknowledged: a full disk can still be told to the server, and a slow one costs no time.
-3. Only progress restarts the timer (R-TFTP-72): a stranger can neither end nor prolong anything.
+3. Only progress restarts the timer (R-TFTP-72): an unknown TID can neither end nor prolong a
+   transfer.
 4. Whatever happens, the sockets are closed and the sink is whole or untouched.
 """
 

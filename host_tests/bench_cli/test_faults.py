@@ -104,7 +104,7 @@ def test_fault_of_a_killed_boot_is_reported_all_the_same(bench, served):
     assert (told["asked"], told["acks"] - told["withheld"]) == ({"silent-after": 2}, 2)
 
 
-def test_stranger_that_a_real_server_meets_changes_nothing(bench, served):
+def test_unknown_tid_that_a_real_server_meets_changes_nothing(bench, served):
     words = ["--rom", "os-client", "--json", "-", "--fault", "wrong-tid"]
     run = bench.fetch(served.url("small.bin"), *words)
     assert run.returncode == 0, run.stderr

@@ -12,7 +12,7 @@ from host_tests.core.packets import data, error, oack
 
 _CLIENT = "10.254.52.9"
 _SIZE = 7300  # five blocks at least, with every blksize that a ROM asks for
-_TID, _STRANGER = 4000, 4999
+_TID, _UNKNOWN_TID = 4000, 4999
 _ANSWER_MS = 2
 _LATENCY_MS = 0.2  # between a packet that comes and what the client says to it
 _END_S = 400  # how long the capture goes on after the last packet
@@ -116,7 +116,7 @@ def _raw(packet, tid=None):
 
 
 def _stray(number):
-    return lambda transfer, own: (_STRANGER, transfer.data(number))
+    return lambda transfer, own: (_UNKNOWN_TID, transfer.data(number))
 
 
 def _larger(replies, transfer, tid):
@@ -146,7 +146,7 @@ CASES = {
     "future": lambda: Server({3: _before(_block(5))}),
     "old": lambda: Server({4: _before(_block(2))}),
     "zero": lambda: Server({4: _before(_block(0))}),
-    "stranger": lambda: Server({3: _before(_stray(3))}),
+    "unknown TID": lambda: Server({3: _before(_stray(3))}),
     "oversize": lambda: Server({3: _before(_block(3, 8))}),
     "opcode 9": lambda: Server({3: _before(_raw(b"\0\x09xx"))}),
     "two OACKs": lambda: Server({"oack": _then(_raw(oack(("tsize", "9"))))}),

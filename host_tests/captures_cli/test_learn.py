@@ -345,8 +345,8 @@ def _served(script):
 @pytest.mark.parametrize("client", sorted(_CLIENTS))
 @pytest.mark.parametrize("script", [
     {}, {"data 3": [NORMAL, NORMAL]}, {"data 4": []},
-    {"data 3": [scripted.stranger(packets.data(9, b"x")), NORMAL]},
-], ids=["plain", "duplicate", "lost", "stranger"])  # fmt: skip
+    {"data 3": [scripted.unknown_tid(packets.data(9, b"x")), NORMAL]},
+], ids=["plain", "duplicate", "lost", "unknown TID"])  # fmt: skip
 def test_rom_learned_from_a_client_that_runs_now_is_equal_to_it(tmp_path, client, script):
     capture = tmp_path / "theirs.pcap"
     low = 2000 + os.getpid() % 50 * 20

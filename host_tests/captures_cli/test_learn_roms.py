@@ -26,7 +26,7 @@ def test_rom_learned_from_a_roms_captures_does_the_same_in_every_case(rom_id):
 
 @pytest.mark.parametrize("case, field", [
     ("future", "tftp.on.future_data"), ("zero", "tftp.on.block_zero"),
-    ("stranger", "tftp.on.unknown_tid"), ("opcode 9", "tftp.on.stray_opcode"),
+    ("unknown TID", "tftp.on.unknown_tid"), ("opcode 9", "tftp.on.stray_opcode"),
     ("oversize", "tftp.on.oversize_data"), ("no file", "tftp.on.error"),
     ("blackhole", "tftp.retry.open.then"), ("server dies", "tftp.on.give_up"),
 ])  # fmt: skip

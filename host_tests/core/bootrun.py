@@ -12,7 +12,7 @@ CONTENT = bytes(range(256)) * 12
 
 
 class Job:
-    """A job run by the agent's door, in virtual time: `result`, `events`, `lan`, `net`."""
+    """A job run by `agent.run`, in virtual time: `result`, `events`, `lan`, `net`."""
 
     def __init__(self, rom, network, tftp=None, lan=None, interrupt_at=None, keys=None, **job):
         self.lan = lan or FakeLan(network)

@@ -177,7 +177,7 @@ class FakeLan:
         self.interrupt_at = None
         self._queue = []
 
-    # the door
+    # as a DhcpSocket
 
     def now(self):
         return ticks_add(ticks_add(0, -_BEFORE_WRAP), self.clock)

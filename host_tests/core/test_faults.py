@@ -16,7 +16,7 @@ _SEED_7 = [(2003, 1), (3005, 2), (3006, 3), (4008, 4), (5010, 5), (5011, 6), (80
 _SEED_7 += [(12020, 8), (13022, 9), (13023, 10), (14025, 11), (14026, 12), (14027, 13)]
 
 
-class Stranger:
+class UnknownTid:
     """The second port of wrong-tid: answers each packet with `answer`."""
 
     def __init__(self, port, answer):
@@ -51,13 +51,13 @@ class Faulty:
         self.net.keep = keep
         self.sink = Tape() if server else Check(self.content)
         self.sink.net = self.net
-        self.strangers = []
+        self.unknown_tids = []
         self.events = []
         faults = Faults(self.net, spec, limits.get("max_time_ms", _HOUR_MS))
 
         def other(port):
-            self.strangers.append(Stranger(port, answer))
-            return self.strangers[-1]
+            self.unknown_tids.append(UnknownTid(port, answer))
+            return self.unknown_tids[-1]
 
         faults._other = other
         boot = Fetch(flat, faults, self.events.append)
@@ -125,7 +125,7 @@ def test_late_ack_is_late_by_what_was_asked_and_the_final_one_still_goes_out():
     same(run.net.closed, True)
 
 
-def test_ack_that_is_later_than_the_servers_patience_meets_a_second_copy_of_the_data():
+def test_ack_that_is_later_than_the_servers_timeout_meets_a_second_copy_of_the_data():
     run = Faulty({"seed": 1, "late-ack": 1500})
     run.whole()
     # The server sent each block again after 1 s: os-client answers that copy too, as late.
@@ -165,23 +165,23 @@ def test_no_error_breaks_the_silence():
     same(run.net.sent[-1][3], ack(3))
 
 
-def test_each_ack_comes_from_a_strangers_port_first():
+def test_each_ack_comes_from_an_unknown_tids_port_first():
     run = Faulty({"seed": 1, "wrong-tid": 1})
     run.whole()
     same(run.acks(), _all())
-    same(len(run.strangers), 1)
-    stranger = run.strangers[0]
-    same(stranger.sent, [ack(block) for block in _all()])
-    same([stranger.port != run.net.sent[0][1], stranger.port >= 16384], [True, True])
-    same(stranger.closed, True)
+    same(len(run.unknown_tids), 1)
+    unknown_tid = run.unknown_tids[0]
+    same(unknown_tid.sent, [ack(block) for block in _all()])
+    same([unknown_tid.port != run.net.sent[0][1], unknown_tid.port >= 16384], [True, True])
+    same(unknown_tid.closed, True)
     same([run.report[name] for name in ("strange", "answers", "errors_5")], [13, 13, 13])
     run = Faulty({"seed": 1, "wrong-tid": 1}, answer=b"\0\3\0\1data")
     same([run.report[name] for name in ("answers", "errors_5")], [13, 0])
 
 
-def test_stranger_speaks_even_where_the_rightful_ack_is_lost():
+def test_unknown_tid_speaks_even_where_the_rightful_ack_is_lost():
     run = Faulty({"seed": 1, "wrong-tid": 1, "lose-ack": 100})
-    assert ack(1) in run.strangers[0].sent
+    assert ack(1) in run.unknown_tids[0].sent
     same(run.acks(), [])
 
 

@@ -132,7 +132,7 @@ def test_intel_completes_with_512_where_blksize_is_not_granted():
     same((run.result["transfers"][1]["blocks"], len(run.ladder())), (10, 2))
 
 
-def test_stranger_is_met_with_silence_by_intel_and_with_error_5_by_standard():
+def test_unknown_tid_is_met_with_silence_by_intel_and_with_error_5_by_standard():
     """R-TFTP-9, R-TFTP-9 (ROM note)."""
     for name, replies in (
         ("intel-undi-plain", []),

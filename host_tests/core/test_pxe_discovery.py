@@ -182,7 +182,7 @@ def test_every_binl_proxy_is_asked_in_turn():
     same(len(_asked(run, "proxy")), 5)
 
 
-def test_stranger_cannot_answer_for_the_proxy():
+def test_another_server_cannot_answer_for_the_proxy():
     """R-PXE-26: neither from another port nor as another server."""
     for reply in (
         (1, PROXY, 67, _ack()),
@@ -274,15 +274,15 @@ def test_bits_forbid_multicast_and_broadcast():
 def test_reply_to_a_broadcast_comes_from_any_server_unless_the_list_binds():
     """R-PXE-42, R-PXE-46"""
     listed = (8, b"\x80\1\1" + ip(_BOOT))
-    stranger = _boot_server("10.0.0.99", ports=(67,), port=67)
+    other = _boot_server("10.0.0.99", ports=(67,), port=67)
     menu = ((9, b"\x80\1\1A"), (10, b"\0"))
-    run = _run(_43((6, b"\2"), listed, *menu), stranger)
+    run = _run(_43((6, b"\2"), listed, *menu), other)
     same(run.client.found, ("10.0.0.99", b"nbp"))
-    run = _run(_43((6, b"\6"), listed, *menu), stranger)
+    run = _run(_43((6, b"\6"), listed, *menu), other)
     same(run.code(), "PXE-E78")
     assert run.client.dropped["a boot server that is not in the list"] == 4
     anyone = (8, b"\x80\1\0")
-    run = _run(_43((6, b"\6"), anyone, *menu), stranger)
+    run = _run(_43((6, b"\6"), anyone, *menu), other)
     same(run.client.found, ("10.0.0.99", b"nbp"))
 
 

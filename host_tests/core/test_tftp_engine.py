@@ -108,7 +108,7 @@ def test_other_host_is_never_answered():
     same(_feed(transfer, data(2, _FULL)), (tftp.BLOCK, ack(2)))
 
 
-def test_error_of_a_stranger_is_neither_believed_nor_answered():
+def test_error_of_an_unknown_tid_is_neither_believed_nor_answered():
     """R-TFTP-10, R-SEC-25, R-TFTP-9."""
     transfer = _running()
     same(_feed(transfer, error(1, "no"), _OTHER), (tftp.DROP, None))
@@ -118,7 +118,7 @@ def test_error_of_a_stranger_is_neither_believed_nor_answered():
     same(_feed(transfer, data(2, b"end")), (tftp.LAST, ack(2)))
 
 
-def test_strangers_get_ten_errors_a_second_and_no_more():
+def test_unknown_tids_get_ten_errors_a_second_and_no_more():
     """R-SEC-25."""
     transfer = _running()
     answered = [_feed(transfer, ack(9), _OTHER, 500)[0] for _ in range(1000)]
@@ -448,7 +448,7 @@ def test_opcodes_that_are_no_part_of_a_read_end_it_with_error_4():
         same(_feed(ignoring, data(2, b"")), (tftp.LAST, ack(2)))
 
 
-def test_patience_with_stray_opcodes_has_an_end():
+def test_stray_opcodes_are_ignored_256_times_at_most():
     """R-TFTP-52: ignored with a cap."""
     transfer = _running(1, stray_opcode="ignore")
     for _ in range(255):

@@ -198,7 +198,7 @@ def test_swallowed_block_that_is_old_is_acknowledged_again_and_an_early_one_is_n
     same(_feed(transfer, data(2, _FULL)), (tftp.ANSWER, ack(2)))
     same((transfer.state < tftp.RECEIVING, transfer.blocks, transfer.bytes), (True, 0, 0))
     same((bytes(transfer.expire())[:2], transfer.peer), (b"\0\1", _PEER))
-    same(_feed(transfer, data(3, _FULL), _OTHER), (tftp.DROP, None), "a stranger by now")
+    same(_feed(transfer, data(3, _FULL), _OTHER), (tftp.DROP, None), "an unknown TID by now")
 
 
 def test_tftp_hpa_takes_no_oack_and_sends_its_request_to_the_new_tid():
@@ -216,7 +216,7 @@ def test_tftp_hpa_takes_no_oack_and_sends_its_request_to_the_new_tid():
 
 
 def test_following_rom_answers_whoever_wrote_last():
-    """tftp-hpa: the stranger's block is taken and the stranger gets the ACK."""
+    """tftp-hpa: the unknown TID's block is taken and the unknown TID gets the ACK."""
     transfer = _running(4, name="tftp-hpa")
     same(_feed(transfer, data(5, _FULL), _OTHER), (tftp.BLOCK, ack(5)))
     same(transfer.reply_to, _OTHER)

@@ -81,7 +81,7 @@ SCENES = {
     "ack-of-another-address": Scene(
         _scripted({**GOOD, "request": [ack(yiaddr="10.88.0.66"), ack(**FILE)]})
     ),
-    "ack-of-a-stranger": Scene(
+    "ack-of-another-server": Scene(
         _scripted(
             {**GOOD, "request": [ack(**{**FILE, "file": "evil"}, server=SECOND), ack(**FILE)]}
         )
@@ -262,7 +262,7 @@ def test_request_is_repeated_and_then_given_up(boots, interpreter):
 
 
 @everywhere
-@pytest.mark.parametrize("scene", ["ack-of-another-address", "ack-of-a-stranger"])
+@pytest.mark.parametrize("scene", ["ack-of-another-address", "ack-of-another-server"])
 def test_ack_of_something_else_is_no_ack(boots, scene, interpreter):
     """R-PXE-27."""
     result = _booted(boots[scene, interpreter])

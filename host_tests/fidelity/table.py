@@ -81,7 +81,7 @@ CLOCKS = {
     ("grubpc-firewall", "grub"): 1.065,
     ("grubpc-noopt", "grub"): 1.139,
 }
-# Captures that end while the client still has patience: what it would have sent is not in them.
+# Captures that end before the client gives up: what it would have sent is not in them.
 CUT = {
     ("curl-dropall", "curl"),
     ("curl823-blackhole", "curl-8"),

@@ -6,10 +6,11 @@ Left to others: time and delivery (the tests' networks), and what is right or wr
 1. Every decision is the next byte of the tape, and a byte of 0 is always the harmless choice. A
    tape that has run out reads as zeros: what follows is an honest server on a quiet line, and a
    failing tape shrinks to the few bytes that matter.
-2. A `line` adversary does what networks do (loses, doubles, reorders, delays, and lets strangers
-   speak): the file must then be the server's, byte for byte. A `hostile` one also forges packets
-   of the server itself. TFTP has no checksum over the file: a forged DATA with the number that is
-   due cannot be told from a true one. There the right file is what the peer's blocks said.
+2. A `line` adversary does what networks do (loses, doubles, reorders, delays, and lets unknown
+   TIDs speak): the file must then be the server's, byte for byte. A `hostile` one also forges
+   packets of the server itself. TFTP has no checksum over the file: a forged DATA with the
+   expected number cannot be told from a true one. There the right file is what the peer's blocks
+   said.
 """
 
 import hashlib
@@ -366,7 +367,7 @@ class Adversary:
             opcode = tape.pick(_ODD_OPCODES)
             return bytes((opcode >> 8, opcode & 255)) + datagram[2:]
         if kind == 5:
-            # Near the block that is due: one or two off, or twice the size.
+            # Near the expected block: one or two off, or twice the size.
             if datagram[1:2] != b"\x03":
                 return datagram[:3]
             wire = (datagram[2] << 8 | datagram[3]) + tape.pick((1, 2, -1, -2, 0x8000))

@@ -26,7 +26,7 @@ class Fetch:
         self._out = self.folder / "out.bin"
 
     def rom(self, name, **changes):
-        """A ROM file like `name` that loses patience after 0.6 s; `changes` go into `tftp`."""
+        """A ROM file like `name` that gives up after 0.6 s; `changes` go into `tftp`."""
         rom = rom_check.read(name)
         for phase in rom["tftp"]["retry"].values():
             phase["waits_ms"] = [200, 200, 200]

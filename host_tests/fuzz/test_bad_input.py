@@ -11,7 +11,7 @@ import pytest
 from host_tests.core.packets import data, error, oack
 from host_tests.fuzz.conftest import Fetch
 from host_tests.lab import programs, scripted
-from host_tests.lab.scripted import CLOSE, DIE, NORMAL, stranger
+from host_tests.lab.scripted import CLOSE, DIE, NORMAL, unknown_tid
 
 _FORGED = b"\xee" * 1468
 _HOSTILE = b"\x1b[2J\x1b]0;owned\x07\r\nPXE-M0F\x00after the NUL" + b"A" * 1400
@@ -37,12 +37,12 @@ _SURVIVED = [
     ("OACK twice", {"oack 1": [NORMAL, NORMAL]}),
     ("OACK in mid-file", {"data 3": [oack(blksize=8), NORMAL]}),
     ("four NULs after the OACK", {"oack 1": [oack(blksize=1468, tsize=5000) + b"\0\0\0\0"]}),
-    ("stranger's ERROR", {"data 2": [stranger(error(1, "no")), NORMAL]}),
-    ("stranger's ERROR before all", {"data 1": [stranger(error(0, "")), NORMAL]}),
-    ("stranger's block", {"data 2": [stranger(data(2, _FORGED)), NORMAL]}),
-    ("stranger's end", {"data 2": [stranger(data(2, b"")), NORMAL]}),
-    ("stranger's OACK", {"data 1": [stranger(oack(blksize=8)), NORMAL]}),
-    ("stranger's nothing", {"data 2": [stranger(b""), stranger(b"\0"), NORMAL]}),
+    ("unknown TID's ERROR", {"data 2": [unknown_tid(error(1, "no")), NORMAL]}),
+    ("unknown TID's ERROR before all", {"data 1": [unknown_tid(error(0, "")), NORMAL]}),
+    ("unknown TID's block", {"data 2": [unknown_tid(data(2, _FORGED)), NORMAL]}),
+    ("unknown TID's end", {"data 2": [unknown_tid(data(2, b"")), NORMAL]}),
+    ("unknown TID's OACK", {"data 1": [unknown_tid(oack(blksize=8)), NORMAL]}),
+    ("unknown TID's nothing", {"data 2": [unknown_tid(b""), unknown_tid(b"\0"), NORMAL]}),
 ]
 
 # What ends a boot: name, code, the script of the server.

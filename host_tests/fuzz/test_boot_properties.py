@@ -35,7 +35,7 @@ from host_tests.fuzz.adversary import (
 from host_tests.fuzz.verdicts import check_status, is_printable
 
 CASES = 6000
-_MOST_STEPS = 6000  # without progress, beside one for each second of the ROM's patience
+_MOST_STEPS = 6000  # without progress, beside one for each second of the ROM's retry table
 _MOST_HEARD = 2000  # beyond it the server is dead
 _MOST_HELD = 4  # blocks that came early
 _SERVER_RETRY_MS = 1000
@@ -70,8 +70,8 @@ class Net(Functions):
 
     def step(self):
         self.steps += 1
-        patience_s = max(self.case.open_ms, self.case.read_ms) // 1000
-        assert self.steps < _MOST_STEPS + patience_s, "this boot does not end"
+        longest_s = max(self.case.open_ms, self.case.read_ms) // 1000
+        assert self.steps < _MOST_STEPS + longest_s, "this boot does not end"
 
     def open(self, new_transfer):
         self.step()
@@ -124,7 +124,7 @@ class Net(Functions):
         self.step()
         assert wait_ms > 0, "a receive without a wait would spin"
         assert not self.closed
-        self.case.check_patience(self.now())
+        self.case.check_longest_wait(self.now())
         until = self.clock_us + min(wait_ms, 1000) * 1000
         while self._queue and self._queue[0][0] <= until:
             at_us, _, port, data, source = heapq.heappop(self._queue)
@@ -251,14 +251,16 @@ class Case:
         elif name == "image":
             self.done_ms = self.net.now()
 
-    def check_patience(self, now):
+    def check_longest_wait(self, now):
         if self.max_time_ms is not None:
             assert now - self.began_ms <= self.max_time_ms + 1100, "the bench's time was up"
         if self.done_ms is not None:
             assert now - self.done_ms <= self.spec["dally_ms"] + 100
             return
         allowed = self.read_ms if self.opened else self.open_ms
-        assert now - self.net.progress_ms <= allowed + 100, "more patience than the table has"
+        assert now - self.net.progress_ms <= allowed + 100, (
+            "a longer wait than the retry table has"
+        )
 
     def run(self):
         boot = Fetch(self.rom, self.net, self.emit)

@@ -2,11 +2,13 @@
 
 `tftp.Transfer` is driven directly; no socket, no clock. What holds for every packet:
 
-1. A block is taken if and only if it is the one that is due, from the peer, and fits; what was
+1. A block is taken if and only if it is the expected one, from the peer, and fits; what was
    taken, in order, is the file, and it is the server's own whenever nobody forged the server.
-2. A stranger changes nothing, another host is never answered, an ERROR is never answered.
+2. An unknown TID changes nothing, unless the ROM's table says `fail`; another host is never
+   answered, an ERROR is never answered.
 3. An ACK names only a block that came (or the OACK), unless the ROM's table says `ack_that`,
-   `ack_due`, `ack_zero` or `swallow`; a file that a ROM's table makes doubtful is marked so.
+   `ack_due`, `ack_zero`, `ack_zero_go_on` or `swallow`. A file that a ROM's table makes doubtful
+   is marked so.
 4. What ends a transfer early is a Failure with a PXE code and a printable sentence; nothing else
    leaves the engine, and it ends within what its table of waits and the tape allow.
 5. `feed` and the loop over full blocks (`stream`) judge every datagram alike.
@@ -164,26 +166,27 @@ class Case:
         before = self.state()
         peer = transfer.peer
         elsewhere = sender[0] != SERVER
-        stranger = elsewhere or (
+        unknown_tid = elsewhere or (
             peer is not None
             and sender != peer
             and self.on["unknown_tid"] not in ("accept", "follow")
         )
-        due = not stranger and self.is_due(data)
+        due = not unknown_tid and self.is_due(data)
         streamed = self.stream(data, sender)
         try:
             verdict = transfer.feed(data, sender, self.turn)
         except Failure as failure:
-            assert not stranger, "a stranger ended the transfer"
+            ends = self.on["unknown_tid"] == "fail" and not elsewhere
+            assert not unknown_tid or ends, "an unknown TID ended the transfer"
             assert not streamed, "the loop took what ends the transfer"
             self.fail(failure, data)
             return None
         reply = transfer.reply if verdict != tftp.DROP else None
         if elsewhere:
             assert verdict == tftp.DROP, "another host was answered"
-        if stranger:
+        if unknown_tid:
             assert verdict in (tftp.DROP, tftp.ANSWER)
-            assert self.state() == before, "a stranger changed the transfer"
+            assert self.state() == before, "an unknown TID changed the transfer"
         self.check_stream(streamed, verdict, data, sender == peer)
         if verdict in (tftp.BLOCK, tftp.LAST):
             self.take(data, verdict)
@@ -203,7 +206,7 @@ class Case:
             self.outcome = "next"
         if reply is not None:
             self.check_reply(reply, data)
-            if stranger:
+            if unknown_tid:
                 assert reply[1] == 5 and transfer.reply_to == sender
             elif reply[1] == 4:
                 assert transfer.reply_to == transfer.peer
@@ -356,6 +359,9 @@ class Case:
         if self.on["no_oack"] == "swallow" and data[2:4] == bytes(packet[2:4]):
             return
         if self.on["late_oack"] == "ack_zero" and number == 0:
+            return
+        zero = (self.on["late_oack"], self.on.get("stray_ack"))
+        if "ack_zero_go_on" in zero and number == 0 and data[:2] in (b"\x00\x06", b"\x00\x04"):
             return
         reactions = (self.on["old_data"], self.on["block_zero"])
         assert "ack_that" in reactions and data[2:4] == bytes(packet[2:4]), (

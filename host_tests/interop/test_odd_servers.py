@@ -16,7 +16,7 @@ import pytest
 
 from host_tests.core.packets import data, error, oack
 from host_tests.lab import scripted
-from host_tests.lab.scripted import CLOSE, DIE, NORMAL, flood, stranger
+from host_tests.lab.scripted import CLOSE, DIE, NORMAL, flood, unknown_tid
 
 pytestmark = pytest.mark.slow
 
@@ -36,9 +36,9 @@ ODDITIES = {
     "data-from-the-past": Odd({"data 3": [data(1, EVIL), NORMAL]}, "ok"),
     "data-zero": Odd({"data 3": [data(0, EVIL), NORMAL]}, "ok"),
     "short-data-from-the-past": Odd({"data 3": [data(2, b"end"), NORMAL]}, "ok"),
-    "data-from-a-stranger": Odd({"data 3": [stranger(data(3, EVIL)), NORMAL]}, "ok"),
-    "error-from-a-stranger": Odd({"data 3": [stranger(error(0, "gone")), NORMAL]}, "ok"),
-    "stranger-floods": Odd(
+    "data-from-an-unknown-tid": Odd({"data 3": [unknown_tid(data(3, EVIL)), NORMAL]}, "ok"),
+    "error-from-an-unknown-tid": Odd({"data 3": [unknown_tid(error(0, "gone")), NORMAL]}, "ok"),
+    "unknown-tid-floods": Odd(
         {"data 2": [flood(data(2, EVIL), 1000), NORMAL]}, "ok", {"drip_s": 0.2}
     ),
     "late-oack": Odd({"data 3": [oack(blksize=8), NORMAL]}, "ok"),

@@ -118,7 +118,7 @@ class Line:
         else:
             client, target = self._routes.get(came_in, (sender, self._server))
             if sender != client:
-                return  # a stranger; the line has two ends
+                return  # an unknown TID; the line has two ends
             out = self._upstream.get(client)
             if out is None:
                 out = self._open(client[1])

@@ -10,7 +10,7 @@ reply, and it goes on from there as if nothing had been.
 The script: {point: actions}. A point is a reply that is about to be sent: "rrq N" (any reply to
 the Nth request), "oack N" (the Nth OACK), "data N" (block N, counted from 1 without roll-over;
 "data last" is the final one). It counts once; with " always" after it, each time. The actions, in
-order: NORMAL (the reply itself), bytes (sent from the transfer's TID), `stranger(bytes)`,
+order: NORMAL (the reply itself), bytes (sent from the transfer's TID), `unknown_tid(bytes)`,
 `wait(seconds)`, `flood(bytes, per_second)`, CLOSE (the TID's socket is gone: ICMP unreachable),
 DIE (nothing is sent any more, by anyone). No action at all: silence.
 """
@@ -35,9 +35,11 @@ _ALL_OPTIONS = ("blksize", "tsize", "timeout", "windowsize")
 # --- further actions ----------------------------------------------------------------------------
 
 
-def stranger(payload):
+def unknown_tid(payload):
     """Send from a port that has no part in the transfer."""
-    return lambda transfer: transfer.server.send(transfer.server.stranger, transfer.peer, payload)
+    return lambda transfer: transfer.server.send(
+        transfer.server.unknown_tid, transfer.peer, payload
+    )
 
 
 def wait(seconds):
@@ -46,7 +48,7 @@ def wait(seconds):
 
 
 def flood(payload, per_second):
-    """From now on, send from a stranger's port until the server ends, so often a second."""
+    """From now on, send from an unknown TID's port until the server ends, so often a second."""
     return lambda transfer: transfer.server.flood(transfer.peer, payload, per_second)
 
 
@@ -190,7 +192,7 @@ class Server:
         self._transfers = {}
         self._floods = []
         self._listen = self.open_socket()
-        self.stranger = self.open_socket()
+        self.unknown_tid = self.open_socket()
         self.port = self._listen.getsockname()[1]
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -218,7 +220,7 @@ class Server:
             sent, began = 0, time.monotonic()
             while not self.ending.wait(0.005):
                 while sent < (time.monotonic() - began) * per_second:
-                    self.stranger.sendto(packet, peer)
+                    self.unknown_tid.sendto(packet, peer)
                     sent += 1
 
         thread = threading.Thread(target=run, daemon=True)
@@ -230,7 +232,7 @@ class Server:
         self.ending.set()
         for thread in (self._thread, *self._floods):
             thread.join()
-        for made in (self._listen, self.stranger, *self._transfers):
+        for made in (self._listen, self.unknown_tid, *self._transfers):
             made.close()
         if self.failure:
             raise self.failure

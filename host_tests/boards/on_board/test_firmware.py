@@ -94,20 +94,20 @@ def test_empty_datagrams_neither_kill_nor_spin():
         same((result["outcome"], result["image"]["bytes"]), ("ok", len(image)))
         same({port for port, _ in server.requests}, {events[1]["source_port"]})
     net = Udp(_RANDOM)
-    stranger = _real.socket(_real.AF_INET, _real.SOCK_DGRAM)
+    unknown_tid = _real.socket(_real.AF_INET, _real.SOCK_DGRAM)
     try:
         port = net.open(True)
         for _ in range(3):
-            stranger.sendto(b"", (HOST, port))
+            unknown_tid.sendto(b"", (HOST, port))
             same(net.receive(10, 1000), b"")
             began = time.ticks_ms()
             same(net.receive(10, 200), None)
             assert time.ticks_diff(time.ticks_ms(), began) >= 190
-        stranger.sendto(b"x", (HOST, port))
+        unknown_tid.sendto(b"x", (HOST, port))
         same(net.receive(10, 1000), b"x")
         assert len(shim.stack.held) == 1
     finally:
-        stranger.close()
+        unknown_tid.close()
         net.close()
 
 

@@ -427,11 +427,11 @@ def test_connected_socket_keeps_what_was_queued_and_hears_one_peer():
     held, to = _pair()
     if _PORT == "rp2-1.25":
         return  # it queues one datagram only
-    with held as sock, Peer() as stranger, Peer() as peer:
+    with held as sock, Peer() as unknown_tid, Peer() as peer:
         sock.settimeout(0.2)
-        stranger.sendto(b"before", to)
+        unknown_tid.sendto(b"before", to)
         sock.connect(peer.at)
-        stranger.sendto(b"after", to)
+        unknown_tid.sendto(b"after", to)
         peer.sendto(b"x", to)
         same(sock.recv(10), b"before")
         same(sock.recv(10), b"x")

@@ -16,7 +16,7 @@ _ENDED_S = 1.0  # at the least: a client that is silent for so long after a haza
 
 
 class _Walk:
-    # A conversation as its client sees it: what is due, what is answered.
+    # A conversation as its client sees it: what is expected, what is answered.
 
     def __init__(self, talk, until, see):
         self.talk = talk
@@ -256,7 +256,7 @@ class _Walk:
             self.opened = True
 
     def _lost(self, index):
-        # True when the block that is due comes next, and ends it: nothing more of the client.
+        # True when the expected block comes next, and ends it: nothing more of the client.
         for number, event in enumerate(self.events[index + 1 :], index + 1):
             if event.icmp or event.out:
                 continue

@@ -1,8 +1,8 @@
-"""A thousand packets a second from a stranger neither end nor delay a transfer (R-TFTP-9, 11).
+"""A thousand packets a second from an unknown TID neither end nor delay a transfer (R-TFTP-9, 11).
 
-Two strangers at once: another port of the server's host, from the first block on, and another
+Two unknown TIDs at once: another port of the server's host, from the first block on, and another
 host, from the OACK on. (Before a reply has fixed the peer, any port of the server may be the
-peer: that is TFTP, R-TFTP-7.) The same transfer without strangers is the measure.
+peer: that is TFTP, R-TFTP-7.) The same transfer without unknown TIDs is the measure.
 """
 
 import itertools
@@ -21,7 +21,7 @@ _BLOCKS = 250
 _DRIP_S = 0.008
 
 
-class Stranger:
+class UnknownTid:
     """Sends what could end or spoil a transfer, so often a second; counts what it is answered."""
 
     def __init__(self, host):
@@ -40,7 +40,7 @@ class Stranger:
         self._thread.start()
 
     def _run(self):
-        # Every block number comes by, and so the one that is due.
+        # Every block number comes by, and so the expected one.
         numbers = itertools.cycle(range(_BLOCKS + 2))
         began = time.monotonic()
         while not self._ending.wait(0.005):
@@ -63,33 +63,33 @@ class Stranger:
         self.socket.close()
 
 
-def _transfer(fetch, strangers):
+def _transfer(fetch, unknown_tids):
     content = CONTENT[: _BLOCKS * 1468 - 100]
     script = {
         "oack 1": [NORMAL],
         "data 1": [NORMAL],
     }
-    for point, stranger in zip(("data 1", "oack 1"), strangers, strict=False):
-        script[point].insert(0, stranger.begin)
+    for point, unknown_tid in zip(("data 1", "oack 1"), unknown_tids, strict=False):
+        script[point].insert(0, unknown_tid.begin)
     with scripted.serve({"f": content}, script, drip_s=_DRIP_S) as server:
         result = fetch(server.url("f"), fetch.rom("standard", dally_ms=0), content)
     assert result["outcome"] == "ok", result["status"]
     return result["transfers"][0]
 
 
-def test_strangers_neither_end_nor_delay_a_transfer(fetch):
+def test_unknown_tids_neither_end_nor_delay_a_transfer(fetch):
     quiet = _transfer(fetch, ())
-    strangers = Stranger("127.0.0.1"), Stranger(_ELSEWHERE)
+    unknown_tids = UnknownTid("127.0.0.1"), UnknownTid(_ELSEWHERE)
     try:
-        loud = _transfer(fetch, strangers)
+        loud = _transfer(fetch, unknown_tids)
     finally:
-        for stranger in strangers:
-            stranger.end()
-    same_host, elsewhere = strangers
+        for unknown_tid in unknown_tids:
+            unknown_tid.end()
+    same_host, elsewhere = unknown_tids
     seconds = loud["elapsed_ms"] / 1000
-    for stranger in strangers:
-        assert stranger.sent > _PER_SECOND * seconds * 0.8, "the flood was no flood"
-    # The server's pacing decides, not the strangers: no timed test, an order of magnitude.
+    for unknown_tid in unknown_tids:
+        assert unknown_tid.sent > _PER_SECOND * seconds * 0.8, "the flood was no flood"
+    # The server's pacing decides, not the unknown TIDs: no timed test, an order of magnitude.
     assert loud["elapsed_ms"] < quiet["elapsed_ms"] * 1.5 + 500
     assert loud["bytes"] == quiet["bytes"]
     assert loud["blksize"] == 1468
