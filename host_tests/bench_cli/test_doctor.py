@@ -165,6 +165,17 @@ def test_membership_that_the_login_does_not_have_yet_is_told_apart(monkeypatch):
     assert checks.serial_group().state == "ok"
 
 
+def test_system_that_is_no_linux_is_told_what_it_cannot(monkeypatch):
+    """Without a look at what only Linux has: /proc, groups, packet sockets."""
+    monkeypatch.setattr(checks, "_LINUX", False)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.delattr(os, "geteuid")
+    monkeypatch.setattr("pxebench.board.kinds.ports", list)  # pyserial's own part
+    states = {name: check().state for name, check in checks.CHECKS.items()}
+    wanted = {"rights": "lacks", "port-68": "unknown", "namespaces": "lacks"}
+    assert {**states, **wanted, "firewall": "unknown", "serial-group": "ok"} == states
+
+
 # ---- this PC's own firewall, loaded into a namespace
 
 _STATEFUL = """
