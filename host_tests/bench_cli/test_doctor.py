@@ -258,6 +258,28 @@ def test_firewall_is_read_as_the_kernel_has_it():
             assert (found["costs"] is None) == (state == "ok"), (name, found)
 
 
+def test_rules_of_iptables_are_read_as_far_as_nft_tells_them():
+    """What an extension of iptables looks at, nft does not say: no rule with one is certain."""
+    with namespaces.lab() as lab:
+        machine = lab.namespace("pc")
+
+        def found(*rules):
+            machine.run("iptables-nft", "-F", "INPUT")
+            for rule in rules:
+                machine.run("iptables-nft", "-A", "INPUT", *rule.split())
+            return _json(_doctor(machine, "firewall"))["firewall"]
+
+        invalid = "-m conntrack --ctstate INVALID -j DROP"
+        assert found()["state"] == "ok"
+        assert found("-p tcp --dport 22 -j DROP")["state"] == "ok"
+        assert found(invalid)["state"] == "unknown"
+        rejected = found("-i lo -j ACCEPT", "-p tcp --dport 22 -j ACCEPT", "-j REJECT")
+        assert rejected["state"] == "lacks"
+        assert rejected["mend"].startswith("sudo iptables -I INPUT -p udp -s SERVER")
+        known = "-m conntrack --ctstate ESTABLISHED -j ACCEPT"
+        assert found(known, "-j DROP")["state"] == "unknown"
+
+
 def test_rule_that_doctor_prints_lets_the_answer_in(tmp_path):
     """The firewall of this PC alone stops a fetch, and the printed command mends it."""
     (tmp_path / "f").write_bytes(b"hello")

@@ -72,23 +72,36 @@ def dropping(objects):
     for place, policy in base.items():
         met = [rule for each in _reached(place, jumps) for rule in rules.get(each, ())]
         met = [rule for rule in met if _meets_an_answer(rule)]
-        ends = [rule for rule in met if any(_ENDS & part.keys() for part in _parts(rule))]
+        ends = [rule for rule in met if any(map(_is_end, _parts(rule)))]
         if policy == "drop" or ends:
-            rest = policy == "drop" or any(not _matches(rule) for rule in ends)
+            rest = policy == "drop" or any(not _is_conditional(rule) for rule in ends)
             lets_in = any("accept" in part for rule in met for part in _parts(rule))
             found[place] = rest and not lets_in and not helper
     return found
 
 
-def _matches(rule):
-    return [part["match"] for part in rule if "match" in part]
+def _is_end(part):
+    # iptables-nft writes its REJECT as a target of its own.
+    return bool(_ENDS & part.keys()) or _xt(part) == ("target", "REJECT")
+
+
+def _is_conditional(rule):
+    return any("match" in part or _xt(part)[0] == "match" for part in rule)
+
+
+def _xt(part):
+    # An extension of iptables, (type, name); an nft before 1.0.6 does not say which one it is.
+    if "xt" not in part:
+        return None, None
+    extension = part["xt"] or {"type": "match", "name": None}
+    return extension["type"], extension["name"]
 
 
 def _meets_an_answer(rule):
     # Whether a UDP datagram of no flow that the kernel knows may fit a rule.
     if any(_is_state(part["vmap"].get("key")) for part in rule if "vmap" in part):
         return False
-    for match in _matches(rule):
+    for match in (part["match"] for part in rule if "match" in part):
         left, right = match["left"], match["right"]
         if not isinstance(left, dict):
             continue
