@@ -24,8 +24,8 @@ _SIZE = const(1500)
 
 
 class DhcpSocket:
-    """The sockets of one boot's DHCP. After a receive, `host` and `peer_port` are the sender's; `port`
-    is ours. `nic`: the link; `ttl`: the ROM's; `trace`: a `trace.Trace`, or None."""
+    """The sockets of one boot's DHCP. After a receive, `host` and `peer_port` are the sender's;
+    `port` is ours. `nic`: the link; `ttl`: the ROM's; `trace`: a `trace.Trace`, or None."""
 
     now = staticmethod(ticks_ms)
     sleep = staticmethod(sleep_ms)
