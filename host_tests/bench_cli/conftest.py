@@ -65,7 +65,7 @@ class Bench:
 
     def fetch(self, *words, **options):
         """`pxebench fetch` from this run's own address."""
-        return self._when_free(lambda: self("fetch", *words, "--bind", ADDRESS, **options))
+        return self.when_free(lambda: self("fetch", *words, "--bind", ADDRESS, **options))
 
     def interrupted(self, *words, after_s, number=signal.SIGINT):
         """A fetch that gets a signal after a while; (its result, how long it took to end)."""
@@ -79,9 +79,10 @@ class Bench:
             process.send_signal(number)
             return self.finish(process)
 
-        return self._when_free(run), time.monotonic() - sent
+        return self.when_free(run), time.monotonic() - sent
 
-    def _when_free(self, run):
+    def when_free(self, run):
+        """`run()`, and again for a while when a ROM's port was taken; its last result."""
         # Somebody else's ROM may hold a port of every address, ours too, for a moment.
         deadline = time.monotonic() + _BUSY_S
         while True:

@@ -24,7 +24,7 @@ _ROMS = ("edk2", "intel-undi", "ipxe", "os-client", "standard", "u-boot")
 def _compat(bench, server, *words, roms=_ROMS, **options):
     named = [word for rom in roms for word in ("--rom", rom)]
     target = ("--server", f"{server.host}:{server.port}", "--bind", ADDRESS)
-    return bench._when_free(lambda: bench("compat", *target, *named, *words, **options))
+    return bench.when_free(lambda: bench("compat", *target, *named, *words, **options))
 
 
 def _rows(run):

@@ -76,7 +76,7 @@ def test_url_and_options_name_the_same_file(bench, script, command):
         ["--server", place, "--file", "a b"],
     ):
         server.seen.clear()
-        run = bench(command, *form, *words, timeout_s=60)
+        run = bench.when_free(lambda form=form: bench(command, *form, *words, timeout_s=60))
         assert run.returncode in (0, 1), run.stderr
         asked = {bytes(data[2:]).split(b"\0")[0] for data, _ in server.seen if data[1] == 1}
         assert asked == {b"a b"}, (form, run.stdout, run.stderr)

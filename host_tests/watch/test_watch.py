@@ -223,7 +223,7 @@ def test_missing_server_is_one_sentence(bench):
 
 def test_closed_port_is_told_with_its_icmp(bench):
     words = ("watch", "--server", "127.0.0.1:9", "--file", "x", "--max-time", 1, "--count", 1)
-    run = bench(*words, "--history", "h.jsonl")
+    run = bench(*words, "--bind", ADDRESS, "--history", "h.jsonl")
     assert run.returncode == 1, run.stderr
     (entry,) = _entries(bench)
     sent = {"errno": 111, "type": 3, "code": 3, "from": "127.0.0.1"}
