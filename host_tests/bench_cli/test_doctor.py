@@ -86,6 +86,17 @@ def test_program_that_is_no_micropython_is_told(bench, program):
     assert found["state"] == "unknown" and "tried with 1.25 and 1.26" in found["found"]
 
 
+def test_installed_pxebench_names_no_makefile(monkeypatch, tmp_path):
+    monkeypatch.setattr(checks.places, "boards", lambda: tmp_path / "boards")
+    monkeypatch.delenv("PXEROM_MICROPYTHON", raising=False)
+    monkeypatch.setattr("pxebench.endpoints.micropython.shutil.which", lambda *_, **__: None)
+    found = checks.micropython()
+    assert (found.state, found.found) == ("lacks", "There is no MicroPython here")
+    assert found.mend.startswith("export PXEROM_MICROPYTHON=")
+    (tmp_path / "Makefile").write_text("")
+    assert checks.micropython().mend == "make setup"
+
+
 def test_user_without_rights_is_told_to_use_sudo(bench):
     words = _NO_RIGHTS if os.geteuid() == 0 else []
     command = [*words, sys.executable, "-m", "pxebench", "doctor", "rights", "port-68"]

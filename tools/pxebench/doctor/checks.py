@@ -20,6 +20,7 @@ from pxebench.doctor.finding import LACKS, OK, UNKNOWN, Finding, as_root, instal
 from pxebench.job import Refused, show
 
 _TRIED = ((1, 25), (1, 26))  # MicroPython versions of the tests
+_NAME_ONE = "export PXEROM_MICROPYTHON=/path/to/micropython  # its unix port, version 1.26"
 _TIMEOUT_S = 10
 _LINUX = sys.platform.startswith("linux")
 _SERIAL_GROUPS = ("dialout", "uucp")  # Debian's, Fedora's; Arch's
@@ -72,11 +73,12 @@ def micropython():
 
     costs = "--endpoint micropython"
     in_clone = (places.boards().parent / "Makefile").is_file()
-    mend = "make setup" if in_clone else "export PXEROM_MICROPYTHON=PATH of a unix port, 1.26"
+    mend = "make setup" if in_clone else _NAME_ONE
     try:
         binary = find()
     except Refused as refused:
-        return Finding(LACKS, refused.message, costs, mend)
+        # Its remedy stands in `mend`: an installed pxebench has no Makefile.
+        return Finding(LACKS, refused.message.partition(";")[0], costs, mend)
     ask = "import sys; print(sys.implementation.name, *sys.implementation.version[:3])"
     try:
         said = subprocess.run(
