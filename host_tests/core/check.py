@@ -88,6 +88,7 @@ def rom(name, **changes):
     """A flat ROM with other values at some paths: rom("standard", tftp__rollover=1)."""
     from pxerom import rom_check  # not at the top: the agent forgets that module
 
+    runtime.tidy()  # the file is read in one piece
     tree = rom_check.read(name)
     for path, value in changes.items():
         node = tree
