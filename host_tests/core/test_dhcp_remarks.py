@@ -148,8 +148,7 @@ def test_advice_of_4011_is_that_which_boots():
     """What the lines set is tried: 43.6 = 8 beside the leftover option 60, and the ROMs boot."""
     at_once = LEASE + PXECLIENT + option(43, b"\6\1\x08\xff")
     for rom in ("intel-undi", "edk2", "ipxe-2"):
-        job = Job(rom, dhcp_for_file(options=at_once))
-        same(job.result["outcome"], "ok", rom)
+        same(Job(rom, dhcp_for_file(options=at_once)).result["outcome"], "ok", rom)
 
 
 def test_network_and_broadcast_addresses():
