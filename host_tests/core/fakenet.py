@@ -131,7 +131,7 @@ class FakeNet(Functions):
             self.sender = address(host, port)
             if self.keep is True:
                 self.heard.append((self.clock, local_port, port, what))
-            return what[:size]
+            return what if len(what) <= size else what[:size]
         self.clock = until
         return None
 

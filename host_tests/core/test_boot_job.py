@@ -109,7 +109,7 @@ def test_name_that_no_request_can_hold_is_the_servers_fault():
 
 def test_size_that_dhcp_told_spares_edk2_its_probe():
     """R-PXE-34: option 13 counts blocks of 512; the Intel ROM is not known to heed it."""
-    told = LEASE + option(13, b"\0\x06")
+    told = LEASE + option(13, b"\0\1")
     for rom, options, expected in (
         ("edk2", LEASE, ["size", "data"]),
         ("edk2", told, ["data"]),
@@ -117,7 +117,7 @@ def test_size_that_dhcp_told_spares_edk2_its_probe():
         ("intel-undi", told, ["size", "data"]),
     ):
         # No job is kept beside the next one: a board has no room for two.
-        result = Job(rom, dhcp_for_file(options=options)).result
+        result = Job(rom, dhcp_for_file(options=options), FileServer(CONTENT[:500])).result
         same([each["purpose"] for each in result["transfers"]], expected, rom)
         same(result["outcome"], "ok")
 

@@ -18,7 +18,7 @@ from host_tests.core.fakelan import (
     proxy,
     together,
 )
-from host_tests.core.fakenet import HOST
+from host_tests.core.fakenet import HOST, FileServer
 
 _LAST = "ends without a NUL and is the last option"
 
@@ -148,7 +148,9 @@ def test_advice_of_4011_is_that_which_boots():
     """What the lines set is tried: 43.6 = 8 beside the leftover option 60, and the ROMs boot."""
     at_once = LEASE + PXECLIENT + option(43, b"\6\1\x08\xff")
     for rom in ("intel-undi", "edk2", "ipxe-2"):
-        same(Job(rom, dhcp_for_file(options=at_once)).result["outcome"], "ok", rom)
+        job = Job(rom, dhcp_for_file(options=at_once), FileServer(b"a program"))
+        same(job.result["outcome"], "ok", rom)
+        del job  # a board has no room for two
 
 
 def test_network_and_broadcast_addresses():
