@@ -43,7 +43,8 @@ def of_code(code, uefi=False):
         from pxerom.pxe_codes_boot import CODES as codes
 
         at = codes.index(code[4:] + "|")
-    _, side, text, advice = codes[at:].split("\n", 1)[0].split("|")
+    end = codes.find("\n", at)  # only the one line is copied: what failed may have no memory left
+    _, side, text, advice = codes[at : end if end > 0 else len(codes)].split("|")
     if uefi:
         from pxerom.pxe_codes_boot import of_uefi
 

@@ -88,11 +88,14 @@ def rom(name, **changes):
     """A flat ROM with other values at some paths: rom("standard", tftp__rollover=1)."""
     from pxerom import rom_check  # not at the top: the agent forgets that module
 
+    runtime.tidy()  # the file is read in one piece
     tree = rom_check.read(name)
     for path, value in changes.items():
         node = tree
-        steps = path.split("__")
+        steps = [int(step) if step.isdigit() else step for step in path.split("__")]
         for step in steps[:-1]:
-            node = node[int(step) if step.isdigit() else step]
-        node[int(steps[-1]) if steps[-1].isdigit() else steps[-1]] = value
+            node = node[step]
+            if isinstance(node, dict) and "value" in node:  # on a PC, with its evidence
+                node = node["value"]
+        node[steps[-1]] = value
     return rom_check.flatten(tree)

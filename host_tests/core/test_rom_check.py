@@ -64,7 +64,7 @@ def test_evidence_is_one_of_four_words():
 
 
 def test_broken_field_is_named_with_its_path_and_what_was_expected():
-    first_option = "tftp__requests__0__options__value"
+    first_option = "tftp__requests__0__options"
     for path, value, message in (
         ("id", 7, "id: expected text, got 7"),
         ("tftp__rollover", 2, "tftp.rollover: expected 0 or 1 or fail, got 2"),

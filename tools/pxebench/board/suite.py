@@ -20,7 +20,7 @@ from pathlib import Path
 from pxebench import places
 from pxebench.board import deploy
 from pxebench.endpoints.stream import Sequence
-from pxebench.job import EXIT_BENCH, Refused, show
+from pxebench.job import EXIT_BENCH, Refused, bare, show
 
 _SILENCE_S = 60.0
 _TEST = re.compile(r"^def (test_\w+)\(", re.MULTILINE)
@@ -141,8 +141,9 @@ def stage(folder, board):
     """Put the firmware and the tests into a folder that is to be mounted."""
     compiled = deploy.plan(board.who["mpy"], None, (), main=False).files
     for path in sorted(places.pxerom().glob("roms/*.json")):
-        # The tests load ROMs again and again, and the line is slow: evidence, but no prose.
-        rom = _terse(json.loads(path.read_text(encoding="utf-8")))
+        # The tests load ROMs again and again, and the line is slow: as a board carries them, without
+        # evidence or prose, but unchecked, for the tests change them.
+        rom = bare(json.loads(path.read_text(encoding="utf-8")))
         rom.pop("sources", None)
         compiled[f"/lib/pxerom/roms/{path.name}"] = json.dumps(
             dict(rom, about=""), ensure_ascii=False, separators=(",", ":")
@@ -155,12 +156,6 @@ def stage(folder, board):
         target = Path(folder, path[1:])
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-
-
-def _terse(fact):
-    if isinstance(fact, dict):
-        return {name: _terse(part) for name, part in fact.items() if name != "note"}
-    return [_terse(part) for part in fact] if isinstance(fact, list) else fact
 
 
 def program(name, tests, root="/remote"):
