@@ -99,8 +99,8 @@ def test_100_kib_of_heap_are_enough(deployed, tmp_path):
 
 
 def test_deployment_leaves_a_pico_w_most_of_its_flash(deployed, tmp_path):
-    """Its files have up to 72 KiB (64 in the first version, with 192 KiB of blocks): littlefs gives
-    whole blocks, and a folder takes four of them."""
+    """Its files have up to 72 KiB (64 in the first version, with 192 KiB of blocks): littlefs
+    gives whole blocks, and a folder takes four of them."""
     with Server({}) as server:
         lines = _power_on(deployed, tmp_path, server)
     stubs_and_roms = 5 * 4096
