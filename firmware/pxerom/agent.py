@@ -49,6 +49,9 @@ def _fetch(job, emit, on_wait, loaded):
         )
     host = job.get("server")
     unicast(host)
+    # Not at the top (see `boot`), but before the ROM: compiling it takes memory in one piece.
+    from pxerom.fetch import Fetch
+
     rom = (loaded or load_rom(job.get("rom")))[0]
     target = sink.make(job.get("sink") or {})
     trace = None
@@ -64,8 +67,6 @@ def _fetch(job, emit, on_wait, loaded):
         from pxerom.faults import Faults
 
         net = Faults(net, faults, limit_ms, on_wait)
-    from pxerom.fetch import Fetch  # here, and not at the top: see `boot`
-
     result = Fetch(rom, net, emit, on_wait).fetch(
         host,
         job.get("port") or 69,

@@ -43,7 +43,9 @@ class UnknownTid:
 class Faulty:
     """A boot of os-client, or of the ROM given, with faults; what was on the wire is in `net`."""
 
-    def __init__(self, spec, flat=None, server=None, answer=b"\0\5\0\5\0", keep=True, sink=None, **limits):
+    def __init__(
+        self, spec, flat=None, server=None, answer=b"\0\5\0\5\0", keep=True, sink=None, **limits
+    ):
         flat = flat or rom("os-client")
         self.content = Long(_SIZE)
         self.server = server or FileServer(self.content)

@@ -45,13 +45,13 @@ _SAID = (
 
 # What a server does that this ROM does not take, by the id of the failure (`status.reason`).
 _OF_SERVER = {
-    "unrequested_option": "Let the server grant only what was asked for (RFC 2347 §2): update it, "
+    "unrequested_option": "Let the server grant only what was asked for (RFC 2347): update it, "
     "or switch that option off there. Many ROMs refuse such an OACK.",
     "larger_blksize": "Let the server grant the blksize that was asked for, or a smaller one (RFC "
-    "2348 §2): update it, or limit its block size.",
+    "2348): update it, or limit its block size.",
     "malformed_oack": "The server's OACK breaks RFC 2347: update the server, or switch its "
     "options off.",
-    "oversize_data": "The server sends larger blocks than it granted (RFC 2348 §2): update it, or "
+    "oversize_data": "The server sends larger blocks than it granted (RFC 2348): update it, or "
     "switch its blksize off.",
     "wrong_size": "The file was not as long as the server said (tsize, RFC 2349): it changed "
     "meanwhile, or the server counts wrongly.",

@@ -71,7 +71,7 @@ def _demo(image, digest):
 def _endpoints():
     """The words of `pxebench fetch` for each interpreter that is here."""
     yield []
-    for binary in sorted(_TOOLS.glob("bin/micropython-*")):
+    for binary in sorted(_TOOLS.glob("bin/micropython-[0-9]*")):
         yield ["--endpoint", "micropython", "--interpreter", str(binary)]
 
 

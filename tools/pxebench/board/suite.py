@@ -141,8 +141,8 @@ def stage(folder, board):
     """Put the firmware and the tests into a folder that is to be mounted."""
     compiled = deploy.plan(board.who["mpy"], None, (), main=False).files
     for path in sorted(places.pxerom().glob("roms/*.json")):
-        # The tests load ROMs again and again, and the line is slow: as a board carries them, without
-        # evidence or prose, but unchecked, for the tests change them.
+        # The tests load ROMs again and again, and the line is slow: as a board carries them,
+        # without evidence or prose, but unchecked, for the tests change them.
         rom = bare(json.loads(path.read_text(encoding="utf-8")))
         rom.pop("sources", None)
         compiled[f"/lib/pxerom/roms/{path.name}"] = json.dumps(

@@ -354,7 +354,12 @@ class _Walk:
                 continue
             message = tftp(answer.packet)
             if message.kind == "ERROR":
-                return accepted if accepted and self.goes_on else error_words(message)
+                if accepted and self.goes_on:
+                    return accepted
+                words = error_words(message)
+                if isinstance(words, dict) and self._acks_after(answer):
+                    words["then"] = "go_on"
+                return words
             if message.kind == "ACK":
                 came = tftp(event.packet).block
                 if accepted and came in (None, message.block):
@@ -365,6 +370,11 @@ class _Walk:
         if index + 1 >= len(self.events) and self.until - event.packet.time < _ENDED_S:
             return None
         return "fail" if self._silent_for_good(index) else "ignore"
+
+    def _acks_after(self, event):
+        # An ERROR of the client's that did not end its transfer.
+        later = self.events[self.events.index(event) + 1 :]
+        return self._first_ack([e for e in later if e.out]) is not None
 
     def _last(self):
         return (self.due - 1) % 65536
