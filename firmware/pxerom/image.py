@@ -5,7 +5,6 @@ Fed block by block, it keeps the head of the file and one mark further in, no mo
 """
 
 import hashlib
-from binascii import hexlify
 
 from pxerom.runtime import const
 
@@ -37,7 +36,7 @@ class Image:
         return {
             "kind": identify(self._head, size, bytes(self._mark)),
             "bytes": size,
-            "sha256": hexlify(self._sha256.digest()).decode(),
+            "sha256": self._sha256.digest().hex(),
         }
 
 

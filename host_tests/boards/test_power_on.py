@@ -99,12 +99,11 @@ def test_100_kib_of_heap_are_enough(deployed, tmp_path):
 
 
 def test_deployment_leaves_a_pico_w_most_of_its_flash(deployed, tmp_path):
-    """Its files have up to 72 KiB (64 in the first version, with 192 KiB of blocks): littlefs
-    gives whole blocks, and a folder takes four of them."""
+    """Its files have up to 72 KiB, but littlefs gives whole blocks, and a folder takes four."""
     with Server({}) as server:
         lines = _power_on(deployed, tmp_path, server)
     stubs_and_roms = 5 * 4096
-    assert 64 * 1024 < _figure(lines, "flash deployed") - stubs_and_roms <= (192 + 8) * 1024, lines
+    assert 64 * 1024 < _figure(lines, "flash deployed") - stubs_and_roms <= 192 * 1024, lines
 
 
 def test_image_that_the_flash_cannot_take_is_told_before_it_is_sent(deployed, tmp_path):
