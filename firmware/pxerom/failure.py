@@ -56,7 +56,13 @@ class Refused(Exception):
 def printable(data, other="."):
     """Text of network bytes (R-SEC-22). `other`: what stands for a byte outside 0x20..0x7e, with
     ## for its two digits: NAME is that of a file's name, where each byte counts."""
-    return "".join(chr(b) if 32 <= b < 127 else other.replace("##", "%02x" % b) for b in data)
+    parts = []
+    for at in range(0, len(data), 64):  # a list of all letters would be one large piece of memory
+        part = data[at : at + 64]
+        parts.append(
+            "".join([chr(b) if 32 <= b < 127 else other.replace("##", "%02x" % b) for b in part])
+        )
+    return "".join(parts)
 
 
 NAME = "\\x##"
