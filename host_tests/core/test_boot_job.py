@@ -104,7 +104,9 @@ def test_name_that_no_request_can_hold_is_the_servers_fault():
     assert "No request can hold" in job.result["status"]["detail"]
     same((job.result["lease"]["released"], job.given_back()), (True, True))
     name = option(67, b"a" * 250) + option(67, b"b" * 150)
-    same(Job("edk2", dhcp_for_file(options=LEASE + name)).result["outcome"], "ok")
+    del job  # a board has no room for two
+    job = Job("edk2", dhcp_for_file(options=LEASE + name), FileServer(b"a program"))
+    same(job.result["outcome"], "ok")
 
 
 def test_size_that_dhcp_told_spares_edk2_its_probe():
