@@ -43,7 +43,18 @@ def captured(where, folder):
         paths = {}
         for name in PLACES:
             paths[name] = folder / f"{name}.pcap"
-            words = ("-Z", "root", "-ni", "any", "-s", "0", "-U", "-w", paths[name])
+            words = (
+                "--immediate-mode",
+                "-Z",
+                "root",
+                "-ni",
+                "any",
+                "-s",
+                "0",
+                "-U",
+                "-w",
+                paths[name],
+            )
             stack.enter_context(getattr(where, name).start("tcpdump", *words, "udp or icmp"))
         deadline = time.monotonic() + 20
         while not all(path.exists() and path.stat().st_size for path in paths.values()):
