@@ -26,6 +26,7 @@ if MICROPYTHON:
     from micropython import const
 else:
     from pxerom.runtime_cpython import (
+        address,
         const,
         forget,
         set_timeout,
@@ -73,11 +74,6 @@ def why(error):
     from pxerom.pxe_codes import of_errno
 
     return of_errno(error.errno)
-
-
-def address(host, port):
-    """What `bind` and `sendto` take for a numeric IPv4 host: a tuple, on the unix port bytes."""
-    return socket.getaddrinfo(host, port, socket.AF_INET)[0][-1]
 
 
 def is_ipv4(text):
@@ -174,6 +170,11 @@ def open_for_writing(path):
 
 
 if MICROPYTHON:
+
+    def address(host, port):
+        """What `bind` and `sendto` take for a numeric IPv4 host: a tuple, on the unix port
+        bytes."""
+        return socket.getaddrinfo(host, port, socket.AF_INET)[0][-1]
 
     def tidy():
         """Collect garbage now; a board does so from now on whenever an eighth of its heap is

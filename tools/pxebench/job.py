@@ -121,8 +121,6 @@ def parse_url(url):
     The name is percent-decoded and gets no slash of its own: `tftp://h/a/b` asks for `a/b`,
     `tftp://h//a` for `/a` (RFC 3617 §3).  A `;mode=octet` at the end is understood.
     """
-    from urllib.parse import unquote_to_bytes
-
     scheme, separator, rest = url.partition("://")
     if not separator or "/" in scheme:  # none, or `://` in the name of the file
         scheme, rest = "tftp", url
@@ -150,7 +148,12 @@ def parse_url(url):
     elif ";mode=" in lowered:
         raise Refused(f"{show(url)} asks for a mode other than octet, which no ROM uses.")
     try:
-        file = unquote_to_bytes(path).decode("utf-8")
+        raw = path.encode("utf-8")
+        if "%" in path:
+            from urllib.parse import unquote_to_bytes
+
+            raw = unquote_to_bytes(raw)
+        file = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise Refused(f"The file name in {show(url)} is not UTF-8 once decoded.") from None
     if not slash or not file:
