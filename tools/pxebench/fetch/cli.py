@@ -27,9 +27,7 @@ from pxebench.settings import adjust
     metavar="N",
     help="Block size to ask for. *",
 )
-@click.option(
-    "--windowsize", type=click.IntRange(1, 65535), metavar="N", help="Blocks per ACK. *"
-)
+@click.option("--windowsize", type=click.IntRange(1, 65535), metavar="N", help="Blocks per ACK. *")
 @click.option("--timeout", type=Time(most_ms=3600000), help="First wait before a retry. *")
 @click.option(
     "--retries", type=click.IntRange(0, 1000), metavar="N", help="How often to send again. *"
