@@ -29,6 +29,7 @@ else:
         address,
         const,
         forget,
+        recvfrom_into,
         set_timeout,
         sleep_ms,
         ticks_add,
@@ -123,7 +124,7 @@ def free_bytes(path):
         return None
     free = stat[4]
     # littlefs, on a board: two words in each block, and blocks for the folder's own entries.
-    if MICROPYTHON and sys.platform not in ("linux", "darwin", "win32"):
+    if MICROPYTHON and not LINUX:
         free = max(0, free - 3 - free // 256)
     return stat[1] * free
 
@@ -175,6 +176,13 @@ if MICROPYTHON:
         """What `bind` and `sendto` take for a numeric IPv4 host: a tuple, on the unix port
         bytes."""
         return socket.getaddrinfo(host, port, socket.AF_INET)[0][-1]
+
+    def recvfrom_into(sock):
+        """A socket's receive into a buffer, as CPython's; None where it has none."""
+        if LINUX:
+            from pxerom import runtime_unix
+
+            return runtime_unix.recvfrom_into(sock)
 
     def tidy():
         """Collect garbage now; a board does so from now on whenever an eighth of its heap is

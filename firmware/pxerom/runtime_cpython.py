@@ -44,6 +44,10 @@ def address(host, port):
     return socket.getaddrinfo(host.encode(), port, socket.AF_INET)[0][-1]
 
 
+def recvfrom_into(sock):
+    return sock.recvfrom_into
+
+
 def tidy():
     pass
 

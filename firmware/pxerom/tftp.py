@@ -41,7 +41,7 @@ What a packet of the peer meets in each state. Names in `...` are hazards:
 
 from pxerom import tftp_packet
 from pxerom.runtime import const, split, ticks_diff
-from pxerom.tftp_packet import DATA, ERROR, HEADER, OACK, number, oack_options, rrq
+from pxerom.tftp_packet import ERROR, HEADER, OACK, number, oack_options, rrq
 
 # States of a Transfer; from RECEIVING on the peer and the options are fixed.
 _REQUESTED = const(0)  # the RRQ is out
@@ -57,6 +57,9 @@ OPENED = const(2)  # options agreed: send `reply`
 BLOCK = const(3)  # a block of the file: send `reply` if there is one, then store `payload`
 LAST = const(4)  # the final block: store it for good, then send `reply`
 END = const(5)  # the ROM leaves this transfer for its next request: send `reply` if there is one
+
+_DATA = const(3)
+_UNLOOKED = const(7)  # blocks that a PC takes between two looks at the clock (1, 3, 7)
 
 _DEFAULT_BLKSIZE = const(512)
 _MAX_STRAY = const(256)  # stray opcodes that a ROM ignores before it fails (R-TFTP-52)
@@ -115,7 +118,7 @@ class Transfer:
         self.expected = 1  # number of the block that is accepted next
         self.held = None  # out-of-order blocks: tftp_quirks.Held
         self.unread = 0  # number of the last block that was swallowed
-        self.acked_at = 0  # ticks of the last ACK of `stream`
+        self.acked_at = None  # ticks of the last ACK of `stream`, where it asked the clock
         self._tid = None  # whom the peer was when the first block or the OACK came
         self._sender = None  # of the datagram that is judged
         self._full = 0  # length of a full DATA
@@ -143,7 +146,7 @@ class Transfer:
         if size < 0:
             return DROP  # too short for any packet of a read (R-TFTP-37, 51)
         opcode = data[0] << 8 | data[1]
-        if opcode == DATA:
+        if opcode == _DATA:
             return self._data(data, size)
         if opcode == OACK:
             return self._oack(data)
@@ -168,56 +171,64 @@ class Transfer:
             count = min(count, (self._most - self.bytes) // self.blksize)
         return count
 
-    def stream(self, count, recvfrom, sendto, update, sink, timed, clock, until):
+    def stream(self, count, functions, update, sink, timed, clock, until):
         """Take up to `count` (of `streams`) full blocks in order: receive, ACK, store; nothing is
         allocated but the datagram. Ends at the ticks `until`, at a datagram that is something
-        else, and at an OSError of the two functions of the socket. Returns (datagram, sender,
-        error): what `feed` has to judge, or None, and the OSError, or None. `update` takes each
-        block, as the sink's `writer` does; `timed` (or None) takes the ticks of its ACK. Those
-        of the last stay in `acked_at`."""
+        else, and at an OSError of the socket. `functions`: of `udp.Udp.functions`. Returns
+        (datagram, sender, error): what `feed` has to judge, or None, and the OSError, or None.
+        `update` takes each block, as the sink's `writer` does; `timed` (or None) takes the ticks
+        of its ACK. Those of the last stay in `acked_at`, None where the clock was not asked."""
+        receive, into, sendto = functions
         ack = self.ack
         block = first = self.expected
         last = ack[2] << 8 | ack[3]
-        buffer = self._buffer
-        data = sender = error = None
+        data = buffer = self._buffer
+        sender = error = now = None
         full = self._full
-        now = self.acked_at
         peer = self.peer
-        size = self.recv_size
+        taken = buffer if into else self.recv_size
+        unlooked = _UNLOOKED if into and not timed else 0
         view = self._view
         write = sink.writer
         end = block + count
         try:
             while block < end:
-                data, sender = recvfrom(size)
+                size, sender = receive(taken)
+                if not into:
+                    data = size
+                    size = len(data)
                 if (
-                    len(data) != full
+                    size != full
                     or data[2] << 8 | data[3] != block
-                    or data[1] != DATA
+                    or data[1] != _DATA
                     or data[0] != 0
                     or sender != peer
                 ):
-                    return data, sender, None
+                    return bytes(data[:size]) if into else data, sender, None
                 ack[2] = data[2]
                 ack[3] = data[3]
                 sendto(ack, peer)
-                now = clock()
                 block += 1
-                if timed:
-                    timed(now)
-                buffer[:full] = data
+                if block & unlooked:
+                    now = None
+                else:
+                    now = clock()
+                    if timed:
+                        timed(now)
+                    if ticks_diff(now, until) >= 0:
+                        end = block
+                if not into:
+                    buffer[:full] = data
                 update(view)
                 if write:
                     try:
                         write(view)
                     except OSError as failed:
                         sink.broken(failed)
-                if ticks_diff(now, until) >= 0:
-                    break
         except OSError as failed:
             error = failed
-            if data is not None and data[2] << 8 | data[3] == block:
-                return data, sender, error  # its ACK has not gone out
+            if ack[2] << 8 | ack[3] == block:
+                return bytes(data[:full]) if into else data, sender, error  # its ACK has not gone out
         finally:
             if block > first:
                 self.blocks += block - first
@@ -439,8 +450,8 @@ class Transfer:
         if self.tsize is not None and self.on.get("longer_than_tsize") != "accept":
             self._most = self.tsize
         if not self.probe:
-            self._buffer = bytearray(self._full)
-            self._view = memoryview(self._buffer)[HEADER:]
+            self._buffer = bytearray(self.recv_size)
+            self._view = memoryview(self._buffer)[HEADER : self._full]
 
     def _leave(self):
         # The ROM knows enough (size probe): its last ERROR, and on to the next request.
