@@ -8,15 +8,13 @@ takes a buffer. Only `runtime` imports this; a board does not carry it.
 import os
 from array import array
 
-from micropython import const
-
 try:
     import ffi  # pyright: ignore[reportMissingImports]
 except ImportError:
     ffi = None
 
-_EINTR = const(4)
-_SOCKADDR_IN = const(16)  # bytes
+_EINTR = 4
+_SOCKADDR_IN = 16  # bytes
 
 
 def recvfrom_into(sock):
