@@ -1,6 +1,6 @@
 """A rack on this PC: pseudo-terminal boards on ser2net, exporters and a coordinator of labgrid.
 
-    with rack.rack(20) as lab:
+    with rack.rack({"rackpc1": {"board00": {"rack": "1"}, ...}}) as lab:
         lab.pxebench("fleet", "list") ...
 
 All of it is in one namespace.  The lines are as boards/README.md, "A rack", has them: static
@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +28,7 @@ SERVER = "10.98.0.1"
 IMAGE = bytes(range(256)) * 300
 FIRST_PORT = 31000
 COORDINATOR = 20408
+_SLOW = programs.ROOT / "host_tests/board_cli/slow_server.py"
 VENV = programs.ROOT / ".tools/labgrid/bin"
 CONFIG = {
     "link": {"ssid": "bench", "password": "secret word"},
@@ -52,9 +54,10 @@ class Rack:
         self.boards, self.urls = {}, {}
         served = stack.enter_context(servers.folder({"image.bin": IMAGE}))
         stack.enter_context(servers.in_tftpd(served, SERVER, 69, self.namespace))
-        # Nobody answers there: whoever asks waits.
-        self.silent = f"tftp://{SERVER}:1069/image.bin"
+        slow = (sys.executable, _SLOW, SERVER, "1069", "0.02", "750")
+        stack.enter_context(self.namespace.start(*slow))
         self.url = f"tftp://{SERVER}/image.bin"
+        self.slow = f"tftp://{SERVER}:1069/slow.bin"  # 15 s, and a little
 
     # ---- what it is made of
 
@@ -206,17 +209,25 @@ class Rack:
         )
 
 
+    def booting(self, name):
+        """True while the board has a UDP socket open."""
+        host = int.from_bytes(socket.inet_aton(self.boards[name].settings.address), "little")
+        rows = Path(f"/proc/{self.namespace.pid}/net/udp").read_text().splitlines()[1:]
+        return any(row.split()[1].startswith(f"{host:08X}:") for row in rows)
+
+    def start(self, *words, **env):
+        """pxebench with labgrid, until the block ends; its Process."""
+        return processes.start(self.argv(*words), env=self.env(**env))
+
+
 @contextlib.contextmanager
-def rack(count):
-    """A rack of `count` boards on two shelves; the last two places are the second shelf's."""
+def rack(shelves):
+    """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter."""
     with contextlib.ExitStack() as stack:
         made = Rack(stack)
-        names = [f"board{number:02}" for number in range(count)]
-        made.add_boards(names)
-        made.shelves = {"rackpc1": names[:-2], "rackpc2": names[-2:]}
-        made.ser2nets = {shelf: made.ser2net(shelf, its) for shelf, its in made.shelves.items()}
-        tags = {name: {"kind": "rpi_pico_w", "rack": "1"} for name in names[:-2]}
-        tags.update({name: {"kind": "rpi_pico_w", "rack": "2"} for name in names[-2:]})
-        made.coordinator = made.start_coordinator(tags)
-        made.exporters = {shelf: made.export(shelf, its) for shelf, its in made.shelves.items()}
+        places = {name: tags for shelf in shelves.values() for name, tags in shelf.items()}
+        made.add_boards(places)
+        made.coordinator = made.start_coordinator(places)
+        made.ser2nets = {shelf: made.ser2net(shelf, its) for shelf, its in shelves.items()}
+        made.exporters = {shelf: made.export(shelf, its) for shelf, its in shelves.items()}
         yield made

@@ -54,6 +54,7 @@ class Member(threading.Thread):
             self._work()
         except Refused as refused:
             self.text = refused.message
+            self.kept.broken()
             started = self.state in ("ready", "running")
             self._become("lost" if started else "unready" if self.job_begun else "dead")
         except Exception as error:  # noqa: BLE001 - a thread's end must be seen by someone

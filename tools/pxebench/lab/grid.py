@@ -24,6 +24,7 @@ from labgrid import step, target_factory  # noqa: E402
 from labgrid.driver.common import Driver  # noqa: E402
 from labgrid.remote.client import ClientSession, Error  # noqa: E402
 from labgrid.remote.generated import labgrid_coordinator_pb2 as messages  # noqa: E402
+from labgrid.remote.generated import labgrid_coordinator_pb2_grpc as coordinator  # noqa: E402
 from labgrid.resource import NetworkSerialPort  # noqa: E402
 from labgrid.util.proxy import proxymanager  # noqa: E402
 
@@ -35,6 +36,7 @@ __all__ = ["Coordinator", "Driver", "attr", "step", "target_factory", "url_of"]
 _ANSWER_S = 10
 _PORT_S = 20  # an exporter's own ser2net is told to the coordinator, and by it every 15 s
 _LOOK_S = 0.2
+_ALONE = (("grpc.use_local_subchannel_pool", 1),)
 
 
 class _Session(ClientSession):
@@ -121,10 +123,15 @@ class Coordinator:
     async def _open(self):
         try:
             address = proxymanager.get_grpc_address(self.address, default_port=20408)
-        except (ValueError, Exception) as error:  # noqa: BLE001 - labgrid's own kinds
+        except Exception as error:  # noqa: BLE001 - labgrid's own kinds, not all exported
             raise Refused(one_sentence(f"The coordinator {show(self.address)}: {error}")) from None
-        self._session = _Session(address, self._loop)
-        self._session.user = self._user
+        self._session = session = _Session(address, self._loop)
+        session.user = self._user
+        # gRPC lets two channels of a process share a connection, and the coordinator knows a
+        # client by its connection: beside labgrid's own session (its pytest plugin) ours failed.
+        await session.channel.close()
+        session.channel = grpc.aio.insecure_channel(address, options=_ALONE)
+        session.stub = coordinator.CoordinatorStub(session.channel)
         await self._session.start()
 
     async def _close(self):

@@ -86,6 +86,11 @@ class Row:
         row["bytes"], row["sha256"] = image.get("bytes", 0), image.get("sha256")
         self._note_bytes(row["bytes"])
 
+    def broken(self):
+        """It has no end of its own: its time until now."""
+        if self.row["at_ms"] is not None:
+            self.row["ms"] = self._ms() - self.row["at_ms"]
+
     def _note_bytes(self, count):
         if count > self._bytes:
             if self._curve:
