@@ -62,7 +62,7 @@ class Rack:
     # ---- what it is made of
 
     def add_boards(self, names):
-        """Boards with pxerom and a config in their flash; the first rack's first one is filled."""
+        """Boards with pxerom and a config in their flash; the very first one is filled."""
         number = len(self.boards)
         for name in names:
             image = self.folder / f"{name}.flash"
@@ -96,10 +96,11 @@ class Rack:
         for name in names:
             port = FIRST_PORT + len(self.urls)
             self.urls[name] = port
+            device = self.boards[name].port
             lines += [
                 f"connection: &{name}",
                 f"  accepter: telnet(rfc2217,mode=server),tcp(nodelay=true),{port}",
-                f"  connector: serialdev(nouucplock=true),{self.boards[name].port},115200n81,local",
+                f"  connector: serialdev(nouucplock=true),{device},115200n81,local",
                 "  options: {chardelay: false, max-connections: 1}",
             ]
         config = self.folder / f"{shelf}.ser2net.yaml"
@@ -121,9 +122,7 @@ class Rack:
             table = Path(f"/proc/{self.namespace.pid}/net/{kind}")
             rows = table.read_text().splitlines()[1:] if table.exists() else ()
             found += [row.split() for row in rows]
-        return any(
-            int(row[1].rpartition(":")[2], 16) == port and row[3] == "0A" for row in found
-        )
+        return any(int(row[1].rpartition(":")[2], 16) == port and row[3] == "0A" for row in found)
 
     def labgrid(self, program, *words, folder=None, **env):
         """Start a program of labgrid's; its Process."""
@@ -148,9 +147,7 @@ class Rack:
             for name, tags in places.items()
         }  # fmt: skip
         (folder / "places.yaml").write_text(json.dumps(known))
-        process = self.labgrid(
-            "labgrid-coordinator", "-l", f"127.0.0.1:{port}", folder=folder
-        )
+        process = self.labgrid("labgrid-coordinator", "-l", f"127.0.0.1:{port}", folder=folder)
         processes.wait_until(
             lambda: "Coordinator ready" in process.output(), "the coordinator", process=process
         )
@@ -207,7 +204,6 @@ class Rack:
         return self.namespace.run(
             str(VENV / "labgrid-client"), *words, check=False, env=self.env(**env)
         )
-
 
     def booting(self, name):
         """True while the board has a UDP socket open."""

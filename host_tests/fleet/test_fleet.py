@@ -78,7 +78,7 @@ class Runs:
 
     def until(self, *boards):
         for board in boards:
-            processes.wait_until(lambda: self.lab.booting(board), f"{board} to boot", 60)
+            processes.wait_until(lambda name=board: self.lab.booting(name), f"{board} to boot", 60)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import pytest
 def pytest_addoption(parser):
     group = parser.getgroup("pxerom", "boards that boot like a PC (pxerom)")
     group.addoption(
-        "--pxerom-port", metavar="PORT", help="The board: a device, auto, id:SERIAL, URL, place:NAME."
+        "--pxerom-port", metavar="PORT", help="The board: a device, auto, id:SERIAL, URL, place."
     )
     group.addoption("--pxerom-config", metavar="FILE", help="Its settings (config.json).")
     group.addoption("--pxerom-board", metavar="ID", help="Its kind, else it is asked.")

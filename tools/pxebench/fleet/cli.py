@@ -98,7 +98,7 @@ def list_places(tags, coordinator, as_json):
     for row in rows:
         state = f"held by {show(row['held_by'])}" if row["held_by"] else row["state"]
         words = " ".join(f"{show(name)}={show(value)}" for name, value in row["tags"].items())
-        where = f"{show(row['exporter'])} {row['url'] or ''}" if row["exporter"] else "no exporter"
+        where = f"{show(row['exporter'])} {row['url']}" if row["url"] else "no line to it"
         click.echo(f"{show(row['place']):<{width}}  {state:<8}  {where}  {words}".rstrip())
     count = sum(row["state"] == "free" for row in rows)
     click.echo(f"{len(rows)} places, {count} free.")
@@ -139,7 +139,9 @@ def deploy(tags, coordinator, kind, config, roms, count, json_path, quiet):
             {name: row[name] for name in ("place", "exporter", "state", "text")} for row in rows
         ]
         told = {"run": taken.run, "unreleased": taken.unreleased}
-        outputs.store_json(json_path, {"schema": 1, "kind": "fleet-deploy", **told, "boards": kept})
+        outputs.store_json(
+            json_path, {"schema": 1, "kind": "fleet-deploy", **told, "boards": kept}
+        )
     if crew.stopped:
         return EXIT_INTERRUPTED
     return EXIT_OK if crew.members and done == len(crew.members) else EXIT_BENCH
@@ -316,8 +318,13 @@ def _pc(crew, used, wall):
 
     now = resource.getrusage(resource.RUSAGE_SELF)
     cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
-    return {"cpu": round(cpu / max(wall, 0.001), 3), "memory_mb": now.ru_maxrss // 1024,
-            "wall_s": round(wall, 3), "curve": crew.curve.steps(), "curve_ms": BUCKET_MS}  # fmt: skip
+    return {
+        "cpu": round(cpu / max(wall, 0.001), 3),
+        "memory_mb": now.ru_maxrss // 1024,
+        "wall_s": round(wall, 3),
+        "curve": crew.curve.steps(),
+        "curve_ms": BUCKET_MS,
+    }
 
 
 def _say_unless(json_path, text, rows, taken):

@@ -67,7 +67,8 @@ class Member(threading.Thread):
 
     def _work(self):
         if self.stopped:
-            return self._become("ended")
+            self._become("ended")
+            return
         if self.place.trouble:
             raise Refused(f"{self.place.name} cannot be used: {self.place.trouble}.", EXIT_BENCH)
         self._become("preparing")

@@ -14,22 +14,22 @@ import os
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # mpy-cross is a child process
 
-import asyncio  # noqa: E402
-import contextlib  # noqa: E402
-import logging  # noqa: E402
+import asyncio
+import contextlib
+import logging
 
-import attr  # noqa: E402
-import grpc  # noqa: E402
-from labgrid import step, target_factory  # noqa: E402
-from labgrid.driver.common import Driver  # noqa: E402
-from labgrid.remote.client import ClientSession, Error  # noqa: E402
-from labgrid.remote.generated import labgrid_coordinator_pb2 as messages  # noqa: E402
-from labgrid.remote.generated import labgrid_coordinator_pb2_grpc as coordinator  # noqa: E402
-from labgrid.resource import NetworkSerialPort  # noqa: E402
-from labgrid.util.proxy import proxymanager  # noqa: E402
+import attr
+import grpc
+from labgrid import step, target_factory
+from labgrid.driver.common import Driver
+from labgrid.remote.client import ClientSession, Error
+from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
+from labgrid.remote.generated import labgrid_coordinator_pb2_grpc as coordinator
+from labgrid.resource import NetworkSerialPort
+from labgrid.util.proxy import proxymanager
 
-from pxebench.job import EXIT_BENCH, Refused, one_sentence, show  # noqa: E402
-from pxebench.lab.places import Place  # noqa: E402
+from pxebench.job import EXIT_BENCH, Refused, one_sentence, show
+from pxebench.lab.places import Place
 
 __all__ = ["Coordinator", "Driver", "attr", "step", "target_factory", "url_of"]
 
@@ -165,9 +165,7 @@ class Coordinator:
                         if entry.cls == "NetworkSerialPort":
                             ports.append(entry)
         host, _, user = (place.acquired or "").partition("/")
-        mine = place.acquired and (
-            self.name in place.allowed or self.name == f"{host}/{user}"
-        )
+        mine = place.acquired and (self.name in place.allowed or self.name == f"{host}/{user}")
         return Place(
             place.name,
             dict(place.tags),

@@ -228,4 +228,5 @@ KINDS = {
     "compat": tables.compat,
     "watch": tables.watch,
     "storm": storm.storm,
+    "fleet": storm.storm,
 }

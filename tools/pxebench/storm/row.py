@@ -1,9 +1,9 @@
 """One machine of a storm, or one board of a fleet: its events as they come, as one row.
 
-    {"id", "rom", "address", "mac", "outcome": "ok" | "failed" | "ended" | "bench", "code", "text",
-     "at_ms": switched on, since the storm began, "first_ms": to the first answer, "ms": to its
-     end, "requests", "retransmits", "bytes", "sha256", "error", "served_ms", "asks": [[ms since
-     the storm began, ms until the answer or null], one for each RRQ]}
+{"id", "rom", "address", "mac", "outcome": "ok" | "failed" | "ended" | "bench", "code", "text",
+ "at_ms": switched on, since the storm began, "first_ms": to the first answer, "ms": to its
+ end, "requests", "retransmits", "bytes", "sha256", "error", "served_ms", "asks": [[ms since
+ the storm began, ms until the answer or null], one for each RRQ]}
 """
 
 import threading

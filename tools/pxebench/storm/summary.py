@@ -121,7 +121,7 @@ def unreleased_lines(unreleased, run):
     for name, why in list(unreleased.items())[:_MOST_LINES]:
         yield f"  NOT GIVEN BACK  {show(name)}: {show(why)}"
     if unreleased:
-        yield f"  {len(unreleased)} to give back, once that is mended: `pxebench fleet release --run {run}`"
+        yield f"  once that is mended: `pxebench fleet release --run {run}`"
 
 
 def _seconds(ms):
