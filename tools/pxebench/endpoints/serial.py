@@ -10,6 +10,7 @@ The board runs `pxerom` from its flash or, mounted, from this PC; its link comes
    begin together.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -230,12 +231,26 @@ def _check_out(out):
     raise Refused(f"Cannot write {show(out)}: {reason}.", EXIT_BENCH)
 
 
-def _store(path, out):
+def _store(path, out, digest):
+    if _sha256(path) != digest:
+        raise Refused(
+            f"What came over the line for {show(out)} is not what the board fetched, it is "
+            f"garbled: try again, and take rfc2217:// for a ser2net port, not socket://.",
+            EXIT_BENCH,
+        )
     try:
         shutil.copyfile(path, out + ".part")
         os.replace(out + ".part", out)
     except OSError as error:
         raise Refused(f"Cannot write {show(out)}: {error.strerror}.", EXIT_BENCH) from None
+
+
+def _sha256(path):
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while data := file.read(1 << 16):
+            found.update(data)
+    return found.hexdigest()
 
 
 class Job:
@@ -271,7 +286,7 @@ class Job:
                 raise self._died(f"stopped with {last_line(trouble)}" if trouble else "just ended")
             return ended_by(self.ended_by, self.witness, self.wanted, "serial")
         if self.image and result["image"]:
-            _store(*self.image)
+            _store(*self.image, result["image"]["sha256"])
         return completed(result, "serial", listener.start)
 
     def interrupt(self):

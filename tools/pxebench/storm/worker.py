@@ -5,8 +5,7 @@ very same code as everywhere (500 ROMs take a third of the CPU time that threads
 changes a ROM's times).  The parent writes one JSON line, the storm, and then nothing; rows go out
 as JSON lines, the last one is {"end": ...}.
 
-1. When the parent is gone (end of standard input), every ROM is ended and what the parent has put
-   on the interface is removed.
+1. When the parent is gone (end of standard input), every ROM is ended.
 2. What this process itself adds to the times is measured: how late it woke up, and its CPU.
 """
 
@@ -56,7 +55,7 @@ class Rom:
 
 
 class Storm:
-    """All of them. `wanted`: the parent's line: {"machines": [...], "cleanup": {...} or null}."""
+    """All of them. `wanted`: the parent's line: {"machines": [...], "path": [...]}."""
 
     def __init__(self, wanted):
         self.machines = wanted["machines"]
@@ -108,21 +107,9 @@ def say(line):
 
 
 def _watch(stdin, storm):
-    """Until the parent says more: "stop" is its Ctrl-C, the end of the pipe its own end. True when
-    it is gone."""
-    said = stdin.readline()
-    if said != b"done\n":
+    # Until the parent says more: "stop" is its Ctrl-C, the end of the pipe its own end.
+    if stdin.readline() != b"done\n":
         storm.stop()
-    return not said
-
-
-def _clean(cleanup):
-    from pxebench.storm import interfaces
-
-    if cleanup["kind"] == "addresses":
-        interfaces.Addresses(cleanup["name"], cleanup["what"], 0).__exit__()
-    else:
-        interfaces.Macs(cleanup["name"], 0, cleanup["what"]).__exit__()
 
 
 def main():
@@ -137,10 +124,8 @@ def main():
     runtime_cpython.set_timeout = lambda sock, wait_ms: sock.settimeout(wait_ms / 1000)
     storm = Storm(wanted)
     storm.running = []
-    watch = gevent.spawn(_watch, stdin, storm)
+    gevent.spawn(_watch, stdin, storm)
     storm.run()
-    if watch.ready() and watch.value and wanted["cleanup"]:
-        _clean(wanted["cleanup"])
 
 
 if __name__ == "__main__":
