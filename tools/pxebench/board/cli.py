@@ -13,7 +13,7 @@ from pxebench import images, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
 from pxebench.options import CONFIG, KIND, Seconds, complete_rom, read_config
 
-_PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
+_PORT = "The board's port: a device, auto, id:SERIAL, rfc2217://HOST:PORT or place:NAME."
 
 
 def port_option(command):
