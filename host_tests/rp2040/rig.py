@@ -79,13 +79,17 @@ class Board:
     def state(self):
         """What the emulator says of itself: a dict (boards/emulated/rp2040/run.js)."""
         before = len(self._process.output())
-        os.kill(self._process.pid, signal.SIGUSR2)
 
         def said():
-            return self._process.output()[before:]
+            return self._process.output()[before:].rpartition("}\n")[0]
 
-        processes.wait_until(lambda: "}\n" in said(), "its state", process=self._process)
-        return json.loads(said())
+        def told():
+            os.kill(self._process.pid, signal.SIGUSR2)  # one that is just starting does not hear it
+            time.sleep(0.1)
+            return said()
+
+        processes.wait_until(told, "its state", process=self._process)
+        return json.loads(said().rpartition("}\n")[2] + "}")
 
     def reset(self):
         """`mpremote reset`, to its end. It only starts a wait of 100 ms on the board, before the

@@ -96,6 +96,7 @@ class EmulatedBoard:
         )
         far_line.close()
         self._spare = spare
+        self._started = False
         os.close(frames)
 
     def relay(self):
@@ -109,6 +110,7 @@ class EmulatedBoard:
                 said = self._line.recv(4096)
                 if not said:
                     return self._node.wait()
+                self._started = True
                 if opened:
                     held += said
             if self._master in writable and held:
@@ -150,8 +152,10 @@ class EmulatedBoard:
             raise
 
     def tell_state(self):
-        """Let the emulator print where its processor is, for whoever asks why it says nothing."""
-        self._node.send_signal(signal.SIGUSR2)
+        """Let the emulator print where its processor is, for whoever asks why it says nothing.
+        Before the board's first word, the signal would end a node that does not listen to it yet."""
+        if self._started:
+            self._node.send_signal(signal.SIGUSR2)
 
     def close(self):
         """End the board, as pulling its plug does."""
