@@ -1,5 +1,5 @@
-"""Who has the file: the answers to DHCP, a proxy on port 4011; where option 43 has a menu or a list
-of boot servers, what `pxe_menu` finds.
+"""Who has the file: the answers to DHCP, a proxy on port 4011; where option 43 has a menu or a
+list of boot servers, what `pxe_menu` finds.
 
 Begins where there is an address. Follows PXE 2.1 §2.2 and its table 2-1 (option 43); `dhcp_offer`
 reads the option, `dhcp_client` sends and waits.

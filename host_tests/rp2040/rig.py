@@ -84,7 +84,7 @@ class Board:
             return self._process.output()[before:].rpartition("}\n")[0]
 
         def told():
-            os.kill(self._process.pid, signal.SIGUSR2)  # one that is just starting does not hear it
+            os.kill(self._process.pid, signal.SIGUSR2)  # again: one that only starts is deaf to it
             time.sleep(0.1)
             return said()
 

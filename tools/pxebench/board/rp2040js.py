@@ -14,6 +14,7 @@ import argparse
 import errno
 import fcntl
 import os
+import re
 import select
 import shutil
 import signal
@@ -96,7 +97,6 @@ class EmulatedBoard:
         )
         far_line.close()
         self._spare = spare
-        self._started = False
         os.close(frames)
 
     def relay(self):
@@ -110,7 +110,6 @@ class EmulatedBoard:
                 said = self._line.recv(4096)
                 if not said:
                     return self._node.wait()
-                self._started = True
                 if opened:
                     held += said
             if self._master in writable and held:
@@ -153,8 +152,10 @@ class EmulatedBoard:
 
     def tell_state(self):
         """Let the emulator print where its processor is, for whoever asks why it says nothing.
-        Before the board's first word, the signal would end a node that does not listen to it yet."""
-        if self._started:
+        One that only starts does not catch the signal yet, and would end."""
+        status = Path(f"/proc/{self._node.pid}/status").read_text()
+        caught = int(re.search(r"^SigCgt:\s*(\w+)", status, re.M)[1], 16)
+        if caught >> signal.SIGUSR2 - 1 & 1:
             self._node.send_signal(signal.SIGUSR2)
 
     def close(self):

@@ -23,7 +23,7 @@ from pxebench import places
 from pxebench.board import deploy
 from pxebench.board.connection import last_line
 from pxebench.endpoints.stream import Sequence
-from pxebench.job import EXIT_BENCH, Refused, bare, show
+from pxebench.job import EXIT_BENCH, Refused, bare, one_sentence, show
 
 _SILENCE_S = 60.0
 _TEST = re.compile(r"^def (test_\w+)\(", re.MULTILINE)
@@ -200,7 +200,8 @@ def _copy(board, folder):
     call = f"unpack('/remote/bundle', {_FLASH!r})"
     trouble = board.run(_program(call), lambda data: None, _SILENCE_S)
     if trouble:
-        raise Refused(f"The tests could not be copied to the board: {last_line(trouble)}", EXIT_BENCH)
+        words = f"The tests could not be copied to {board.name}: {last_line(trouble)}"
+        raise Refused(one_sentence(words), EXIT_BENCH)
     board.enter(soft_reset=True)
     there = board.hashes(staged)
     for path, data in staged.items():

@@ -1,7 +1,7 @@
-"""The half of `pxebench board test` that runs on the board (MicroPython, compiled by `suite.stage`).
+"""The half of `pxebench board test` that runs on the board: compiled by `suite.stage`.
 
-It prints records (RFC 7464): {"event": "test", "name", "outcome", "text", "took_ms"} for each test,
-"alive" amid a long one, and "module" at the end.
+It prints records (RFC 7464): for each test {"event": "test", "name", "outcome", "text",
+"took_ms"}, "alive" amid a long one, and "module" at the end.
 """
 
 import builtins
@@ -38,13 +38,13 @@ def unpack(bundle, to):
             while at < len(held):
                 at += packed.readinto(held[at : at + _PIECE])
             _folders(to, path)
-            with deflate.DeflateIO(io.BytesIO(held), deflate.ZLIB) as data:
-                with open(to + "/" + path, "wb") as file:
-                    while True:
-                        got = data.readinto(piece)
-                        if not got:
-                            break
-                        file.write(memoryview(piece)[:got])
+            data = deflate.DeflateIO(io.BytesIO(held), deflate.ZLIB)
+            with open(to + "/" + path, "wb") as file:
+                while True:
+                    got = data.readinto(piece)
+                    if not got:
+                        break
+                    file.write(memoryview(piece)[:got])
             say("alive")
 
 
@@ -84,9 +84,11 @@ def run(name, tests):
     try:
         module = __import__("host_tests.core." + name, None, None, ("*",))
     except MemoryError:
-        return say("module", outcome="no memory")
-    except Exception as error:
-        return say("module", outcome="failed", text=_text(error))
+        say("module", outcome="no memory")
+        return
+    except Exception as error:  # noqa: BLE001
+        say("module", outcome="failed", text=_text(error))
+        return
     for test in dir(module):
         if test.startswith("test_") and test not in tests:
             delattr(module, test)
@@ -102,7 +104,7 @@ def run(name, tests):
             getattr(module, test)()
         except MemoryError as error:
             outcome, text = "no memory", _text(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             outcome, text = "failed", _text(error)
             if lacking:
                 outcome = "no memory"
