@@ -4,12 +4,12 @@ import sys
 
 import click
 
-from pxebench import outputs
+from pxebench import headings, outputs
 from pxebench.job import EXIT_BENCH, Refused, show
 from pxebench.options import SERVER_PCAP, all_of
 
 
-@click.command(short_help="Results as one page to forward.")
+@headings.command(short_help="Results as one page to forward.")
 @click.argument("results", nargs=-1, required=True, metavar="RESULT.json...")
 @click.option(
     "-o", "--out", default="report.html", show_default=True, metavar="FILE|-", help="The page."
@@ -26,8 +26,8 @@ def report(results, out, title, note, server_pcap, quiet):
 
     \b
     pxebench report result.json -o report.html
-    pxebench report history.jsonl diagnosis.json --title "Room 4 does not boot" --note "INC-4711"
-    pxebench report result.json --server-pcap firewall.pcap --server-pcap server.pcap
+    pxebench report history.jsonl diagnosis.json --note "INC-4711, room 4"
+    pxebench report result.json --server-pcap fw.pcap --server-pcap server.pcap
     """
     from pxebench.captures import packets
     from pxebench.report import document
