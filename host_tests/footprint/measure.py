@@ -21,7 +21,8 @@ APART = {
     "faults.py": 4 << 10,
     "boot.py": 4 << 10,
     "screen_boot.py": 3 << 10,
-    "pxe_discovery.py": 7 << 10,
+    "pxe_discovery.py": 4 << 10,
+    "pxe_menu.py": 4 << 10,
     "dhcp_packet.py": 6 << 10,
     "rom_check_dhcp.py": 4 << 10,
     "fetch_end.py": 2 << 10,
@@ -79,7 +80,9 @@ def heap_bytes(version):
     """Bytes of heap that the imported core and one loaded ROM hold."""
     process = subprocess.run(
         [interpreter(version), "-c", _IMPORT],
-        env={"MICROPYPATH": str(_FIRMWARE)},
+        # MicroPython keeps each module's path: a relative one takes as much wherever a clone lies.
+        env={"MICROPYPATH": "."},
+        cwd=_FIRMWARE,
         capture_output=True,
         text=True,
         timeout=30,

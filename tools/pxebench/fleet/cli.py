@@ -14,7 +14,7 @@ import time
 
 import click
 
-from pxebench import job, outputs
+from pxebench import headings, job, outputs
 from pxebench.job import (
     EXIT_BENCH,
     EXIT_FAILED,
@@ -23,7 +23,7 @@ from pxebench.job import (
     Refused,
     show,
 )
-from pxebench.options import CONFIG, KIND, ROM, Seconds, Size, all_of, read_config
+from pxebench.options import CONFIG, KIND, ROM, Size, Time, all_of, read_config
 
 _COORDINATOR = click.option(
     "-x", "--coordinator", metavar="HOST[:PORT]", help="The coordinator (else LG_COORDINATOR)."
@@ -37,7 +37,7 @@ _TOGETHER = [
     click.option("--count", type=click.IntRange(1), metavar="N", help="So many boards at most."),
     click.option("--together", is_flag=True, help="All at once (the default)."),
     click.option(
-        "--spread", type=float, metavar="SECONDS", help="They start evenly over that time."
+        "--spread", type=Time(most_ms=3600000), help="They start evenly over that time."
     ),
     click.option(
         "--need", type=click.IntRange(1), metavar="N",
@@ -48,7 +48,7 @@ _TOGETHER = [
     KIND,
     click.option("--max-bytes", type=Size(), help="Refuse a file that is larger."),
     click.option(
-        "--max-time", type=Seconds(), default=300, show_default=True,
+        "--max-time", type=Time(), default="5m", show_default=True,
         help="End each boot after so long.",
     ),
     _JSON,
@@ -56,7 +56,7 @@ _TOGETHER = [
 ]  # fmt: skip
 
 
-@click.group(short_help="A rack of boards through labgrid: fill them, boot them together.")
+@headings.group(short_help="A rack of boards through labgrid: fill them, boot them together.")
 def fleet():
     """Use the boards of a rack at once; labgrid knows where they are and who holds them.
 
@@ -217,8 +217,6 @@ def _together(wanted, rom, told, tags, coordinator, count, together, spread, nee
     json_path, quiet = given["json_path"], given["quiet"]
     if together and spread:
         raise Refused("--together and --spread exclude one another.")
-    if spread is not None and not 0 < spread <= 3600:
-        raise Refused("--spread takes seconds, up to 3600.")
     outputs.check({"--json": json_path})
     kind = kinds.kind(given["kind"]) if given["kind"] else None
     work = members.boot(wanted, read_config(given["config"]), given["mount"], kind)
@@ -233,7 +231,7 @@ def _together(wanted, rom, told, tags, coordinator, count, together, spread, nee
                     f"{len(taken.places)} of {len(taken.places) + len(taken.held)} places could "
                     f"be taken, and {need} are needed: nothing was started.", EXIT_BENCH
                 )  # fmt: skip
-            crew.together(need, spread or 0)
+            crew.together(need, (spread or 0) / 1000)
         except Refused as refusal:
             refused = refusal
         pc = _pc(crew, used, time.monotonic() - began)

@@ -7,7 +7,7 @@ marked at its end and in the table, never by colour alone.
 
 from markupsafe import Markup
 
-from pxebench.report.parts import blank, facts, finish, table, when
+from pxebench.report.parts import blank, facts, finish, table, took
 from pxebench.storm.summary import rows_of
 
 _WIDTH, _HEIGHT = 1000, 160
@@ -23,12 +23,12 @@ def storm(found, captures):
     within = found.get("started_within_ms")
     section["facts"] = facts(
         ("file", f"{found['file']} from {found['server']}" if found["server"] else None),
-        ("started", when(found["started"])),
+        ("when", found["started"]),
         ("all within", None if within is None else f"{within} ms of the first"),
         ("run", found.get("run")),
-        ("median", _seconds(time["median_ms"])),
-        ("95 % within", _seconds(time["p95_ms"])),
-        ("worst", _seconds(time["worst_ms"])),
+        ("median", took(time["median_ms"])),
+        ("95 % within", took(time["p95_ms"])),
+        ("worst", took(time["worst_ms"])),
         ("RRQs", f"{found['requests']}, {found['unanswered']} without an answer"),
         ("sent again", found["retransmits"]),
         ("this PC", _pc_words(pc)),
@@ -39,7 +39,7 @@ def storm(found, captures):
     section["more_curves"] = [rate] if rate else []
     if found.get("ramp"):
         steps = [
-            [step["count"], step["booted"], step["waited"], _seconds(step["median_ms"])]
+            [step["count"], step["booted"], step["waited"], took(step["median_ms"])]
             for step in found["ramp"]
         ]
         section["tables"].append(
@@ -64,24 +64,20 @@ def _row_by_row(kind, rows):
     cells, marks = [], []
     for row in rows[:_MOST_ROWS]:
         held = row["outcome"] == "held"
-        came = "booted" if row["outcome"] == "ok" else row["code"] or row["outcome"]
+        came = "ok" if row["outcome"] == "ok" else row["code"] or row["outcome"]
         if row.get("state") in ("dead", "unready", "lost", "held"):
             came = f"{came}: {row['text']}" if not held else row["text"]
         cells.append(
             [row.get("place") or row["id"] + 1, row["rom"], row["address"], came,
-             _seconds(row["at_ms"]), _seconds(row["first_ms"]), _seconds(row["ms"]),
+             took(row["at_ms"]), took(row["first_ms"]), took(row["ms"]),
              row["requests"]]
         )  # fmt: skip
         marks.append("good" if row["outcome"] == "ok" else None if held else "bad")
     noun = "place" if kind == "fleet" else "machine"
-    head = [noun, "ROM", "address", "came of it", "started", "first answer", "time", "RRQs"]
+    head = [noun, "ROM", "address", "outcome", "started", "first answer", "time", "RRQs"]
     note = f"The first {_MOST_ROWS} of {len(rows)}." if len(rows) > _MOST_ROWS else None
     title = "Board by board" if kind == "fleet" else "Machine by machine"
     return table(title, head, cells, note, marks)
-
-
-def _seconds(ms):
-    return None if ms is None else f"{ms / 1000:.2f} s"
 
 
 def _bars(rows):
