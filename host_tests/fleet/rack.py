@@ -26,8 +26,10 @@ from host_tests.lab import namespaces, processes, programs, servers
 
 SERVER = "10.98.0.1"
 IMAGE = bytes(range(256)) * 300
+_READY = ("Coordinator ready", "connected to coordinator")
 FIRST_PORT = 31000
 COORDINATOR = 20408
+SECOND = 20409
 _SLOW = programs.ROOT / "host_tests/board_cli/slow_server.py"
 VENV = programs.ROOT / ".tools/labgrid/bin"
 CONFIG = {
@@ -100,7 +102,7 @@ class Rack:
             lines += [
                 f"connection: &{name}",
                 f"  accepter: telnet(rfc2217,mode=server),tcp(nodelay=true),{port}",
-                f"  connector: serialdev(nouucplock=true),{device},115200n81,local",
+                f"  connector: serialdev(nouucplock),{device},115200n81,local",
                 "  options: {chardelay: false, max-connections: 1}",
             ]
         config = self.folder / f"{shelf}.ser2net.yaml"
@@ -147,11 +149,7 @@ class Rack:
             for name, tags in places.items()
         }  # fmt: skip
         (folder / "places.yaml").write_text(json.dumps(known))
-        process = self.labgrid("labgrid-coordinator", "-l", f"127.0.0.1:{port}", folder=folder)
-        processes.wait_until(
-            lambda: "Coordinator ready" in process.output(), "the coordinator", process=process
-        )
-        return process
+        return self.labgrid("labgrid-coordinator", "-l", f"127.0.0.1:{port}", folder=folder)
 
     def export(self, exporter, names, port=COORDINATOR):
         """An exporter that shows the lines of these boards; its Process."""
@@ -162,11 +160,15 @@ class Rack:
         }
         config.write_text(json.dumps(shown))
         words = ("-n", exporter, "-c", f"127.0.0.1:{port}", config)
-        process = self.labgrid("labgrid-exporter", *words, LG_HOSTNAME=exporter)
-        processes.wait_until(
-            lambda: "connected to coordinator" in process.output(), exporter, process=process
-        )
-        return process
+        return self.labgrid("labgrid-exporter", *words, LG_HOSTNAME=exporter)
+
+    def await_ready(self, *started):
+        """Wait until these coordinators and exporters are at work."""
+        for process in started:
+            processes.wait_until(
+                lambda one=process: any(word in one.output() for word in _READY),
+                "a program of labgrid's", process=process,
+            )  # fmt: skip
 
     # ---- what is done with it
 
@@ -217,13 +219,24 @@ class Rack:
 
 
 @contextlib.contextmanager
-def rack(shelves):
-    """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter."""
+def rack(shelves, second=()):
+    """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter. `second`:
+    the places that another coordinator, on port SECOND, knows as well."""
     with contextlib.ExitStack() as stack:
         made = Rack(stack)
         places = {name: tags for shelf in shelves.values() for name, tags in shelf.items()}
-        made.add_boards(places)
+        # Each takes a second to start, and that many at the same time hardly more.
         made.coordinator = made.start_coordinator(places)
+        coordinators = [made.coordinator]
+        if second:
+            known = {name: places[name] for name in second}
+            made.second = made.start_coordinator(known, SECOND)
+            coordinators.append(made.second)
+        made.add_boards(places)
         made.ser2nets = {shelf: made.ser2net(shelf, its) for shelf, its in shelves.items()}
+        made.await_ready(*coordinators)
         made.exporters = {shelf: made.export(shelf, its) for shelf, its in shelves.items()}
+        if second:
+            made.exporters["second"] = made.export("second", second, SECOND)
+        made.await_ready(*made.exporters.values())
         yield made

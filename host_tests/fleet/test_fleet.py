@@ -30,7 +30,6 @@ GROUPS = {
     "spare": ["spare0", "spare1", "spare2", "spare3", "spare4"],
 }
 SLOW = ("--rom", "os-client")  # no size probe: one RRQ, one transfer
-SECOND = 20409  # the coordinator that dies
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def lab():
         "rackpc2": {name: tags[name] for name in GROUPS["trouble"] if "cut" not in name},
         "rackpc3": {"cut0": tags["cut0"], "cut1": tags["cut1"]},
     }
-    with rack.rack(shelves) as made:
+    with rack.rack(shelves, second=GROUPS["alone"]) as made:
         yield made
 
 
@@ -89,16 +88,12 @@ def runs(lab, all_of_them):
         bob = lab.client("-p", "held", "acquire", LG_USERNAME="bob")
         assert bob.returncode == 0, bob.stderr
         lab.boards["deaf"].make_deaf()
-        second = lab.start_coordinator(
-            {name: {"group": "alone"} for name in GROUPS["alone"]}, SECOND
-        )
-        lab.export("rackpc9", GROUPS["alone"], SECOND)
         made.start("trouble")
-        made.start("alone", "-x", f"127.0.0.1:{SECOND}", "--spread", "2")
+        made.start("alone", "-x", f"127.0.0.1:{rack.SECOND}", "--spread", "2")
         stop, kill = made.start("stop"), made.start("kill")
 
         made.until("alone0", "alone1")
-        os.killpg(second.pid, signal.SIGKILL)
+        os.killpg(lab.second.pid, signal.SIGKILL)
         made.until("stop0", "stop1", "stop2")
         os.kill(stop.pid, signal.SIGINT)
         made.until("kill0", "kill1")
@@ -168,7 +163,6 @@ def test_a_place_is_an_endpoint_for_who_acquired_it_and_never_taken(lab, runs):
     assert free == (3, f"pxebench: {told}\n")
     assert none[0] == 3 and "There is no place spre1; the nearest is spare1." in none[1]
     assert board[0] == 0, board
-    assert lab.places()["spare2"]["state"] == "free"
 
 
 _SUITE = """
@@ -208,6 +202,7 @@ def test_a_deployment_fills_the_free_boards_and_says_which_it_could_not(lab, run
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {row["place"]: row for row in found["boards"]}
     assert rows["spare1"]["state"] == "held"  # by its user
+    # spare2 is among them: to ask for it did not take it.
     assert {row["state"] for name, row in rows.items() if name != "spare1"} == {"deployed"}
     assert "4 of 4 boards have pxerom." in done.stdout
     with Board(lab.boards["spare2"].port) as board:
