@@ -50,7 +50,7 @@ def story(program):
     for number, talk in enumerate(boot, 1):
         steps += _talk(talk, number, timed, view)
         reached = _later(reached, _reached(talk))
-    steps += _marks(program)
+    steps += _marks(program, _began(program))
     if not program.talks and program.ports:
         reached = _later(reached, "request")
     for mark in program.machine.marks if not program.talks else ():
@@ -74,6 +74,21 @@ def story(program):
         "steps": steps[:_MOST],
         "left_out": max(0, len(steps) - _MOST),
     }
+
+
+def _began(program):
+    # The moment from which the times of its packets count, in seconds; None without packets.
+    packets = [talk.packets[0] for talk in program.every[:1]]
+    packets += [packet for boot in program.boots[:1] for packet, _ in boot.dhcp[:1]]
+    return packets[0].epoch_ns / 1e9 - packets[0].time if packets else None
+
+
+def _time(mark, program, began):
+    # A mark's time as the steps count it; None where its clock is not known to be theirs.
+    if mark.time is None or not program.view:
+        return mark.time
+    same = mark.source == program.view.source.name or mark.get("aligned")
+    return mark.time - began if same and began is not None else None
 
 
 def outcome(program):
@@ -121,7 +136,10 @@ def outcome(program):
     if not last.tids and _follows(last):
         return "ok"
     if last.outcome == "done":
-        asks_on = any(packet.dport in last.tids for packet in last.requests[1:])
+        asks_on = any(
+            packet.dport in last.tids and packet.dport != last.server_port
+            for packet in last.requests[1:]
+        )
         return "failed" if asks_on else "ok"
     return "failed"
 
@@ -278,7 +296,7 @@ def _talk(talk, number, timed, view):
                 options = "options not told"
             again = "" if sent == 1 else f", {nth(sent)} time"
             place = f" from port {named(port)}" if port > 0 else ""
-            if packet.dport in talk.tids:
+            if packet.dport in talk.tids and packet.dport != talk.server_port:
                 place += ", to the TID"
             steps.append(
                 _step(
@@ -365,7 +383,7 @@ def _icmp(kind, code):
 # ---- what is no packet
 
 
-def _marks(program):
+def _marks(program, began):
     steps = []
     for port, _, seen in program.ports:
         if seen.what == SOCKET:
@@ -378,7 +396,8 @@ def _marks(program):
     for mark in program.machine.marks:
         words = _mark(mark)
         if words:
-            steps.append(_step(mark.time, mark.what, words, None, None, mark.source, mark.line))
+            at = _time(mark, program, began)
+            steps.append(_step(at, mark.what, words, None, None, mark.source, mark.line))
     return steps
 
 
