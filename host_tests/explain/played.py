@@ -33,6 +33,7 @@ PLACES = ("client", "firewall", "server")
 LOG = "server.log"
 _ROM_S, _SYSTEM_S = "8", "4"
 _KEPT = 150  # packets of each end of a long transfer
+_EACH = 4001  # and each so many of the middle
 _SLL2 = 20  # bytes of the header of tcpdump's `any`
 _SERVED = re.compile(rb"/[\w/.-]+/tftp-\w+")  # the lab's folder is another each time
 _FACILITY = re.compile(r"^<\d+>")
@@ -71,7 +72,16 @@ class _Logging:
         with contextlib.ExitStack() as stack:
             if program == "in.tftpd":
                 dev = stack.enter_context(_syslog(self.log))
-                words = ["--mount", "sh", "-c", _WITH_LOG, dev, programs.find(program), "-v", *words]
+                words = [
+                    "--mount",
+                    "sh",
+                    "-c",
+                    _WITH_LOG,
+                    dev,
+                    programs.find(program),
+                    "-v",
+                    *words,
+                ]
                 program = "unshare"
             elif program == "dnsmasq":
                 words.append(f"--log-facility={self.log}")
@@ -166,7 +176,7 @@ def _small(raw):
     made, seen = [raw[:24]], {}
     for flow, head, frame in records:
         number = seen[flow] = seen.get(flow, 0) + 1
-        if flow is None or number <= _KEPT or number > flows[flow] - _KEPT:
+        if flow is None or number <= _KEPT or number > flows[flow] - _KEPT or not number % _EACH:
             made += [head, bytes(frame)]
     return b"".join(made)
 

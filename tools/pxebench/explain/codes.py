@@ -31,6 +31,7 @@ _ROM_SIGNS = re.compile(
 _MOST_LINES = 5000  # a screen has fewer; of a log only codes count
 _SHORTEST = 12  # characters of a text that is known by itself
 
+
 @functools.cache
 def _table():
     return json.loads(Path(__file__).with_name("codes.json").read_text("utf-8"))

@@ -37,6 +37,8 @@ _MOST = 60  # steps
 _LOGGED = {SENT: "file", FAILED: "answer", REFUSED: "answer", HEARD: "answer"}
 _LATE_S = 3.0
 _WAIT_S = 1.0
+_LATER_S = 45.0  # longer than any ROM waits before it asks again
+_LADDER = 3
 _FEW = 2  # DHCP packets of a client, while everything is in order
 
 
@@ -122,11 +124,16 @@ def outcome(program):
         # A log says it in words; of its lines those with another port are another transfer's.
         ports = {port for port in last.source_ports if port > 0}
         marks = [mark for mark in marks if not mark.sport or not ports or mark.sport in ports]
+        if program.view.source.file is not None:
+            # Packets show that this one did not get it; a line without a port is another's.
+            marks = [mark for mark in marks if mark.what != SENT or mark.sport]
         if marks:
             return "ok" if marks[-1].what == SENT else "failed"
     if last.outcome != "done" and any(m.what == DROPPED for m in program.machine.marks):
         return "failed"
     if only_requests(program):
+        if view_is_log(program) and any(m.what == HEARD for m in program.machine.marks):
+            return "unknown"  # its answers arrive; how it went on is not told
         if _repeats(program.talks[-1], program.view):
             return "failed"
         # Another program asks next: the one that came runs.
@@ -164,6 +171,11 @@ def _just_asked(program, last):
     return until - last.began < _WAIT_S
 
 
+def view_is_log(program):
+    """True for a program of which only a server's log tells."""
+    return program.view is not None and program.view.source.kind == "server-log"
+
+
 def only_requests(program):
     """True for a text of which every packet is a request: answers come from other ports, and
     whoever filters for port 69 does not see them."""
@@ -175,6 +187,12 @@ def _repeats(talks, view):
     # or after a wait.
     file = talks[-1].file
     times = [packet.time for talk in talks if talk.file == file for packet in talk.requests]
+    if view.source.kind == "server-log":
+        # A probe and its file are two lines, and whoever comes later is not told apart.
+        moments = [
+            b for a, b in zip(times, times[1:], strict=False) if _WAIT_S <= b - a < _LATER_S
+        ]
+        return len(moments) + 1 >= _LADDER
     if len(talks[-1].requests) > 1 and not talks[-1].requests[0].cut:
         return True
     waited = view.timed and any(b - a > _WAIT_S for a, b in zip(times, times[1:], strict=False))

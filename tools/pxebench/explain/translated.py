@@ -21,6 +21,8 @@ _ALIKE_NS = 100_000_000  # of two distances between the same requests
 _ALIKE_S = 1.2  # the same where a log tells seconds
 _LEAST = 2
 _LEAST_LOG = 3
+_HOPS = 8
+_TWINS = 20  # more requests with the same words and identification tell nothing
 _MOST = 4000  # requests of a source that are compared
 
 
@@ -70,15 +72,34 @@ def _same_id(asked):
     for one in asked:
         if one.packet.ip_id:
             by_words[one.packet.payload, one.packet.size, one.packet.ip_id].append(one)
+    ends = collections.defaultdict(set)  # whose requests, and to whom, are in a source
+    for one in asked:
+        ends[id(one.source)] |= {("from", one.packet.src), ("to", one.packet.dst)}
     found = []
     for rows in by_words.values():
+        if not 2 <= len(rows) <= _TWINS:
+            continue
         rows.sort(key=lambda one: (-(one.packet.ttl or 0), one.at))
-        own = rows[0]
-        for other in rows[1:]:
-            if other.source is own.source and other.at - own.at > _ONE_PLACE_NS:
-                continue
-            found += _changes(own, other, "the same words and IP identification")
+        for number, other in enumerate(rows):
+            twins = [own for own in rows[:number] if _is_copy(own, other, ends)]
+            if len({(one.packet.src, one.packet.dst) for one in twins}) == 1:
+                found += _changes(twins[0], other, "the same words and IP identification")
     return found
+
+
+def _is_copy(own, other, ends):
+    # ROMs of one kind that are switched on together send the same: a copy has passed a router,
+    # or stands in a source that knows nothing of the other address.
+    one, two = own.packet, other.packet
+    if (one.src, one.sport, one.dst) == (two.src, two.sport, two.dst):
+        return False
+    if own.source is other.source:
+        hops = (one.ttl or 0) - (two.ttl or 0)
+        return 0 < hops <= _HOPS and abs(other.at - own.at) <= _ONE_PLACE_NS
+    there, here = ends[id(other.source)], ends[id(own.source)]
+    if one.src != two.src and (("from", one.src) in there or ("from", two.src) in here):
+        return False
+    return one.dst == two.dst or not (("to", one.dst) in there or ("to", two.dst) in here)
 
 
 def _changes(own, other, why):
@@ -103,8 +124,12 @@ def _same_distances(asked):
             for other in keys
             if other[0] != key[0] and other[1] != key[1] and _alike(rows[key], rows[other])
         ]
-        shared = {k[1] for k in rows if k[0] == key[0]}
-        twins = [other for other in twins if other[1] not in shared]
+        # One that stands under both addresses in either source is two.
+        twins = [
+            other
+            for other in twins
+            if (key[0], other[1]) not in rows and (other[0], key[1]) not in rows
+        ]
         if len(twins) != 1:
             continue
         own, other = rows[key], rows[twins[0]]
@@ -147,9 +172,7 @@ def apply(sources, changes):
     # An address that stands for one client alone does so without a port, too: in a log.
     alone = {other: next(iter(own)) for other, own in hosts.items() if len(own) == 1}
     for source in sources:
-        mine = {
-            other: own for (number, other), own in servers.items() if number == id(source)
-        }
+        mine = {other: own for (number, other), own in servers.items() if number == id(source)}
         if source.file is not None:
             _packets(source.file, flows, mine)
         else:
@@ -170,7 +193,9 @@ def _packets(file, flows, servers):
         if servers and not packet.icmp:
             if packet.dst in servers:
                 packet.dst = servers[packet.dst]
-            elif packet.src in servers and (_key(packet) in twins or not _both_sides(file, servers)):
+            elif packet.src in servers and (
+                _key(packet) in twins or not _both_sides(file, servers)
+            ):
                 packet.src = servers[packet.src]
         key = (packet.src, packet.sport, packet.dst, packet.dport, *_key(packet))
         before = lately.get(key)
