@@ -1,4 +1,6 @@
-"""Every condition of `../bench/README.md` played once, and kept: `python -m host_tests.explain.played`.
+"""Every condition of `../bench/README.md` played once, and kept.
+
+`python -m host_tests.explain.played [NAME...]` plays those that are not kept, or these.
 
 In each network a ROM asks, then the operating system's client, while tcpdump runs at the client,
 on the firewall and at the server, and the server logs as it does in production.  One archive a
@@ -126,13 +128,15 @@ def play(condition, folder):
         logging.append(_Logging(namespace, folder))
         return condition.serve(files, logging[0])
 
-    with place(condition.serve and serve, condition.rules, condition.prepare) as where:
-        with contextlib.ExitStack() as stack:
-            for name in PLACES:
-                stack.enter_context(tcpdump(getattr(where, name), folder / f"{name}.pcap"))
-            words = dict(zip(condition.words, condition.words[1:], strict=False))
-            _boot(where, words.get("--rom", "intel-undi"), condition.file or FILE, _ROM_S)
-            _boot(where, "os-client", condition.file or FILE, _SYSTEM_S)
+    with (
+        place(condition.serve and serve, condition.rules, condition.prepare) as where,
+        contextlib.ExitStack() as stack,
+    ):
+        for name in PLACES:
+            stack.enter_context(tcpdump(getattr(where, name), folder / f"{name}.pcap"))
+        words = dict(zip(condition.words, condition.words[1:], strict=False))
+        _boot(where, words.get("--rom", "intel-undi"), condition.file or FILE, _ROM_S)
+        _boot(where, "os-client", condition.file or FILE, _SYSTEM_S)
 
 
 def _boot(where, rom, file, max_time):

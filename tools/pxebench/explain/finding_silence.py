@@ -153,8 +153,8 @@ def _answers_lost(found, evidence, own, ports, low):
     other = [port for port in children if port not in ports and port >= _HIGH]
     if low and high_deaf:
         found.saw(
-            f"Answers to port{'s' * (len(high_deaf) > 1)} {port_names.words(high_deaf)} of the same"
-            " machine are lost as well: it is not the low ports."
+            f"Answers to port{'s' * (len(high_deaf) > 1)} {port_names.words(high_deaf)} of the"
+            " same machine are lost as well: it is not the low ports."
         )
         found.cause, found.also = "no-tftp-helper", ["nat-port"]
     elif low or not ports:

@@ -98,9 +98,8 @@ _POSIX = (
     ("EXDEV", "link between devices"),
 )
 _PLATFORM = 0x7F
-ERRORS = {number: row for number, row in enumerate(_POSIX, 1)} | {
-    _PLATFORM: ("EPLATFORM", "an error of the platform's own, UEFI's most likely")
-}
+ERRORS = dict(enumerate(_POSIX, 1))
+ERRORS[_PLATFORM] = ("EPLATFORM", "an error of the platform's own, UEFI's most likely")
 # What captures and public reports show beside its words.
 _SEEN = frozenset(
     (
