@@ -41,7 +41,7 @@ FAMILIES = {
     "ubnlwip": (("u-boot-lwip",), False),
     "ubootarm64": (("u-boot",), False),
 }
-# The ROM files that were made from a client's own captures (their `sources` say so); the files that
+# The ROM files that were made from a client's own captures (their `sources` say so); those that
 # are not named here were made from other versions, from source code, or from others' captures.
 MADE_FROM = {
     "atftp": ("atftp", "os-client"),
