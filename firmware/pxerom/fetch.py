@@ -233,10 +233,8 @@ class Fetch:
             or transfer.bytes < END
             or ticks_diff(now, self.due) >= 0
             or (self._end is not None and ticks_diff(self._end, now) < wait_ms)
+            or not (functions := net.functions(wait_ms))
         ):
-            return None, None
-        functions = net.functions(wait_ms)
-        if not functions:
             return None, None
         timed = self.timer.restart if self._smoothed else None
         before = transfer.bytes

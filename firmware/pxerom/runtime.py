@@ -81,16 +81,18 @@ def is_ipv4(text):
     """True for a numeric IPv4 address without leading zeros: lwIP and Linux read those as octal,
     010.9.0.1 as 8.9.0.1. It is one when its four numbers give the very same text."""
     try:
-        parts = [str(int(part) & 255) for part in text.split(".")]
+        parts = tuple(map(int, text.split(".")))
     except (ValueError, AttributeError):
         return False
-    return len(parts) == 4 and ".".join(parts) == text
+    if len(parts) != 4 or min(parts) < 0 or max(parts) > 255:
+        return False
+    return "%d.%d.%d.%d" % parts == text
 
 
 def is_uuid(text):
     """True for 32 hexadecimal digits, with hyphens or without."""
     digits = text.replace("-", "") if isinstance(text, str) else ""
-    return len(digits) == 32 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
+    return len(digits) == 32 and not digits.strip("0123456789abcdefABCDEF")
 
 
 def split(sender):
@@ -136,8 +138,7 @@ replace = getattr(os, "replace", os.rename)
 def version():
     """Name and version of the interpreter, for the result."""
     name = "MicroPython" if MICROPYTHON else "CPython"
-    version = ".".join(str(part) for part in sys.implementation.version[:3])
-    return "%s %s %s" % (name, version, sys.platform)
+    return "%s %d.%d.%d %s" % ((name,) + tuple(sys.implementation.version[:3]) + (sys.platform,))
 
 
 def epoch_us():
