@@ -3,7 +3,7 @@ it keeps is the old or the new, never a mixture.
 
 Every write that a board makes is noted once (`Emulator.journal`); from that the flash after each
 power cut is made (`power_cuts`). All of them are read by littlefs itself; the board is switched on
-with those where its files change, with the ones before, and with each 20th (`make soak`: with
+with those where its files change, with the ones before, and with each 30th (`make soak`: with
 each). A few cuts happen for real, in the board's own write.
 """
 
@@ -19,7 +19,7 @@ from host_tests.emulated import rig
 _BLOCKS = 120
 _OLD, _NEW = (random.Random(seed).randbytes(30000) for seed in (1, 2))
 _FIRST = 300  # of a deploy, which has more
-_EACH = 20
+_EACH = 30
 
 
 def _hash(data):
