@@ -1,4 +1,4 @@
-"""`pxebench board test` on a board of a Pico's size: a selection in `make test`, the whole of it in
+"""`pxebench board test` on a board of a Pico's size: a selection in `make test`, the whole in
 `make soak`, with a Pico W's heap and with a large one."""
 
 import json
