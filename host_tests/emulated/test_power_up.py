@@ -133,8 +133,8 @@ def test_flash_that_stalls_costs_no_retransmission(lan, tftpd, tmp_path, image_h
 
 
 def test_retries_come_when_the_rom_sends_them(lan, tmp_path):
-    # Nobody listens there. Under this -icount a board that waits is at once where its wait ends: 20 s
-    # pass in one, and no load of this PC changes its times.
+    # Nobody listens there. Under this -icount a board that waits is at once where its wait ends:
+    # 20 s pass in one, and no load of this PC changes its times.
     settings = rig.config(port=7, max_time_s=21)
     with lan.board(tmp_path, settings, icount="shift=3,sleep=off") as board:
         board.power_on()
