@@ -11,7 +11,7 @@ import click
 
 from pxebench import headings, images, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
-from pxebench.options import CONFIG, KIND, Size, Time, complete_rom, read_config
+from pxebench.options import CONFIG, KIND, VERBOSE, Size, Time, all_of, complete_rom, read_config
 
 _PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
 
@@ -168,8 +168,9 @@ def deploy_command(port, kind, config, roms, no_compile, dry_run):
 @click.option("--max-time", type=Time(), help="End the boot after so long.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
 @click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
+@all_of(VERBOSE)
 @click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
-def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, quiet):
+def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, verbose, quiet):
     """Fetch a file on a board, as `pxebench fetch --endpoint serial:PORT` does, or run a job.
 
     The ROM's screen is live, the result and the capture are written on this PC.
@@ -215,6 +216,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
         pcap,
         quiet,
         runs=images.runs(loaded),
+        verbose=verbose,
         words=["--rom", rom, "--endpoint", f"serial:{port}"],
     )
 

@@ -115,7 +115,8 @@ sys.path.pop()
 _GIVE_BACK = "os.chdir('/')\nos.umount('/remote')\n"
 
 
-def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys=None):
+def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys=None,
+        on_wait=None):  # fmt: skip
     """Run the job `wanted` on the board; see `endpoints` for the contract.
 
     `config`: what would stand in the board's config.json, or None for the one that does;
@@ -151,7 +152,7 @@ def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys
         program = _program(wanted, config, chosen, mount)
         if lent:
             program = _BORROW % (lent,) + ("" if out else _GIVE_BACK) + program
-        result = _Job(board, wanted, on_event, keys).run(program)
+        result = _Job(board, wanted, on_event, keys, on_wait).run(program)
         if out and result["image"]:
             _store(os.path.join(folder, "image"), out)
     return result
@@ -212,9 +213,10 @@ def _store(path, out):
 class _Job:
     """One job on a board, from its program to its last event."""
 
-    def __init__(self, board, wanted, on_event, keys=None):
+    def __init__(self, board, wanted, on_event, keys=None, on_wait=None):
         self.board = board
         self.menu = Menu(keys, board.type)
+        self.on_wait = on_wait or (lambda: None)
         self.wanted = wanted
         self.on_event = on_event
         self.witness = Witness()
@@ -265,6 +267,7 @@ class _Job:
     def _watch(self):
         now = time.monotonic()
         self.menu.pass_on()
+        self.on_wait()
         if self.interrupts > self.passed_on:
             self.passed_on = self.interrupts
             self.board.interrupt()

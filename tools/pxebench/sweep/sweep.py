@@ -3,10 +3,14 @@
 An RRQ from each port, and the first answer to it; that answer is ended with an ERROR.  What the
 pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, drawing `strip`.
 
-1. Polite: at most `rate` RRQs a second, a bounded number in all, no conversation left open.
+1. Polite: at most `rate` RRQs a second, a bounded number in all, no conversation left open, and
+   at most `most` questions under way (a board has sockets for three).
 2. A lost packet is no closed port: who was silent is asked once more, with twice the wait.
 3. A bisection trusts the ends of its range and then looks for ports that contradict it: a set of
    ports that is no plain "from here on" is said to be none.
+4. A server may serve few at once, and it still serves those whose answers are lost on the way
+   (dnsmasq: 50). So a port that was answered is asked among the others: once that is silent, the
+   silence after it proves nothing, and those ports are asked again when it is answered.
 """
 
 import time
@@ -19,6 +23,10 @@ _CALIBRATE_MS = 2000
 FAN = 7  # ports a round where each job is dear (a board)
 _NEIGHBOURS = 8  # that are tried in place of a port that is in use
 _CHECKS = 4  # ports looked at on each side of a border, beside the usual suspects
+AT_ONCE = 16
+_WITNESS_EVERY = 16  # ports between two questions of the port that was answered
+_QUIET_STEP_S, _QUIET_MOST_S = 3, 36  # a server gives up a transfer of which it hears nothing
+_ROUNDS = 6
 SUSPECTS = (1024, 2001, 2069, 2070, 2071, 2072, 2073, 2078, 32768, 40000, 49152, 57089)
 
 
@@ -31,17 +39,23 @@ class Stopped(Exception):
 
 
 class Asker:
-    """Asks ports of a target and remembers all that came; `wait_ms` None: found by a first ask."""
+    """Asks ports of a target and remembers all that came; `wait_ms` None: found by a first ask;
+    `most`: questions under way at once; `full`: ports whose silence may be the server's limit."""
 
-    def __init__(self, target, options, wait_ms=None, rate=10.0, on_ask=None):
+    def __init__(self, target, options, wait_ms=None, rate=10.0, on_ask=None, most=1):
         self.target = target
         self.options = options
         self.wait_ms = wait_ms
         self.gap_ms = round(1000 / rate)
         self.on_ask = on_ask
+        self.most = most
         self.jobs = []  # the Asked of each
         self.asks = []
         self.asked_for = set()  # without the port that only set the wait
+        self.full = []
+        self._witness = None  # a port that was answered
+        # Of the round that runs: questions ahead, asked, silent; how often those are asked again.
+        self._ahead = self._done = self._silent = self._more = self._wait_ms = 0
 
     def ask(self, ports):
         """{port: its entry of the strip} after asking each, and the silent ones once more."""
@@ -49,13 +63,61 @@ class Asker:
         self.asked_for.update(ports)
         if self.wait_ms is None:
             self._calibrate()
-        self._job(ports, self.wait_ms)
-        silent = {a["port"] for a in self.asks if a["answer"] == "silent"}
-        silent -= {a["port"] for a in self.asks if asking.answered(a)}
-        again = [port for port in ports if port in silent]
-        if again:
-            self._job(again, self.wait_ms * 2)
+        silences = dict.fromkeys(ports, 2)  # that each may still be answered with
+        for number in range(_ROUNDS):
+            wait_ms = self.wait_ms * 2 if number else self.wait_ms
+            silent, doubted = self._round(list(silences), wait_ms, 0 if number else 1)
+            silences = {port: silences[port] - (port not in doubted) for port in silent}
+            silences = {port: count for port, count in silences.items() if count}
+            if not silences or (doubted and not self._quiet()):
+                break
+        self.full = sorted(doubted)
         return {entry["port"]: entry for entry in self.strip() if entry["port"] in ports}
+
+    def _round(self, ports, wait_ms, more):
+        # Ask each; (those that are silent, those of them whose silence proves nothing). `more`:
+        # how often a silent one will be asked again.
+        among = self._among(ports)
+        self._ahead, self._more, self._wait_ms = len(among), more, wait_ms
+        self._silent = self._done = 0
+        asks = self._job(among, wait_ms).asks
+        fared = {}
+        for ask in asks:
+            fared.setdefault(ask["port"], []).append(ask)
+        heard = {ask["port"] for ask in self.asks if asking.answered(ask)}
+        silent = [p for p in ports if p not in heard and fared[p][-1]["answer"] == "silent"]
+        if self._witness is None and self.most > 1 and heard:
+            self._witness = max(heard)
+        doubted, since = set(), []
+        for ask in sorted(asks, key=lambda ask: ask["at_ms"]):
+            if ask["port"] != self._witness:
+                since.append(ask["port"])
+            elif asking.answered(ask):
+                since = []
+            else:
+                doubted.update(since)
+                since = []
+        return silent, doubted & set(silent)
+
+    def _among(self, ports):
+        # The ports, with the witness after every so many of them.
+        if self._witness is None or self.most == 1:
+            return ports
+        mixed = []
+        for at in range(0, len(ports), _WITNESS_EVERY):
+            mixed += [p for p in ports[at : at + _WITNESS_EVERY] if p != self._witness]
+            mixed.append(self._witness)
+        return mixed
+
+    def _quiet(self):
+        # Wait until the server answers the witness again; False when it does not.
+        for _ in range(_QUIET_MOST_S // _QUIET_STEP_S):
+            if asking.answered(self._job([self._witness], self.wait_ms * 2).asks[0]):
+                return True
+            self.sleep(_QUIET_STEP_S)
+        return False
+
+    sleep = staticmethod(time.sleep)
 
     def strip(self):
         return asking.strip(self.asks)
@@ -64,13 +126,31 @@ class Asker:
         # How long an answer takes here, from a port that most paths let through.
         asked = self._job([asking.HIGH[time.time_ns() // 1000 % len(asking.HIGH)]], _CALIBRATE_MS)
         took = asked.asks[0]["ms"] if asked.asks and asking.answered(asked.asks[0]) else None
+        if took is not None:
+            self._witness = asked.asks[0]["port"]
         wait_ms = _MOST_WAIT_MS if took is None else round(3 * took) + 100
         self.wait_ms = min(max(wait_ms, _LEAST_WAIT_MS), _MOST_WAIT_MS)
 
+    def left_ms(self):
+        """How long it will take to ask the rest, as it looks now."""
+        share = self._silent / max(1, self._done)
+        pace_ms = max(self.gap_ms, share * self._wait_ms / self.most)
+        again_ms = max(self.gap_ms, 2 * self._wait_ms / self.most)
+        again = self._more * (self._silent + share * self._ahead)
+        return round(self._ahead * pace_ms + again * again_ms)
+
+    def _told(self, ask):
+        self._ahead = max(0, self._ahead - 1)
+        self._done += 1
+        self._silent += ask["answer"] == "silent"
+        if self.on_ask:
+            self.on_ask(ask, self.left_ms())
+
     def _job(self, ports, wait_ms):
         asked = self.target.ask(
-            ports, self.options, wait_ms, on_ask=self.on_ask, gap_ms=self.gap_ms
-        )
+            *(ports, self.options, wait_ms),
+            on_ask=self._told, gap_ms=self.gap_ms, most=self.most,
+        )  # fmt: skip
         self.jobs.append(asked)
         self.asks.extend(asked.asks)
         if asked.ended:
@@ -162,7 +242,7 @@ def runs(strip):
 def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=None):
     """Run a sweep; its result (`/schema` 1, "kind": "sweep").  `ports`: ascending list."""
     began = time.time()
-    asker = Asker(target, options, wait_ms, rate, on_ask)
+    asker = Asker(target, options, wait_ms, rate, on_ask, 1 if bisect else AT_ONCE)
     found = ended = None
     try:
         if bisect:
@@ -191,11 +271,13 @@ def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=
             "rate": rate,
             "options": options,
             "bisect": bisect,
+            "at_once": asker.most,
         },
         "ports": strip,
         "runs": runs(strip),
         "border": found,
         "server_ports": asking.server_ports(asker.asks),
+        "doubted": asker.full,
         "ended": ended,
         "events": [event for job in asker.jobs for event in job.events],
     }
@@ -204,7 +286,8 @@ def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=
 
 
 def sentences(result):
-    """What a sweep found, as (id, sentence): "ports", "time", "error", "server", "border"."""
+    """What a sweep found, as (id, sentence): "ports", "doubt", "time", "error", "server",
+    "border"."""
     from pxebench.sweep import port_names
 
     strip = result["ports"]
@@ -228,6 +311,13 @@ def sentences(result):
         if answer in fared:
             mine = fared[answer]
             yield "ports", f"{len(mine)} of {count} client ports {text}: {port_names.words(mine)}."
+    if result.get("doubted"):
+        yield (
+            "doubt",
+            f"The silence of {port_names.words(result['doubted'])} proves nothing: meanwhile the "
+            f"server was silent to a port that it had answered, so it serves few at once. A "
+            f"slower sweep decides it: --rate 1.",
+        )
     times = sorted(e["ms"] for e in strip if asking.answered(e) and e["ms"] is not None)
     if times:
         median, most = times[len(times) // 2], times[-1]

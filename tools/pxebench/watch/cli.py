@@ -77,7 +77,7 @@ def watch_command(rom, every, count, max_time, history, keep, check, warning, cr
         if value is not None:
             raise Refused(f"{option} goes with --check.")
     quiet, json_path = given.pop("quiet"), given.pop("json_path")
-    probe = _Probe(rom, max_time, history, keep, given)
+    probe = _Probe(rom, max_time, history, keep, given, quiet)
     lines = _Lines(json_path, quiet)
     lines.begin(probe, every)
     return _watch(probe, every, count, lines)
@@ -95,7 +95,7 @@ def _watch(probe, every_ms, count, lines):
             if number == count:
                 break
             turn = int((time.monotonic() - began) * 1000 / every_ms) + 1
-            time.sleep(max(0.0, began + turn * every_ms / 1000 - time.monotonic()))
+            _sleep(began + turn * every_ms / 1000, probe.line)
     except KeyboardInterrupt:
         lines.end(number, failed)
         return EXIT_INTERRUPTED
@@ -103,11 +103,22 @@ def _watch(probe, every_ms, count, lines):
     return EXIT_FAILED if failed else EXIT_OK
 
 
+def _sleep(until, line):
+    # Until the clock says so, with a line for whoever looks on.
+    try:
+        while (left_s := until - time.monotonic()) > 0:
+            if left_s > 2:
+                line.show(f"next boot in {options.span(round(left_s) * 1000)}; Ctrl-C ends it")
+            time.sleep(min(left_s, 1) if line.on else left_s)
+    finally:
+        line.hide()
+
+
 def _check(rom, max_time, history, keep, warning, critical, given):
     given.pop("quiet")
     given.pop("json_path")
     try:
-        new = _Probe(rom, max_time, history, keep, given).boot(first=False)
+        new = _Probe(rom, max_time, history, keep, given, quiet=True).boot(first=False)
         code, line = memory.check(new, *(limit and limit / 1000 for limit in (warning, critical)))
     except Refused as refused:
         code, line = memory.UNKNOWN, memory.status_line(memory.UNKNOWN, refused.message)
@@ -120,7 +131,10 @@ def _check(rom, max_time, history, keep, warning, critical, given):
 class _Probe:
     """One boot, to be repeated, and its history."""
 
-    def __init__(self, rom, max_time, history, keep, given):
+    def __init__(self, rom, max_time, history, keep, given, quiet=False):
+        from pxebench.live import Line
+        from pxebench.view import Writer
+
         take_url(given)
         self.host = given["server"].partition(":")[0]
         server, endpoint = given["server"], given["endpoint"]
@@ -128,7 +142,9 @@ class _Probe:
         wanted = job.load_rom(rom)
         by_id = rom == job.value(wanted["id"])
         self.rom = rom if by_id else wanted
-        target = open_target(given)
+        self.flat = job.flat(wanted)
+        self.line = Line(Writer(sys.stderr), quiet)
+        target = open_target(given, self.line)
         self.target = target
         self.what = {
             "server": server,
@@ -158,6 +174,8 @@ class _Probe:
         return new
 
     def _fetch(self):
+        from pxebench.live import Waiting
+
         wanted = job.fetch_job(
             self.rom,
             self.what["address"],
@@ -166,7 +184,23 @@ class _Probe:
             bind=self.target.bind,
             max_time_ms=self.max_time_ms,
         )
-        result = self.target.run(wanted, lambda event: None)
+        wanted["trace"] = self.target.on_event is not None
+        waiting = Waiting(self.flat, self.max_time_ms)
+
+        def on_event(event):
+            waiting.event(event)
+            if self.target.on_event:
+                self.target.on_event(event)
+
+        def on_wait():
+            texts = waiting.texts()
+            if texts:
+                self.line.show(*texts)
+
+        try:
+            result = self.target.run(wanted, on_event, on_wait=on_wait)
+        finally:
+            self.line.hide()
         if (result["ended"] or {}).get("by") == "user":
             raise KeyboardInterrupt
         return result
