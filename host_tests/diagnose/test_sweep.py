@@ -121,6 +121,9 @@ class _Few(_Path):
     def sleep(self, seconds):
         self.now += seconds
 
+    def clock(self):
+        return self.now
+
     def ask(self, wanted, *words, gap_ms=0, **more):
         found, opens = _Asked(), self.opens
         for number, port in enumerate(wanted):
@@ -138,6 +141,7 @@ class _Few(_Path):
 
 def _swept(path, monkeypatch):
     monkeypatch.setattr(sweep.Asker, "sleep", path.sleep)
+    monkeypatch.setattr(sweep.Asker, "now", path.clock)
     return sweep.sweep(path, port_names.parse(port_names.DEFAULT), [])
 
 
@@ -151,8 +155,10 @@ def test_server_that_is_full_is_not_taken_for_a_closed_path(monkeypatch):
 
 
 def test_server_that_stays_full_leaves_a_doubt_that_is_said(monkeypatch):
-    result = _swept(_Few(lambda port: port >= 32768, places=20, hold_s=9999), monkeypatch)
+    path = _Few(lambda port: port >= 32768, places=20, hold_s=9999)
+    result = _swept(path, monkeypatch)
     assert 49152 in result["doubted"] and 1024 not in result["doubted"]
+    assert path.now < 300
     assert any("The silence of" in text and "few at once" in text for text in result["summary"])
 
 

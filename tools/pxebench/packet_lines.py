@@ -5,7 +5,7 @@
     +0.002  45140 > 2070 (ah-esp-encap)  OACK tsize=74213
     +0.003  2070 (ah-esp-encap) > 45140  ERROR 0 "TFTP Aborted"
 
-The names behind the ports are those that tcpdump prints in their place.
+The names behind the ports are those that tcpdump prints in their place; 69 everybody knows.
 
 1. Times count from the first packet, in seconds, whatever job it belongs to.
 2. The two addresses stand once, above the first request; another's stands before its port.
@@ -60,7 +60,7 @@ class PacketLines:
             self._began_us = at_us
         payload, size = bytes.fromhex(event["data"]), event["len"]
         out, host, port = event["dir"] == "out", event["host"], event["port"]
-        there, here = port_names.named(port), port_names.named(event["local_port"])
+        there, here = _named(port), _named(event["local_port"])
         if _DHCP_PORTS & {port, event["local_port"]}:
             here = f"{event.get('local') or self.client or '0.0.0.0'}:{here}"
             there, text = f"{host}:{there}", _dhcp(payload, size)
@@ -87,6 +87,10 @@ class PacketLines:
 
     def _time(self, at_us):
         return f"+{max(0, at_us - (self._began_us or at_us)) / 1000000:.3f}"
+
+
+def _named(port):
+    return "69" if port == 69 else port_names.named(port)
 
 
 def tftp_words(message):

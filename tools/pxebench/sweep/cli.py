@@ -116,3 +116,7 @@ class _Counter:
             again = f", {len(self.silent)} silent" if self.silent else ""
             words += f"{again}; about {span(max(1000, round(left_ms, -3)))} more"
         self.line.show(words)
+
+    def pause(self):
+        words = "the server serves few at once: waiting until it is done with some"
+        self.line.show(f"{len(self.silent)} silent; {words}", "Ctrl-C says what is known")

@@ -9,8 +9,9 @@ pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, dr
 3. A bisection trusts the ends of its range and then looks for ports that contradict it: a set of
    ports that is no plain "from here on" is said to be none.
 4. A server may serve few at once, and it still serves those whose answers are lost on the way
-   (dnsmasq: 50). So a port that was answered is asked among the others: once that is silent, the
-   silence after it proves nothing, and those ports are asked again when it is answered.
+   (dnsmasq: 50, each for half a minute). So a port that was answered, the witness, is asked among
+   the others: where that is silent too, silence proves nothing. From then on no more questions
+   stand open than the server has borne, and what is not settled in time is said.
 """
 
 import time
@@ -24,9 +25,10 @@ FAN = 7  # ports a round where each job is dear (a board)
 _NEIGHBOURS = 8  # that are tried in place of a port that is in use
 _CHECKS = 4  # ports looked at on each side of a border, beside the usual suspects
 AT_ONCE = 16
-_WITNESS_EVERY = 16  # ports between two questions of the port that was answered
-_QUIET_STEP_S, _QUIET_MOST_S = 3, 36  # a server gives up a transfer of which it hears nothing
-_ROUNDS = 6
+_WITNESS_EVERY = 16  # ports between two questions of the witness
+_HELD_S = 45  # for so long a server may hold a transfer of which it hears nothing
+_CAREFUL_MOST_S = 180
+_ROUNDS = 4
 SUSPECTS = (1024, 2001, 2069, 2070, 2071, 2072, 2073, 2078, 32768, 40000, 49152, 57089)
 
 
@@ -40,20 +42,26 @@ class Stopped(Exception):
 
 class Asker:
     """Asks ports of a target and remembers all that came; `wait_ms` None: found by a first ask;
-    `most`: questions under way at once; `full`: ports whose silence may be the server's limit."""
+    `most`: questions under way at once; `on_ask(ask, left_ms)` and `on_pause()` tell how far it
+    is; `full`: ports whose silence may be the server's limit."""
 
-    def __init__(self, target, options, wait_ms=None, rate=10.0, on_ask=None, most=1):
+    def __init__(
+        self, target, options, wait_ms=None, rate=10.0, on_ask=None, most=1, on_pause=None
+    ):
         self.target = target
         self.options = options
         self.wait_ms = wait_ms
         self.gap_ms = round(1000 / rate)
         self.on_ask = on_ask
+        self.on_pause = on_pause
         self.most = most
         self.jobs = []  # the Asked of each
         self.asks = []
         self.asked_for = set()  # without the port that only set the wait
         self.full = []
         self._witness = None  # a port that was answered
+        self._silent_at = []  # when each question without an answer was over
+        self._room = 0  # how many of those the server has borne, once it bore no more
         # Of the round that runs: questions ahead, asked, silent; how often those are asked again.
         self._ahead = self._done = self._silent = self._more = self._wait_ms = 0
 
@@ -63,41 +71,48 @@ class Asker:
         self.asked_for.update(ports)
         if self.wait_ms is None:
             self._calibrate()
-        silences = dict.fromkeys(ports, 2)  # that each may still be answered with
+        silences = dict.fromkeys(ports, 2)  # {port: how often it may still be silent}
         for number in range(_ROUNDS):
-            wait_ms = self.wait_ms * 2 if number else self.wait_ms
-            silent, doubted = self._round(list(silences), wait_ms, 0 if number else 1)
-            silences = {port: silences[port] - (port not in doubted) for port in silent}
-            silences = {port: count for port, count in silences.items() if count}
-            if not silences or (doubted and not self._quiet()):
+            doubted = self._round(silences, list(silences), 2 if number else 1, 0 if number else 1)
+            # One silence of the witness may be a lost packet.
+            if not silences or (doubted and (number or not self._witness_answers())):
                 break
-        self.full = sorted(doubted)
+        if silences and doubted:
+            self._carefully(silences)
+        self.full = sorted(port for port, count in silences.items() if count == 2)
         return {entry["port"]: entry for entry in self.strip() if entry["port"] in ports}
 
-    def _round(self, ports, wait_ms, more):
-        # Ask each; (those that are silent, those of them whose silence proves nothing). `more`:
-        # how often a silent one will be asked again.
+    def _round(self, silences, ports, waits, more):
+        # Ask each; take out of `silences` what is settled; those whose silence proves nothing.
+        # `waits`: times the usual one; `more`: how often a silent one will be asked again.
         among = self._among(ports)
-        self._ahead, self._more, self._wait_ms = len(among), more, wait_ms
+        self._ahead, self._more, self._wait_ms = len(among), more, self.wait_ms * waits
         self._silent = self._done = 0
-        asks = self._job(among, wait_ms).asks
-        fared = {}
-        for ask in asks:
-            fared.setdefault(ask["port"], []).append(ask)
-        heard = {ask["port"] for ask in self.asks if asking.answered(ask)}
-        silent = [p for p in ports if p not in heard and fared[p][-1]["answer"] == "silent"]
-        if self._witness is None and self.most > 1 and heard:
-            self._witness = max(heard)
-        doubted, since = set(), []
+        asks = self._job(among, self._wait_ms).asks
+        doubted, since, borne = set(), [], 0
         for ask in sorted(asks, key=lambda ask: ask["at_ms"]):
             if ask["port"] != self._witness:
-                since.append(ask["port"])
-            elif asking.answered(ask):
-                since = []
-            else:
-                doubted.update(since)
-                since = []
-        return silent, doubted & set(silent)
+                since.append(ask)
+                continue
+            silent = [one["port"] for one in since if one["answer"] == "silent"]
+            if not asking.answered(ask):
+                doubted.update(silent)
+            elif not doubted:
+                borne += len(silent)
+            since = []
+        held = self._held()  # before this round
+        self._silent_at += [self.now()] * sum(ask["answer"] == "silent" for ask in asks)
+        if doubted:
+            self._room = min(self._room // 2, held + borne) if self._room else held + borne
+        fared = {ask["port"]: ask["answer"] for ask in asks}
+        for port in ports:
+            silences[port] -= port not in doubted
+            if fared[port] != "silent" or not silences[port]:
+                del silences[port]
+        heard = [ask["port"] for ask in asks if asking.answered(ask)]
+        if self._witness is None and self.most > 1 and heard:
+            self._witness = max(heard)
+        return doubted
 
     def _among(self, ports):
         # The ports, with the witness after every so many of them.
@@ -109,15 +124,29 @@ class Asker:
             mixed.append(self._witness)
         return mixed
 
-    def _quiet(self):
-        # Wait until the server answers the witness again; False when it does not.
-        for _ in range(_QUIET_MOST_S // _QUIET_STEP_S):
-            if asking.answered(self._job([self._witness], self.wait_ms * 2).asks[0]):
-                return True
-            self.sleep(_QUIET_STEP_S)
-        return False
+    def _witness_answers(self):
+        return asking.answered(self._job([self._witness], self.wait_ms * 2).asks[0])
+
+    def _held(self):
+        # Questions without an answer that the server may still be busy with.
+        return sum(self.now() - at < _HELD_S for at in self._silent_at)
+
+    def _carefully(self, silences):
+        # The rest, never more at once than the server has borne; first those not yet settled once.
+        until = self.now() + _CAREFUL_MOST_S
+        while silences and self._room:
+            count = min(self._room, _WITNESS_EVERY, len(silences))
+            while self._held() + count > self._room:
+                if self.now() > until:
+                    return
+                if self.on_pause:
+                    self.on_pause()
+                self.sleep(1)
+            batch = sorted(silences, key=lambda port: -silences[port])[:count]
+            self._round(silences, sorted(batch), 2, 0)
 
     sleep = staticmethod(time.sleep)
+    now = staticmethod(time.monotonic)
 
     def strip(self):
         return asking.strip(self.asks)
@@ -239,10 +268,12 @@ def runs(strip):
     return found
 
 
-def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=None):
+def sweep(
+    target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=None, on_pause=None
+):
     """Run a sweep; its result (`/schema` 1, "kind": "sweep").  `ports`: ascending list."""
     began = time.time()
-    asker = Asker(target, options, wait_ms, rate, on_ask, 1 if bisect else AT_ONCE)
+    asker = Asker(target, options, wait_ms, rate, on_ask, 1 if bisect else AT_ONCE, on_pause)
     found = ended = None
     try:
         if bisect:
