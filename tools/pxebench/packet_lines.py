@@ -17,6 +17,7 @@ import time
 from pxebench import icmp
 from pxebench.captures.messages import Dhcp, Tftp
 from pxebench.job import show
+from pxebench.record import stamp
 from pxebench.sweep import port_names
 
 _DHCP_PORTS = {67, 68, 4011}
@@ -77,9 +78,8 @@ class PacketLines:
     def _head(self, client, server, at_us):
         if self._pair != (client, server):
             self._pair = client, server
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_us // 1000000))
             who = "" if self._rom == "ask" else f" as {show(str(self._rom))}"
-            self.say(f"{client} > {server}{who}, {stamp}")
+            self.say(f"{client} > {server}{who}, {stamp(at_us // 1000000)}")
 
     def _icmp(self, event, row):
         at_us = (self._asked_us or self._began_us or 0) + event["at_ms"] * 1000

@@ -8,6 +8,7 @@ import errno
 import shlex
 import socket
 import sys
+import time
 
 from pxebench import advice, images, job, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
@@ -20,9 +21,10 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
     None; `words`, those of the command line that diagnose takes as well; `run`, what calls the
     endpoint, where a boot has to see each event first."""
     from pxebench.live import Waiting
-    from pxebench.record import Record, client_address, command
+    from pxebench.record import Record, client_address, command, headed
     from pxebench.view import View
 
+    began = time.time()
     to_stdout = "-" in (json_path, todo["sink"].get("path"))
     waiting = Waiting(rom, todo.get("max_time_ms"))
     view = View(None if quiet or to_stdout else rom, not quiet, waiting)
@@ -75,6 +77,8 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
             message = f"{refused.message} Once it is here: `{later}`."
             unread = Refused(message, refused.exit_code)
     if json_path:
+        server = todo.get("server") or (result.get("boot") or {}).get("server")
+        result = headed(todo["job"], result, server, began)
         result = {**result, "command": command(), "events": job.ordered(events)}
         outputs.store_json(json_path, result)
     if unread:

@@ -12,6 +12,7 @@ import click
 from pxebench import headings, images, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
 from pxebench.options import CONFIG, KIND, VERBOSE, Size, Time, all_of, complete_rom, read_config
+from pxebench.record import headed
 
 _PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
 
@@ -52,7 +53,7 @@ def list_boards(ports, no_ask, as_json):
     # A port that was named and has no board is no answer to the question.
     code = EXIT_BENCH if ports and any(row["trouble"] for row in rows) else EXIT_OK
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(headed("board-list", {"boards": rows}), indent=2))
         return code
     for line in listing.lines(rows):
         click.echo(line)
@@ -271,7 +272,8 @@ def test(modules, port, as_json):
     counts = {kind: sum(o.outcome == kind for o in outcomes) for kind in suite.OUTCOMES}
     if as_json:
         tests = [{name: getattr(o, name) for name in suite.FIELDS} for o in outcomes]
-        click.echo(json.dumps({"board": machine, "counts": counts, "tests": tests}, indent=2))
+        result = {"board": machine, "counts": counts, "tests": tests}
+        click.echo(json.dumps(headed("board-test", result), indent=2))
     else:
         lacking = counts["no memory"]
         more = f", {lacking} need more memory than it has" if lacking else ""

@@ -11,23 +11,16 @@
 """
 
 from collections import Counter
-from datetime import datetime, timezone
 
-from pxebench import __version__
 from pxebench.job import show
-
-SCHEMA = 1
+from pxebench.record import headed
 
 
 def document(rows, pc, limit, **told):
     """The result of a storm. `told`: server, server_port, file, interface, ramp, ended."""
     good = sorted(row["ms"] for row in rows if row["outcome"] == "ok")
     codes = Counter(row["code"] or row["outcome"] for row in rows if row["outcome"] != "ok")
-    return {
-        "schema": SCHEMA,
-        "kind": "storm",
-        "pxebench": __version__,
-        "started": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    result = {
         **told,
         "outcome": "ok" if rows and len(good) == len(rows) else "failed",
         "count": len(rows),
@@ -47,6 +40,7 @@ def document(rows, pc, limit, **told):
         "curve_ms": pc["curve_ms"],
         "roms": sorted(rows, key=lambda row: row["id"]),
     }
+    return headed("storm", result, told["server"])
 
 
 def lines(found):

@@ -16,7 +16,8 @@ pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, dr
 
 import time
 
-from pxebench.job import EXIT_BENCH, SCHEMA, Refused, show
+from pxebench.job import EXIT_BENCH, Refused, show
+from pxebench.record import headed
 from pxebench.sweep import asking
 
 _LEAST_WAIT_MS, _MOST_WAIT_MS = 200, 1000
@@ -271,7 +272,7 @@ def runs(strip):
 def sweep(
     target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=None, on_pause=None
 ):
-    """Run a sweep; its result (`/schema` 1, "kind": "sweep").  `ports`: ascending list."""
+    """Run a sweep; its result ("kind": "sweep").  `ports`: ascending list."""
     began = time.time()
     asker = Asker(target, options, wait_ms, rate, on_ask, 1 if bisect else AT_ONCE, on_pause)
     found = ended = None
@@ -287,15 +288,11 @@ def sweep(
     usable = [entry for entry in strip if entry["answer"] != "busy"]
     good = bool(usable) and all(asking.answered(entry) for entry in usable) and not ended
     result = {
-        "schema": SCHEMA,
-        "kind": "sweep",
         "outcome": "ok" if good else "failed",
-        "server": target.server,
         "server_port": target.port,
         "file": target.file,
         "client": target.client,
         "endpoint": target.endpoint,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
         "elapsed_ms": round((time.time() - began) * 1000),
         "settings": {
             "wait_ms": asker.wait_ms,
@@ -313,7 +310,7 @@ def sweep(
         "events": [event for job in asker.jobs for event in job.events],
     }
     result["summary"] = summary(result)
-    return result
+    return headed("sweep", result, target.server, began)
 
 
 def sentences(result):
