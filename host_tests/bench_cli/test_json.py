@@ -17,28 +17,24 @@ from pxebench.storm.limit import limit
 from pxebench.storm.summary import document
 from pxebench.watch import memory
 
+from host_tests import results
 from host_tests.bench_cli.conftest import ADDRESS
 from host_tests.core import bootrun
 from host_tests.core.check import rom
 from host_tests.core.fakenet import HOST, FileServer, Run, pattern, silence
 from host_tests.lab import programs
 
-SCHEMA = json.loads((programs.ROOT / "docs/result.schema.json").read_text())
 PAGE = (programs.ROOT / "docs/json.md").read_text()
-KINDS = SCHEMA["properties"]["kind"]["enum"]
-_CHECK = jsonschema.Draft202012Validator(SCHEMA)
+KINDS = results.SCHEMA["properties"]["kind"]["enum"]
 
 
 def holds(result):
     """Check one result, as it is written."""
-    result = json.loads(record.as_text(result))
-    wrong = [f"{list(each.absolute_path)}: {each.message}" for each in _CHECK.iter_errors(result)]
-    assert wrong == []
-    return result
+    return results.holds(json.loads(record.as_text(result)))
 
 
 def test_schema_is_one_and_the_page_names_every_kind():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator.check_schema(results.SCHEMA)
     assert re.findall(r"^\| `([a-z-]+)` \| `", PAGE, re.M) == KINDS
 
 

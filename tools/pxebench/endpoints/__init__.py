@@ -70,7 +70,8 @@ def open_endpoint(name, interpreter=None, config=None, mount=False, kind=None):
     if where == "serial":
 
         def on_board(job, on_event, keys, on_wait):
-            return module.run(job, on_event, detail or "auto", config, mount, kind, keys, on_wait)
+            words = (detail or "auto", config, mount, kind, keys)
+            return module.run(job, on_event, *words, on_wait=on_wait)
 
         return Endpoint(where, on_board, elsewhere=True)
     return Endpoint(where, module.run)
