@@ -23,6 +23,7 @@ import shutil
 import sys
 import time
 
+from provisioning.axe import provide_axe
 from provisioning.board import provide_board
 from provisioning.browser import provide_browser
 from provisioning.esp32sock import provide_esp32sock
@@ -30,6 +31,7 @@ from provisioning.folder import TOOLS, Failure
 from provisioning.ipxe import provide_ipxe
 from provisioning.micropython import provide_micropython
 from provisioning.python import provide_lint, provide_python
+from provisioning.rack import provide_rack
 from provisioning.rp2040 import provide_rp2040
 from provisioning.servers import provide_servers
 
@@ -39,13 +41,15 @@ STEPS = {
     "servers": provide_servers,
     "ipxe": provide_ipxe,
     "browser": provide_browser,
+    "axe": provide_axe,
     "esp32sock": provide_esp32sock,
     "board": provide_board,
+    "rack": provide_rack,
     "lint": provide_lint,
     "rp2040": provide_rp2040,
 }
 # Not for everybody: what only the tests, or only the checks, need.
-APART = ("browser", "esp32sock", "board", "lint", "rp2040")
+APART = ("browser", "axe", "esp32sock", "board", "rack", "lint", "rp2040")
 
 
 def main():

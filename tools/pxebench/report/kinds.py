@@ -5,10 +5,9 @@ The shapes are those of `job`; experiments stand in `experiments`, tables alone 
 `tables`. A result that breaks its shape raises, and `report` says so.
 """
 
-import time
-
 from pxebench import view
 from pxebench.hops.path import tcpdump
+from pxebench.record import stamp
 from pxebench.report import curve, experiments, explained, storm, tables
 from pxebench.report.parts import (
     add_way,
@@ -19,6 +18,7 @@ from pxebench.report.parts import (
     options_words,
     strip_of_transfers,
     table,
+    took,
 )
 from pxebench.watch import memory
 
@@ -30,6 +30,7 @@ def kind_of(found):
     kind = found.get("kind")
     if isinstance(kind, str) and kind in KINDS:
         return kind
+    # Results of 0.1 do not say it.
     if "transfers" in found and "outcome" in found:
         return "boot" if "offers" in found else "fetch"
     if "differences" in found and "equal" in found:
@@ -158,7 +159,7 @@ def _fetch(result, captures):
 def _clock(epoch_us):
     if not epoch_us:
         return None
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(epoch_us // 1000000))
+    return stamp(epoch_us // 1000000)
 
 
 def _server(transfer):
@@ -170,6 +171,8 @@ def _deciding(client):
     return {
         "least": None,
         "advice": None,
+        "ask": False,
+        "summary": None,
         "notes": [],
         "items": [],
         "others": [],
@@ -184,16 +187,16 @@ def _deciding(client):
 
 def _transfers(transfers):
     head = [
-        "what for",
+        "purpose",
         "from ports",
         "asked",
         "granted",
-        "came of it",
+        "outcome",
         "blocks",
         "bytes",
-        "sent again",
+        "resent",
         "duplicates",
-        "unknown TIDs",
+        "other senders",
         "time",
     ]
     rows = []
@@ -202,7 +205,7 @@ def _transfers(transfers):
         words = one["outcome"] + (f": ERROR {error['code']} {error['message']}" if error else "")
         rows.append(
             [
-                {"size": "its size", "data": "the file"}.get(one["purpose"], one["purpose"]),
+                one["purpose"],
                 ", ".join(str(request["source_port"]) for request in one["requests"]),
                 options_words(one["requests"][0]["options"]) if one["requests"] else "-",
                 options_words(one["oack"]) if one["oack"] is not None else "no OACK",
@@ -212,7 +215,7 @@ def _transfers(transfers):
                 one["retransmits"],
                 one["duplicates"],
                 one["foreign"],
-                f"{one['elapsed_ms'] / 1000:.3f} s",
+                took(one["elapsed_ms"]),
             ]
         )
     return table("Requests and transfers", head, rows)
@@ -228,4 +231,5 @@ KINDS = {
     "compat": tables.compat,
     "watch": tables.watch,
     "storm": storm.storm,
+    "fleet": storm.storm,
 }
