@@ -8,6 +8,8 @@ from pxebench.board import suite
 
 from host_tests.emulated import rig
 
+pytestmark = pytest.mark.slow
+
 _PICO_W = 190 * 1024
 _LARGE = 440000
 # What asks the port itself (sockets, files, clock), and what takes the most memory.
