@@ -25,7 +25,7 @@ _SEEN = {
     "rom_status": None,
     "rom_moved_works": None,
     "image": "ipxe-nbp",
-    "arch": 0,
+    "image_wrong": False,
     "file_error": None,
     "options_error": None,
     "probe_fails": False,

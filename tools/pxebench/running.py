@@ -9,16 +9,15 @@ import shlex
 import socket
 import sys
 
-from pxebench import advice, images, job, outputs
+from pxebench import advice, job, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 
 def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more):
     """Run a job and show it; the exit code.  `endpoint`: an `Endpoint`; `todo`: the job; `rom`:
     flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over;
-    `more`: `runs`, the kinds of image that the ROM starts, or None; `words`, those of the command
-    line that diagnose takes as well; `run`, what calls the endpoint, where a boot has to see each
-    event first."""
+    `more`: `starts`, an `images.Starts`; `words`, those of the command line that diagnose takes as
+    well; `run`, what calls the endpoint, where a boot has to see each event first."""
     from pxebench.record import Record, client_address, command
     from pxebench.view import View
 
@@ -43,7 +42,7 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
     try:
         with outputs.to_stdout(todo) as wanted, outputs.claimed(wanted["sink"].get("path")):
             result = _run(more.get("run") or endpoint, endpoint.kind, wanted, known, listeners)
-        result = images.judged(result, more.get("runs"), rom["screen"]["codes"])
+        result = more["starts"].judged(result) if more.get("starts") else result
         result = advice.fitted(result, todo, more.get("words", ()))
     finally:
         view.close()

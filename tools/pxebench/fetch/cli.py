@@ -73,7 +73,7 @@ def fetch(
     flat = job.flat(adjusted)
     return run_job(
         *(place, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"]),
-        runs=images.runs(adjusted),
+        starts=images.Starts(adjusted),
         words=_words(rom, endpoint, given["bind"]),
     )
 
