@@ -20,6 +20,7 @@ _MODULES = (
     "dhcp_remarks",
     "dhcp_advice",
     "dhcp_inform",
+    "dns",
     "dhcp_offer",
     "dhcp_packet",
 )
@@ -72,7 +73,7 @@ class _Job:
         self.sink = sink.make(job.get("sink") or {})
         self.trace = None
         self.first = None  # ticks of the first packet
-        self.found = None  # (server, name)
+        self.found = None  # (server, name, what a ROM goes on to)
         self.release = None  # the packet of that name, where one is to be sent
         self.result = {
             "schema": 1,
@@ -193,14 +194,21 @@ class _Job:
         )
         from pxerom.fetch import Fetch  # now: DHCP's modules are gone, and left it their memory
 
-        fetched = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch(
-            self.found[0],
-            69,
-            self.found[1],
-            self.sink,
-            most if self.small else limit,
-            max(1, job["max_time_ms"] - self._used_ms(net)),
-        )
+        fetch = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch
+        server, name, configs = self.found
+        most_bytes = most if self.small else limit
+        left_ms = [max(1, job["max_time_ms"] - self._used_ms(net))]
+
+        def get(name, to, most_of_it=None):
+            time_ms = left_ms.pop() if left_ms else None  # one limit for all files
+            return fetch(server, 69, name, to, most_of_it or most_bytes, time_ms)
+
+        if configs:
+            from pxerom import pxelinux_cfg
+
+            fetched = pxelinux_cfg.boot(get, name, configs, self.sink)
+        else:
+            fetched = get(name, self.sink)
         fetched["status"] = self._too_big(fetched["status"])
         fetched["warnings"] = self.result["warnings"] + fetched["warnings"]
         self.result.update(fetched)

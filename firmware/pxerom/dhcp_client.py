@@ -59,7 +59,7 @@ class DhcpClient:
         self.net = net
         self.keys = keys
         self.lease = None
-        self.found = None  # (server, name) to fetch, once known
+        self.found = None  # (server, name, further names) to fetch, once known
         self.offers = []
         self.warnings = []
         self.messages = []
@@ -98,7 +98,7 @@ class DhcpClient:
         self._warn_of_servers()
         server = BootServer(self, answers, remarks)
         self.boot, name = server.find()
-        self.found = (self.boot["server"], name)
+        self.found = (self.boot["server"], name, server.configs)
         self._warn_of_next_stage()
         server.check()
         self.event("boot", self.boot)

@@ -136,7 +136,7 @@ class Offer:
         found = []
         for field in SERVER_FIELDS[:-1]:
             named = self.named(field)
-            if named not in (None, address) and label(field) != by:
+            if named not in (None, address) and not by.startswith(label(field)):
                 found.append((label(field), named))
         return found
 

@@ -50,9 +50,9 @@ def of_offer(offer):
     return said
 
 
-def of_server(offer, address, by, others):
+def of_server(offer, address, by, others, spec):
     """What was missing or passed over, where the boot server was looked for. `others`: of
-    `Offer.ignored`."""
+    `Offer.ignored`; `spec`: the ROM's `dhcp`."""
     rules = offer.rules["server"]
     said = []
     if by in ("option 54", "sender") and "siaddr" in rules and offer.purpose == "lease":
@@ -67,10 +67,11 @@ def of_server(offer, address, by, others):
         if field not in [label(each) for each in rules]:
             said.append("%s (%s) was there; this ROM does not read it." % (_capital(field), text))
         elif not is_ipv4(text):
-            said.append(
-                "%s (%s) is a name; this bench's ROM takes an address only."
-                % (_capital(field), text)
-            )
+            if not spec.get("dns"):  # else `dns` said what came of it
+                said.append(
+                    "%s (%s) is a name, and this ROM asks no DNS server: write the address there."
+                    % (_capital(field), text)
+                )
         else:
             said.append(
                 "%s names two boot servers: %s says %s, %s says %s; %s counts."
@@ -96,7 +97,10 @@ def no_file(offer):
 def no_server(offer):
     """Why this ROM knows no boot server, as one sentence without its full stop."""
     read = [label(field) for field in offer.rules["server"]]
-    there = ["%s (%s)" % pair for pair in offer.ignored(None, "")]
+    there = [
+        "%s (%s%s)" % (field, value, "" if is_ipv4(value) else ", a name and no address")
+        for field, value in offer.ignored(None, "")
+    ]
     text = "%s named no boot server where this ROM looks: %s" % (offer.server, ", ".join(read))
     if there:
         text += "; there was %s" % ", ".join(there)
