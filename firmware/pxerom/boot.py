@@ -73,7 +73,8 @@ class _Job:
         self.sink = sink.make(job.get("sink") or {})
         self.trace = None
         self.first = None  # ticks of the first packet
-        self.found = None  # (server, name, what a ROM goes on to)
+        self.found = None  # (server, name)
+        self.configs = ()  # of `pxelinux_cfg`
         self.release = None  # the packet of that name, where one is to be sent
         self.result = {
             "schema": 1,
@@ -157,7 +158,7 @@ class _Job:
         failure = None
         try:
             client.run()
-            self.found = client.found
+            self.found, self.configs = client.found, client.configs
         except Aborted as aborted:
             failure = aborted.failure
         except Failure as error:
@@ -195,7 +196,7 @@ class _Job:
         from pxerom.fetch import Fetch  # now: DHCP's modules are gone, and left it their memory
 
         fetch = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch
-        server, name, configs = self.found
+        server, name = self.found
         most_bytes = most if self.small else limit
         left_ms = [max(1, job["max_time_ms"] - self._used_ms(net))]
 
@@ -203,10 +204,10 @@ class _Job:
             time_ms = left_ms.pop() if left_ms else None  # one limit for all files
             return fetch(server, 69, name, to, most_of_it or most_bytes, time_ms)
 
-        if configs:
+        if self.configs:
             from pxerom import pxelinux_cfg
 
-            fetched = pxelinux_cfg.boot(get, name, configs, self.sink)
+            fetched = pxelinux_cfg.boot(get, name, self.configs, self.sink)
         else:
             fetched = get(name, self.sink)
         fetched["status"] = self._too_big(fetched["status"])

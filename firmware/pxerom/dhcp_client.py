@@ -59,7 +59,8 @@ class DhcpClient:
         self.net = net
         self.keys = keys
         self.lease = None
-        self.found = None  # (server, name, further names) to fetch, once known
+        self.found = None  # (server, name) to fetch, once known
+        self.configs = ()  # names that the ROM goes on to
         self.offers = []
         self.warnings = []
         self.messages = []
@@ -95,11 +96,13 @@ class DhcpClient:
             from pxerom import dhcp_inform
 
             answers = dhcp_inform.answers(self, by)
-        self._warn_of_servers()
+        if remarks:
+            self._warn(remarks.of_servers(self.offers))
         server = BootServer(self, answers, remarks)
         self.boot, name = server.find()
-        self.found = (self.boot["server"], name, server.configs)
-        self._warn_of_next_stage()
+        self.found = (self.boot["server"], name)
+        if remarks:
+            self._warn(remarks.of_next_stage(self))
         server.check()
         self.event("boot", self.boot)
         self.wait(self.spec["pauses"]["file_ms"], "asked for the file")
@@ -391,8 +394,7 @@ class DhcpClient:
             return
         if seen is not None:
             if dhcp_offer.allowed(offer, self.job.get("allow")) and remarks:
-                for warning in remarks.of_offer(offer):
-                    self.warn(warning)
+                self._warn(remarks.of_offer(offer))
             seen.append(offer)
         self.event("offer", offer.record())
 
@@ -404,23 +406,9 @@ class DhcpClient:
 
     # --- what is known at the end ----------------------------------------------------------------
 
-    def _warn_of_servers(self):
-        # More than one DHCP server on a network is seldom meant.
-        known = []
-        for offer in self.offers:
-            if not offer.proxy and offer.purpose == "lease" and offer.server not in known:
-                known.append(offer.server)
-        if len(known) > 1:
-            self.warn("%d DHCP servers answered: %s." % (len(known), ", ".join(known)))
-
-    def _warn_of_next_stage(self):
-        # Who asks a proxy or a boot server for the file is right; the next program may not be.
-        if not remarks or not self.ack or self.job.get("server"):
-            return
-        if self.boot["packet"] != "dhcp":
-            said = remarks.of_next_stage(self.ack.reply.siaddr, self.boot["server"])
-            if said:
-                self.warn(said)
+    def _warn(self, said):
+        for text in said:
+            self.warn(text)
 
     def cut_short(self):
         """The Failure of a boot that the bench's time ended before the file: what was missing."""

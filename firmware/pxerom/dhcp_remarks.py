@@ -50,9 +50,35 @@ def of_offer(offer):
     return said
 
 
+# Where an offer can name the boot server: the words of a ROM file's `boot.server`, but "sender".
+_SERVER_FIELDS = ("43.8", "siaddr", 66, 54, 150, "sname")
+
+
+def ignored(offer, address, by):
+    """[(field, what it says)] of the boot servers that are named in an offer and were not asked.
+    `address`, `by`: what was, as `Offer.next_server` gives it."""
+    found = []
+    for field in _SERVER_FIELDS:
+        named = offer.named(field)
+        if named not in (None, address) and not by.startswith(label(field)):
+            found.append((label(field), named))
+    return found
+
+
+def of_servers(offers):
+    """More than one DHCP server on a network is seldom meant."""
+    known = []
+    for offer in offers:
+        if not offer.proxy and offer.purpose == "lease" and offer.server not in known:
+            known.append(offer.server)
+    if len(known) > 1:
+        return ["%d DHCP servers answered: %s." % (len(known), ", ".join(known))]
+    return []
+
+
 def of_server(offer, address, by, others, spec):
     """What was missing or passed over, where the boot server was looked for. `others`: of
-    `Offer.ignored`; `spec`: the ROM's `dhcp`."""
+    `ignored`; `spec`: the ROM's `dhcp`."""
     rules = offer.rules["server"]
     said = []
     if by in ("option 54", "sender") and "siaddr" in rules and offer.purpose == "lease":
@@ -99,7 +125,7 @@ def no_server(offer):
     read = [label(field) for field in offer.rules["server"]]
     there = [
         "%s (%s%s)" % (field, value, "" if is_ipv4(value) else ", a name and no address")
-        for field, value in offer.ignored(None, "")
+        for field, value in ignored(offer, None, "")
     ]
     text = "%s named no boot server where this ROM looks: %s" % (offer.server, ", ".join(read))
     if there:
@@ -116,15 +142,20 @@ def not_a_host(ip, kind, mask):
     )
 
 
-def of_next_stage(siaddr, server):
+def of_next_stage(client):
     """What a program that is loaded will read in the DHCP server's ACK, where that is not the
-    boot server; None where it is."""
-    if siaddr == server:
-        return None
-    return (
+    boot server. Who asks a proxy or a boot server for the file is right; the next program may
+    not be."""
+    boot, ack = client.boot, client.ack
+    if not ack or client.job.get("server") or boot["packet"] == "dhcp":
+        return []
+    siaddr = ack.reply.siaddr
+    if siaddr == boot["server"]:
+        return []
+    return [
         "The file came from %s, but siaddr of the DHCP server's ACK is %s: programs such as shim "
-        "and GRUB ask that one for their next file." % (server, siaddr or "not set")
-    )
+        "and GRUB ask that one for their next file." % (boot["server"], siaddr or "not set")
+    ]
 
 
 def _capital(field):

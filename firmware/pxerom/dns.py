@@ -1,4 +1,4 @@
-"""A boot server that DHCP gives as a name (option 66, sname): the question to DNS, for the ROMs that
+"""A boot server that DHCP gives as a name (option 66, sname): the question to DNS, for ROMs that
 ask it.
 
 Whether a ROM asks, and how often, is its file's `dhcp.dns`; most take an address only. Follows

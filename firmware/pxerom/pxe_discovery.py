@@ -42,7 +42,6 @@ class BootServer:
         self.answers = answers
         self.boot = None
         self.packet = "dhcp"
-        self.configs = ()  # the names that the ROM goes on to
 
     def find(self):
         """(the result's `boot`, the file's name as bytes). Raises Failure and Aborted."""
@@ -61,44 +60,30 @@ class BootServer:
                 name, by = best.file()
         if job.get("file"):
             name, by = job["file"].encode(), "job"
-        if best.rules.get("configs"):
-            name, by = self._configured(best, name, by)
+        if self.remarks and best.rules.get("configs"):
+            from pxerom import pxelinux_cfg
+
+            name, by = pxelinux_cfg.first(self.client, best, name, by)
         if not name:
             raise self.client.advised("PXE-E53", self._said("no_file", best), "no_file", best)
         others = []
         if job.get("server"):
             server, server_by = job["server"], "job"
         else:
-            server, server_by = self._next_server(best)
-            others = best.ignored(server, server_by)
+            if self.remarks and self.spec.get("dns"):
+                from pxerom import dns
+
+                server, server_by = dns.next_server(self.client, best)
+            else:
+                server, server_by = best.next_server()
             if not server:
                 said = self._said("no_server", best)
                 raise self.client.advised("PXE-E78", said, "no_server", best)
             if self.remarks:
+                others = self.remarks.ignored(best, server, server_by)
                 for said in self.remarks.of_server(best, server, server_by, others, self.spec):
                     self.client.warn(said)
         return self._found(server, server_by, name, by, best.reply.number(13), others)
-
-    def _configured(self, offer, name, by):
-        try:
-            from pxerom.pxelinux_cfg import names
-        except ImportError:  # a board without its bench
-            return name, by
-        client = self.client
-        ip, uuid = client.lease["ip"], self.job.get("uuid")
-        self.configs = names(offer, name, client.nic.mac, ip, uuid)
-        good = name and name[-1:] != b"/"
-        return (name, by) if good else (self.configs[0], "ROM")
-
-    def _next_server(self, offer):
-        if self.spec.get("dns"):  # this ROM takes a name, too
-            try:
-                from pxerom import dns
-
-                return dns.next_server(self.client, offer)
-            except ImportError:  # a board without its bench
-                pass
-        return offer.next_server()
 
     def _said(self, what, offer):
         # What is missing, in the words of `dhcp_remarks` where that is.

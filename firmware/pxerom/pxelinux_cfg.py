@@ -1,4 +1,4 @@
-"""A ROM that reads the configuration of PXELINUX itself, once its file has failed or none was named:
+"""A ROM that reads PXELINUX's configuration itself, once its file has failed or none was named:
 the names in their order, the entry that it boots, the files that the entry names.
 
 Which names it tries is its file's `dhcp.boot.configs`. Follows SLOF's lib/libnet/pxelinux.c, as
@@ -18,9 +18,18 @@ from pxerom.sink import Memory, Null
 _MOST = const(2047)  # bytes of a configuration that s390-ccw has room for
 
 
+def first(client, offer, name, by):
+    """(name, who gave it) of what is asked for first; the `configs` of a `DhcpClient` are set.
+    `offer`: the ACK; `name`, `by`: of the boot file, b"" where there is none."""
+    ip, uuid = client.lease["ip"], client.job.get("uuid")
+    client.configs = names(offer, name, client.nic.mac, ip, uuid)
+    good = name and name[-1:] != b"/"
+    return (name, by) if good else (client.configs[0], "ROM")
+
+
 def names(offer, name, mac, ip, uuid):
-    """The names of configurations in the order of asking, as bytes. `offer`: the ACK; `name`: of
-    the boot file, bytes; `mac`, `ip`, `uuid`: text, the last may be None."""
+    """The names of configurations in the order of asking, as bytes. `mac`, `ip`, `uuid`: text, the
+    last may be None."""
     options = offer.reply.options
     folder = options.get(210, b"").split(b"\0")[0]
     if not _is_name(folder):

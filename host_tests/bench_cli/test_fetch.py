@@ -10,8 +10,8 @@ import sys
 import time
 
 import pytest
+
 from host_tests.bench_cli.conftest import ADDRESS, FILES
-from host_tests.lab import servers
 
 ENDPOINTS = ("local", "micropython")
 

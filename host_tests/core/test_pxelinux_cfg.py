@@ -1,4 +1,4 @@
-"""A ROM that reads PXELINUX's configuration itself (s390x): the names after its file, the entry."""
+"""A ROM that reads the configuration of PXELINUX itself: the names after its file, the entry."""
 
 from pxerom import pxelinux_cfg
 
