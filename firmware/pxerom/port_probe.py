@@ -33,10 +33,13 @@ def run(job, emit, on_wait=None):
     Further fields: server, port, file, options, wait_ms, gap_ms (least time between two RRQs),
     hold, bind, trace, max_time_ms. Returns the result; raises Refused for what cannot be asked."""
     unicast(job.get("server"))
+    name = job.get("file") or ""
+    if not isinstance(name, str):  # a name that is no text: its bytes
+        name = bytes(name)
     try:
-        request = tftp_packet.rrq(job.get("file") or "", "octet", job.get("options") or [])
+        request = tftp_packet.rrq(name, "octet", job.get("options") or [])
     except ValueError as error:
-        raise Refused("Cannot ask for %s: %s." % (job.get("file"), error))
+        raise Refused("Cannot ask for %s: %s." % (name, error))
     trace = None
     if job.get("trace"):
         from pxerom.trace import Trace

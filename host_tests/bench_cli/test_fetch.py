@@ -12,6 +12,7 @@ import time
 import pytest
 
 from host_tests.bench_cli.conftest import ADDRESS, FILES
+from host_tests.lab import servers
 
 ENDPOINTS = ("local", "micropython")
 
@@ -378,3 +379,23 @@ def test_advice_for_answers_from_another_address_blames_no_firewall(bench):
     assert told.startswith("One packet came from an address that was not asked, ")
     assert "let the server answer from 127.0.0.1" in told
     assert "firewall" not in told
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_byte_that_is_no_text_is_asked_for_as_it_stands(bench, endpoint):
+    """R-TFTP-3: what an old ROM asks for whose option 67 has no NUL."""
+    with servers.folder({}) as folder, servers.pxebench(folder) as server:
+        run = bench.fetch(
+            server.url("a%FF"),
+            "--json",
+            "result.json",
+            "--endpoint",
+            endpoint,
+            "--pcap",
+            "boot.pcap",
+        )
+    assert run.returncode == 1, run.stderr
+    result = json.loads((bench.folder / "result.json").read_text())
+    assert {each["file"] for each in result["transfers"]} == {"a\\xff"}
+    assert b"\0\1a\xff\0octet" in (bench.folder / "boot.pcap").read_bytes()
+    assert "option 67 came without a NUL" in run.stderr
