@@ -67,8 +67,8 @@ _OPTIONS = (
 )
 _BYTES = (
     "The name has bytes that are no text. Where \\xff stands at its end, option 67 came without a "
-    "NUL and an old ROM read on to the option's end: let the DHCP server send a NUL after the name, "
-    "or another option behind it."
+    "NUL and an old ROM read on to the options' end: let the DHCP server send a NUL after the "
+    "name, or another option behind it."
 )
 _WINDOWS = (
     "Make the file readable for the server's user, and see which folders it serves (Windows "

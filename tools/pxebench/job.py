@@ -434,8 +434,8 @@ def nearest(wanted, names):
 
 
 def show(text):
-    """`text` made harmless for a terminal: whatever does not print stands as an escape, a byte that
-    is no UTF-8 as \\xff."""
+    """`text` made harmless for a terminal: whatever does not print stands as an escape, a byte
+    that is no UTF-8 as \\xff."""
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 

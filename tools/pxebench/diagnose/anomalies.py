@@ -109,8 +109,8 @@ def among(seen, show):
     slow = _slow(seen)
     if slow:
         found["slow"] = slow
-    if seen["image"] == "empty" or seen.get("image_wrong"):
-        found["wrong-image"] = f"The file that came is {_image(seen['image'])}."
+    if not found and (seen["image"] == "empty" or seen.get("image_wrong")):
+        found["wrong-image"] = f"The file that came is {image_words({'kind': seen['image']})}."
     if not found:
         found.update(_unexplained(seen, show))
     return found
@@ -240,10 +240,6 @@ def _error_kind(code, message):
     if code == 2 or any(words in text for words in _DENIED):
         return "error-denied"
     return "error-other"
-
-
-def _image(kind):
-    return image_words({"kind": kind})
 
 
 def _low_words(seen):
