@@ -95,15 +95,13 @@ class DhcpClient:
             from pxerom import dhcp_inform
 
             answers = dhcp_inform.answers(self, by)
-        if remarks:
-            self._warn(remarks.of_servers(self.offers))
+        self._warn("of_servers", self.offers)
         from pxerom.pxe_discovery import BootServer
 
         server = BootServer(self, answers, remarks)
         self.boot, name = server.find()
         self.found = (self.boot["server"], name)
-        if remarks:
-            self._warn(remarks.of_next_stage(self))
+        self._warn("of_next_stage", self)
         server.check()
         self.event("boot", self.boot)
         self.wait(self.spec["pauses"]["file_ms"], "asked for the file")
@@ -252,7 +250,7 @@ class DhcpClient:
             "dhcp", ip, mask or _class_mask(ip), routers[0] if routers else None, ack, proxies
         )
         if mask is None:
-            self.warn("%s gave no network mask; that of the address's class is used." % ack.server)
+            self._warn("no_mask", ack)
         lease = self.lease
         self.nic.take(ip, lease["mask"], lease["gateway"])
         if self.spec["arp"]["announce"] == "yes":
@@ -268,13 +266,11 @@ class DhcpClient:
                 self._decline(ack)
                 detail = "%s is a %s address (mask %s): the ROM declined it" % (ip, kind, by)
                 raise Failure(own["code"], detail, "server")
-            if kind and by == mask and remarks:
-                self.warn(remarks.not_a_host(ip, kind, mask))
+            if kind and by == mask:
+                self._warn("not_a_host", (ip, kind, mask))
         probes_ms = self.spec["arp"]["probes_ms"]
         if probes_ms and self.nic.arp(ip, None, probes_ms, self.on_wait):
-            self.warn(
-                "Another machine answers for the address %s that %s gave." % (ip, ack.server)
-            )
+            self._warn("in_use", ack)
             self._decline(ack)
             raise _NoLease(Failure("PXE-E54", "Another machine uses %s" % ip, "server"), True)
 
@@ -394,8 +390,8 @@ class DhcpClient:
             self.drop("too many offers")
             return
         if seen is not None:
-            if dhcp_offer.allowed(offer, self.job.get("allow")) and remarks:
-                self._warn(remarks.of_offer(offer))
+            if dhcp_offer.allowed(offer, self.job.get("allow")):
+                self._warn("of_offer", offer)
             seen.append(offer)
         self.event("offer", offer.record())
 
@@ -407,9 +403,11 @@ class DhcpClient:
 
     # --- what is known at the end ----------------------------------------------------------------
 
-    def _warn(self, said):
-        for text in said:
-            self.warn(text)
+    def _warn(self, of, what):
+        # Warnings that a function of `dhcp_remarks` has for `what`, where that module is.
+        if remarks:
+            for text in getattr(remarks, of)(what):
+                self.warn(text)
 
     def cut_short(self):
         """The Failure of a boot that the bench's time ended before the file: what was missing."""

@@ -133,13 +133,22 @@ def no_server(offer):
     return text
 
 
-def not_a_host(ip, kind, mask):
-    """A lease that the ROM takes although it is the address of a network, or of all in it."""
-    return "%s is the %s address of its network (mask %s), and no host's: this ROM takes it." % (
-        ip,
-        kind,
-        mask,
-    )
+def not_a_host(lease):
+    """A lease that the ROM takes although it is the address of a network, or of all in it: its
+    address, "network" or "broadcast", the mask."""
+    text = "%s is the %s address of its network (mask %s), and no host's: this ROM takes it."
+    return [text % lease]
+
+
+def in_use(ack):
+    """A lease that another machine answers ARP for."""
+    text = "Another machine answers for the address %s that %s gave."
+    return [text % (ack.reply.yiaddr, ack.server)]
+
+
+def no_mask(ack):
+    """A lease without a mask (option 1)."""
+    return ["%s gave no network mask; that of the address's class is used." % ack.server]
 
 
 def of_next_stage(client):
