@@ -200,7 +200,7 @@ class _Job:
         from pxerom.fetch import Fetch
 
         fetch = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch
-        server, name = self.found
+        server, name = self.found  # pyright: ignore
         most_bytes = most if self.small else limit
         left_ms = [max(1, job["max_time_ms"] - self._used_ms(net))]
 
@@ -214,7 +214,7 @@ class _Job:
             fetched = pxelinux_cfg.boot(get, name, self.configs, self.sink)
         else:
             fetched = get(name, self.sink)
-        fetched["status"] = self._too_big(fetched["status"])
+        fetched["status"] = self._too_big(fetched["status"])  # pyright: ignore
         fetched["warnings"] = self.result["warnings"] + fetched["warnings"]
         self.result.update(fetched)
 

@@ -83,12 +83,13 @@ def boot(get, name, configs, sink):
     if direct and (direct["image"] or _is_over(direct)):
         return direct
     config = Memory()
+    tried, fetched = name, {}
     for tried in configs:
         fetched = get(tried, config, _MOST)
         if fetched["image"] or _is_over(fetched):
             break
     if not fetched["image"]:
-        return _failed(fetched, direct, len(configs)) if not _is_over(fetched) else fetched
+        return fetched if _is_over(fetched) else _failed(fetched, direct, len(configs))
     files = entry(config.data)
     if not files:
         detail = "%s has no entry with a kernel" % printable(tried, NAME)
