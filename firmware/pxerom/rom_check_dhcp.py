@@ -169,9 +169,7 @@ def _options(value, path):
             raise rom_check.RomFileError(at, "expected [code, value]")
         code, content = pair[0], rom_check.value(pair[1])
         if not 0 < code < 255 or code in codes:
-            raise rom_check.RomFileError(
-                at, "expected a code 1..254 that does not stand there yet"
-            )
+            raise rom_check.RomFileError(at, "expected another code, 1..254")
         codes.append(code)
         if not _sendable(content):
             raise rom_check.RomFileError(
