@@ -12,7 +12,17 @@ does, `nearest` is the id of the best one and `differs` says in what.
 """
 
 from pxebench import job
-from pxebench.explain import codes, findings, machines, places, sources, verdict, who
+from pxebench.explain import (
+    clocks,
+    codes,
+    findings,
+    machines,
+    places,
+    sources,
+    translated,
+    verdict,
+    who,
+)
 from pxebench.explain.evidence import Evidence
 from pxebench.explain.observation import CODE
 from pxebench.explain.story import story
@@ -30,6 +40,7 @@ def explain(arguments, client=None, progress=None):
 
 def of_sources(given, client=None):
     """The result for `sources.Source`s that were read."""
+    told_apart = _put_together(given)
     found = machines.gather(given, client)
     for source in given:
         source.where, source.because = places.place(source, found)
@@ -37,7 +48,7 @@ def of_sources(given, client=None):
     for machine in found[:_MOST_CLIENTS]:
         entries += _clients(machine, given)
     told = _codes(given)
-    notes = list(_notes(given, found, entries))
+    notes = told_apart + list(_notes(given, found, entries))
     if client and not found:
         notes.append(f"No client {client} is in what was given.")
     return {
@@ -49,6 +60,14 @@ def of_sources(given, client=None):
         "codes": told,
         "notes": notes,
     }
+
+
+def _put_together(given):
+    # Addresses that a translator changed, clocks that differ; in sentences.
+    changes = translated.find(given)
+    told = translated.apply(given, changes) if changes else []
+    logs = translated.in_logs(given)
+    return list(translated.sentences(told, logs)) + list(clocks.align(given))
 
 
 def exit_code(result):

@@ -77,6 +77,7 @@ class Source:
         self.lines = self.passed = 0
         self.bytes = 0
         self.where = None
+        self.offset_s = None  # by how much its times were shifted (`clocks`)
         self.daemons = set()
         self.sent_here = set()  # addresses whose packets left the machine that looked
         self.uefi = self.legacy = False

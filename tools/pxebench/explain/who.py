@@ -417,8 +417,9 @@ def _ladder(known, table, name, ladder):
     if ladder.ending == "quiet" and name != "read" and known.says(field):
         sends = len(waits) + 1
         if sends != len(table) and len(table) < 100:
+            # Fewer, and somebody switched it off; more, and it is another.
             return Fact(
-                "waits",
+                "ends" if sends < len(table) else "waits",
                 AGAINST,
                 weight / 2,
                 f"{what}{words}: over after {sends} requests, it sends {len(table)}",
