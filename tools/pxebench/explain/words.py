@@ -63,6 +63,7 @@ def _sources(result):
 
 _KINDS = {
     "capture": "a capture",
+    "pxebench": "packets as `pxebench -v` prints them",
     "tcpdump": "packets as tcpdump prints them",
     "wireshark": "packets as Wireshark prints them",
     "sockets": "a table of sockets",
