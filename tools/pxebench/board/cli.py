@@ -202,7 +202,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
         json_path,
         pcap,
         quiet,
-        runs=images.runs(loaded),
+        starts=images.Starts(loaded, todo["job"] == "boot"),
         verbose=verbose,
         words=["--rom", rom, "--endpoint", f"serial:{port}"],
     )
