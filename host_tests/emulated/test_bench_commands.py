@@ -107,7 +107,9 @@ def test_folder_whose_mpremote_was_killed_is_taken_away(board, tmp_path):
     (tmp_path / "asks.py").write_text("while True: open('/remote/asks.py').read()\n")
     board.unplug()
     words = (sys.executable, "-m", "mpremote", "connect", board.port, "mount", tmp_path)
-    asking = subprocess.Popen([*words, "exec", "print('it asks'); import asks"], stdout=subprocess.PIPE)
+    asking = subprocess.Popen(
+        [*words, "exec", "print('it asks'); import asks"], stdout=subprocess.PIPE
+    )
     assert b"it asks" in asking.stdout.readline() + asking.stdout.readline()
     asking.kill()
     asking.communicate()
