@@ -5,6 +5,8 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 # Tests mostly wait for packets and deadlines: several processes at once, even on two cores.
 JOBS ?= 4
+# Words for `make bench`: --short, --only far, ...
+BENCH_ARGS ?=
 # An image of your own to boot in `make demo`, instead of the distribution's iPXE.
 IMAGE ?=
 
@@ -60,8 +62,8 @@ packages: ## Bring the mip packages up to date with the files of firmware and bo
 requirements: ## List in host_tests/REQUIREMENTS.md the tests that carry each requirement.
 	@$(PYTHON) host_tests/requirements.py
 
-bench: setup board ## Time fetches against atftp, curl and busybox tftp, in pairs; prints a table of medians.
-	@$(VENV)/python -m host_tests.bench
+bench: setup board ## Time fetches against atftp, curl and busybox tftp, in turn (BENCH_ARGS=--short).
+	@$(VENV)/python -m host_tests.bench $(BENCH_ARGS)
 
 soak: setup board ## Run the long tests that `make test` leaves out.
 	@$(PROVISION) rack

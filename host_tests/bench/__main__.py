@@ -1,6 +1,6 @@
 """`make bench`: fetch one file with pxerom and with the C clients, in turn; print the figures.
 
-    python -m host_tests.bench [--rounds N] [--size MIB] [--only one-cpu|cpu-each|unpinned]
+    python -m host_tests.bench [--short] [--rounds N] [--size MIB] [--only REGIME|far|windows|...]
 
 How it measures
 1. Real programs against one in.tftpd on loopback, each writing the file to disk. One round runs
@@ -15,13 +15,13 @@ How it measures
    each, where a block waits for two wake-ups and a client's own work is hidden behind the
    server's; then as the scheduler likes, which changes its mind within a run.
 5. The machine is named, and how busy it was with other work before and after each table.
+6. What the loopback does not show stands in `distance`: a far server, windows, memory.
 """
 
 import argparse
 import hashlib
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,55 +30,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from host_tests.bench import emulated
+from host_tests.bench import distance, emulated
+from host_tests.bench.clients import C_CLIENTS, LOOPS, OURS, PXEBENCH, command, run
 from host_tests.footprint import measure
-from host_tests.lab import programs, servers
+from host_tests.lab import servers
 
 MIB = 1 << 20
-C_CLIENTS = ("atftp", "curl", "busybox tftp")
 VERSIONS = ("1.25", "1.26", "32")
-OURS = ("pxerom CPython", "pxerom MicroPython")
-LOOPS = ("loop CPython", "loop MicroPython")
 REGIMES = ("one-cpu", "cpu-each", "unpinned")
+PARTS = (*REGIMES, "far", "windows", "memory", "size", "board")
 _BUSY = 0.05  # of all CPUs: more is worth a word
-_SMALLEST = Path(__file__).with_name("smallest.py")
-PXEBENCH = programs.ROOT / ".venv" / "bin" / "pxebench"
-
-
-def command(client, blksize, server, name, out):
-    """The command line with which `client` fetches `name` at this blksize into `out`."""
-    at = f"{server.host}:{server.port}"
-    if client == "atftp":
-        options = [] if blksize == 512 else ["--option", f"blksize {blksize}"]
-        return ["atftp", *options, "-g", "-r", name, "-l", out, server.host, str(server.port)]
-    if client == "curl":
-        return ["curl", "-s", "--tftp-blksize", str(blksize), "-o", out, f"tftp://{at}/{name}"]
-    if client == "busybox tftp":
-        words = ["-b", str(blksize), "-g", "-r", name, "-l", out]
-        return ["busybox", "tftp", *words, server.host, str(server.port)]
-    if client in LOOPS:
-        python = measure.interpreter("1.26") if client.endswith("MicroPython") else sys.executable
-        return [str(python), str(_SMALLEST), at, name, str(blksize), out]
-    endpoint = "micropython" if client.endswith("MicroPython") else "local"
-    rom = {512: "os-client", 1456: "intel-undi-plain"}[blksize]
-    words = ["fetch", "--quiet", "--rom", rom, "--endpoint", endpoint, "--out", out]
-    return [str(PXEBENCH), *words, f"tftp://{at}/{name}"]
-
-
-def run(argv):
-    """Run a program; returns (seconds, CPU seconds) and raises when it fails."""
-    argv = [programs.find(argv[0]) if "/" not in argv[0] else argv[0], *argv[1:]]
-    began = time.monotonic()
-    # A user's Python keeps what it has compiled.
-    env = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    quiet = subprocess.DEVNULL
-    child = subprocess.Popen(argv, stdout=quiet, stderr=quiet, env=env)
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.monotonic() - began
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"bench: {' '.join(argv)} ended with {child.returncode}")
-    return seconds, usage.ru_utime + usage.ru_stime
+_FAR = 512 << 10  # bytes of a file that is fetched from afar
 
 
 def compare(blksize, server, name, digest, rounds, folder):
@@ -219,18 +181,24 @@ def main():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=9, help="rounds in turn (default 9)")
-    parser.add_argument("--size", type=int, default=16, help="MiB of the file (default 16)")
-    parser.add_argument("--only", choices=REGIMES, help="one of the three")
+    parser.add_argument("--rounds", type=int, help="rounds in turn (default 9)")
+    parser.add_argument("--size", type=int, help="MiB of the file (default 16)")
+    parser.add_argument("--short", action="store_true", help="3 rounds of 4 MiB; no 1 GiB, board")
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
     arguments = parser.parse_args()
+    arguments.rounds = arguments.rounds or (3 if arguments.short else 9)
+    arguments.size = arguments.size or (4 if arguments.short else 16)
+    parts = PARTS if arguments.only is None else (arguments.only,)
     console = Console(width=110 if not sys.stdout.isatty() else None)
     console.print(f"{machine()}; {arguments.rounds} rounds; least / median / greatest.")
     content = os.urandom(arguments.size * MIB)
     digest = hashlib.sha256(content).hexdigest()
     everywhere = os.sched_getaffinity(0)
     noticed = []
-    with servers.folder({"big": content, "tiny": b"x"}) as served:
-        for name in REGIMES if arguments.only is None else (arguments.only,):
+    with servers.folder({"big": content, "far": content[:_FAR], "tiny": b"x"}) as served:
+        for name in REGIMES:
+            if name not in parts:
+                continue
             server_cpus, client_cpus, words = regime(name)
             console.print(f"\n{words}.")
             noticed.append(busy())
@@ -244,8 +212,20 @@ def main():
                     console.print(f"{what}: {seconds:.2f} s, of them {cpu:.3f} s of CPU")
             os.sched_setaffinity(0, everywhere)
             noticed.append(busy())
-    console.print(smallness())
-    console.print(emulated.table())
+        noticed.append(busy())
+        few = min(arguments.rounds, 3)
+        if "far" in parts:
+            console.print(distance.far(served, "far", _FAR, few))
+        if "windows" in parts:
+            console.print(distance.windows(served, "big", len(content), arguments.rounds))
+        noticed.append(busy())
+    if "memory" in parts:
+        for mib, kib in distance.memory((1, 64) if arguments.short else (1, 64, 1024)).items():
+            console.print(f"`pxebench fetch` of {mib} MiB, CPython: {kib} KiB of memory at most")
+    if "size" in parts:
+        console.print(smallness())
+    if "board" in parts and not arguments.short:
+        console.print(emulated.table())
     console.print(
         "speed: median over the rounds of (median time of the three C clients / time of this "
         "client); above 1 is faster than they are. CPU: of (its CPU time / theirs); below 1 is "

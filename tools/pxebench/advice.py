@@ -9,7 +9,6 @@ and what was just tried.
 """
 
 import shlex
-from urllib.parse import quote
 
 from pxebench.job import show
 
@@ -117,6 +116,8 @@ def _diagnose(asked, words):
     place = server if port == _TFTP else f"{server}:{port}"
     target = ["--server", place, "--file", file]
     if isinstance(file, bytes):
+        from urllib.parse import quote  # most boots give no advice
+
         target = [f"tftp://{place}/{quote(file)}"]
     return f"`{shlex.join(['pxebench', 'diagnose', *target, *words])}`"
 
