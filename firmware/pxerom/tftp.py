@@ -166,9 +166,9 @@ class Transfer:
         return self._answer("stray_ack" if own else "stray_opcode", data)
 
     def streams(self):
-        """How many full blocks `stream` may take before `feed` has to decide again: none in a
-        window, near block 65535, or near the size that is allowed."""
-        if self.state != RECEIVING or self.windowsize > 1 or self.held:
+        """How many full blocks `stream` may take before `feed` has to decide again: none near
+        block 65535, or near the size that is allowed."""
+        if self.state != RECEIVING or self.held:
             return 0
         count = 65535 - self.expected
         if self._most is not None:
@@ -195,6 +195,8 @@ class Transfer:
         view = self._view
         write = sink.writer
         end = block + count
+        window = self.windowsize
+        due = block + window - 1 - self._in_window  # the block that is acknowledged next
         try:
             while block < end:
                 size, sender = receive(taken)
@@ -212,7 +214,9 @@ class Transfer:
                     break
                 ack[2] = data[2]
                 ack[3] = data[3]
-                sendto(ack, peer)
+                if block == due:
+                    sendto(ack, peer)
+                    due += window
                 block += 1
                 if block & unlooked:
                     now = None
@@ -240,6 +244,7 @@ class Transfer:
                 self.bytes += (block - first) * self.blksize
                 self.expected = block
                 self.acked_at = now
+                self._in_window = block + window - 1 - due
                 self._reacked = False
                 last = block - 1
             ack[2] = last >> 8  # a block that was not acknowledged may stand there
