@@ -47,15 +47,18 @@ class Writer:
     def line(self, text=""):
         self.write(text + "\n")
 
-    def wrapped(self, text, indent):
-        """A line; on a terminal as wide as that, with `indent` before what goes on below."""
+    def wrapped(self, text, indent, painted=iter):
+        """A line; on a terminal as wide as that, with `indent` before what goes on below.
+        `painted`: gives its lines their colours."""
+        lines = [text]
         if self.is_terminal() and len(text) > live.width(self.stream):
             import textwrap
 
             room = live.width(self.stream)
             options = {"break_long_words": False, "break_on_hyphens": False}
-            text = "\n".join(textwrap.wrap(text, room, subsequent_indent=indent, **options))
-        self.line(text)
+            lines = textwrap.wrap(text, room, subsequent_indent=indent, **options)
+        for line in painted(lines):
+            self.line(line)
 
 
 class View:
