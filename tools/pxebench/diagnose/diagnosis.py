@@ -17,7 +17,8 @@ import time
 
 from pxebench import icmp
 from pxebench.diagnose import anomalies, causes, experiments, observe, rules
-from pxebench.job import SCHEMA, bare, flat, show
+from pxebench.job import bare, flat, show
+from pxebench.record import headed
 from pxebench.sweep import asking, port_names
 from pxebench.sweep.rom_ports import how_it_counts, ports_of_boot
 
@@ -36,17 +37,13 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
     seen = observe.observe(plan.done, flattened, bare(rom), target.server)
     every = [ask for done in plan.done for ask in done["asks"] if done["id"] != "alive"]
     result = {
-        "schema": SCHEMA,
-        "kind": "diagnose",
         "outcome": "failed",
         "rom": flattened["id"],
         "rom_name": bare(rom).get("name"),
-        "server": target.server,
         "server_port": target.port,
         "file": target.file,
         "client": target.client,
         "endpoint": target.endpoint,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
         "elapsed_ms": round((time.time() - began) * 1000),
         "experiments": plan.done,
         "skipped": plan.skipped,
@@ -56,7 +53,7 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
         "rom_counts": how_it_counts(flattened),
         "ended": plan.ended,
     }
-    return judge(result), plan.events
+    return judge(headed("diagnose", result, target.server, began)), plan.events
 
 
 def judge(result, on_path=None):

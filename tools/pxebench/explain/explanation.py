@@ -27,6 +27,7 @@ from pxebench.explain import (
 from pxebench.explain.evidence import Evidence
 from pxebench.explain.observation import CODE
 from pxebench.explain.story import story
+from pxebench.record import headed
 
 _STRONG = ("request", "ports", "per", "order", "mode", "finish", "files", "waits")
 _MOST_CLIENTS = 200
@@ -52,15 +53,20 @@ def of_sources(given, client=None):
     notes = told_apart + list(_notes(given, found, entries))
     if client and not found:
         notes.append(f"No client {client} is in what was given.")
-    return {
-        "schema": job.SCHEMA,
-        "kind": "explain",
+    result = {
         "outcome": _outcome(entries, told),
         "sources": [_source(source) for source in given],
         "clients": entries,
         "codes": told,
         "notes": notes,
     }
+    return headed("explain", result, _server(found))
+
+
+def _server(found):
+    # The TFTP server, where all of the clients ask the same.
+    named = {address for machine in found for address in machine.servers}
+    return named.pop() if len(named) == 1 else None
 
 
 def _put_together(given):

@@ -6,6 +6,15 @@ from pxebench.explain.finding import Finding
 def address(program, evidence, boot):
     """The `Finding` of a boot that sent no request for a file."""
     reached = boot["reached"]
+    kinds = {mark.get("kind") for mark in program.machine.marks if mark.get("kind")}
+    if "PXE" in kinds and not program.boots and not kinds & {"ACK", "OFFER", "NAK"}:
+        return Finding(
+            ask="dhcp",
+            text=(
+                "A proxyDHCP answers this client; it has no address to give. Whether another DHCP"
+                " server gave one, and what the client asked for then, is not in this."
+            ),
+        ).saw("The log has proxyDHCP answers to it, and no request for a file.")
     asked = [p for b in program.boots for p, m in b.dhcp if not m.reply and p.dport == 4011]
     told = [p for b in program.boots for p, m in b.dhcp if m.reply and p.sport == 4011]
     if asked and not told:

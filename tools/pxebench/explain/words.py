@@ -9,7 +9,7 @@ import textwrap
 from pxebench.explain.story import WORDS
 from pxebench.job import show
 
-_WIDTH = 98
+_WIDTH = 79
 _STEPS = 24
 _FACTS = 9
 
@@ -39,7 +39,7 @@ def lines(result, all_rules=False):
 
 
 def _name(client):
-    return client["ip"] or client["mac"] or "a client without an address"
+    return client["ip"] or client["mac"] or "without an address"
 
 
 def _sources(result):
@@ -63,6 +63,7 @@ def _sources(result):
 
 _KINDS = {
     "capture": "a capture",
+    "pxebench": "packets as `pxebench -v` prints them",
     "tcpdump": "packets as tcpdump prints them",
     "wireshark": "packets as Wireshark prints them",
     "sockets": "a table of sockets",

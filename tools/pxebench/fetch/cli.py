@@ -75,6 +75,7 @@ def fetch(
     return run_job(
         *(place, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"]),
         runs=images.runs(adjusted),
+        verbose=given["verbose"],
         words=_words(rom, endpoint, given["bind"]),
     )
 
