@@ -52,12 +52,20 @@ def address(program, evidence, boot):
                 "Offers come, and the client takes none: an answer of port 4011 is missing, or the"
                 " offers are not for it."
             )
+        elif not any(m.reply for b in program.boots for _, m in b.dhcp):
+            text = (
+                "The client was offered an address; what the offer names, and whether the client"
+                " takes it, is not told here."
+            )
         else:
             text = (
                 "Offers come, and none names a boot file: this client passes such offers over"
                 " (PXE-E53)."
             )
-        return Finding(None, asked or nak or not named, text=text, ask="dhcp").saw(
+        proved = asked or nak or not named
+        if not any(m.reply for b in program.boots for _, m in b.dhcp) and "NAK" not in kinds:
+            proved, nak = False, False
+        return Finding(None, proved, text=text, ask="dhcp").saw(
             "OFFERs are there, and no ACK." if not nak else "A DHCPNAK is there."
         )
     if reached == "lease":
