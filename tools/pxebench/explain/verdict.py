@@ -146,8 +146,8 @@ def _unknown(program, evidence, found, sources):
     if any(seen.what == SOCKET for _, _, seen in program.ports):
         yield (
             "netstat and ss show which ports a server waits for, at one moment: neither when the"
-            " request came, nor what was sent, nor whether anything arrived. That the answers are"
-            " lost is concluded, not seen."
+            " request came, nor what was sent, nor whether anything arrived."
+            + (" That the answers are lost is concluded, not seen." if found.cause else "")
         )
     known = evidence.dropped["answer"] or evidence.kept_back
     if found.cause == "client-port-filter" and not known:
