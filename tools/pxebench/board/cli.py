@@ -202,7 +202,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
         json_path,
         pcap,
         quiet,
-        runs=images.runs(loaded),
+        starts=images.Starts(loaded, todo["job"] == "boot"),
         verbose=verbose,
         words=["--rom", rom, "--endpoint", f"serial:{port}"],
     )
@@ -252,7 +252,7 @@ def test(modules, port, as_json):
 
     with tempfile.TemporaryDirectory(prefix="pxebench-") as folder, Board(port) as target:
         suite.check(modules)
-        suite.stage(folder, target)
+        suite.stage(folder, target, modules)
         suite.run(target, folder, modules, outcome, module)
         machine = show(target.who["machine"])
     counts = {kind: sum(o.outcome == kind for o in outcomes) for kind in suite.OUTCOMES}

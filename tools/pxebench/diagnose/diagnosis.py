@@ -15,7 +15,7 @@ The verdict: {"cause": an id or null, "text", "explains": [...], "also_possible"
 
 import time
 
-from pxebench import icmp
+from pxebench import icmp, images
 from pxebench.diagnose import anomalies, causes, experiments, observe, rules
 from pxebench.job import bare, flat, show
 from pxebench.record import headed
@@ -93,7 +93,7 @@ def judge(result, on_path=None):
             if not causes.is_open(why) and name != "healthy"
         ],
         "unknown": list(_unknown(result, seen, found, cause, also, open_causes, way)),
-        "facts": list(_facts(result, seen)),
+        "facts": [*_facts(result, seen), *_of_image(seen, found)],
         "decide": _decide(result, cause, also, on_path),
         "way": way,
     }
@@ -287,6 +287,18 @@ def _facts(result, seen):
             "text": (
                 f"Client port {border['low']} stays without an answer, {border['high']} gets one"
                 + ("." if border["monotone"] else "; that is not the only border.")
+            ),
+        }
+
+
+def _of_image(seen, found):
+    # A fault of its own, beside what keeps the file back.
+    if seen.get("image_wrong") and "wrong-image" not in found:
+        yield {
+            "id": "wrong-image",
+            "text": (
+                f"The file is {images.words({'kind': seen['image']})}, which this ROM does not "
+                "start, however it comes."
             ),
         }
 
