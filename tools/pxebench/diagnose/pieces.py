@@ -1,4 +1,4 @@
-"""Whether a server's DATA comes in pieces (IP fragments): asked of the kernel for that very datagram.
+"""Whether DATA comes in pieces (IP fragments): asked of the kernel for that very datagram.
 
 The kernel's counter of reassembled datagrams is the whole machine's: a file server's packets, or
 another program's, count in it. IP_RECVFRAGSIZE (Linux 4.12, ip(7)) says it of one datagram.
