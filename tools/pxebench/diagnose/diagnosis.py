@@ -177,6 +177,12 @@ def _unknown(result, seen, found, cause, also, open_causes, way):
         )
     elif cause in ("port-unreachable", "host-unreachable", "rejected") and sender is None:
         yield "Who sent the ICMP error cannot be seen here: this runtime tells its errno alone."
+    if cause == "port-unreachable" and seen.get("silent"):
+        yield (
+            "Some RRQs stayed silent and others met the ICMP error: a port that opens and closes "
+            "is a server that ends at once. xinetd closes it for some seconds then (cps), and its "
+            "log says so."
+        )
     if cause == "few-at-once":
         yield "A path that lets a client have so many flows at a time looks the same."
     if cause == "rate-limit":
