@@ -242,6 +242,7 @@ def test_file_that_the_rom_does_not_start_is_told_beside_what_keeps_it_back():
     verdict = _judged(**_LOW, **wrong)
     assert verdict["cause"] == "client-port-filter"
     assert [fact["id"] for fact in verdict["facts"] if fact["id"] == "wrong-image"]
+    assert "wrong-image" not in [entry["cause"] for entry in verdict["ruled_out"]]
     verdict = _judged(**wrong)
     assert verdict["cause"] == "wrong-image"
     assert "wrong-image" not in [fact["id"] for fact in verdict["facts"]]

@@ -79,6 +79,8 @@ def judge(result, on_path=None):
     way = _way(cause, seen, on_path)
     marks = list(found.values())
     open_causes = [name for name, why in against.items() if causes.is_open(why)]
+    facts = [*_facts(result, seen), *_of_image(seen, found)]
+    beside = [fact["id"] for fact in facts]  # true as well, though not what keeps the file back
     verdict = {
         "cause": cause,
         "text": "It was ended before it came to a verdict."
@@ -90,10 +92,10 @@ def judge(result, on_path=None):
         "ruled_out": [
             {"cause": name, "because": why}
             for name, why in against.items()
-            if not causes.is_open(why) and name != "healthy"
+            if not causes.is_open(why) and name not in ("healthy", *beside)
         ],
         "unknown": list(_unknown(result, seen, found, cause, also, open_causes, way)),
-        "facts": [*_facts(result, seen), *_of_image(seen, found)],
+        "facts": facts,
         "decide": _decide(result, cause, also, on_path),
         "way": way,
     }
