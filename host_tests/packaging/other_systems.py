@@ -33,8 +33,8 @@ class _Blocked:
 
 def main(arguments):
     # Libraries have ways of their own for Windows: they are loaded as they are.
-    for name in ("click", "rich.console", "jinja2", "dpkt", "serial", "mpremote.main", "subprocess",
-                 "tempfile", "multiprocessing", "asyncio", "pytest", "selectors"):  # fmt: skip
+    for name in ("click", "rich.console", "jinja2", "dpkt", "serial", "mpremote.main", "asyncio",
+                 "subprocess", "tempfile", "multiprocessing", "pytest", "selectors"):  # fmt: skip
         importlib.import_module(name)
     for name in _NOT_ON_WINDOWS:
         sys.modules.pop(name, None)
