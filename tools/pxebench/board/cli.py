@@ -127,13 +127,20 @@ def flash_command(port, kind, firmware, drive, erase, dry_run):
 def deploy_command(port, kind, config, roms, no_compile, dry_run):
     """Copy pxerom, the board's link module, main.py and ROMs to a board: only what changed.
 
-    config.json stays as it is on the board, unless --config gives another.
+    config.json stays as it is on the board, unless --config gives another. --dry-run with --board
+    needs no board.
     """
     from pxebench.board import deploy, kinds
     from pxebench.board.connection import Board
 
     settings = read_config(config)
     wanted_kind = kinds.kind(kind) if kind else None
+    if dry_run and wanted_kind and port == "auto" and not kinds.ports():
+        _check(settings, wanted_kind, config)
+        chosen = deploy.choose_roms(roms, [], settings)
+        plan = deploy.plan(deploy.MPY_VERSION, wanted_kind, chosen, settings, True, not no_compile)
+        deploy.foresee(wanted_kind, plan, click.echo)
+        return
     with Board(port) as target:
         wanted_kind = wanted_kind or target.kind
         if wanted_kind is None:
@@ -141,14 +148,20 @@ def deploy_command(port, kind, config, roms, no_compile, dry_run):
                 f"{show(target.who['machine'])} is a board not known here: name its kind with "
                 f"--board."
             )
-        if settings is not None:
-            settings.setdefault("board", wanted_kind.id)
-            deploy.check_config(settings, wanted_kind, config)
+        _check(settings, wanted_kind, config)
         chosen = deploy.choose_roms(roms, target.who["roms"], settings)
         plan = deploy.plan(target.who["mpy"], wanted_kind, chosen, settings, True, not no_compile)
         if not roms:
             plan.keep = {f"/lib/pxerom/roms/{rom}.json" for rom in target.who["roms"]}
         deploy.deploy(target, plan, dry_run, click.echo)
+
+
+def _check(settings, kind, name):
+    from pxebench.board import deploy
+
+    if settings is not None:
+        settings.setdefault("board", kind.id)
+        deploy.check_config(settings, kind, name)
 
 
 @board.command(short_help="Run a job on a board.")
