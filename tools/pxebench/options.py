@@ -171,7 +171,8 @@ ENDPOINT = [
         default="local",
         show_default=True,
         metavar="local|micropython|serial:PORT",
-        help="Where the ROM runs: in this Python, in a MicroPython interpreter, or on a board.",
+        help="Where the ROM runs: in this Python, in a MicroPython interpreter, or on a board "
+        "(serial:place:NAME: a place of labgrid).",
     ),
     click.option(
         "--interpreter",
@@ -183,6 +184,14 @@ ENDPOINT = [
     ),
     CONFIG,
     KIND,
+]
+VERBOSE = [
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Each packet as a line on stderr, as it passes; `explain` reads them.",
+    )
 ]
 OUTPUT = [
     click.option("-o", "--out", metavar="FILE|-", help="Store the file (else it is only hashed)."),
@@ -199,6 +208,7 @@ OUTPUT = [
         help="Write the result as JSON; with - nothing else goes to stdout.",
     ),
     click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark."),
+    *VERBOSE,
     click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary."),
 ]
 SERVER_PCAP = [

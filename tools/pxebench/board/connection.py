@@ -20,21 +20,23 @@ from pxebench.board import kinds
 from pxebench.board.line import Line
 from pxebench.endpoints.stream import Sequence
 from pxebench.job import EXIT_BENCH, Refused, one_sentence, show
+from pxebench.lab import coordinator
 
 _TRIES = 3
 _RESTART_S = 1.0  # until a board that restarts is off the line, or says so
 _LOST = (OSError, SerialException, EOFError)
 _GARBLED = (TransportError, struct.error, LookupError, ValueError, SyntaxError)
 
-# A folder that a bench left mounted would be asked for each import, and nobody answers; who asks
-# it when the PC goes away is left deaf to Ctrl-C.
+# A folder that a bench or mpremote left mounted would be asked for each import, of json too, and
+# nobody answers: it goes first, by mpremote's own `os`, which is there where the folder is. Who
+# asks it when the PC goes away is left deaf to Ctrl-C.
 _WHO = """\
-import gc, json, micropython, os, sys
-micropython.kbd_intr(3)
 try:
     os.umount('/remote')
-except OSError:
+except (NameError, OSError):
     pass
+import gc, json, micropython, os, sys
+micropython.kbd_intr(3)
 os.chdir('/')
 gc.collect()
 i = sys.implementation
@@ -74,7 +76,11 @@ class Board:
     def __init__(self, port="auto", name=None):
         """`port`: as on the command line; `name`: what sentences call it, where that is not the
         port (a place in a rack)."""
-        self.port = kinds.find(port)
+        if port.startswith(coordinator.PREFIX):
+            place = port.removeprefix(coordinator.PREFIX)
+            self.port, name = coordinator.url(place), name or place
+        else:
+            self.port = kinds.find(port)
         self.name = show(name or self.port)
         self.line = None
         self.who = {}
@@ -304,7 +310,10 @@ def _why_closed(port):
 def _heard(error):
     said = error.args[0] if error.args else b""
     if not isinstance(said, bytes):
-        return "does not keep to MicroPython's protocol (it prints in between, or is garbled)"
+        return (
+            "does not keep to MicroPython's protocol (it prints in between, is garbled, or was "
+            "restarted, as a watchdog does)"
+        )
     text = show(said.decode("utf-8", "replace").strip())[-60:]
     return f"does not answer as MicroPython; it says {text!r}" if text else "does not answer"
 
