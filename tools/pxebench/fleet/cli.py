@@ -8,7 +8,6 @@
 
 import contextlib
 import json
-import resource
 import sys
 import time
 
@@ -207,6 +206,8 @@ def release(run, coordinator):
 
 
 def _together(wanted, rom, told, tags, coordinator, count, together, spread, need, **given):
+    import resource
+
     from pxebench.board import kinds
     from pxebench.fleet import members
     from pxebench.fleet.taking import tags_of
@@ -312,6 +313,8 @@ def _rows(crew, taken):
 
 def _pc(crew, used, wall):
     from pxebench.storm.row import BUCKET_MS
+
+    import resource  # no Windows has it
 
     now = resource.getrusage(resource.RUSAGE_SELF)
     cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
