@@ -125,6 +125,18 @@ def at_once(lab, *commands):
         return [(one.wait(60), one.output()) for one in started]
 
 
+@pytest.mark.soak
+def test_sixty_boards_boot_together_in_every_one_of_three_runs():
+    shelf = {f"board{number:02}": {"rack": "1"} for number in range(60)}
+    with rack.rack({"rackpc1": shelf}) as sixty:
+        for _ in range(3):
+            done, found = sixty.fleet("fetch", sixty.url, "--need", "60", timeout_s=180)
+            print(done.stdout, found["pc"])
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert (found["booted"], found["unreleased"]) == (60, {})
+            assert found["started_within_ms"] < 1000 and found["pc"]["memory_mb"] < 200
+
+
 def states(found):
     return {row["place"]: row["state"] for row in found["boards"]}
 

@@ -141,10 +141,11 @@ class Fleet:
             ready = [one for one in self.members if one.state == "ready"]
             if len(ready) < (need or 1):
                 self._stop()
-                raise Refused(
-                    f"{len(ready)} of {len(self.members)} boards are ready, and {need or 1} are "
-                    f"needed: nothing was started.", EXIT_BENCH
-                )  # fmt: skip
+                few = (
+                    f"{len(ready)} of {len(self.members)} boards are ready, and {need} are needed"
+                )
+                words = few if need else "No board is ready"
+                raise Refused(f"{words}: nothing was started.", EXIT_BENCH)
             self.began = time.monotonic()
             for number, one in enumerate(ready):
                 due = self.began + number * spread_s / len(ready)
