@@ -56,6 +56,8 @@ class Member(threading.Thread):
             self.text = refused.message
             self.kept.broken()
             started = self.state in ("ready", "running")
+            if self.job and self.job.listener.refused:  # by the firmware: the line is sound
+                started = False
             self._become("lost" if started else "unready" if self.job_begun else "dead")
         except Exception as error:  # noqa: BLE001 - a thread's end must be seen by someone
             self.text = f"This is a bug in pxebench: {type(error).__name__}: {error}"
