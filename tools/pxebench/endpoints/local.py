@@ -3,20 +3,19 @@
 import contextlib
 import sys
 
-from pxebench import places
 from pxebench.endpoints import Listener, completed
 
 
-def run(job, on_event, keys=None):
+def run(job, on_event, keys=None, on_wait=None):
     """Run `job` with `pxerom.agent`; see `endpoints` for the contract."""
     from pxerom import agent
 
     listener = Listener(on_event)
     if job["job"] == "boot":
         with _link_of_this_pc():
-            agent.run(job, listener.event, keys=keys)
+            agent.run(job, listener.event, on_wait, keys=keys)
     else:
-        agent.run(job, listener.event)
+        agent.run(job, listener.event, on_wait)
     if listener.refused:
         raise listener.refused
     return completed(listener.result, "local", listener.start)
@@ -25,6 +24,8 @@ def run(job, on_event, keys=None):
 @contextlib.contextmanager
 def _link_of_this_pc():
     """Let the firmware find the PC's `link`, as a board has its own."""
+    from pxebench import places
+
     folders = [str(folder) for folder in places.host_link()]
     sys.path[:0] = folders
     try:

@@ -17,7 +17,9 @@ import re
 import sys
 import zlib
 
+from pxebench.captures.messages import is_request
 from pxebench.explain import capture
+from pxebench.explain.bench_text import BenchLines
 from pxebench.explain.codes import Screens
 from pxebench.explain.dhcp_logs import DhcpLogs
 from pxebench.explain.firewall_logs import FirewallLogs
@@ -54,16 +56,18 @@ _WORTH = (
         b"oack",
         b"0x00",
     ),
+    *(b" bytes", b"  ack "),  # of `pxebench -v`; its other words are above
     *(b"local port", b"peer returns", b": sent ", b"retry count", b"t t t", b"in system call"),
 )
 _SMALL = 2000
+_COPY_S = 0.001
 _WORDS_MOST = 400  # characters of an argument that may be words, not a name
 
 
 class Source:
     """One thing that the user gave.  `name`; `kind`: "capture", or that of the reader which knew
-    most of its lines ("tcpdump", "wireshark", "sockets", "server-log", "tftpd64", "wds",
-    "dhcp-log", "firewall-log", "screen"), or "unknown"; `kinds`: {kind: lines}; `file`: the
+    most of its lines ("pxebench", "tcpdump", "wireshark", "sockets", "server-log", "tftpd64",
+    "wds", "dhcp-log", "firewall-log", "screen"), or "unknown"; `kinds`: {kind: lines}; `file`: the
     `capture.Scan`, or None; `observations`; `notes`: sentences; `lines`, `bytes`: how much was
     read; `where`: set by `places`; `timed`: whether its observations have times."""
 
@@ -77,6 +81,7 @@ class Source:
         self.lines = self.passed = 0
         self.bytes = 0
         self.where = None
+        self.offset_s = None  # by how much its times were shifted (`clocks`)
         self.daemons = set()
         self.sent_here = set()  # addresses whose packets left the machine that looked
         self.uefi = self.legacy = False
@@ -275,8 +280,24 @@ def _worth(raw):
     return any(word in low for word in _WORTH)
 
 
+def _once(observations):
+    # A capture of all interfaces, or of a bridge, has a packet twice in the same instant.
+    kept, lately = [], {}
+    for seen in observations:
+        if seen.what == PACKET and seen.time is not None:
+            key = (seen.src, seen.sport, seen.dst, seen.dport, seen.get("payload"))
+            before = lately.get(key)
+            lately[key] = seen.time
+            copied = before is not None and 0 <= seen.time - before < _COPY_S
+            if copied and is_request(seen.get("payload", b""), seen.dport or 0):
+                continue
+        kept.append(seen)
+    return kept
+
+
 def _text(source, stream, progress):
     readers = [
+        BenchLines(),
         FirewallLogs(),
         Tcpdump(),
         Wireshark(),
@@ -319,6 +340,7 @@ def _text(source, stream, progress):
             source.observations.append(
                 seen if seen.evidence else seen.told_by(source.name, number, "")
             )
+    source.observations = _once(source.observations)
     source.lines = number + source.passed
     for reader in readers:
         source.daemons |= getattr(reader, "daemons", set())
