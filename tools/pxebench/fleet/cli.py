@@ -315,9 +315,9 @@ def _rows(crew, taken):
 
 
 def _pc(crew, used, wall):
-    from pxebench.storm.row import BUCKET_MS
-
     import resource  # no Windows has it
+
+    from pxebench.storm.row import BUCKET_MS
 
     now = resource.getrusage(resource.RUSAGE_SELF)
     cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
