@@ -351,7 +351,11 @@ def _talk(talk, number, timed, view):
     for step in said.values():
         if step.get("times"):
             step["text"] += f", {step.pop('times')} times in all"
-    end = {"done": "the file is whole", "unanswered": "nothing answers", "broken": "it stops here"}
+    end = {
+        "done": "the file is whole",
+        "unanswered": "no answer to it is in this",
+        "broken": "it stops here",
+    }
     if talk.outcome in end:
         at = talk.packets[-1].time if timed else None
         steps.append(_step(at, "end", end[talk.outcome], None, None, name))
