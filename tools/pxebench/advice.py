@@ -175,8 +175,8 @@ def _refused(error, asked):
         path = show(name.partition("://")[2].partition("/")[2]) or "the file"
         return (
             f"The name is a URL, and a ROM asks its TFTP server for it letter by letter: let DHCP "
-            f"name {path} alone, and its server in next-server (siaddr). An http URL is for UEFI's "
-            f"HTTP boot or for iPXE."
+            f"name {path} alone, and its server in next-server (siaddr). An http URL is for "
+            f"UEFI's HTTP boot or for iPXE."
         )
     if error["code"] == 1 and "\\" in name:
         return (
