@@ -37,10 +37,13 @@ def run(job, emit, on_wait=None):
     result, as far as it differs from one of which nothing is known; raises Refused for what
     cannot be asked."""
     unicast(job.get("server"))
+    name = job.get("file") or ""
+    if not isinstance(name, str):  # a name that is no text: its bytes
+        name = bytes(name)
     try:
-        request = tftp_packet.rrq(job.get("file") or "", "octet", job.get("options") or [])
+        request = tftp_packet.rrq(name, "octet", job.get("options") or [])
     except ValueError as error:
-        raise Refused("Cannot ask for %s: %s." % (job.get("file"), error))
+        raise Refused("Cannot ask for %s: %s." % (name, error))
     trace = None
     if job.get("trace"):
         from pxerom.trace import Trace

@@ -75,10 +75,11 @@ def test_table_on_a_terminal_loses_nothing_and_stays_inside(terminal, columns):
     assert text.count("why") == 21 and "intel-undi" in text
 
 
-def test_sentences_are_as_wide_as_the_terminal_and_98_at_most(terminal):
+def test_sentences_are_as_wide_as_the_terminal_and_79_at_most(terminal):
     text = "word " * 60
-    assert 93 < max(map(len, prose.wrapped(text))) <= 98  # no terminal
+    assert 70 < max(map(len, prose.wrapped(text))) <= 79  # no terminal
     terminal.setattr("sys.stdout", _Terminal())
-    assert 70 < max(map(len, prose.wrapped(text, "  "))) <= 80
+    terminal.setenv("COLUMNS", "60")
+    assert 50 < max(map(len, prose.wrapped(text, "  "))) <= 60
     terminal.setenv("COLUMNS", "300")
-    assert max(map(len, prose.wrapped(text))) <= 98
+    assert max(map(len, prose.wrapped(text))) <= 79

@@ -149,6 +149,10 @@ def _empty(place, folder):
     place.server.run("truncate", "-s", "0", f"{folder}/{FILE}")
 
 
+def _elf(place, folder):
+    place.server.run("sh", "-c", f"printf '\\177ELF' | dd conv=notrunc of={folder}/{FILE}")
+
+
 def _large_file(place, folder):
     place.server.run("truncate", "-s", str(66000 * 512), f"{folder}/{FILE}")
 
@@ -300,7 +304,7 @@ CONDITIONS = (
     Condition(
         "the same for a ROM that keeps its port",
         "repeats what was aborted, to SLOF's one port",
-        *(odd("deaf-to-error"), "", None, "healthy", (), (), ("--rom", "slof", *_Q)),
+        *(odd("deaf-to-error"), "", _elf, "healthy", (), (), ("--rom", "slof", *_Q)),
     ),
     Condition(
         "the server itself asks",

@@ -10,16 +10,16 @@ import socket
 import sys
 import time
 
-from pxebench import advice, colour, images, job, outputs
+from pxebench import advice, colour, job, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 
 def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more):
     """Run a job and show it; the exit code.  `endpoint`: an `Endpoint`; `todo`: the job; `rom`:
     flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over;
-    `more`: `verbose`, each packet as a line; `runs`, the kinds of image that the ROM starts, or
-    None; `words`, those of the command line that diagnose takes as well; `run`, what calls the
-    endpoint, where a boot has to see each event first."""
+    `more`: `verbose`, each packet as a line; `starts`, an `images.Starts`; `words`, those of the
+    command line that diagnose takes as well; `run`, what calls the endpoint, where a boot has to
+    see each event first."""
     from pxebench.live import Waiting
     from pxebench.record import Record, client_address, command, headed
     from pxebench.view import View
@@ -55,7 +55,7 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
                 *(more.get("run") or endpoint, endpoint.kind, wanted, known, listeners),
                 on_wait=view.wait,
             )
-        result = images.judged(result, more.get("runs"), rom["screen"]["codes"])
+        result = more["starts"].judged(result) if more.get("starts") else result
         result = advice.fitted(result, todo, more.get("words", ()))
     finally:
         view.close()

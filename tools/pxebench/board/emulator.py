@@ -25,6 +25,7 @@ import sys
 import time
 from pathlib import Path
 
+from pxebench import places
 from pxebench.job import EXIT_BENCH, Refused
 
 FLASH_BYTES = 16 << 20
@@ -34,6 +35,7 @@ BLOCKS = 352  # 1408 KiB, as W5500_EVB_PICO
 BLOCKS_PICO_W = 212  # 848 KiB, as RPI_PICO_W
 
 _SETTINGS_AT = FLASH_BYTES - 4096
+IDLE_US = 0x21000000 + _SETTINGS_AT + 152  # where the board itself reads how long it has waited
 _JOURNAL_AT = 4 << 20
 _MAGIC = 0x31455850
 _WORDS = (
@@ -67,7 +69,7 @@ class Emulator:
         built = firmwares()
         qemu = _CHECKOUT / ".tools" / "bin" / "qemu-system-arm"
         if not built or not qemu.is_file():
-            raise Refused("There is no emulated board yet: `make board` builds it.", EXIT_BENCH)
+            raise Refused(places.to_build("The emulated board", "board"), EXIT_BENCH)
         if version and version not in built:
             raise Refused(f"The emulated board has MicroPython {', '.join(built)}, no {version}.")
         self.folder = Path(folder)

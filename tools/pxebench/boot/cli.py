@@ -114,7 +114,7 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
         task = boot_job.boot_job(rom if by_id else chosen, interface, **settings)
         return run_job(
             *(place, task, flat, json_path, given["pcap"], quiet, given["server_pcap"]),
-            runs=images.runs(chosen),
+            starts=images.Starts(chosen, boots=True),
             words=["--rom", rom],
             run=guarded,
             verbose=given["verbose"],

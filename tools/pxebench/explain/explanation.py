@@ -1,9 +1,9 @@
 """`pxebench explain`: what the user has, put together, as one result.
 
     {"schema": 1, "kind": "explain", "outcome", "sources": [{"name", "kind", "kinds", "where",
-     "because", "notes"}], "clients": [{"ip", "mac", "program", "programs", "seen", "known",
-     "nearest", "candidates": [{"rom", "name", "score", "for", "against"}], "differs", "boot",
-     "verdict"}], "codes": [{"code", "maker", "text", "when", "side", "first", "command"}],
+     "because", "notes"}], "clients": [{"ip", "mac", "vendor", "program", "programs", "seen",
+     "known", "nearest", "candidates": [{"rom", "name", "score", "for", "against"}], "differs",
+     "boot", "verdict"}], "codes": [{"code", "maker", "text", "when", "side", "first", "command"}],
      "notes"}
 
 A client is one program that boots on one machine: a ROM and the PXELINUX that it loaded are two of
@@ -20,6 +20,7 @@ from pxebench.explain import (
     places,
     sources,
     translated,
+    vendors,
     verdict,
     who,
 )
@@ -123,7 +124,8 @@ def _client(program, evidence, given):
     top = who.best(inside)
     known = (
         bool(top)
-        and bool(top[0].of(who.FOR))
+        # A network card's vendor alone is nobody.
+        and any(fact.verdict == who.FOR and fact.kind != "vendor" for fact in top[0].facts)
         and not any(fact.verdict == who.AGAINST and fact.kind in _STRONG for fact in top[0].facts)
     )
     boot = story(program)
@@ -131,6 +133,7 @@ def _client(program, evidence, given):
     return {
         "ip": machine.ip,
         "mac": machine.mac,
+        "vendor": vendors.vendor(machine.mac) if machine.mac else None,
         "program": program.number,
         "of": program.of,
         "seen": list(_seen(program)),

@@ -39,7 +39,7 @@ def lines(result, all_rules=False, paint=colour.PLAIN):
 
 
 def _name(client):
-    return client["ip"] or client["mac"] or "a client without an address"
+    return client["ip"] or client["mac"] or "without an address"
 
 
 def _sources(result):
@@ -116,7 +116,8 @@ def _best(client):
 
 def _client(client, all_rules, paint):
     yield ""
-    mac = f" ({client['mac']})" if client["mac"] and client["ip"] else ""
+    vendor = f", {client['vendor']}" if client.get("vendor") else ""
+    mac = f" ({client['mac']}{vendor})" if client["mac"] and client["ip"] else vendor
     chain = (
         f", program {client['program']} of {client['of']} that ask from there"
         if client["of"] > 1
@@ -188,10 +189,12 @@ def _far(boot):
             yield f"            ... {len(steps) - _STEPS + boot['left_out']} more ..."
             continue
         at = f"{step['at_ms'] / 1000:9.3f} s" if step["at_ms"] is not None else " " * 11
-        for number, line in enumerate(
-            textwrap.wrap(show(step["text"]), prose.room() - 15) or [""]
-        ):
+        for number, line in enumerate(_steps(step["text"])):
             yield f"{at if not number else ' ' * 11}  {line}".rstrip()
+
+
+def _steps(text):
+    return textwrap.wrap(show(text), prose.room() - 15, break_on_hyphens=False) or [""]
 
 
 def _why(verdict, all_rules, paint):
