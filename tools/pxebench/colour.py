@@ -1,6 +1,6 @@
-"""Colour, where a terminal is: the verdict bold, its word red or green.
+"""What a terminal takes: colours, the verdict bold and its word red or green; and columns.
 
-None in a pipe or a file, with NO_COLOR (https://no-color.org: set, and not empty), and on a
+No colour in a pipe or a file, with NO_COLOR (https://no-color.org: set, and not empty), and on a
 terminal that knows none (TERM=dumb).
 """
 
@@ -14,6 +14,17 @@ def wanted(stream):
     if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
+
+
+def width(stream):
+    """Columns of the terminal behind a stream; COLUMNS goes before."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdigit() and 20 <= int(given) <= 1000:
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
+        return 80
 
 
 class Paint:

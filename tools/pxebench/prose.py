@@ -3,7 +3,7 @@
 import sys
 import textwrap
 
-from pxebench import live
+from pxebench import colour
 from pxebench.job import show
 
 _MOST = 79  # what most terminals, mails and tickets leave as it is
@@ -12,7 +12,7 @@ _MOST = 79  # what most terminals, mails and tickets leave as it is
 def room():
     """The columns of a line on standard output."""
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    return min(_MOST, live.width(sys.stdout)) if terminal else _MOST
+    return min(_MOST, colour.width(sys.stdout)) if terminal else _MOST
 
 
 def wrapped(text, indent="", more=None):

@@ -30,8 +30,6 @@ def _drawn(head, rows, stream, right, folded):
     from rich.table import Table
     from rich.text import Text
 
-    from pxebench.live import width
-
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for title in head:
         table.add_column(
@@ -43,5 +41,7 @@ def _drawn(head, rows, stream, right, folded):
     for row in rows:
         table.add_row(*(Text(text, style=style or "") for text, style in row))
     system = "auto" if colour.wanted(stream) else None  # None: no bold either
-    console = Console(file=stream, width=width(stream), color_system=system, highlight=False)
+    console = Console(
+        file=stream, width=colour.width(stream), color_system=system, highlight=False
+    )
     console.print(table)

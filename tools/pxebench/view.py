@@ -11,7 +11,7 @@ is the firmware's own (`pxerom.screen`); what the bench itself has to say goes t
 
 import sys
 
-from pxebench import icmp, live
+from pxebench import colour, icmp, live
 from pxebench.images import words as image_words
 from pxebench.job import show, source_ports
 
@@ -51,10 +51,10 @@ class Writer:
         """A line; on a terminal as wide as that, with `indent` before what goes on below.
         `painted`: gives its lines their colours."""
         lines = [text]
-        if self.is_terminal() and len(text) > live.width(self.stream):
+        if self.is_terminal() and len(text) > colour.width(self.stream):
             import textwrap
 
-            room = live.width(self.stream)
+            room = colour.width(self.stream)
             options = {"break_long_words": False, "break_on_hyphens": False}
             lines = textwrap.wrap(text, room, subsequent_indent=indent, **options)
         for line in painted(lines):
