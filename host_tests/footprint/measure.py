@@ -31,7 +31,7 @@ APART = {
     "dhcp_inform.py": 2 << 10,
     "dns.py": 3 << 10,
     "pxelinux_cfg.py": 2 << 10,
-    "dhcp_remarks.py": 3 << 10,
+    "dhcp_remarks.py": 4 << 10,
     "dhcp_advice.py": 2 << 10,
     "rom_load.py": 1 << 10,
     "pxe_codes_boot.py": 4 << 10,
@@ -42,6 +42,9 @@ APART = {
     "retry_rtt.py": 2 << 10,
     "icmp.py": 2 << 10,
     "trace.py": 1 << 10,
+    # What no board carries.
+    "runtime_cpython.py": 2 << 10,
+    "runtime_unix.py": 1 << 10,
 }
 _FIRMWARE = ROOT / "firmware"
 _PROBE = Path(__file__).with_name("probe.py")
