@@ -1,6 +1,7 @@
 """`make bench`: fetch one file with pxerom and with the C clients, in turn; print the figures.
 
     python -m host_tests.bench [--short] [--rounds N] [--size MIB] [--only REGIME|far|windows|...]
+    python -m host_tests.bench storm [--count N] [--size MIB]      many at once: `bench.storm`
 
 How it measures
 1. Real programs against one in.tftpd on loopback, each writing the file to disk. One round runs
@@ -30,7 +31,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from host_tests.bench import distance, emulated
+from host_tests.bench import distance, emulated, storm
 from host_tests.bench.clients import C_CLIENTS, LOOPS, OURS, PXEBENCH, command, run
 from host_tests.footprint import measure
 from host_tests.lab import servers
@@ -242,4 +243,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["storm"]:
+        storm.main(sys.argv[2:])
+    else:
+        main()

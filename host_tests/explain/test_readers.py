@@ -1,5 +1,7 @@
 """What tcpdump, tshark, ss, netstat, servers and firewalls print, as they really print it."""
 
+import json
+
 import pytest
 from pxebench.explain import names
 
@@ -118,6 +120,44 @@ def test_dnsmasqs_log_says_that_it_gave_up():
     ]
     assert client["verdict"]["cause"] == "no-tftp-helper"
     assert "client-port-filter" in client["verdict"]["also_possible"]
+
+
+# Those of dnsmasq 2.90's languages that have these lines (its po/de, fr, pl).
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        ("Datei /srv/x.0 nicht gefunden für 10.55.32.175", "file-missing"),
+        ("fichier /srv/x.0 non trouvé pour 10.55.32.175", "file-missing"),
+        ("plik /srv/x.0 nie został znaleziony dla 10.55.32.175", "file-missing"),
+        ("/srv/x.0 an 10.55.32.175 verschickt", "healthy"),
+        ("envoyé /srv/x.0 à 10.55.32.175", "healthy"),
+        ("plik /srv/x.0 przesłano do 10.55.32.175", "healthy"),
+        ("konnte /srv/x.0 nicht an 10.55.32.175 senden", "no-tftp-helper"),
+        ("impossible d'envoyer /srv/x.0 à 10.55.32.175", "no-tftp-helper"),
+        ("błąd wysyłania pliku /srv/x.0 do komputera 10.55.32.175", "no-tftp-helper"),
+    ],
+)
+def test_dnsmasqs_log_is_read_in_its_languages(line, outcome):
+    (client,) = told.of_text(f"Apr  4 11:38:25 pi dnsmasq-tftp[443]: {line}\n")["clients"]
+    assert client["verdict"]["cause"] == outcome
+    assert "/srv/x.0" in json.dumps(client)
+
+
+def test_requests_for_one_file_after_the_other_at_once_were_answered():
+    # rpi-eeprom's issue 74: a trace of port 69 alone.
+    lines = [
+        '18:23:31.697111 IP 192.168.1.32.40187 > 192.168.1.199.69:  40 RRQ "start4.elf"'
+        " octet tsize 0 blksize 1024",
+        '18:23:31.697542 IP 192.168.1.32.40188 > 192.168.1.199.69:  39 RRQ "start.elf"'
+        " octet tsize 0 blksize 1024",
+        "18:23:31.711981 IP 192.168.1.32.40189 > 192.168.1.199.69:  49 RRQ"
+        ' "d9780558/start4.elf" octet tsize 0 blksize 1024',
+    ]
+    (client,) = told.of_text("\n".join(lines) + "\n")["clients"]
+    assert client["verdict"]["cause"] is None
+    told_of_it = json.dumps(client)
+    assert "each but the last had an answer" in told_of_it
+    assert "nothing answers" not in told_of_it
 
 
 def test_dnsmasqs_dhcp_log_tells_a_client_by_what_it_asks_for():
@@ -240,3 +280,56 @@ def test_utf_16_as_windows_redirects_it_is_read():
     for content in (text.encode("utf-16"), text.encode("utf-16-le") * 4):
         result = told.of_bytes(content)
         assert result["clients"][0]["boot"]["ports"] == [2073]
+
+
+_LINES = {
+    "French": "udp        0      0 {}:45140      {}:2073       ESTABLISHED 25115/in.tftpd\n",
+    "FreeBSD": "udp4       0      0  {}.45140     {}.2073\n",
+    "sockstat": "nobody   tftpd      4242  0  udp4   {}:45140    {}:2073\n",
+    "lsof": "in.tftpd 25115 nobody    0u  IPv4 123456      0t0  UDP {}:45140->{}:2073\n",
+    "Japanese": "  UDP         {}:45140       {}:2073\n",
+    "German": "  UDP    {}:45140       {}:2073        *          4242\n",
+    "Spanish": "udp        0      0 {}:45140      {}:2073       ESTABLECIDO 25115/in.tftpd\n",
+}
+_HEADS = {
+    "French": "Connexions Internet actives (serveurs et établies)\nProto Adresse locale Etat\n",
+    "FreeBSD": "Active Internet connections (including servers)\n",
+    "sockstat": "USER     COMMAND    PID   FD PROTO  LOCAL ADDRESS         FOREIGN ADDRESS\n",
+    "lsof": "COMMAND    PID   USER   FD   TYPE DEVICE SIZE/OFF NODE NAME\n",
+    "Japanese": "アクティブな接続\n\n  プロトコル  ローカル アドレス      外部アドレス\n",
+    "German": "\nAktive Verbindungen\n\n  Proto  Lokale Adresse         Remoteadresse\n",
+    "Spanish": "Conexiones activas de Internet (servidores y establecidos)\n",
+}
+
+
+@pytest.mark.parametrize("system", _LINES)
+def test_a_table_of_sockets_is_read_whatever_the_language_of_its_head(system):
+    line = _LINES[system].format("10.254.52.26", "10.55.32.175")
+    other = line.replace("2073", "2072").replace("45140", "53684")
+    result = told.of_text(_HEADS[system] + line + other)
+    (client,) = result["clients"]
+    assert (client["ip"], client["boot"]["ports"]) == ("10.55.32.175", [2072, 2073])
+    assert told.best(client) == ["intel-undi", "intel-undi-plain"]
+    assert client["verdict"]["cause"] == "client-port-filter"
+
+
+def test_an_asa_s_access_list_and_its_other_messages():
+    text = (
+        '%ASA-4-106023: Deny udp src dmz:10.254.52.26/50303 dst inside:10.55.32.175/2070 by "x"\n'
+        "%ASA-6-106100: access-list dmz_in denied udp dmz/10.254.52.26(50310) ->"
+        " inside/10.55.32.175(2072) hit-cnt 1 first hit [0x0, 0x0]\n"
+    )
+    (client,) = told.of_text(text)["clients"]
+    assert client["verdict"]["cause"] == "client-port-filter" and client["verdict"]["proved"]
+    assert "2070" in client["verdict"]["text"] and "2072" in client["verdict"]["text"]
+
+
+def test_a_firewalls_table_of_flows_is_what_it_let_through():
+    text = (
+        "udp      17 27 src=10.55.32.175 dst=10.254.52.26 sport=2072 dport=69 [UNREPLIED]"
+        " src=10.254.52.26 dst=10.55.32.175 sport=69 dport=2072 mark=0 use=1\n"
+    )
+    result = told.of_text(text)
+    (client,) = result["clients"]
+    assert result["sources"][0]["kind"] == "firewall-log"
+    assert client["verdict"]["cause"] is None  # an answer comes from another port: no flow of it

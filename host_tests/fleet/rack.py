@@ -21,7 +21,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pxebench.board import emulator
+
 from host_tests import ptyboard, results
+from host_tests.emulated import rig
 from host_tests.lab import namespaces, processes, programs, servers
 
 SERVER = "10.98.0.1"
@@ -87,6 +90,24 @@ class Rack:
                 # As at power-up: nothing of it is in the interpreter's memory.
                 shutil.copyfile(image, filled)
 
+    def add_emulated(self, names):
+        """Emulated boards (`boards/emulated`) behind QEMU's NAT, with pxerom in their flash."""
+        if not names:
+            return
+        files = {path: data for path, data in rig.deployed_files().items() if path != "/main.py"}
+        settings = {**CONFIG, "link": {"timeout_s": 20}, "board": "w5500_evb_pico"}
+        image = rig.flash_image(
+            {**files, "/config.json": json.dumps(settings).encode()}, emulator.BLOCKS
+        )
+        for name in names:
+            board = self.stack.enter_context(
+                emulator.Emulator(self.folder / name, "user", enter=self.namespace.argv("env"))
+            )
+            board.set(blocks=emulator.BLOCKS)
+            board.load_flash(image)
+            board.power_on()
+            self.boards[name] = board
+
     def fill(self, port, config):
         words = ("board", "deploy", "--port", port, "--config", str(config))
         done = self.namespace.run(sys.executable, "-m", "pxebench", *words, timeout_s=60)
@@ -102,7 +123,7 @@ class Rack:
             lines += [
                 f"connection: &{name}",
                 f"  accepter: telnet(rfc2217,mode=server),tcp(nodelay=true),{port}",
-                f"  connector: serialdev(nouucplock),{device},115200n81,local",
+                f"  connector: serialdev(nouucplock),{device},115200n81,local,nobreak",
                 "  options: {chardelay: false, max-connections: 1}",
             ]
         config = self.folder / f"{shelf}.ser2net.yaml"
@@ -151,16 +172,20 @@ class Rack:
         (folder / "places.yaml").write_text(json.dumps(known))
         return self.labgrid("labgrid-coordinator", "-l", f"127.0.0.1:{port}", folder=folder)
 
-    def export(self, exporter, names, port=COORDINATOR):
-        """An exporter that shows the lines of these boards; its Process."""
+    def export(self, exporter, names, port=COORDINATOR, raw=()):
+        """An exporter that shows the lines of these boards; its Process. Those that are `raw` it
+        shows as RawSerialPort: it starts a ser2net of its own when the place is acquired."""
         config = self.folder / f"{exporter}.yaml"
         shown = {
             name: {"NetworkSerialPort": {"host": "127.0.0.1", "port": self.urls[name]}}
             for name in names
         }
+        for name in set(raw) & set(names):
+            shown[name] = {"RawSerialPort": {"port": self.boards[name].port}}
         config.write_text(json.dumps(shown))
         words = ("-n", exporter, "-c", f"127.0.0.1:{port}", config)
-        return self.labgrid("labgrid-exporter", *words, LG_HOSTNAME=exporter)
+        path = programs.search_path()  # for ser2net
+        return self.labgrid("labgrid-exporter", *words, LG_HOSTNAME=exporter, PATH=path)
 
     def await_ready(self, *started):
         """Wait until these coordinators and exporters are at work."""
@@ -219,9 +244,10 @@ class Rack:
 
 
 @contextlib.contextmanager
-def rack(shelves, second=()):
+def rack(shelves, second=(), raw=(), emulated=()):
     """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter. `second`:
-    the places that another coordinator, on port SECOND, knows as well."""
+    the places that another coordinator, on port SECOND, knows as well; `raw`: those with a
+    ser2net of labgrid's own; `emulated`: those that are no pseudo-terminal boards."""
     with contextlib.ExitStack() as stack:
         made = Rack(stack)
         places = {name: tags for shelf in shelves.values() for name, tags in shelf.items()}
@@ -232,10 +258,13 @@ def rack(shelves, second=()):
             known = {name: places[name] for name in second}
             made.second = made.start_coordinator(known, SECOND)
             coordinators.append(made.second)
-        made.add_boards(places)
+        made.add_emulated(emulated)
+        made.add_boards([name for name in places if name not in emulated])
         made.ser2nets = {shelf: made.ser2net(shelf, its) for shelf, its in shelves.items()}
         made.await_ready(*coordinators)
-        made.exporters = {shelf: made.export(shelf, its) for shelf, its in shelves.items()}
+        made.exporters = {
+            shelf: made.export(shelf, its, raw=raw) for shelf, its in shelves.items()
+        }
         if second:
             made.exporters["second"] = made.export("second", second, SECOND)
         made.await_ready(*made.exporters.values())

@@ -25,6 +25,7 @@ from provisioning.folder import (
     TOOLS,
     Failure,
     digest_of,
+    here_for_make,
     is_done,
     megabytes,
     put_in_place,
@@ -53,7 +54,8 @@ def provide_board():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     try:
-        versions = build(work, new)
+        with here_for_make() as here:
+            versions = build(here, here / work.relative_to(HERE), new)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     place = TOOLS / "board"
@@ -67,8 +69,9 @@ def provide_board():
     return f"MicroPython {', '.join(versions)} for QEMU in .tools/board, {megabytes(place)}"
 
 
-def build(work, new):
-    """Build every firmware into `new`, and unpack QEMU there; return MicroPython's versions."""
+def build(here, work, new):
+    """Build every firmware into `new`, and unpack QEMU there; return MicroPython's versions.
+    `here`, and `work` in it: by a path that make can take."""
     # A libc must be of one build with the loader, and the loader stays the system's. newlib's
     # headers are enough: nothing is linked with it.
     foreign = ("libc6_", "libnewlib-arm-", "libstdc++-")
@@ -78,7 +81,7 @@ def build(work, new):
     versions = []
     for suite in suites:
         try:
-            versions.append(build_suite(suite, suite == suites[0], work, new))
+            versions.append(build_suite(suite, suite == suites[0], here, work, new))
         except Failure as failure:
             if not versions:
                 raise
@@ -91,7 +94,7 @@ def build(work, new):
     return versions
 
 
-def build_suite(suite, first, work, new):
+def build_suite(suite, first, here, work, new):
     """Build the MicroPython of a suite; return its version."""
     apt = Apt(TOOLS / "apt/source" / suite, archive_of(suite), "", kinds=("deb-src",))
     if first:
@@ -106,7 +109,7 @@ def build_suite(suite, first, work, new):
     compiler = work / "usr/bin/arm-none-eabi-"
     run(
         [
-            *("make", "-C", PORT, "-j", str(os.cpu_count() or 1)),
+            *("make", "-C", here / PORT.relative_to(HERE), "-j", str(os.cpu_count() or 1)),
             f"TOP={source}",
             f"BUILD={work / 'build' / suite}",
             f"CROSS_COMPILE={compiler}",

@@ -28,6 +28,7 @@ from provisioning.folder import (
     HERE,
     TOOLS,
     digest_of,
+    here_for_make,
     is_done,
     megabytes,
     put_in_place,
@@ -57,7 +58,9 @@ def provide_esp32sock():
     new = TOOLS / "esp32sock.new"
     shutil.rmtree(new, ignore_errors=True)
     try:
-        versions = build(apt.fetch_sources(["micropython", "lwip"]), new, *compiler())
+        sources = apt.fetch_sources(["micropython", "lwip"])
+        with here_for_make() as here:
+            versions = build(sources, here, here / new.relative_to(HERE), *compiler(here))
         put_in_place(new, TOOLS / "esp32sock")
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -67,13 +70,15 @@ def provide_esp32sock():
     return "ESP32's sockets of MicroPython {} over lwIP {}, {}".format(*versions, size)
 
 
-def compiler():
-    """Return (the command for CC, environment variables to run it with)."""
+def compiler(here):
+    """Return (the command for CC, environment variables to run it with). `here`: a path that make
+    can take."""
     if shutil.which("gcc") and Path("/usr/include/stdio.h").exists():
         return "gcc", {}
     # Everything it needs, as if nothing were installed: what is, may lack its half for compilers.
     apt = Apt(TOOLS / "apt" / "gcc", own_sources(), "")
-    tools, library = (TOOLS / "apt" / "gcc" / name for name in ("tools", "library"))
+    place = here / TOOLS.relative_to(HERE) / "apt" / "gcc"
+    tools, library = place / "tools", place / "library"
     for deb in apt.fetch(["gcc", "libc6-dev"]):
         unpack([deb], library if C_LIBRARY.match(deb.name) else tools)
     gcc = find_program(tools, "gcc")
@@ -81,8 +86,10 @@ def compiler():
     return f"{gcc} --sysroot={library}", {"PATH": path, "LD_LIBRARY_PATH": library_path(tools)}
 
 
-def build(sources, new, cc, environment):
-    """Build the interpreter of the two .dsc files as new/micropython; return their versions."""
+def build(sources, here, new, cc, environment):
+    """Build the interpreter of the two .dsc files as new/micropython; return their versions.
+    `here`, and `new` in it: by a path that make can take."""
+    ours = here / OURS.relative_to(HERE)
     micropython, lwip = sources
     tree = new / "source"
     unpack_source(micropython, tree)
@@ -91,7 +98,7 @@ def build(sources, new, cc, environment):
     run(
         [
             *("make", "-C", tree / "ports" / "unix", f"-j{os.cpu_count()}"),
-            *(f"VARIANT_DIR={OURS / 'variant'}", f"USER_C_MODULES={OURS / 'port'}"),
+            *(f"VARIANT_DIR={ours / 'variant'}", f"USER_C_MODULES={ours / 'port'}"),
             *(f"BUILD={new / 'build'}", f"PYTHON={sys.executable}"),
             f"CC={cc}",
             "CFLAGS_EXTRA=-Wno-error",  # another compiler warns of other things

@@ -8,7 +8,7 @@ import time
 
 import click
 
-from pxebench import headings, job, outputs
+from pxebench import colour, headings, job, outputs, prose
 from pxebench.job import Refused, show
 from pxebench.options import ROM, SERVER_PCAP, Time, all_of
 from pxebench.target import TARGET, finish, open_target
@@ -81,7 +81,8 @@ def diagnose(json_path, quiet, **given):
         )
     try:
         result, unread = _judged(result, given, " ".join(chain) if named is not None else None)
-        lines = list(words(result, given["all_rules"], quiet))
+        paint = colour.Paint(sys.stdout)
+        lines = list(words(result, given["all_rules"], quiet, paint))
     except _DAMAGED as error:
         if not given["again"] or os.environ.get("PXEBENCH_DEBUG"):
             raise
@@ -179,7 +180,7 @@ class _Progress:
                 self.line.show(" ".join(self.words))
             return
         self.line.hide()
-        lines = textwrap.wrap(show(experiment["said"]), 74) or [""]
+        lines = textwrap.wrap(show(experiment["said"]), prose.room() - 25) or [""]
         self.stream.line(f"{name} {lines[0]}")
         for line in lines[1:]:
             self.stream.line(" " * 25 + line)
@@ -188,15 +189,18 @@ class _Progress:
 # ---- the verdict in words
 
 
-def words(result, all_rules=False, quiet=False):
-    """The verdict as lines of text."""
+def words(result, all_rules=False, quiet=False, paint=colour.PLAIN):
+    """The verdict as lines of text. `paint`: of the stream that they go to."""
     verdict = result["verdict"]
     yield ""
     also = verdict["also_possible"]
     same = f" (or {', or '.join(also)}: the same from this end)" if also else ""
     if also and result["ended"]:
         same = ""  # what fits so far stands below
-    yield from _wrapped(f"Verdict: {verdict['cause'] or 'undecided'}{same}. {verdict['text']}", "")
+    cause = verdict["cause"] or "undecided"
+    lines = prose.wrapped(f"Verdict: {cause}{same}. {verdict['text']}")
+    good = None if verdict["cause"] is None else cause == "healthy"
+    yield from paint.verdict(lines, cause, good)
     if quiet:
         return
     for title, sentences in (
@@ -208,17 +212,17 @@ def words(result, all_rules=False, quiet=False):
         ),
         ("Not to be known from here", verdict["unknown"]),
     ):
-        yield from _list(title, sentences)
+        yield from prose.listed(title, sentences)
     out = [entry["cause"] for entry in verdict["ruled_out"]]
     if out:
-        yield from _list("Ruled out", [", ".join(out)])
+        yield from prose.listed("Ruled out", [", ".join(out)])
     if result.get("path"):
         from pxebench.hops import path_words
 
-        yield from _list("On the way", path_words.lines(result["path"]))
+        yield from prose.listed("On the way", path_words.lines(result["path"]))
     yield from _rules(verdict["rules"], all_rules)
     if verdict["decide"]:
-        yield from _list("What would decide", [verdict["decide"]["text"]])
+        yield from prose.listed("What would decide", [verdict["decide"]["text"]])
         yield "    " + verdict["decide"]["command"]
 
 
@@ -226,9 +230,9 @@ def _rules(rules, all_rules):
     from pxebench.diagnose.rules import CURES
 
     if rules["advice"]:
-        yield from _list("What to do", [rules["advice"]])
+        yield from prose.listed("What to do", [rules["advice"]])
     if rules["least"]:
-        yield from _list("What to ask for", [rules["least"]])
+        yield from prose.listed("What to ask for", [rules["least"]])
     shown = 0
     for item in rules["items"]:
         if not all_rules and not (item["product"] == "nftables" or item["where"] == "server"):
@@ -239,7 +243,7 @@ def _rules(rules, all_rules):
         for line in item["text"].splitlines():
             yield "    " + line
         if item["note"]:
-            yield from _wrapped(item["note"], "      ")
+            yield from prose.wrapped(item["note"], "      ")
         if not item["tried"]:
             yield "      Written from the product's documentation; not tried on the product."
     left = len(rules["items"]) - shown
@@ -249,20 +253,6 @@ def _rules(rules, all_rules):
         )
         names = [name for name in others if "tftpd" not in name and "dnsmasq" not in name]
         yield ""
-        yield from _wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
+        yield from prose.wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
     if rules["notes"]:
-        yield from _list("Mind", rules["notes"])
-
-
-def _list(title, sentences):
-    sentences = list(sentences)
-    if sentences:
-        yield ""
-        yield f"{title}:"
-    for sentence in sentences:
-        yield from _wrapped(show(sentence), "  ")
-
-
-def _wrapped(text, indent):
-    more = indent + ("  " if indent == "  " else "")
-    return textwrap.wrap(text, 98, initial_indent=indent, subsequent_indent=more)
+        yield from prose.listed("Mind", rules["notes"])

@@ -46,7 +46,7 @@ def find(wanted=None):
     found = shutil.which(str(provisioned)) or shutil.which("micropython")
     if not found:
         raise Refused(
-            "There is no MicroPython here; `make setup` gets one, or name one with --interpreter.",
+            "There is no MicroPython here: it needs a `micropython` on PATH, or --interpreter.",
             EXIT_BENCH,
         )
     return found

@@ -6,16 +6,16 @@
 
 import textwrap
 
+from pxebench import colour, prose
 from pxebench.explain.story import WORDS
 from pxebench.job import show
 
-_WIDTH = 98
 _STEPS = 24
 _FACTS = 9
 
 
-def lines(result, all_rules=False):
-    """The lines."""
+def lines(result, all_rules=False, paint=colour.PLAIN):
+    """The lines. `paint`: of the stream that they go to."""
     yield from _sources(result)
     for code in result["codes"]:
         yield from _code(code)
@@ -23,14 +23,14 @@ def lines(result, all_rules=False):
     if len({_name(client) for client in clients}) > 1:
         yield from _table(clients)
     for client in clients:
-        yield from _client(client, all_rules)
+        yield from _client(client, all_rules, paint)
     if result["notes"]:
         yield ""
         for note in result["notes"]:
-            yield from _wrapped(show(note), "  ")
+            yield from prose.wrapped(show(note), "  ")
     if result["outcome"] == "nothing":
         yield ""
-        yield from _wrapped(
+        yield from prose.wrapped(
             "Nothing of a network boot is in this. What helps: a capture of the boot (tcpdump -ni"
             " any -s 0 -w boot.pcap 'udp or icmp'), `netstat -anup` or `ss -uanp` of the server"
             " while the client boots, the server's log, or what the client's screen says.",
@@ -39,7 +39,7 @@ def lines(result, all_rules=False):
 
 
 def _name(client):
-    return client["ip"] or client["mac"] or "a client without an address"
+    return client["ip"] or client["mac"] or "without an address"
 
 
 def _sources(result):
@@ -56,9 +56,9 @@ def _sources(result):
             text += f", made {where} ({source['because']})"
         elif source["kind"] == "capture":
             text += f"; {source['because']}"
-        yield from _wrapped(show(text) + ".", "")
+        yield from prose.wrapped(show(text) + ".", "")
         for note in source["notes"]:
-            yield from _wrapped(show(note), "  ")
+            yield from prose.wrapped(show(note), "  ")
 
 
 _KINDS = {
@@ -114,7 +114,7 @@ def _best(client):
 # ---- one client
 
 
-def _client(client, all_rules):
+def _client(client, all_rules, paint):
     yield ""
     vendor = f", {client['vendor']}" if client.get("vendor") else ""
     mac = f" ({client['mac']}{vendor})" if client["mac"] and client["ip"] else vendor
@@ -128,7 +128,7 @@ def _client(client, all_rules):
     yield from _identity(client)
     yield ""
     yield from _far(client["boot"])
-    yield from _why(client["verdict"], all_rules)
+    yield from _why(client["verdict"], all_rules, paint)
 
 
 def _identity(client):
@@ -139,33 +139,35 @@ def _identity(client):
             return
         yield "Who: none of the known clients."
         if client["nearest"]:
-            yield from _wrapped(f"The nearest is {client['nearest']}, and this differs:", "  ")
+            yield from prose.wrapped(
+                f"The nearest is {client['nearest']}, and this differs:", "  "
+            )
             for text in client["differs"][:_FACTS]:
-                yield from _wrapped(show(text), "    ")
-            yield from _wrapped(
+                yield from prose.wrapped(show(text), "    ")
+            yield from prose.wrapped(
                 "A capture of it makes a ROM file of its own: pxebench learn boot.pcap -o"
                 " mine.json",
                 "  ",
             )
         return
     if len(top) == 1:
-        yield from _wrapped(f"Who: {top[0]['rom']} ({show(top[0]['name'])}).", "")
+        yield from prose.wrapped(f"Who: {top[0]['rom']} ({show(top[0]['name'])}).", "")
     else:
         names = ", ".join(one["rom"] for one in top)
-        yield from _wrapped(
+        yield from prose.wrapped(
             f"Who: {names}: a tie, what was given fits {_count(len(top))} of them alike.", ""
         )
     one = top[0]
     total = len(one["for"]) + len(one["against"])
-    yield from _wrapped(
+    yield from prose.wrapped(
         f"For it {len(one['for'])} of {total}: " + show("; ".join(one["for"][:_FACTS])), "  "
     )
     if one["against"]:
-        yield from _wrapped("Against it: " + show("; ".join(one["against"][:_FACTS])), "  ")
+        yield from prose.wrapped("Against it: " + show("; ".join(one["against"][:_FACTS])), "  ")
     others = [c for c in client["candidates"] if c["score"] != one["score"]][:2]
     for other in others:
         if other["against"]:
-            yield from _wrapped(
+            yield from prose.wrapped(
                 f"Less likely {other['rom']}: " + show("; ".join(other["against"][:2])), "  "
             )
 
@@ -175,7 +177,7 @@ def _count(number):
 
 
 def _far(boot):
-    yield from _wrapped(f"How far: {WORDS[boot['reached']]}.", "")
+    yield from prose.wrapped(f"How far: {WORDS[boot['reached']]}.", "")
     steps = boot["steps"]
     shown = (
         steps
@@ -187,29 +189,36 @@ def _far(boot):
             yield f"            ... {len(steps) - _STEPS + boot['left_out']} more ..."
             continue
         at = f"{step['at_ms'] / 1000:9.3f} s" if step["at_ms"] is not None else " " * 11
-        for number, line in enumerate(textwrap.wrap(show(step["text"]), _WIDTH - 15) or [""]):
+        for number, line in enumerate(_steps(step["text"])):
             yield f"{at if not number else ' ' * 11}  {line}".rstrip()
 
 
-def _why(verdict, all_rules):
+def _steps(text):
+    return textwrap.wrap(show(text), prose.room() - 15, break_on_hyphens=False) or [""]
+
+
+def _why(verdict, all_rules, paint):
     also = verdict["also_possible"]
     same = f" (or {', or '.join(also)})" if also else ""
     yield ""
-    yield from _wrapped(
-        f"Why: {verdict['cause'] or 'undecided'}{same}. {show(verdict['text'])}", ""
+    cause = verdict["cause"] or "undecided"
+    lines = prose.wrapped(f"Why: {cause}{same}. {show(verdict['text'])}")
+    good = None if verdict["cause"] is None else cause == "healthy"
+    yield from paint.verdict(lines, cause, good)
+    yield from prose.listed("Seen", verdict["explains"])
+    yield from prose.listed("Besides", [fact["text"] for fact in verdict["facts"]])
+    yield from prose.listed(
+        "Also possible", [f"{name}: {verdict['also_text'][name]}" for name in also]
     )
-    yield from _list("Seen", verdict["explains"])
-    yield from _list("Besides", [fact["text"] for fact in verdict["facts"]])
-    yield from _list("Also possible", [f"{name}: {verdict['also_text'][name]}" for name in also])
-    yield from _list(
+    yield from prose.listed(
         "Ruled out", [f"{one['cause']}: {one['because']}" for one in verdict["ruled_out"]]
     )
-    yield from _list("Not in this", verdict["unknown"])
+    yield from prose.listed("Not in this", verdict["unknown"])
     yield from _rules(verdict["rules"], all_rules)
     if verdict["decide"]:
         yield ""
         yield "What would decide:"
-        yield from _wrapped(verdict["decide"]["text"], "  ")
+        yield from prose.wrapped(verdict["decide"]["text"], "  ")
         yield "    " + show(verdict["decide"]["command"])
 
 
@@ -217,9 +226,9 @@ def _rules(rules, all_rules):
     from pxebench.diagnose.rules import CURES
 
     if rules["advice"]:
-        yield from _list("What to do", [rules["advice"]])
+        yield from prose.listed("What to do", [rules["advice"]])
     if rules["least"]:
-        yield from _list("What to ask for", [rules["least"]])
+        yield from prose.listed("What to ask for", [rules["least"]])
     shown = 0
     for item in rules["items"]:
         if not all_rules and item["product"] != "nftables":
@@ -234,30 +243,30 @@ def _rules(rules, all_rules):
             item["product"] for item in rules["items"] if item["product"] != "nftables"
         )
         yield ""
-        yield from _wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
+        yield from prose.wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
     if rules["notes"]:
-        yield from _list("Mind", rules["notes"])
+        yield from prose.listed("Mind", rules["notes"])
 
 
 def _code(code):
     yield ""
     maker = f" ({code['maker']})" if code["maker"] else ""
-    yield from _wrapped(show(f"{code['code']}{maker}: {code['text']}"), "")
+    yield from prose.wrapped(show(f"{code['code']}{maker}: {code['text']}"), "")
     if code["when"]:
-        yield from _wrapped(show(code["when"]), "  ")
+        yield from prose.wrapped(show(code["when"]), "  ")
     if code["side"]:
         sides = {
             "client": "the client's",
             "server": "the server's",
             "path": "the way between them, or the server",
         }
-        yield from _wrapped(f"Whose side: {sides[code['side']]}.", "  ")
-    yield from _wrapped("First: " + show(code["first"]), "  ")
+        yield from prose.wrapped(f"Whose side: {sides[code['side']]}.", "  ")
+    yield from prose.wrapped("First: " + show(code["first"]), "  ")
     command = _COMMANDS.get(code["command"])
     if command:
-        yield from _wrapped("Tells more: " + command, "  ")
+        yield from prose.wrapped("Tells more: " + command, "  ")
     if code.get("page"):
-        yield from _wrapped("Its page: " + show(code["page"]), "  ")
+        yield from prose.wrapped("Its page: " + show(code["page"]), "  ")
 
 
 _COMMANDS = {
@@ -265,24 +274,3 @@ _COMMANDS = {
     "fetch": "pxebench fetch tftp://SERVER/FILE, from the client's network",
     "boot": "pxebench boot --interface IF, in the client's network",
 }
-
-
-def _list(title, sentences):
-    sentences = list(sentences)
-    if sentences:
-        yield ""
-        yield f"{title}:"
-    for sentence in sentences:
-        yield from _wrapped(show(sentence), "  ")
-
-
-def _wrapped(text, indent):
-    more = indent + ("  " if indent else "")
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=more,
-        break_long_words=True,
-        break_on_hyphens=False,
-    ) or [indent]
