@@ -15,9 +15,8 @@ import json
 import sys
 
 from nic import MISSING, LinkDown, SettingError, check, text, whole
-from pxerom import agent, runtime
+from pxerom import agent, job, runtime
 from pxerom.failure import Refused
-from pxerom.job import load_rom
 from pxerom.runtime import is_ipv4, is_uuid, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 # The RP2040's watchdog cannot wait any longer; a boot feeds it about once a second, erasing flash
@@ -161,15 +160,8 @@ def _boot(settings, link, write, feed):
     except LinkDown as down:
         status = down.status()
         write("%s: %s\n" % (status["code"], status["text"]))
-        result = {
-            "schema": 1,
-            "outcome": "failed",
-            "status": status,
-            "ended": None,
-            "rom": settings["rom"] if isinstance(settings["rom"], str) else None,
-            "transfers": [],
-            "image": None,
-        }
+        rom = settings["rom"]
+        result = job.result(rom if isinstance(rom, str) else None, status=status)
     result["endpoint"] = {
         "kind": "board",
         "runtime": runtime.version(),
@@ -184,23 +176,23 @@ def _boot(settings, link, write, feed):
 def _run_job(settings, boots, write, feed, nic):
     # The settings as a job, with nobody to send its events to but the screen.
     try:
-        loaded = load_rom(settings["rom"], boots)
+        loaded = job.load_rom(settings["rom"], boots)
     except Refused as refusal:
         return _refused(refusal.message)
     rom = loaded[0]
     _tell_room(settings, rom, write)
-    job = {name: settings[name] for name in _JOB}
+    wanted = {name: settings[name] for name in _JOB}
     if boots:
-        job["job"] = "boot"
-        del job["server"]  # it is the word dhcp
+        wanted["job"] = "boot"
+        del wanted["server"]  # it is the word dhcp
         from pxerom.boot import pressed as keys
         from pxerom.screen_boot import BootScreen as Screen
     else:
-        job["job"] = "fetch"
+        wanted["job"] = "fetch"
         keys = None
         from pxerom.screen import Screen
-    job["sink"] = _sink(settings)
-    job["max_time_ms"] = settings["max_time_s"] and settings["max_time_s"] * 1000
+    wanted["sink"] = _sink(settings)
+    wanted["max_time_ms"] = settings["max_time_s"] and settings["max_time_s"] * 1000
     screen = Screen(rom, write)
 
     def show(event):
@@ -208,7 +200,7 @@ def _run_job(settings, boots, write, feed, nic):
         if event["event"] == "warning":
             write("%s\n" % event["text"])
 
-    result = agent.run(job, show, feed, nic, keys, loaded)
+    result = agent.run(wanted, show, feed, nic, keys, loaded)
     return _refused(result["message"]) if result.pop("event") == "refused" else result
 
 

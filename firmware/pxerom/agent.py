@@ -67,7 +67,7 @@ def _fetch(job, emit, on_wait, loaded):
         from pxerom.faults import Faults
 
         net = Faults(net, faults, limit_ms, on_wait)
-    result = Fetch(rom, net, emit, on_wait).fetch(
+    last = Fetch(rom, net, emit, on_wait).fetch(
         host,
         job.get("port") or 69,
         job.get("file") or "",
@@ -75,5 +75,6 @@ def _fetch(job, emit, on_wait, loaded):
         job.get("max_bytes"),
         limit_ms,
     )
-    result["faults"] = net.report if faults else None  # pyright: ignore
-    return result
+    if faults:
+        last["faults"] = net.report  # pyright: ignore
+    return last

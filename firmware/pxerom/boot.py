@@ -10,7 +10,7 @@ import sys
 
 from pxerom import runtime, sink
 from pxerom.failure import Ended, Failure, Refused
-from pxerom.job import load_rom, max_time_ms, start, unicast
+from pxerom.job import load_rom, max_time_ms, result, start, unicast
 from pxerom.runtime import ticks_diff
 from pxerom.udp import Udp
 
@@ -74,22 +74,15 @@ class _Job:
         self.first = None  # ticks of the first packet
         self.found = None  # (server, name)
         self.release = None  # the packet of that name, where one is to be sent
-        self.result = {
-            "schema": 1,
-            "outcome": "failed",
-            "status": None,
-            "ended": None,
-            "rom": rom["id"],
-            "lease": None,
-            "boot": None,
-            "offers": [],
-            "dropped": {"count": 0, "reasons": {}},
-            "dhcp": [],
-            "menu": None,
-            "warnings": [],
-            "transfers": [],
-            "image": None,
-        }
+        self.result = result(
+            rom["id"],
+            lease=None,
+            boot=None,
+            offers=[],
+            dropped={"count": 0, "reasons": {}},
+            dhcp=[],
+            menu=None,
+        )
 
     def run(self, nic):
         job = self.job

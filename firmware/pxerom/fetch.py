@@ -14,6 +14,7 @@ file. Here they are put together, and each thing that happens becomes an event.
 from pxerom import tftp
 from pxerom.failure import NAME, Ended, Failure, Refused, printable
 from pxerom.image import END, Image
+from pxerom.job import result
 from pxerom.retry import Retry
 from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
 
@@ -83,16 +84,15 @@ class Fetch:
             self.flush()
         if status:
             self.event("failed", {"status": status})
-        return {
-            "schema": 1,
-            "outcome": "ok" if image else "failed",
-            "status": status,
-            "ended": ended,
-            "rom": self.rom["id"],
-            "transfers": self.records,
-            "image": image,
-            "warnings": self.warnings,
-        }
+        return result(
+            self.rom["id"],
+            outcome="ok" if image else "failed",
+            status=status,
+            ended=ended,
+            transfers=self.records,
+            image=image,
+            warnings=self.warnings,
+        )
 
     # --- the requests of one file ------------------------------------------------------------
 

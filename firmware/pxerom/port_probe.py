@@ -13,7 +13,7 @@ answer. Loaded for a job of the kind "ask" and for no other: a board that boots 
 from pxerom import tftp_packet
 from pxerom.failure import Ended, Failure, Refused, printable
 from pxerom.icmp import tally
-from pxerom.job import local_address, start, unicast
+from pxerom.job import local_address, result, start, unicast
 from pxerom.runtime import (
     address,
     sleep_ms,
@@ -44,24 +44,20 @@ def run(job, emit, on_wait=None):
         trace = Trace(emit)
     emit(start(job, "ask"))
     asker = _Run(job, request, emit, trace, on_wait)
-    ended = None
+    by = None
     try:
         for first, count in job["ports"]:
             for port in range(first, first + count):
                 asker.ask(port)
     except (KeyboardInterrupt, Ended) as end:
-        ended = {"by": getattr(end, "by", "user"), "after_ms": asker.at_ms(), "next": None}
+        by = getattr(end, "by", "user")
     finally:
         asker.close()
-    return {
-        "schema": 1,
-        "outcome": "failed" if ended else "ok",
-        "status": None,
-        "ended": ended,
-        "rom": "ask",
-        "transfers": [],
-        "image": None,
-    }
+    if by is None:
+        return result("ask", outcome="ok")
+    from pxerom.fetch_end import record
+
+    return result("ask", ended=record(by, asker.at_ms()))
 
 
 class _Run:

@@ -10,42 +10,29 @@ makes a macvlan for each, so that every machine has its own DHCP.  Linux only, w
 3. The addresses are deprecated (RFC 4862's word): other programs keep sending from their own.
 """
 
-import json
 import os
-import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from pxebench import places
+from pxebench import iproute, places
+from pxebench.iproute import ip
 from pxebench.job import EXIT_BENCH, Refused, show
 
 _ARP_WAIT_MS = 300
 
 
-def ip(*words, given=None):
-    """Run `ip` with these words; what it printed, or None when it failed. `given`: commands."""
-    program = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/sbin:/usr/sbin")
-    if program is None:
-        raise Refused("The program ip is not here: install iproute2.", EXIT_BENCH)
-    source = {"input": given} if given else {"stdin": subprocess.DEVNULL}
-    done = subprocess.run([program, *words], capture_output=True, text=True, check=False, **source)
-    return done.stdout if done.returncode == 0 else None
-
-
 def leading_to(server):
     """The name of the interface over which `server` is reached."""
-    said = ip("-json", "-4", "route", "get", server)
-    if not said:
+    routes = iproute.shown("-4", "route", "get", server)
+    if not routes:
         raise Refused(f"There is no route to {server}.", EXIT_BENCH)
-    return json.loads(said)[0]["dev"]
+    return routes[0]["dev"]
 
 
 def here():
     """{address} of this PC."""
-    links = json.loads(ip("-json", "-4", "addr", "show") or "[]")
-    return {one["local"] for link in links for one in link.get("addr_info", []) if "local" in one}
+    return {one["local"] for one in iproute.addresses()}
 
 
 class Addresses:
@@ -99,7 +86,7 @@ def _in_use(name, addresses):
     finally:
         sys.path[:] = [folder for folder in sys.path if folder not in folders]
         sys.modules.pop("link", None)
-    found = json.loads(ip("-json", "link", "show", "dev", name) or "[]")
+    found = iproute.shown("link", "show", "dev", name)
     if not found or found[0].get("link_type") != "ether":
         return []  # a tunnel has no ARP
     wire = link.Interface(name, found[0]["address"], found[0]["ifindex"])
@@ -150,7 +137,7 @@ class Macs:
         return made
 
     def __exit__(self, *_):
-        there = {link["ifname"] for link in json.loads(ip("-json", "link", "show") or "[]")}
+        there = {link["ifname"] for link in iproute.shown("link", "show")}
         for name in self.names:
             if name in there:
                 ip("link", "del", name)
