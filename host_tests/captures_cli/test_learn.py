@@ -320,7 +320,7 @@ def test_rom_learned_from_a_real_capture_boots_like_it(tmp_path, name, stage, fi
     sizes = [p.size - 4 for p in talks[-1].packets if not p.out and p.payload[:2] == b"\0\3"]
     whole = talks[-1].blocks * talks[-1].blksize - (talks[-1].blksize - (sizes or [0])[-1])
     files = {} if known == "none" else {file: bytes(whole)}
-    options = known if isinstance(known, tuple) else scripted._ALL_OPTIONS
+    options = known if isinstance(known, tuple) else scripted.ALL_OPTIONS
     with scripted.serve(files, known=options) as server:
         words = ("--stage", stage, "--file", file)
         done = _again(tmp_path, server, file, [capture], *words, code=1 if known == "none" else 0)
