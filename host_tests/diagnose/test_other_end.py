@@ -8,7 +8,6 @@ import json
 import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from host_tests.diagnose import conditions
 from host_tests.diagnose.conditions import CONDITIONS
 from host_tests.diagnose.place import place
-from host_tests.lab import processes
+from host_tests.lab.tcpdump import tcpdump
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("diagnose-rules")]
 
@@ -38,14 +37,8 @@ def _captured(condition):
         tempfile.TemporaryDirectory() as folder,
     ):
         capture, before, after = (Path(folder, n) for n in ("server.pcap", "1.json", "2.json"))
-        # Else the kernel keeps a packet for up to a second, and the last one is what decides.
-        command = ("tcpdump", "--immediate-mode", "-ni", "any", "-U", "-Z", "root")
-        command += ("-w", capture, "udp or icmp")
-        with where.server.start(*command) as tcpdump:
-            processes.wait_until(lambda: "listening" in tcpdump.output(), "tcpdump", 5, tcpdump)
-            time.sleep(0.5)
+        with tcpdump(where.server, capture):
             result, _, printed = where.diagnose("--quick")
-            time.sleep(0.5)
         before.write_text(json.dumps(result))
         run = (sys.executable, "-m", "pxebench", "diagnose", "--again", before)
         done = where.client.run(

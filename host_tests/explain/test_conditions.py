@@ -7,7 +7,6 @@ it cannot tell apart, or says that what is there does not tell; it never proves 
 
 import contextlib
 import sys
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from host_tests.diagnose import conditions
 from host_tests.diagnose.place import SERVER, place
 from host_tests.explain import told
 from host_tests.lab.firewall import FILE
+from host_tests.lab.tcpdump import tcpdump
 
 PLACES = ("client", "firewall", "server")
 # Causes that stand for one another where only packets are seen, as `diagnose` has it.
@@ -40,28 +40,10 @@ _PLAYED = (
 def captured(where, folder):
     """tcpdump at each of the three places; yields {place: path}."""
     with contextlib.ExitStack() as stack:
-        paths = {}
-        for name in PLACES:
-            paths[name] = folder / f"{name}.pcap"
-            words = (
-                "--immediate-mode",
-                "-Z",
-                "root",
-                "-ni",
-                "any",
-                "-s",
-                "0",
-                "-U",
-                "-w",
-                paths[name],
-            )
-            stack.enter_context(getattr(where, name).start("tcpdump", *words, "udp or icmp"))
-        deadline = time.monotonic() + 20
-        while not all(path.exists() and path.stat().st_size for path in paths.values()):
-            assert time.monotonic() < deadline, "tcpdump does not start"
-            time.sleep(0.05)
-        yield paths
-        time.sleep(0.5)
+        yield {
+            name: stack.enter_context(tcpdump(getattr(where, name), folder / f"{name}.pcap"))
+            for name in PLACES
+        }
 
 
 def boot(where, rom, file, max_time):

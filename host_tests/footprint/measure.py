@@ -79,7 +79,9 @@ def heap_bytes(version):
     """Bytes of heap that the imported core and one loaded ROM hold."""
     process = subprocess.run(
         [interpreter(version), "-c", _IMPORT],
-        env={"MICROPYPATH": str(_FIRMWARE)},
+        # MicroPython keeps each module's path: a relative one takes as much wherever a clone lies.
+        env={"MICROPYPATH": "."},
+        cwd=_FIRMWARE,
         capture_output=True,
         text=True,
         timeout=30,

@@ -1,6 +1,6 @@
 """`pxebench compat` against real servers on a network of their own: which ROMs each of them boots.
 
-Six ROMs that tell servers apart; the whole table is in the README. GRUB against a server without
+Six ROMs that tell servers apart; the whole table is in docs/roms.md. GRUB against a server without
 options waits for half a minute, so it is not asked there.
 """
 

@@ -16,36 +16,69 @@ from pxebench.job import Refused, show
 
 # ---- types of values, each with the sentence for what is none
 
+_NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})"
+_PART = _NUMBER + " ?(ms|[smhd])"
+
 
 class Size(click.ParamType):
-    """A number of bytes, as `65536`, `64K` or `16M`."""
+    """A number of bytes: `65536`, `64K`, `1.5M` or `64KiB`; K, M and G count in 1024s."""
 
-    name = "N[K|M|G]"
-    _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+    name = "SIZE"
+    words = "SIZE is 65536 (bytes), 64K or 1.5M (of 1024 each)."
+    _FACTORS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
     def convert(self, value, param, ctx):
         if isinstance(value, int):
             return value
-        factor = self._FACTORS.get(value[-1:].upper(), 1)
-        digits = value if factor == 1 else value[:-1]
-        if not (digits.isascii() and digits.isdigit()):
-            self.fail(f"{show(value)} is no number of bytes; write it as 65536, 64K or 16M.")
-        return int(digits) * factor
+        # Not KB or MB: to some they are 1000s.
+        found = re.fullmatch(_NUMBER + " ?(b|[kmg](?:ib)?|)", value.strip().lower())
+        if not found:
+            wrong = show(value) or "nothing"
+            self.fail(f"{wrong} is no size; write it as 65536, 64K or 16M.", param, ctx)
+        return round(float(found[1]) * self._FACTORS[found[2][:1]])
 
 
-class Seconds(click.ParamType):
-    """A time in seconds, up to a week, as the whole number of milliseconds that a job takes."""
+class Time(click.ParamType):
+    """A time as `90` (seconds), `1.5s`, `500ms`, `5m` or `1h30m`, as whole milliseconds.
 
-    name = "SECONDS"
+    `least_ms`, `most_ms`: what is taken; a week unless another is given.
+    """
+
+    name = "TIME"
+    words = "TIME is 90 (seconds), 1.5s, 500ms, 5m or 1h30m."
+    _MS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
+
+    def __init__(self, least_ms=1, most_ms=7 * 86400000):
+        self.least_ms = least_ms
+        self.most_ms = most_ms
 
     def convert(self, value, param, ctx):
-        try:
-            seconds = float(value)
-        except ValueError:
-            self.fail(f"{show(value)} is no number of seconds.", param, ctx)
-        if not 0 < seconds <= 86400 * 7:
-            self.fail(f"it takes seconds, more than 0, not {seconds:g}.", param, ctx)
-        return max(1, round(seconds * 1000))
+        if isinstance(value, int):
+            return value
+        text = value.strip().lower()
+        if re.fullmatch(_NUMBER, text):
+            text += "s"
+        if not re.fullmatch(f"({_PART})+", text):
+            wrong = show(value) or "nothing"
+            self.fail(f"{wrong} is no time; write it as 90, 1.5s, 5m or 1h30m.", param, ctx)
+        parts = re.findall(_PART, text)
+        wait_ms = sum(float(number) * self._MS[unit] for number, unit in parts)
+        if wait_ms <= 0 or not self.least_ms <= max(1, round(wait_ms)) <= self.most_ms:
+            least, most = span(self.least_ms), span(self.most_ms)
+            self.fail(f"{show(value)} is not a time from {least} to {most}.", param, ctx)
+        return max(1, round(wait_ms))
+
+
+def span(wait_ms):
+    """A time in the largest unit that fits, as `Time` reads it: `1h30m`, `5m`, `12.5s`, `1ms`."""
+    text = ""
+    for unit, size in (("d", 86400000), ("h", 3600000), ("m", 60000)):
+        if wait_ms >= size:
+            text += f"{wait_ms // size:.0f}{unit}"
+            wait_ms %= size
+    if 0 < wait_ms < 1000 and not text:
+        return f"{wait_ms:g}ms"
+    return text + (f"{wait_ms / 1000:g}s" if wait_ms or not text else "")
 
 
 class IPv4(click.ParamType):
@@ -156,8 +189,8 @@ OUTPUT = [
     click.option("--max-bytes", type=Size(), help="Refuse a file that is larger."),
     click.option(
         "--max-time",
-        type=Seconds(),
-        help="End the boot after so long (default 3600).",
+        type=Time(),
+        help="End the boot after so long (default 1h).",
     ),
     click.option(
         "--json",

@@ -9,9 +9,9 @@ import sys
 
 import click
 
-from pxebench import images, outputs
+from pxebench import headings, images, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
-from pxebench.options import CONFIG, KIND, Seconds, complete_rom, read_config
+from pxebench.options import CONFIG, KIND, Size, Time, complete_rom, read_config
 
 _PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
 
@@ -23,7 +23,7 @@ def port_option(command):
     )(command)
 
 
-@click.group(short_help="Find, flash, fill, use and test boards.")
+@headings.group(short_help="Find, flash, fill, use and test boards.")
 def board():
     """Work with boards on serial ports: an ESP32, a Pico W, a W5500-EVB-Pico.
 
@@ -165,7 +165,7 @@ def deploy_command(port, kind, config, roms, no_compile, dry_run):
 )
 @click.option("--mount", is_flag=True, help="Take pxerom from this PC; leave the flash alone.")
 @click.option("-o", "--out", metavar="FILE", help="Store the file, on this PC.")
-@click.option("--max-time", type=Seconds(), help="End the boot after so long.")
+@click.option("--max-time", type=Time(), help="End the boot after so long.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
 @click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
 @click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
@@ -288,7 +288,7 @@ def test(modules, port, as_json):
 )
 @click.option("--flash", metavar="DIR", help="Keep its flash there (else it is gone at the end).")
 @click.option("--tap", metavar="IF", help="Its cable: this TAP interface, in place of QEMU's NAT.")
-@click.option("--heap", type=int, metavar="BYTES", help="MicroPython's heap (194560).")
+@click.option("--heap", type=Size(), help="MicroPython's heap (190K).")
 @click.option("--slow-flash", is_flag=True, help="45 ms for an erased block, 0.5 ms for a page.")
 @click.option("--micropython", "version", metavar="VERSION", help="1.25, or 1.26.")
 def emulate(kind, flash, tap, heap, slow_flash, version):

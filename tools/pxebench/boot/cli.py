@@ -8,7 +8,7 @@ import contextlib
 
 import click
 
-from pxebench import images, job, outputs
+from pxebench import headings, images, job, outputs
 from pxebench.boot import boot_job
 from pxebench.job import Refused
 from pxebench.options import (
@@ -24,7 +24,7 @@ from pxebench.options import (
 )
 
 
-@click.command(short_help="Boot over the network as a ROM does: DHCP first, then the file.")
+@headings.command(short_help="Boot over the network as a ROM does: DHCP first, then the file.")
 @click.option("-i", "--interface", metavar="IF", help="This machine's interface to boot from.")
 @all_of(ROM, ENDPOINT)
 @click.option("--arch", metavar="NAME|N", help="The client architecture (option 93). *")

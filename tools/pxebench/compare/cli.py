@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from pxebench import outputs, record
+from pxebench import headings, outputs, record
 from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, flat, load_rom, one_sentence, show
 from pxebench.options import complete_rom
 
@@ -21,7 +21,7 @@ _NOTES = 12
 _COLOURS = {"same": "dim", "server": "yellow", "time": "magenta"}
 
 
-@click.command(short_help="Compare two captures, packet by packet.")
+@headings.command(short_help="Compare two captures, packet by packet.")
 @click.argument("reference", metavar="REFERENCE")
 @click.argument("ours", metavar="OURS")
 @click.option(

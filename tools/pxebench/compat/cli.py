@@ -4,15 +4,15 @@ import sys
 
 import click
 
-from pxebench import job, outputs, record
+from pxebench import headings, job, outputs, record
 from pxebench.job import EXIT_BENCH, Refused, show
-from pxebench.options import ENDPOINT, IPv4, Seconds, all_of, complete_rom, read_config
+from pxebench.options import ENDPOINT, IPv4, Time, all_of, complete_rom, read_config
 from pxebench.target import FILE, take_url
 
 _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not run", "yellow")}
 
 
-@click.command(short_help="Boot as every ROM against one server: a table.")
+@headings.command(short_help="Boot as every ROM against one server: a table.")
 @all_of(FILE)
 @click.option(
     "--rom",
@@ -24,8 +24,8 @@ _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not ru
 )
 @click.option(
     "--max-time",
-    type=Seconds(),
-    default=30,
+    type=Time(),
+    default="30s",
     show_default=True,
     help="Stop each ROM after so long: some wait for minutes.",
 )
@@ -42,7 +42,7 @@ def compat(roms, max_time, endpoint, interpreter, mount, config, kind, bind, **g
 
     \b
     pxebench compat tftp://10.0.0.1/undionly.kpxe
-    pxebench compat tftp://10.0.0.1/undionly.kpxe --rom grub --rom edk2 --html compat.html
+    pxebench compat 10.0.0.1/undionly.kpxe --rom grub --rom edk2 --html page.html
     """
     from pxebench.compat import matrix
     from pxebench.endpoints import open_endpoint

@@ -2,8 +2,10 @@
 
 import click
 
+from pxebench import headings
 
-@click.command(short_help="Let bash, zsh or fish complete commands, ROMs and boards.")
+
+@headings.command(short_help="Let bash, zsh or fish complete commands, ROMs and boards.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context, shell):

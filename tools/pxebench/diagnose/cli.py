@@ -7,9 +7,9 @@ import textwrap
 
 import click
 
-from pxebench import job, outputs
+from pxebench import headings, job, outputs
 from pxebench.job import Refused, show
-from pxebench.options import ROM, SERVER_PCAP, Seconds, all_of
+from pxebench.options import ROM, SERVER_PCAP, Time, all_of
 from pxebench.target import TARGET, finish, open_target
 
 _MOST_PACKETS = 6000  # of all experiments, with their way through other captures
@@ -18,12 +18,12 @@ _FAMILIES = ("ip", "inet", "bridge")
 _DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
-@click.command(short_help="Why a boot fails, and the rule to change.")
+@headings.command(short_help="Why a boot fails, and the rule to change.")
 @all_of(TARGET, ROM, SERVER_PCAP)
 @click.option(
     "--max-time",
-    type=Seconds(),
-    help="For the ROM's own boot (default 12.5: four RRQs of an Intel ROM).",
+    type=Time(),
+    help="For the ROM's own boot (default 12.5s: four RRQs of an Intel ROM).",
 )
 @click.option(
     "--quick",

@@ -5,7 +5,7 @@ import textwrap
 
 import click
 
-from pxebench import __version__, outputs
+from pxebench import __version__, headings, outputs
 from pxebench.job import EXIT_BENCH, EXIT_OK, Refused, nearest, show
 
 _SIGNS = {"ok": "ok", "lacks": "LACKS", "unknown": "?"}
@@ -17,7 +17,7 @@ def _names(ctx, param, incomplete):
     return [name for name in CHECKS if name.startswith(incomplete)]
 
 
-@click.command(short_help="What this PC has for the bench, and what is missing.")
+@headings.command(short_help="What this PC has for the bench, and what is missing.")
 @click.argument("names", nargs=-1, metavar="[CHECK]...", shell_complete=_names)
 @click.option(
     "--json",

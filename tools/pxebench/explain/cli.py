@@ -10,14 +10,14 @@ import sys
 
 import click
 
-from pxebench import outputs
+from pxebench import headings, outputs
 from pxebench.job import show
 
 _LARGE = 50 << 20  # bytes from which on a bar is drawn
 _STEP = 4 << 20
 
 
-@click.command(short_help="A trace, a netstat, a log, a code: who, how far, why.")
+@headings.command(short_help="A trace, a netstat, a log, a code: who, how far, why.")
 @click.argument("given", nargs=-1, required=True, metavar="FILE|-|WORDS...")
 @click.option("--client", metavar="IP|MAC", help="Of several clients, this one alone.")
 @click.option("--all-rules", is_flag=True, help="The rule in every product's words.")

@@ -2,20 +2,21 @@
 
 import click
 
-from pxebench import faults, images, job, outputs
+from pxebench import faults, headings, images, job, outputs
 from pxebench.options import (
     ENDPOINT,
     OUTPUT,
     ROM,
     SERVER_PCAP,
     IPv4,
+    Time,
     all_of,
     read_config,
 )
 from pxebench.settings import adjust
 
 
-@click.command(short_help="Fetch one file over TFTP, as a ROM does.")
+@headings.command(short_help="Fetch one file over TFTP, as a ROM does.")
 @click.argument("url", metavar="tftp://HOST[:PORT]/FILE")
 @all_of(ROM, ENDPOINT)
 @click.option("--bind", type=IPv4(), help="The local address to send from.")
@@ -24,12 +25,10 @@ from pxebench.settings import adjust
     "--blksize",
     type=click.IntRange(8, 65464),
     metavar="N",
-    help="Block size to ask for (8..65464). *",
+    help="Block size to ask for. *",
 )
-@click.option(
-    "--windowsize", type=click.IntRange(1, 65535), metavar="N", help="Blocks per ACK (1..65535). *"
-)
-@click.option("--timeout", type=float, metavar="SECONDS", help="First wait before a retry. *")
+@click.option("--windowsize", type=click.IntRange(1, 65535), metavar="N", help="Blocks per ACK. *")
+@click.option("--timeout", type=Time(most_ms=3600000), help="First wait before a retry. *")
 @click.option(
     "--retries", type=click.IntRange(0, 1000), metavar="N", help="How often to send again. *"
 )
@@ -45,12 +44,14 @@ def fetch(
     \b
     pxebench fetch tftp://10.0.0.1/undionly.kpxe
     pxebench fetch tftp://10.0.0.1/undionly.kpxe --rom os-client --out image
-    pxebench fetch tftp://10.0.0.1/undionly.kpxe --endpoint micropython --pcap boot.pcap
-    pxebench fetch tftp://10.0.0.1/undionly.kpxe --fault lose-ack:20 --fault double-ack --seed 7
+    pxebench fetch 10.0.0.1/undionly.kpxe --endpoint micropython --pcap boot.pcap
+    pxebench fetch 10.0.0.1/undionly.kpxe --fault lose-ack:20 --seed 7
     """
     host, port, file = job.parse_url(url)
     wanted = job.load_rom(rom)
     settings = {name: given[name] for name in ("blksize", "windowsize", "timeout", "retries")}
+    if settings["timeout"] is not None:
+        settings["timeout"] /= 1000
     settings["tsize"] = False if given["no_tsize"] else None
     adjusted = adjust(wanted, settings)
     options = {

@@ -15,13 +15,13 @@ import sys
 
 import click
 
-from pxebench import outputs
+from pxebench import headings, outputs
 from pxebench.job import EXIT_OK, Refused, flat, show, value
 
 _WIDTH = 99
 
 
-@click.command(short_help="Make a ROM file from captures of a machine.")
+@headings.command(short_help="Make a ROM file from captures of a machine.")
 @click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
 @click.option("-o", "--out", required=True, metavar="FILE.json", help="The ROM file to write.")
 @click.option("--client", metavar="MAC|IP", help="The client, where there are several.")

@@ -4,12 +4,12 @@ import sys
 
 import click
 
-from pxebench import outputs
+from pxebench import headings, outputs
 from pxebench.job import EXIT_BENCH, Refused, show
 from pxebench.options import SERVER_PCAP, all_of
 
 
-@click.command(short_help="Results as one page to forward.")
+@headings.command(short_help="Results as one page to forward.")
 @click.argument("results", nargs=-1, required=True, metavar="RESULT.json...")
 @click.option(
     "-o", "--out", default="report.html", show_default=True, metavar="FILE|-", help="The page."
@@ -24,7 +24,7 @@ def report(results, out, server_pcap, quiet):
 
     \b
     pxebench report result.json -o report.html
-    pxebench report result.json --server-pcap firewall.pcap --server-pcap server.pcap
+    pxebench report result.json --server-pcap fw.pcap --server-pcap server.pcap
     """
     from pxebench.captures import packets
     from pxebench.report import document

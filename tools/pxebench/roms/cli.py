@@ -2,10 +2,13 @@
 
 import click
 
+from pxebench import headings
 from pxebench.options import complete_rom
 
 
-@click.group(invoke_without_command=True, short_help="List the ROMs; show one and its evidence.")
+@headings.group(
+    invoke_without_command=True, short_help="List the ROMs; show one and its evidence."
+)
 @click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
 @click.pass_context
 def roms(context, as_json):

@@ -2,10 +2,11 @@
 
 import click
 
+from pxebench import headings
 from pxebench.options import PORT, IPv4
 
 
-@click.command(short_help="Serve a folder over TFTP, for the bench.")
+@headings.command(short_help="Serve a folder over TFTP, for the bench.")
 @click.argument("directory", metavar="DIR")
 @click.option("--bind", type=IPv4(), default="0.0.0.0", help="The local address to listen on.")
 @click.option("--port", type=PORT, default=69, show_default=True, metavar="N", help="UDP port.")

@@ -5,14 +5,14 @@ import sys
 
 import click
 
-from pxebench import job, outputs
+from pxebench import headings, job, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
-from pxebench.options import Seconds, Size, complete_rom
+from pxebench.options import Size, Time, complete_rom
 
 _LIFE_S = 60  # of an address, beyond the time that the storm may take
 
 
-@click.command(short_help="Many ROMs at once from this PC, and the server's limit.")
+@headings.command(short_help="Many ROMs at once from this PC, and the server's limit.")
 @click.argument("url", metavar="tftp://HOST[:PORT]/FILE", required=False)
 @click.option(
     "--rom", "roms", multiple=True, default=("intel-undi",), metavar="ID[:N]",
@@ -21,7 +21,7 @@ _LIFE_S = 60  # of an address, beyond the time that the storm may take
 )  # fmt: skip
 @click.option("--count", type=int, metavar="N", help="How many machines (default 10).")
 @click.option("--together", is_flag=True, help="All at once (the default).")
-@click.option("--spread", type=float, metavar="SECONDS", help="They start evenly over that time.")
+@click.option("--spread", type=Time(most_ms=3600000), help="They start evenly over that time.")
 @click.option("--ramp", metavar="10,20,50", help="So many at once, step by step: where it breaks.")
 @click.option(
     "--from", "where", metavar="A-B",
@@ -31,7 +31,7 @@ _LIFE_S = 60  # of an address, beyond the time that the storm may take
 @click.option("-i", "--interface", metavar="IF", help="With --dhcp: where they boot from.")
 @click.option("--max-bytes", type=Size(), help="Refuse a file that is larger.")
 @click.option(
-    "--max-time", type=Seconds(), default=300, show_default=True,
+    "--max-time", type=Time(), default="5m", show_default=True,
     help="End each boot after so long.",
 )  # fmt: skip
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
@@ -43,10 +43,10 @@ def storm(url, roms, count, together, spread, ramp, where, dhcp, interface, **gi
     Packets go to the server given (with --dhcp: to the DHCP servers of IF) and to nobody else.
 
     \b
-    sudo pxebench storm tftp://10.0.0.1/undionly.kpxe --count 40 --from 10.0.0.100-10.0.0.199
-    sudo pxebench storm tftp://10.0.0.1/f --rom edk2:20 --rom ipxe:20 --from 10.0.0.100-10.0.0.199
-    sudo pxebench storm tftp://10.0.0.1/f --ramp 10,20,50,100 --from 10.0.0.100-10.0.0.199
+    sudo pxebench storm 10.0.0.1/boot.kpxe --count 40 --from 10.0.0.100-10.0.0.199
     sudo pxebench storm --dhcp -i eth0 --count 40
+    pxebench storm 127.0.0.1:6969/boot.kpxe --rom edk2:20 --rom ipxe:20
+    pxebench storm 127.0.0.1:6969/boot.kpxe --ramp 10,20,50,100
     """
     from pxebench.storm import plan, runner
     from pxebench.storm.limit import limit
@@ -77,7 +77,7 @@ def storm(url, roms, count, together, spread, ramp, where, dhcp, interface, **gi
     with contextlib.ExitStack() as stack:
         macs, cleanup = _put(stack, told["interface"], addresses, most, dhcp, limit_ms)
         for number, one in enumerate(asked):
-            machines = plan.machines(one, addresses, spread or 0)
+            machines = plan.machines(one, addresses, (spread or 0) / 1000)
             if dhcp:
                 jobs = runner.boot_jobs(
                     machines, macs[: len(machines)], limit_ms, given["max_bytes"]
@@ -123,8 +123,6 @@ def _check(url, together, spread, ramp, where, dhcp, interface):
         raise Refused("--dhcp needs -i IF, the interface to boot from.")
     if sum(bool(one) for one in (together, spread, ramp)) > 1:
         raise Refused("--together, --spread and --ramp exclude one another.")
-    if spread is not None and not 0 < spread <= 3600:
-        raise Refused("--spread takes seconds, up to 3600.")
 
 
 def _addresses(where, count, server):

@@ -4,16 +4,16 @@ import sys
 
 import click
 
-from pxebench import outputs
+from pxebench import headings, outputs
 from pxebench.job import Refused
-from pxebench.options import Seconds, all_of
+from pxebench.options import Time, all_of
 from pxebench.sweep import port_names
 from pxebench.target import TARGET, finish, open_target
 
 _BISECT = "1024-65535"
 
 
-@click.command(short_help="Which client ports get an answer.")
+@headings.command(short_help="Which client ports get an answer.")
 @all_of(TARGET)
 @click.option(
     "--ports", metavar="LIST", help=f"Client ports to ask from (default {port_names.DEFAULT})."
@@ -41,7 +41,7 @@ _BISECT = "1024-65535"
 )
 @click.option(
     "--wait",
-    type=Seconds(),
+    type=Time(),
     help="For an answer (default: three times what a first one took, 0.2 to 1 s).",
 )
 @click.option("--plain", is_flag=True, help="Ask without any option (default: tsize, as ROMs do).")

@@ -8,52 +8,21 @@
 """
 
 import json
-import re
 import sys
 import time
 from datetime import datetime, timezone
 
 import click
 
-from pxebench import job, options, outputs
+from pxebench import headings, job, options, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
 from pxebench.target import FILE, TARGET, open_target, take_url
 from pxebench.watch import memory
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MAX_MS = 60000  # of one boot, when nobody says: a ROM alone may try for minutes
 
 
-class Duration(click.ParamType):
-    """A time in seconds, as `30s`, `5m`, `1h30m` or `90`."""
-
-    name = "30s|5m|1h"
-
-    def convert(self, value, param, ctx):
-        if isinstance(value, (int, float)):
-            return value
-        text = value.strip().lower()
-        parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
-        if parts and "".join(number + unit for number, unit in parts) == text:
-            seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-        elif re.fullmatch(r"\d+(\.\d+)?", text):
-            seconds = float(text)
-        else:
-            self.fail(f"{show(value)} is no time; write it as 30s, 5m or 1h.")
-        if not 1 <= seconds <= 7 * 86400:
-            self.fail(f"{show(value)} is not between a second and a week.")
-        return seconds
-
-
-class _Limit(options.Seconds):
-    """A time that a boot is held against, in seconds as it was typed: nothing is rounded."""
-
-    def convert(self, value, param, ctx):
-        super().convert(value, param, ctx)
-        return float(value)
-
-
-class _Command(click.Command):
+class _Command(headings.Command):
     # A monitoring system takes 2 for critical: for --check, wrong usage is 3, and on stdout.
 
     def make_context(self, info_name, args, parent=None, **extra):
@@ -72,14 +41,13 @@ class _Command(click.Command):
 @options.all_of(FILE, options.ROM, TARGET[len(FILE) :])
 @click.option(
     "--every",
-    type=Duration(),
+    type=options.Time(least_ms=1000),
     default="5m",
     show_default=True,
-    metavar="30s|5m|1h",
     help="From one boot to the next.",
 )
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after N boots.")
-@click.option("--max-time", type=options.Seconds(), help="End a boot after so long (60).")
+@click.option("--max-time", type=options.Time(), help="End a boot after so long (1m).")
 @click.option("--history", metavar="FILE", help="Where the boots are kept (else a file of state).")
 @click.option(
     "--keep",
@@ -90,8 +58,8 @@ class _Command(click.Command):
     help="How many boots the history holds; older ones go.",
 )
 @click.option("--check", is_flag=True, help="One boot, for a monitoring system (Nagios).")
-@click.option("--warning", type=_Limit(), help="--check: slower is a warning.")
-@click.option("--critical", type=_Limit(), help="--check: slower is critical.")
+@click.option("--warning", type=options.Time(), help="--check: slower is a warning.")
+@click.option("--critical", type=options.Time(), help="--check: slower is critical.")
 def watch_command(rom, every, count, max_time, history, keep, check, warning, critical, **given):
     """Fetch NAME from HOST as a ROM does, again and again, and tell what changed: it fails since,
     it is slower than usual, another server answered, the file is another one.
@@ -115,7 +83,7 @@ def watch_command(rom, every, count, max_time, history, keep, check, warning, cr
     return _watch(probe, every, count, lines)
 
 
-def _watch(probe, every, count, lines):
+def _watch(probe, every_ms, count, lines):
     began = time.monotonic()
     number = failed = 0
     try:
@@ -126,8 +94,8 @@ def _watch(probe, every, count, lines):
             lines.boot(new)
             if number == count:
                 break
-            turn = int((time.monotonic() - began) / every) + 1
-            time.sleep(max(0.0, began + turn * every - time.monotonic()))
+            turn = int((time.monotonic() - began) * 1000 / every_ms) + 1
+            time.sleep(max(0.0, began + turn * every_ms / 1000 - time.monotonic()))
     except KeyboardInterrupt:
         lines.end(number, failed)
         return EXIT_INTERRUPTED
@@ -140,7 +108,7 @@ def _check(rom, max_time, history, keep, warning, critical, given):
     given.pop("json_path")
     try:
         new = _Probe(rom, max_time, history, keep, given).boot(first=False)
-        code, line = memory.check(new, warning, critical)
+        code, line = memory.check(new, *(limit and limit / 1000 for limit in (warning, critical)))
     except Refused as refused:
         code, line = memory.UNKNOWN, memory.status_line(memory.UNKNOWN, refused.message)
     except KeyboardInterrupt:
@@ -217,13 +185,13 @@ class _Lines:
         if self.path:
             outputs.check({"--json": self.path})
 
-    def begin(self, probe, every):
+    def begin(self, probe, every_ms):
         if not self.quiet:
             what = probe.what
             known = len(probe.history.entries)
             self.err.line(
                 f"Watching {show(what['file'])} from {show(what['server'])} as {what['rom']}, "
-                f"every {_span(every)}; Ctrl-C ends it."
+                f"every {options.span(every_ms)}; Ctrl-C ends it."
             )
             self.err.line(f"History: {show(probe.history.path)} ({known} boots so far).")
 
@@ -251,10 +219,3 @@ class _Lines:
         if not self.quiet:
             plural = "" if number == 1 else "s"
             self.err.line(f"{number} boot{plural}, {number - failed} of them well.")
-
-
-def _span(seconds):
-    for unit, size in (("h", 3600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:g}s"
