@@ -7,17 +7,14 @@ and sources are gone when they are built.  The port is `boards/emulated`.
 import os
 import shutil
 
+from provisioning import sources
 from provisioning.apt import (
-    Apt,
-    archive_of,
     find_program,
     has_apt,
     library_path,
-    os_release,
     own_apt,
     source_version,
     unpack,
-    unpack_source,
 )
 from provisioning.folder import (
     BIN,
@@ -33,9 +30,6 @@ from provisioning.folder import (
     write_wrapper,
 )
 
-# Suites whose source package of MicroPython is built. The first one stands still and must build;
-# sid moves on. lwIP is always the first one's.
-SUITES = {"debian": ("trixie", "sid")}
 PORT = HERE / "boards" / "emulated"
 
 
@@ -43,7 +37,7 @@ def provide_board():
     """An emulated board: QEMU, and MicroPython with rp2's network stack built for it."""
     own = [f for f in sorted(PORT.rglob("*")) if PORT / "rp2040" not in f.parents]
     files = [f.read_bytes() for f in own if f.suffix in (".c", ".h", ".ld")]
-    digest = digest_of(__file__, files, (PORT / "Makefile").read_bytes())
+    digest = digest_of(__file__, sources.TEXT, files, (PORT / "Makefile").read_bytes())
     if is_done("board", digest, BIN / "qemu-system-arm"):
         return None
     if not has_apt():
@@ -74,11 +68,12 @@ def build(work, new):
     foreign = ("libc6_", "libnewlib-arm-", "libstdc++-")
     debs = own_apt().fetch(["gcc-arm-none-eabi", "libnewlib-dev"])
     unpack([deb for deb in debs if not deb.name.startswith(foreign)], work)
-    suites = SUITES.get(os_release().get("ID"), (os_release().get("VERSION_CODENAME"),))
+    # The stable suite must build; sid moves on. lwIP is always the stable one's.
+    stable = sources.stable()
     versions = []
-    for suite in suites:
+    for suite in (stable, "sid") if stable in sources.STABLE.values() else (stable,):
         try:
-            versions.append(build_suite(suite, suite == suites[0], work, new))
+            versions.append(build_suite(suite, sources.fetch(stable, "lwip"), work, new))
         except Failure as failure:
             if not versions:
                 raise
@@ -91,18 +86,12 @@ def build(work, new):
     return versions
 
 
-def build_suite(suite, first, work, new):
-    """Build the MicroPython of a suite; return its version."""
-    apt = Apt(TOOLS / "apt/source" / suite, archive_of(suite), "", kinds=("deb-src",))
-    if first:
-        unpack_source(apt.fetch_sources(["lwip"])[0], work / "lwip")
-    description = apt.fetch_sources(["micropython"])[0]
+def build_suite(suite, lwip, work, new):
+    """Build the MicroPython of a suite, with the lwIP of a .dsc file; return its version."""
+    description = sources.fetch(suite, "micropython")
     version = source_version(description)
     source = work / suite
-    unpack_source(description, source)
-    # Debian builds with lwIP as a package of its own; MicroPython's make files look for it here.
-    shutil.rmtree(source / "lib/lwip", ignore_errors=True)
-    (source / "lib/lwip").symlink_to(work / "lwip")
+    sources.unpack(description, lwip, source)
     compiler = work / "usr/bin/arm-none-eabi-"
     run(
         [

@@ -11,17 +11,15 @@ import shutil
 import sys
 from pathlib import Path
 
+from provisioning import sources
 from provisioning.apt import (
     Apt,
-    archive_of,
     find_program,
     has_apt,
     library_path,
-    os_release,
     own_sources,
     source_version,
     unpack,
-    unpack_source,
 )
 from provisioning.folder import (
     BIN,
@@ -36,8 +34,6 @@ from provisioning.folder import (
     write_wrapper,
 )
 
-# The stable suite: its versions stand still, and were made for each other.
-SUITES = {"debian": "trixie"}
 OURS = HERE / "host_tests" / "esp32sock"
 PROGRAM = "micropython-esp32"
 # What a program is linked with: apart from the compiler, which runs with the system's C library.
@@ -47,17 +43,18 @@ C_LIBRARY = re.compile(r"(libc6|libc6-dev|linux-libc-dev|libgcc-s1|libcrypt\d?(-
 def provide_esp32sock():
     """micropython-esp32: the unix port with ESP32's own socket file, over lwIP."""
     own_files = [path for end in ("c", "h", "mk") for path in sorted(OURS.rglob("*." + end))]
-    digest = digest_of(__file__, [(path.name, path.read_bytes()) for path in own_files])
+    digest = digest_of(
+        __file__, sources.TEXT, [(path.name, path.read_bytes()) for path in own_files]
+    )
     if is_done("esp32sock", digest, BIN / PROGRAM):
         return None
     if not has_apt():
         return f"no apt here to fetch sources with: no {PROGRAM}, and its tests fail"
-    suite = SUITES.get(os_release().get("ID"), os_release().get("VERSION_CODENAME"))
-    apt = Apt(TOOLS / "apt" / "source", archive_of(suite), "", kinds=("deb-src",))
+    packages = [sources.fetch(sources.stable(), name) for name in ("micropython", "lwip")]
     new = TOOLS / "esp32sock.new"
     shutil.rmtree(new, ignore_errors=True)
     try:
-        versions = build(apt.fetch_sources(["micropython", "lwip"]), new, *compiler())
+        versions = build(*packages, new, *compiler())
         put_in_place(new, TOOLS / "esp32sock")
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -81,13 +78,10 @@ def compiler():
     return f"{gcc} --sysroot={library}", {"PATH": path, "LD_LIBRARY_PATH": library_path(tools)}
 
 
-def build(sources, new, cc, environment):
+def build(micropython, lwip, new, cc, environment):
     """Build the interpreter of the two .dsc files as new/micropython; return their versions."""
-    micropython, lwip = sources
     tree = new / "source"
-    unpack_source(micropython, tree)
-    shutil.rmtree(tree / "lib" / "lwip", ignore_errors=True)  # an empty folder: a git submodule
-    unpack_source(lwip, tree / "lib" / "lwip")
+    sources.unpack(micropython, lwip, tree)
     run(
         [
             *("make", "-C", tree / "ports" / "unix", f"-j{os.cpu_count()}"),

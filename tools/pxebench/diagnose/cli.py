@@ -168,13 +168,16 @@ class _Progress:
 
 def words(result, all_rules=False, quiet=False):
     """The verdict as lines of text."""
+    from pxebench.diagnose import rule_words
+    from pxebench.paragraphs import listed, wrapped
+
     verdict = result["verdict"]
     yield ""
     also = verdict["also_possible"]
     same = f" (or {', or '.join(also)}: the same from this end)" if also else ""
     if also and result["ended"]:
         same = ""  # what fits so far stands below
-    yield from _wrapped(f"Verdict: {verdict['cause'] or 'undecided'}{same}. {verdict['text']}", "")
+    yield from wrapped(f"Verdict: {verdict['cause'] or 'undecided'}{same}. {verdict['text']}", "")
     if quiet:
         return
     for title, sentences in (
@@ -186,61 +189,15 @@ def words(result, all_rules=False, quiet=False):
         ),
         ("Not to be known from here", verdict["unknown"]),
     ):
-        yield from _list(title, sentences)
+        yield from listed(title, sentences)
     out = [entry["cause"] for entry in verdict["ruled_out"]]
     if out:
-        yield from _list("Ruled out", [", ".join(out)])
+        yield from listed("Ruled out", [", ".join(out)])
     if result.get("path"):
         from pxebench.hops import path_words
 
-        yield from _list("On the way", path_words.lines(result["path"]))
-    yield from _rules(verdict["rules"], all_rules)
+        yield from listed("On the way", path_words.lines(result["path"]))
+    yield from rule_words.lines(verdict["rules"], all_rules)
     if verdict["decide"]:
-        yield from _list("What would decide", [verdict["decide"]["text"]])
+        yield from listed("What would decide", [verdict["decide"]["text"]])
         yield "    " + verdict["decide"]["command"]
-
-
-def _rules(rules, all_rules):
-    from pxebench.diagnose.rules import CURES
-
-    if rules["advice"]:
-        yield from _list("What to do", [rules["advice"]])
-    if rules["least"]:
-        yield from _list("What to ask for", [rules["least"]])
-    shown = 0
-    for item in rules["items"]:
-        if not all_rules and not (item["product"] == "nftables" or item["where"] == "server"):
-            continue
-        shown += 1
-        yield ""
-        yield f"  {item['product']} ({CURES[item['cure']]}):"
-        for line in item["text"].splitlines():
-            yield "    " + line
-        if item["note"]:
-            yield from _wrapped(item["note"], "      ")
-        if not item["tried"]:
-            yield "      Written from the product's documentation; not tried on the product."
-    left = len(rules["items"]) - shown
-    if left:
-        others = dict.fromkeys(
-            item["product"] for item in rules["items"] if item["product"] != "nftables"
-        )
-        names = [name for name in others if "tftpd" not in name and "dnsmasq" not in name]
-        yield ""
-        yield from _wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
-    if rules["notes"]:
-        yield from _list("Mind", rules["notes"])
-
-
-def _list(title, sentences):
-    sentences = list(sentences)
-    if sentences:
-        yield ""
-        yield f"{title}:"
-    for sentence in sentences:
-        yield from _wrapped(show(sentence), "  ")
-
-
-def _wrapped(text, indent):
-    more = indent + ("  " if indent == "  " else "")
-    return textwrap.wrap(text, 98, initial_indent=indent, subsequent_indent=more)

@@ -6,10 +6,11 @@
 
 import textwrap
 
+from pxebench.diagnose import rule_words
 from pxebench.explain.story import WORDS
 from pxebench.job import show
+from pxebench.paragraphs import WIDTH, listed, wrapped
 
-_WIDTH = 98
 _STEPS = 24
 _FACTS = 9
 
@@ -27,10 +28,10 @@ def lines(result, all_rules=False):
     if result["notes"]:
         yield ""
         for note in result["notes"]:
-            yield from _wrapped(show(note), "  ")
+            yield from wrapped(show(note), "  ")
     if result["outcome"] == "nothing":
         yield ""
-        yield from _wrapped(
+        yield from wrapped(
             "Nothing of a network boot is in this. What helps: a capture of the boot (tcpdump -ni"
             " any -s 0 -w boot.pcap 'udp or icmp'), `netstat -anup` or `ss -uanp` of the server"
             " while the client boots, the server's log, or what the client's screen says.",
@@ -56,9 +57,9 @@ def _sources(result):
             text += f", made {where} ({source['because']})"
         elif source["kind"] == "capture":
             text += f"; {source['because']}"
-        yield from _wrapped(show(text) + ".", "")
+        yield from wrapped(show(text) + ".", "")
         for note in source["notes"]:
-            yield from _wrapped(show(note), "  ")
+            yield from wrapped(show(note), "  ")
 
 
 _KINDS = {
@@ -137,33 +138,33 @@ def _identity(client):
             return
         yield "Who: none of the known clients."
         if client["nearest"]:
-            yield from _wrapped(f"The nearest is {client['nearest']}, and this differs:", "  ")
+            yield from wrapped(f"The nearest is {client['nearest']}, and this differs:", "  ")
             for text in client["differs"][:_FACTS]:
-                yield from _wrapped(show(text), "    ")
-            yield from _wrapped(
+                yield from wrapped(show(text), "    ")
+            yield from wrapped(
                 "A capture of it makes a ROM file of its own: pxebench learn boot.pcap -o"
                 " mine.json",
                 "  ",
             )
         return
     if len(top) == 1:
-        yield from _wrapped(f"Who: {top[0]['rom']} ({show(top[0]['name'])}).", "")
+        yield from wrapped(f"Who: {top[0]['rom']} ({show(top[0]['name'])}).", "")
     else:
         names = ", ".join(one["rom"] for one in top)
-        yield from _wrapped(
+        yield from wrapped(
             f"Who: {names}: a tie, what was given fits {_count(len(top))} of them alike.", ""
         )
     one = top[0]
     total = len(one["for"]) + len(one["against"])
-    yield from _wrapped(
+    yield from wrapped(
         f"For it {len(one['for'])} of {total}: " + show("; ".join(one["for"][:_FACTS])), "  "
     )
     if one["against"]:
-        yield from _wrapped("Against it: " + show("; ".join(one["against"][:_FACTS])), "  ")
+        yield from wrapped("Against it: " + show("; ".join(one["against"][:_FACTS])), "  ")
     others = [c for c in client["candidates"] if c["score"] != one["score"]][:2]
     for other in others:
         if other["against"]:
-            yield from _wrapped(
+            yield from wrapped(
                 f"Less likely {other['rom']}: " + show("; ".join(other["against"][:2])), "  "
             )
 
@@ -173,7 +174,7 @@ def _count(number):
 
 
 def _far(boot):
-    yield from _wrapped(f"How far: {WORDS[boot['reached']]}.", "")
+    yield from wrapped(f"How far: {WORDS[boot['reached']]}.", "")
     steps = boot["steps"]
     shown = (
         steps
@@ -185,7 +186,7 @@ def _far(boot):
             yield f"            ... {len(steps) - _STEPS + boot['left_out']} more ..."
             continue
         at = f"{step['at_ms'] / 1000:9.3f} s" if step["at_ms"] is not None else " " * 11
-        for number, line in enumerate(textwrap.wrap(show(step["text"]), _WIDTH - 15) or [""]):
+        for number, line in enumerate(textwrap.wrap(show(step["text"]), WIDTH - 15) or [""]):
             yield f"{at if not number else ' ' * 11}  {line}".rstrip()
 
 
@@ -193,69 +194,43 @@ def _why(verdict, all_rules):
     also = verdict["also_possible"]
     same = f" (or {', or '.join(also)})" if also else ""
     yield ""
-    yield from _wrapped(
+    yield from wrapped(
         f"Why: {verdict['cause'] or 'undecided'}{same}. {show(verdict['text'])}", ""
     )
-    yield from _list("Seen", verdict["explains"])
-    yield from _list("Besides", [fact["text"] for fact in verdict["facts"]])
-    yield from _list("Also possible", [f"{name}: {verdict['also_text'][name]}" for name in also])
-    yield from _list(
+    yield from listed("Seen", verdict["explains"])
+    yield from listed("Besides", [fact["text"] for fact in verdict["facts"]])
+    yield from listed("Also possible", [f"{name}: {verdict['also_text'][name]}" for name in also])
+    yield from listed(
         "Ruled out", [f"{one['cause']}: {one['because']}" for one in verdict["ruled_out"]]
     )
-    yield from _list("Not in this", verdict["unknown"])
-    yield from _rules(verdict["rules"], all_rules)
+    yield from listed("Not in this", verdict["unknown"])
+    yield from rule_words.lines(verdict["rules"], all_rules)
     if verdict["decide"]:
         yield ""
         yield "What would decide:"
-        yield from _wrapped(verdict["decide"]["text"], "  ")
+        yield from wrapped(verdict["decide"]["text"], "  ")
         yield "    " + show(verdict["decide"]["command"])
-
-
-def _rules(rules, all_rules):
-    from pxebench.diagnose.rules import CURES
-
-    if rules["advice"]:
-        yield from _list("What to do", [rules["advice"]])
-    if rules["least"]:
-        yield from _list("What to ask for", [rules["least"]])
-    shown = 0
-    for item in rules["items"]:
-        if not all_rules and item["product"] != "nftables":
-            continue
-        shown += 1
-        yield ""
-        yield f"  {item['product']} ({CURES[item['cure']]}):"
-        for line in item["text"].splitlines():
-            yield "    " + show(line)
-    if shown < len(rules["items"]):
-        names = dict.fromkeys(
-            item["product"] for item in rules["items"] if item["product"] != "nftables"
-        )
-        yield ""
-        yield from _wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
-    if rules["notes"]:
-        yield from _list("Mind", rules["notes"])
 
 
 def _code(code):
     yield ""
     maker = f" ({code['maker']})" if code["maker"] else ""
-    yield from _wrapped(show(f"{code['code']}{maker}: {code['text']}"), "")
+    yield from wrapped(show(f"{code['code']}{maker}: {code['text']}"), "")
     if code["when"]:
-        yield from _wrapped(show(code["when"]), "  ")
+        yield from wrapped(show(code["when"]), "  ")
     if code["side"]:
         sides = {
             "client": "the client's",
             "server": "the server's",
             "path": "the way between them, or the server",
         }
-        yield from _wrapped(f"Whose side: {sides[code['side']]}.", "  ")
-    yield from _wrapped("First: " + show(code["first"]), "  ")
+        yield from wrapped(f"Whose side: {sides[code['side']]}.", "  ")
+    yield from wrapped("First: " + show(code["first"]), "  ")
     command = _COMMANDS.get(code["command"])
     if command:
-        yield from _wrapped("Tells more: " + command, "  ")
+        yield from wrapped("Tells more: " + command, "  ")
     if code.get("page"):
-        yield from _wrapped("Its page: " + show(code["page"]), "  ")
+        yield from wrapped("Its page: " + show(code["page"]), "  ")
 
 
 _COMMANDS = {
@@ -263,24 +238,3 @@ _COMMANDS = {
     "fetch": "pxebench fetch tftp://SERVER/FILE, from the client's network",
     "boot": "pxebench boot --interface IF, in the client's network",
 }
-
-
-def _list(title, sentences):
-    sentences = list(sentences)
-    if sentences:
-        yield ""
-        yield f"{title}:"
-    for sentence in sentences:
-        yield from _wrapped(show(sentence), "  ")
-
-
-def _wrapped(text, indent):
-    more = indent + ("  " if indent else "")
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=more,
-        break_long_words=True,
-        break_on_hyphens=False,
-    ) or [indent]
