@@ -23,6 +23,7 @@ import shutil
 import sys
 import time
 
+from provisioning.axe import provide_axe
 from provisioning.board import provide_board
 from provisioning.browser import provide_browser
 from provisioning.esp32sock import provide_esp32sock
@@ -39,13 +40,14 @@ STEPS = {
     "servers": provide_servers,
     "ipxe": provide_ipxe,
     "browser": provide_browser,
+    "axe": provide_axe,
     "esp32sock": provide_esp32sock,
     "board": provide_board,
     "lint": provide_lint,
     "rp2040": provide_rp2040,
 }
 # Not for everybody: what only the tests, or only the checks, need.
-APART = ("browser", "esp32sock", "board", "lint", "rp2040")
+APART = ("browser", "axe", "esp32sock", "board", "lint", "rp2040")
 
 
 def main():

@@ -6,6 +6,7 @@
 3. A program larger than the memory that such a machine has for it is PXE-E79, not a full disk.
 """
 
+import json
 import sys
 
 from pxerom import runtime, sink
@@ -16,6 +17,7 @@ from pxerom.udp import Udp
 
 _MODULES = (
     "dhcp_client",
+    "pxe_menu",
     "pxe_discovery",
     "dhcp_remarks",
     "dhcp_advice",
@@ -37,11 +39,11 @@ def pressed():
 
 def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
     """Run a job of the kind boot; returns the result. `nic`: a link that is up, or None to bring
-    the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave.
-    Raises Refused."""
+    the one of the job's interface up; `keys`: gives a key or ""; `loaded`: what `load_rom` gave,
+    which is taken from that list. Raises Refused."""
     _check(job)
     job = dict(job, max_time_ms=max_time_ms(job))
-    return _Job(job, emit, on_wait, keys, *(loaded or load_rom(job.get("rom"), True))).run(nic)
+    return _Job(job, emit, on_wait, keys, loaded or load_rom(job.get("rom"), True)).run(nic)
 
 
 def _check(job):
@@ -59,13 +61,13 @@ def _check(job):
 
 
 class _Job:
-    def __init__(self, job, emit, on_wait, keys, rom, spec):
+    def __init__(self, job, emit, on_wait, keys, loaded):
         self.job = job
         self.emit = emit
         self.on_wait = on_wait
         self.keys = keys
-        self.rom = rom
-        self.spec = spec
+        self.rom = rom = loaded[0]
+        self.spec = spec = loaded.pop()  # nobody else holds it (2)
         self.uefi = rom["screen"]["codes"] == "uefi"
         self.memory = spec["memory"]
         self.no_probe = spec["size_probe"] == "no_size"
@@ -139,7 +141,6 @@ class _Job:
 
     def _lease(self, nic, net):
         from pxerom.dhcp_client import DhcpClient
-        from pxerom.pxe_discovery import Aborted
 
         runtime.tidy()
         client = DhcpClient(
@@ -150,8 +151,6 @@ class _Job:
         try:
             client.run()
             self.found = client.found
-        except Aborted as aborted:
-            failure = aborted.failure
         except Failure as error:
             failure = error
         except MemoryError:
@@ -184,7 +183,12 @@ class _Job:
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
-        from pxerom.fetch import Fetch  # now: DHCP's modules are gone, and left it their memory
+        # DHCP's modules are gone, and leave their memory to those that come now; what it found out
+        # lies scattered in between: a copy does not.
+        runtime.tidy()
+        self.result = json.loads(json.dumps(self.result))
+        runtime.tidy()
+        from pxerom.fetch import Fetch
 
         fetched = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch(
             self.found[0],

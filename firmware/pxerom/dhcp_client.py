@@ -15,7 +15,6 @@ comes.
 
 from pxerom import dhcp_offer, dhcp_packet
 from pxerom.failure import Ended, Failure, Refused
-from pxerom.pxe_discovery import BootServer
 from pxerom.runtime import const, random_below, ticks_add, ticks_diff
 
 _BROADCAST = "255.255.255.255"
@@ -82,7 +81,7 @@ class DhcpClient:
         )
 
     def run(self):
-        """Find out what to boot: `found` is set. Raises Failure, Ended, Aborted, Refused."""
+        """Find out what to boot: `found` is set. Raises Failure, Ended, Refused."""
         max_time_ms = self.job.get("max_time_ms")
         if max_time_ms:
             self._end = ticks_add(self.net.now(), max_time_ms)
@@ -96,6 +95,8 @@ class DhcpClient:
 
             answers = dhcp_inform.answers(self, by)
         self._warn_of_servers()
+        from pxerom.pxe_discovery import BootServer
+
         server = BootServer(self, answers, remarks)
         self.boot, name = server.find()
         self.found = (self.boot["server"], name)

@@ -91,7 +91,7 @@ class Offer:
             name = self.reply.file or b""
             if field == 67:
                 option = self.reply.options.get(67, b"")
-                name = option.split(b"\x00")[0]
+                name = option.split(b"\x00", 1)[0]
                 if name and b"\x00" not in option:  # some ROMs read on
                     name += unhexlify(self.rules["name_tail"])
             if name:
@@ -127,7 +127,7 @@ class Offer:
         if field == "sender":
             return self.host
         text = reply.sname if field == "sname" else reply.options.get(66, b"")
-        text = printable((text or b"").split(b"\x00")[0])
+        text = printable((text or b"").split(b"\x00", 1)[0])
         return text if text != "0.0.0.0" and text else None
 
     def ignored(self, address, by):
@@ -142,7 +142,7 @@ class Offer:
 
     def message(self):
         """What the server says in words (option 56)."""
-        return printable(self.reply.options.get(56, b"").split(b"\x00")[0])
+        return printable(self.reply.options.get(56, b"").split(b"\x00", 1)[0])
 
     def record(self):
         """The entry of the result's `offers`."""

@@ -297,7 +297,7 @@ def parse(data, xids, mac):
 
 
 def _to_nul(data):
-    return bytes(data).split(b"\x00")[0]
+    return bytes(data).split(b"\x00", 1)[0]
 
 
 def _walk(data, at, end, options):

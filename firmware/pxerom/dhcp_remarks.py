@@ -16,7 +16,7 @@ def of_offer(offer):
     said = []
     name, by = offer.file()
     option = reply.options.get(67, b"")
-    fields = {"option 67": option.split(b"\x00")[0], "file": reply.file}
+    fields = {"option 67": option.split(b"\x00", 1)[0], "file": reply.file}
     other = "file" if by == "option 67" else "option 67"
     if by in fields and fields[other] and fields[other] != fields[by]:
         said.append(
@@ -40,7 +40,7 @@ def of_offer(offer):
             "The name that %s gives has bytes that are no text: %s"
             % (offer.server, printable(name, NAME))
         )
-    if reply.options.get(66, b"").split(b"\x00")[0] == b"0.0.0.0":
+    if reply.options.get(66, b"").split(b"\x00", 1)[0] == b"0.0.0.0":
         said.append(
             "Option 66 of %s says 0.0.0.0, which is nobody: a text is sent as it stands, so write "
             "the address itself." % offer.server

@@ -106,10 +106,11 @@ class Fetch:
 
             filename = tftp_quirks.named(filename, spec["slash"])
         for request in spec["requests"]:
-            if QUEUE:
-                from pxerom.tftp_quirks import within
+            for name, value in request["options"] if QUEUE else ():
+                if name.lower() == "windowsize" and int(value) > QUEUE:
+                    from pxerom.tftp_quirks import within
 
-                request = within(QUEUE, request, self.warnings)
+                    request = within(QUEUE, request, self.warnings)
             try:
                 transfer = tftp.Transfer(filename, request, spec["rollover"], host, room, tsize)
             except ValueError as error:

@@ -140,7 +140,7 @@ class _Run:
         kind = _KINDS.get(data[1], "other") if len(data) > 3 and data[0] == 0 else "other"
         event["kind"] = kind
         if kind == "error":
-            message = printable(bytes(data[4:]).split(b"\x00")[0])
+            message = printable(bytes(data[4:]).split(b"\x00", 1)[0])
             event["error"] = {"code": data[2] << 8 | data[3], "message": message}
             return None  # an ERROR is never answered (R-TFTP-10)
         if kind == "oack":

@@ -1,32 +1,20 @@
-"""Who has the file: the answers to DHCP, a proxy on port 4011, boot-server discovery, the menu.
+"""Who has the file: the answers to DHCP, a proxy on port 4011; where option 43 has a menu or a
+list of boot servers, what `pxe_menu` finds.
 
 Begins where there is an address. Follows PXE 2.1 §2.2 and its table 2-1 (option 43); `dhcp_offer`
 reads the option, `dhcp_client` sends and waits.
 
 1. What boots is said by the last of: the DHCP server, a proxy's offer, the answer on port 4011,
    the boot server that was discovered (R-PXE-33).
-2. Only a server that was asked, or that the list allows, can answer (R-PXE-26, 42, 46).
-3. A menu takes a key, the job's entry, or its time-out; without any of them the first entry.
+2. Only a server that was asked can answer (R-PXE-26).
 """
 
 from pxerom import dhcp_offer, dhcp_packet
 from pxerom.failure import NAME, Failure, printable
 from pxerom.runtime import const
 
-_BROADCAST = "255.255.255.255"
-_SERVER = const(67)
-_CLIENT = const(68)
 _BINL = const(4011)
-_FOR_EVER = const(255)
 _NAME_MAX = const(400)  # with any ROM's options, it fits in a request of 512 bytes
-
-
-class Aborted(Exception):
-    """A key ended the boot, or the menu's entry for a local boot did; `failure` says which."""
-
-    def __init__(self, failure):
-        super().__init__()
-        self.failure = failure
 
 
 class BootServer:
@@ -44,7 +32,7 @@ class BootServer:
         self.packet = "dhcp"
 
     def find(self):
-        """(the result's `boot`, the file's name as bytes). Raises Failure and Aborted."""
+        """(the result's `boot`, the file's name as bytes). Raises Failure."""
         job = self.job
         if job.get("server") and job.get("file"):
             return self._found(job["server"], "job", job["file"].encode(), "job", None)
@@ -54,9 +42,11 @@ class BootServer:
         name, by = best.file()
         at_once = dhcp_offer.control(tags) & dhcp_offer.FILE_AT_ONCE and name  # R-PXE-41
         if best.kind == "pxe10" and self.spec["discovery"] and not at_once:
-            item = self._item(tags, bool(name))
+            from pxerom import pxe_menu
+
+            item = pxe_menu.item(self, tags, bool(name))
             if item is not None:
-                best = self._discover(tags, item)
+                best = pxe_menu.discover(self, tags, item)
                 name, by = best.file()
         if job.get("file"):
             name, by = job["file"].encode(), "job"
@@ -178,7 +168,7 @@ class BootServer:
                 client.note(offer)
                 return bool(got)
 
-            if self._ask("proxy", host, _BINL, host, None, take):
+            if self.ask("proxy", host, _BINL, host, None, take):
                 self.packet = "4011"
                 got[0].chosen = True
                 got[0].reason = "the answer on port 4011"
@@ -194,8 +184,8 @@ class BootServer:
             raise Failure("PXE-E55", detail)
         raise client.advised("PXE-E55", detail, "no_binl", self.answers[-1])
 
-    def _ask(self, purpose, host, port, server, item, take):
-        # One server or group, asked as often as the ROM asks.
+    def ask(self, purpose, host, port, server, item, take):
+        """Ask one server or group as often as the ROM asks; True when `take` took an answer."""
         client = self.client
         spec = self.spec[purpose]
         for number, wait_ms in enumerate(spec["waits_ms"]):
@@ -208,174 +198,6 @@ class BootServer:
                     client.wait(asked_ms + wait_ms - client.ms(), "gone on")
                 return True
         return False
-
-    # --- prompt and menu -------------------------------------------------------------------------
-
-    def _item(self, tags, has_file):
-        # The type of boot server that is wanted; None where the offer itself says all.
-        items = dhcp_offer.menu(tags)
-        said = dhcp_offer.prompt(tags)
-        if items is dhcp_offer.BAD or said is dhcp_offer.BAD:
-            raise Failure("PXE-E74", "The lengths in the boot menu or its prompt do not add up")
-        if items is None:
-            listed = dhcp_offer.servers(tags)
-            if listed and self.spec["discovery"]["no_menu"] == "cancel":
-                raise Failure(
-                    "PXE-E21",
-                    "Option 43 lists boot servers (43.8) and has no menu (43.9) to choose from",
-                    "server",
-                )
-            if has_file:
-                return None
-            if listed and said is None:
-                return listed[0][0]  # one kind of server, nothing to choose
-            raise Failure("PXE-E74", "The offer has PXE options, but no boot menu and no file")
-        chooser = Chooser(self.client, items, said)
-        index = chooser.choose(self.job.get("menu"))
-        kind, text = items[index]
-        if kind == 0:
-            raise Aborted(
-                Failure("PXE-M0F", "The menu's entry '%s' is a local boot" % text, "ours")
-            )
-        return kind
-
-    # --- discovery -------------------------------------------------------------------------------
-
-    def _discover(self, tags, item):
-        # R-PXE-42, 45, 46
-        client = self.client
-        spec = self.spec["discovery"]
-        bits = dhcp_offer.control(tags)
-        listed = dhcp_offer.servers(tags)
-        group = dhcp_offer.multicast(tags)
-        no_list = not listed
-        if no_list and (
-            listed is dhcp_offer.BAD or bits & dhcp_offer.LISTED_ONLY or bits & 3 == 3
-        ):
-            raise Failure("PXE-E77", "Discovery needs a list of boot servers (43.8)", "server")
-        mine = [addresses for kind, addresses in listed or () if kind == item]
-        known = [each for addresses in mine for each in addresses]
-        ways = []
-        if not bits & dhcp_offer.NO_MULTICAST:
-            if group:
-                ways.append((group, _BINL))
-            elif spec["strict"] == "yes":
-                raise Failure("PXE-E76", "Discovery by multicast needs a group (43.7)", "server")
-        if not bits & dhcp_offer.NO_BROADCAST:
-            ways.append((_BROADCAST, _SERVER))
-        if spec["each"] == "first":
-            del ways[1:]
-        if not ways or spec["each"] == "all":
-            ways += [(each, _BINL) for each in known if dhcp_offer.unicast(each)]
-        got = []
-
-        def take(offer):
-            # An entry of the list without an address lets any server of that type answer.
-            strict = bits & dhcp_offer.LISTED_ONLY and [] not in mine
-            if offer.reply.type != dhcp_packet.ACK or client.net.peer_port not in (_SERVER, _BINL):
-                client.drop("not the answer of a boot server", offer)
-            elif dhcp_offer.item_of(offer.tags) not in (item, None):
-                client.drop("another boot server type than the one asked for", offer)
-            elif strict and offer.host not in known and offer.server not in known:
-                client.drop("a boot server that is not in the list", offer)
-            elif dhcp_offer.allowed(offer, self.job.get("allow")):
-                got.append(offer)
-                offer.chosen = True
-                offer.reason = "the boot server that was discovered"
-            client.note(offer)
-            return bool(got)
-
-        for host, port in ways:
-            # To everybody it is DHCP's port, whatever the ROM has for one server.
-            client.open(spec["source_port"] if port == _BINL else _CLIENT)
-            if self._ask("discovery", host, port, None, item, take):
-                self.packet = "discovery"
-                return got[0]
-        raise Failure(
-            "PXE-E78",
-            "No boot server of type %d answered (%s)"
-            % (item, ", ".join("%s:%d" % way for way in ways) or "none is listed"),
-        )
-
-
-class Chooser:
-    """Prompt and menu, with keys or without. `items`: [(type, text)]; `said`: (timeout_s, text) or
-    None."""
-
-    def __init__(self, client, items, said):
-        self.client = client
-        self.items = items
-        self.timeout_s, self.text = said or (0, "")
-        self.menu = {
-            "prompt": self.text if said else None,
-            "timeout_s": None if self.timeout_s == _FOR_EVER else self.timeout_s,
-            "items": [{"type": kind, "text": text} for kind, text in items],
-            "chosen": None,
-            "by": None,
-        }
-        client.menu = self.menu
-
-    def choose(self, wanted):
-        """The index of the entry that is taken. `wanted`: the job's `menu`."""
-        client = self.client
-        if isinstance(wanted, int):
-            if not 0 < wanted <= len(self.items):
-                raise Failure(
-                    "PXE-E74",
-                    "The menu has %d entries, none with the number %d" % (len(self.items), wanted),
-                    "ours",
-                )
-            return self._taken(wanted - 1, "option")
-        if wanted == "first":
-            return self._taken(0, "option")
-        if self.timeout_s == 0:
-            return self._taken(0, "rom")  # R-PXE-43
-        if self.timeout_s == _FOR_EVER and client.keys is None:
-            client.warn("The menu waits for a key, and nobody is here: its first entry is taken.")
-            return self._taken(0, "timeout")
-        index, by = self._ask()
-        return self._taken(index, by)
-
-    def _ask(self):
-        client = self.client
-        if self.timeout_s != _FOR_EVER:
-            for left_s in range(self.timeout_s, 0, -1):
-                client.event("prompt", {"text": self.text, "timeout_s": left_s})
-                key = client.key(1000)
-                if key == "q":
-                    self._abort()
-                if key in ("m", "\r"):  # EDK2: Ctrl-M, which is Enter
-                    break
-            else:
-                return 0, "timeout"
-        marked = 0
-        while True:
-            texts = [text for _, text in self.items]
-            client.event("menu", {"items": texts, "marked": marked, "timeout_s": None})
-            key = ""
-            while not key:
-                key = client.key(1000)
-            if key == "q":
-                self._abort()
-            elif key in ("u", "d"):
-                marked = (marked + (1 if key == "d" else -1)) % len(self.items)
-            elif key == "\r":
-                return marked, "key"
-            elif "1" <= key <= "9" and int(key) <= len(self.items):
-                return int(key) - 1, "key"
-
-    def _abort(self):
-        self.menu["by"] = "abort"
-        self.client.event("menu_end", {"chosen": None})
-        raise Aborted(Failure("PXE-EA0", "A key ended the boot at the menu", "ours"))
-
-    def _taken(self, index, by):
-        kind, text = self.items[index]
-        menu = self.menu
-        menu["chosen"] = {"index": index, "type": kind, "text": text}
-        menu["by"] = by
-        self.client.event("menu_end", {"chosen": menu["chosen"]})
-        return index
 
 
 def _same_net(one, other, mask):

@@ -58,7 +58,7 @@ def checksum(value, crc=0):
 
 
 def unfold(tree, boots):
-    """What a job takes, of the checked form: (the ROM, its `dhcp` or None). Every request gets
+    """What a job takes, of the checked form: [the ROM, its `dhcp` or None]. Every request gets
     its reactions, shared where it has none of its own."""
     tftp = dict(tree["tftp"])
     common = tftp.pop("on")
@@ -72,4 +72,4 @@ def unfold(tree, boots):
         screen.pop("boot", None)
     elif spec is None:
         raise ValueError("dhcp: " + UNKNOWN)
-    return {"id": tree["id"], "udp": tree["udp"], "tftp": tftp, "screen": screen}, spec
+    return [{"id": tree["id"], "udp": tree["udp"], "tftp": tftp, "screen": screen}, spec]

@@ -13,7 +13,7 @@ from pxerom.runtime import forget, tidy
 
 
 def load(rom, boots=False):
-    """(the flat ROM, its flat `dhcp`) of a ROM given by id, path or dict; the latter, and the
+    """[the flat ROM, its flat `dhcp`] of a ROM given by id, path or dict; the latter, and the
     screen of a boot, are there with `boots` only. Raises Refused: it says what is wrong."""
     try:
         from pxerom import rom_check  # first: where it is compiled here, it needs much memory

@@ -51,7 +51,7 @@ def server_error(transfer, data, opened):
     None; the Failure, or None where the ROM goes on to its next request. `opened`: the server has
     replied before."""
     code = data[2] << 8 | data[3]
-    error = {"code": code, "message": printable(bytes(data[4:]).split(b"\x00")[0])}
+    error = {"code": code, "message": printable(bytes(data[4:]).split(b"\x00", 1)[0])}
     reaction = transfer.on["error"]
     if reaction != "fail" and not transfer.blocks:  # later, a next request would double the file
         if reaction == "next" or code in (0, 4, 8):

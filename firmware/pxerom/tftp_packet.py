@@ -49,12 +49,11 @@ def oack_options(data):
 
     More NULs at the end are forgiven (R-TFTP-32): some servers pad their packets.
     """
-    fields = bytes(data[2:]).split(b"\x00")
-    if fields.pop():
-        return None  # the last string has no NUL
-    while fields and not fields[-1]:
-        fields.pop()
-    if not fields or len(fields) % 2:
+    text = bytes(data[2:])
+    if text[-1:] != b"\x00":
+        return None
+    fields = text.rstrip(b"\x00").split(b"\x00")
+    if len(fields) % 2:
         return None
     options = {}
     for i in range(0, len(fields), 2):

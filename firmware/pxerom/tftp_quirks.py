@@ -103,11 +103,12 @@ def named(filename, slash):
 
 
 def within(queue, request, warnings):
-    """The request with a windowsize that a board's queue of so many datagrams holds: of a larger
-    window the rest is lost, each time (RFC 7440 section 4 leaves the choice to us)."""
+    """The request, whose windowsize is more than the `queue` datagrams that a board keeps, with
+    that one: of a larger window the rest is lost, each time (RFC 7440 section 4 leaves the choice
+    to us)."""
     options = []
     for name, value in request["options"]:
-        if name.lower() == "windowsize" and int(value) > queue:
+        if name.lower() == "windowsize":
             warnings.append(
                 "This board keeps %d datagrams at a time: windowsize %s was asked for as %d."
                 % (queue, value, queue)

@@ -12,7 +12,6 @@ import sys
 
 from pxerom import dhcp_client, dhcp_packet
 from pxerom.failure import Ended, Failure, Refused
-from pxerom.pxe_discovery import Aborted
 from pxerom.runtime import forget, ticks_add, tidy
 
 MAC = "20:6a:8a:0f:74:75"
@@ -304,8 +303,6 @@ class Run:
         self.ended = None
         try:
             self.client.run()
-        except Aborted as aborted:
-            self.failure = aborted.failure
         except Failure as failure:
             self.failure = failure
         except Ended:

@@ -22,6 +22,7 @@ import serial
 from pxebench.board import deploy, emulator, kinds
 
 from host_tests.lab import dhcp_servers, namespaces, servers
+from host_tests.lab.screen import Screen
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVER = "10.88.0.1"
@@ -80,16 +81,21 @@ def files_in(images, blocks):
 
 
 class Board(emulator.Emulator):
-    """An emulated board on the lan. `screen`: what it has printed since it was switched on."""
+    """An emulated board on the lan."""
 
     def __init__(self, folder, **more):
         super().__init__(folder, **more)
-        self.screen = ""
+        self._screen = Screen()
         self._line = None
+
+    @property
+    def screen(self):
+        """What it has printed since it was switched on, as far as it was read."""
+        return self._screen.text
 
     def power_on(self):
         super().power_on()
-        self.screen = ""
+        self._screen = Screen()
         self._line = serial.Serial(self.port, timeout=0.1)
 
     def power_off(self):
@@ -103,17 +109,14 @@ class Board(emulator.Emulator):
             self._line = None
 
     def read_to(self, words, timeout_s=60):
-        """Read the serial port until `words` have come; all that was printed."""
+        """Read the serial port until `words` have come, after those of the last time; all that
+        was printed."""
         if self._line is None:
             self._line = serial.Serial(self.port, timeout=0.1)
         end = time.monotonic() + timeout_s
-        seen = len(self.screen)
-        while words not in self.screen[max(0, seen - len(words)) :]:
-            seen = len(self.screen)
+        while not self._screen.find(words):
             assert time.monotonic() < end, f"no {words!r} within {timeout_s} s of: {self.screen}"
-            waiting = self._line.in_waiting
-            said = self._line.read(max(1, waiting)).decode(errors="replace")
-            self.screen += said.replace("\r\n", "\n")
+            self._screen.add(self._line.read(max(1, self._line.in_waiting)))
         return self.screen
 
     def write(self, data):

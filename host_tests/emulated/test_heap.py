@@ -7,7 +7,7 @@ from host_tests.lab import dhcp_servers
 
 _KIB = 1024
 # By static address, and by DHCP from nothing; image of 300,000 bytes stored, as `intel-undi`.
-STATIC_KIB, DHCP_KIB = 80, 100
+STATIC_KIB, DHCP_KIB = 76, 90
 
 
 def _power_up(lan, folder, kib, settings):

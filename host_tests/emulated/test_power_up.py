@@ -15,6 +15,11 @@ _WIFI = {"ssid": "bench", "password": "correct horse", "timeout_s": 15}
 def _boots(board, image_hash, timeout_s=60):
     """Let a board that is on come to its prompt; the image must be whole in its flash."""
     board.read_to(rig.PROMPT, timeout_s)
+    return _booted(board, image_hash)
+
+
+def _booted(board, image_hash):
+    """The result of a board at its prompt; switches it off, and reads its flash."""
     result = board.result()
     assert result["outcome"] == "ok", board.screen
     board.power_off()
@@ -135,7 +140,7 @@ def test_soft_reset_boots_again(lan, tftpd, tmp_path, image_hash):
         board.read_to("MPY: soft reboot")
         board.read_to(rig.PROMPT)
         assert board.screen.count("300000 bytes") == 2
-        _boots(board, image_hash)
+        _booted(board, image_hash)
 
 
 def test_watchdog_is_fed_boot_after_boot(lan, tftpd, tmp_path):

@@ -7,6 +7,7 @@ with 0 when all of that went as it should, 1 when not, 3 when the lab cannot be 
 
 import functools
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -86,7 +87,9 @@ def _diagnose():
             return 1
         print("\nThe nftables rule above, loaded into the firewall as it stands, and the ROM:\n")
         print(f"$ pxebench fetch {url}", flush=True)
-        place.firewall.run("nft", "-f", "-", input=rules[0]["text"])
+        # As it is printed: pasted into a root's shell on the firewall.
+        path = {**os.environ, "PATH": programs.search_path()}
+        place.firewall.run("sh", "-e", input=rules[0]["text"], env=path)
         booted = subprocess.run(pxebench("fetch", url), check=False).returncode == 0
     page = [sys.executable, "-m", "pxebench", "report", str(result), "-o", str(_PAGE), "-q"]
     paged = subprocess.run(page, check=False).returncode == 0

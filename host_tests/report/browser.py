@@ -148,8 +148,11 @@ class Page:
         return [json.dumps(one) for one in said]
 
     def ask(self, expression):
-        """The value of a JavaScript expression, asked from outside the page's policy."""
-        told = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of a JavaScript expression, or what its promise comes to, asked from outside
+        the page's policy."""
+        told = self._call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in told:
             raise RuntimeError(told["exceptionDetails"]["exception"]["description"])
         return told["result"].get("value")

@@ -123,6 +123,8 @@ def diagnose(text="undionly.kpxe", cause="client-port-filter"):
          "events": run.events()},
         {"id": "high", "title": "A high port", "question": "Does a high port get an answer?",
          "kind": "ask", "at_ms": 8000, "elapsed_ms": 3, "said": "Port 50000 got an OACK.",
+         "border": {"low": 2072, "high": 50000, "low_answer": "silent",
+                    "high_answer": "answered", "monotone": True, "probes": 17},
          "cut": None, "asks": [], "result": None, "events": high.events()},
     ]  # fmt: skip
     return {
@@ -142,11 +144,13 @@ def diagnose(text="undionly.kpxe", cause="client-port-filter"):
             "decide": {"text": text, "command": f"tcpdump -ni any 'host {wire.CLIENT}'"},
             "rules": {
                 "least": "Let UDP from the server to client ports 2070-2078 through.",
-                "client_ports": [2070, 2078], "server_ports": None,
+                "client_ports": [2070, 2078], "server": wire.SERVER, "server_ports": None,
                 "notes": ["2070-2073 is too narrow: the ROM counts on."],
                 "items": [
                     {"id": "nft-ports", "where": "path", "product": "nftables", "cure": "ports",
                      "text": rule, "note": None, "best": True},
+                    {"id": "asa-ports", "where": "path", "product": "Cisco ASA", "cure": "ports",
+                     "text": "access-list x", "note": text, "best": True, "tried": False},
                     {"id": "tftpd", "where": "server", "product": "in.tftpd", "cure": "range",
                      "text": f"--port-range 50000:50100\n{text}", "note": text, "best": False},
                 ],
@@ -156,12 +160,23 @@ def diagnose(text="undionly.kpxe", cause="client-port-filter"):
     }  # fmt: skip
 
 
+def _event(at_s, text, out=True):
+    return {"at_s": at_s, "out": out, "text": text}
+
+
 def compare(text="request 2"):
     side = {"file": text, "client": {"macs": [text], "ips": [wire.CLIENT]}, "transfers": 2,
             "packets": 112, "dhcp": 2}  # fmt: skip
     return {
         "schema": 1, "equal": False, "tolerance": {"percent": 5, "ms": 60}, "reference": side,
         "ours": side, "notes": [text],
+        "sections": [{"title": text, "rows": [
+            {"reference": _event(0, text), "ours": _event(0.1, text), "mark": "same"},
+            {"left_out": 40, "mark": "same"},
+            {"reference": _event(2, "RRQ from port 2071"), "ours": None, "mark": "missing"},
+            {"reference": _event(3, "DATA 1", out=False), "ours": _event(3, "DATA 1", out=False),
+             "mark": "server"},
+        ]}],
         "differences": [{"kind": "port", "where": text, "reference": "from port 2071",
                          "ours": None, "text": text}],
     }  # fmt: skip
@@ -176,6 +191,7 @@ def compat(text="undionly.kpxe"):
         "endpoint": "local", "boots": ["intel-undi"], "fails": ["edk2"], "not_run": [],
         "server_facts": [text],
         "rows": [row, {**row, "rom": "edk2", "verdict": "fails", "code": text, "time_ms": None}],
+        "client": wire.CLIENT, "started": "2026-11-23T23:40:00Z",
     }  # fmt: skip
 
 
@@ -225,6 +241,29 @@ def storm(text):
     return {**found, "command": ["pxebench", "storm", text]}
 
 
+def explain(text="netstat.txt"):
+    """One client of a file of the user's, with the verdict of `diagnose`."""
+    verdict = {**diagnose(text)["verdict"], "proved": False}
+    candidate = {"rom": "intel-undi", "name": "Intel", "score": 1.0, "for": [text], "against": []}
+    step = {"at_ms": 2030, "what": "request", "text": text, "port": 2071, "source": text,
+            "line": 3}  # fmt: skip
+    client = {
+        "ip": wire.CLIENT, "mac": None, "program": 1, "of": 1, "seen": [text], "known": True,
+        "nearest": None, "differs": [text], "candidates": [candidate], "verdict": verdict,
+        "boot": {"reached": "request", "outcome": "failed", "boots": 1, "requests": 4,
+                 "ports": [2070, 2071], "steps": [step], "left_out": 0},
+        "programs": ["intel-undi"],
+    }  # fmt: skip
+    source = {"name": text, "kind": "sockets", "kinds": {"sockets": 4}, "where": "server",
+              "because": text, "notes": [text]}  # fmt: skip
+    code = {"code": "PXE-E32", "maker": text, "text": text, "when": text, "first": text}
+    return {
+        "schema": 1, "kind": "explain", "outcome": "failed", "sources": [source],
+        "clients": [client, {**client, "ip": None, "mac": text}], "codes": [code],
+        "notes": [text],
+    }  # fmt: skip
+
+
 def all_kinds(text="undionly.kpxe"):
     """{kind: result}, of every command, with `text` wherever the network may have written."""
     return {
@@ -233,6 +272,7 @@ def all_kinds(text="undionly.kpxe"):
         "boot": boot(text),
         "sweep": sweep(text),
         "diagnose": diagnose(text),
+        "explain": explain(text),
         "compare": compare(text),
         "compat": compat(text),
         "watch": watch(text),

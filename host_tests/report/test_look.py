@@ -10,10 +10,12 @@ import pytest
 from pxebench.captures import packets
 from pxebench.report import document
 
+from host_tests.lab import programs
 from host_tests.report import results, wire
 from host_tests.report.browser import browser
 
 WIDTHS = (320, 400, 800, 1200)
+_AXE = programs.ROOT / ".tools/axe/axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +159,31 @@ _CONTRAST = """
   return poor.slice(0, 5);
 })()
 """
+
+
+# Every kind is in `long`.
+@pytest.mark.parametrize(
+    ("name", "scheme", "width"),
+    [
+        ("long", "dark", 400),
+        ("diagnose", "light", 1200),
+        ("captures", "light", 1200),
+    ],
+)
+def test_page_keeps_every_rule_of_accessibility_that_axe_knows(
+    chromium, pages, name, scheme, width
+):
+    page = chromium.open(pages[name], width, 900, scheme)
+    page.ask(_AXE.read_text("utf-8") + ";0")
+    found = page.ask(
+        # What is folded is looked at too (long tables are as short ones), and a product.
+        "document.querySelectorAll('details').forEach(e => e.open = !e.querySelector('table'));"
+        "document.querySelectorAll('.products input').forEach(e => e.checked = true);"
+        "axe.run({resultTypes: ['violations']}).then(r => ({seen: r.passes.length,"
+        "broken: r.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html).slice(0, 3)])}))"
+    )
+    assert found["broken"] == [] and found["seen"] > 10
+    page.close()
 
 
 def test_headings_follow_one_another_and_pictures_have_their_text(chromium, pages):

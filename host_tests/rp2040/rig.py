@@ -9,6 +9,7 @@ again.
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 import serial
 
 from host_tests.lab import namespaces, processes, servers
+from host_tests.lab.screen import Screen
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = "10.77.0.1"
@@ -74,16 +76,38 @@ class Board:
     def exec(self, code):
         return self.mpremote("exec", code)
 
+    def state(self):
+        """What the emulator says of itself: a dict (boards/emulated/rp2040/run.js)."""
+        before = len(self._process.output())
+
+        def said():
+            return self._process.output()[before:].rpartition("}\n")[0]
+
+        def told():
+            os.kill(self._process.pid, signal.SIGUSR2)  # again: one that only starts is deaf to it
+            time.sleep(0.1)
+            return said()
+
+        processes.wait_until(told, "its state", process=self._process)
+        return json.loads(said().rpartition("}\n")[2] + "}")
+
+    def reset(self):
+        """`mpremote reset`, to its end. It only starts a wait of 100 ms on the board, before the
+        reset: the next command's Ctrl-C would end that wait, and there would be no reset."""
+        before = self.state()["resets"]
+        self.mpremote("reset")
+        processes.wait_until(lambda: self.state()["resets"] > before, "a reset")
+
     def restart(self, until, by="machine.reset()", timeout_s=60):
         """Let the board reset itself; what it prints afterwards, up to `until`."""
         with serial.Serial(self.port, timeout=0.1) as line:
             line.write(f"\r\x03\x03\r\nimport machine; {by}\r\n".encode())
             line.read_until(by.encode())
-            end, said = time.monotonic() + timeout_s, ""
-            while until not in said:
-                assert time.monotonic() < end, f"no {until!r} in {said!r}"
-                said += line.read(4096).decode(errors="replace").replace("\r\n", "\n")
-        return said
+            end, screen = time.monotonic() + timeout_s, Screen()
+            while not screen.find(until):
+                assert time.monotonic() < end, f"no {until!r} in {screen.text!r}"
+                screen.add(line.read(max(1, line.in_waiting)))
+        return screen.text
 
 
 class Desk:

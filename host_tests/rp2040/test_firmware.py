@@ -56,7 +56,7 @@ def test_writes_of_every_length_around_a_packet_arrive_whole(board_here):
 def test_file_outlives_a_reset_and_a_power_cut(desk, flash, board_here):
     text = "x" * 9000
     board_here.exec(f"with open('kept', 'w') as f: f.write({text!r})")
-    board_here.mpremote("reset")
+    board_here.reset()
     assert board_here.exec("print(open('kept').read())").strip() == text
     assert board_here.exec("import machine; print(machine.reset_cause())").strip() == "3"  # WDT
 

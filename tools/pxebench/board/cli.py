@@ -239,9 +239,9 @@ def _read_job(path):
 def test(modules, port, as_json):
     """Run pxerom's own tests on the board: all of them, or those of the MODULEs named.
 
-    They come over the line; the board's flash keeps nothing of them. A test that needs more
-    memory than the board has, or the address 127.0.0.1 where there is none, is counted, and is
-    no failure.
+    They lie in a folder of the board's flash as long as they run, where it has room. A test that
+    needs more memory than the board has, or the address 127.0.0.1 where there is none, is counted,
+    and is no failure.
     """
     import tempfile
 

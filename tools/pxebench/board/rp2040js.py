@@ -14,6 +14,7 @@ import argparse
 import errno
 import fcntl
 import os
+import re
 import select
 import shutil
 import signal
@@ -150,8 +151,12 @@ class EmulatedBoard:
             raise
 
     def tell_state(self):
-        """Let the emulator print where its processor is, for whoever asks why it says nothing."""
-        self._node.send_signal(signal.SIGUSR2)
+        """Let the emulator print where its processor is, for whoever asks why it says nothing.
+        One that only starts does not catch the signal yet, and would end."""
+        status = Path(f"/proc/{self._node.pid}/status").read_text()
+        caught = int(re.search(r"^SigCgt:\s*(\w+)", status, re.M)[1], 16)
+        if caught >> signal.SIGUSR2 - 1 & 1:
+            self._node.send_signal(signal.SIGUSR2)
 
     def close(self):
         """End the board, as pulling its plug does."""

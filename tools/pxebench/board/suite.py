@@ -1,108 +1,69 @@
 """`pxebench board test`: the core's own tests, run on the board itself.
 
-The tests (`host_tests/core`) and the firmware are compiled and mounted; only the tests of the sink
-write to the board's flash, into a folder that goes with them.
+The tests (`host_tests/core`) and the firmware are compiled, and copied in one piece into a folder
+of the board's flash, which goes when they are over: each module loads them anew, and over the line
+that takes many times as long. Where the flash has no room, the folder of the PC is mounted.
 
 1. Each test module runs on a board that was just restarted: a board's memory does not hold all of
    them at once, and no test can spoil another.
 2. A test that is over gives its memory back. One that lacks memory is run once more, alone on a
    board that was just restarted; that outcome counts.
 3. A long test says every 2048 packets that it lives.
-4. A file of the PC's is read as a whole, for `json.load` would ask over the line for each letter;
-   but in small pieces: a piece for which there is no memory stays on the line, unread.
 """
 
+import contextlib
+import hashlib
 import json
 import re
 import time
+import zlib
 from pathlib import Path
 
 from pxebench import places
 from pxebench.board import deploy
+from pxebench.board.connection import last_line
 from pxebench.endpoints.stream import Sequence
-from pxebench.job import EXIT_BENCH, Refused, bare, show
+from pxebench.job import EXIT_BENCH, Refused, bare, one_sentence, show
 
 _SILENCE_S = 60.0
 _TEST = re.compile(r"^def (test_\w+)\(", re.MULTILINE)
 
-# NAMES, tests of one module in ROOT: each with its outcome; what does not fit into the memory says
-# so, and so does a boot that ended for want of it.
-_RUN = """\
-import gc, io, json, os, sys, time
+# What a board runs: `suite_on_board`, staged in the folder ROOT.
+_PROGRAM = """\
+import gc, os, sys
+gc.threshold(4096)
 os.chdir('/')
-sys.path.insert(0, ROOT + '/lib')
-sys.path.insert(0, ROOT)
-import builtins
-_open = builtins.open
-def _whole(path, *mode):
-    file = _open(path, *mode)
-    if mode or not path.startswith(ROOT):
-        return file
-    with file:
-        whole = io.StringIO(os.stat(path)[6] + 1)  # room for all of it, in one piece
-        while True:
-            part = file.read(256)
-            if not part:
-                break
-            whole.write(part)
-        whole.seek(0)
-        return whole
-builtins.open = _whole
-def _say(event, **more):
-    more['event'] = event
-    sys.stdout.write('\\x1e' + json.dumps(more) + '\\n')
-def _text(error):
-    text = io.StringIO()
-    sys.print_exception(error, text)
-    return text.getvalue()
-def _module(name):
-    try:
-        module = __import__('host_tests.core.' + name, None, None, ('*',))
-    except MemoryError:
-        return _say('module', outcome='no memory')
-    except Exception as error:
-        return _say('module', outcome='failed', text=_text(error))
-    for test in dir(module):
-        if test.startswith('test_') and test not in NAMES:
-            delattr(module, test)
-    net = sys.modules.get('host_tests.core.fakenet')
-    if net:
-        old = net.FakeNet.step
-        def step(self):
-            old(self)
-            if not self.steps & 2047:
-                _say('alive')
-        net.FakeNet.step = step
-    from pxerom.failure import Failure
-    made = Failure.__init__
-    lacking = []
-    def init(self, code, detail, side=None, reason=None):
-        if reason == 'no_memory':
-            lacking.append(detail)
-        made(self, code, detail, side, reason)
-    Failure.__init__ = init
-    for test in NAMES:
-        lacking.clear()
-        gc.threshold(-1)
-        gc.collect()
-        began = time.ticks_ms()
-        outcome, text = 'ok', None
-        try:
-            getattr(module, test)()
-        except MemoryError as error:
-            outcome, text = 'no memory', _text(error)
-        except Exception as error:
-            outcome, text = 'failed', _text(error)
-            if lacking:
-                outcome = 'no memory'
-            elif type(error).__name__ == 'NoLoopback':
-                outcome = 'no loopback'
-        delattr(module, test)
-        _say('test', name=test, outcome=outcome, text=text,
-            took_ms=time.ticks_diff(time.ticks_ms(), began))
-    _say('module', outcome='ok')
+sys.path[:0] = [{root!r} + '/lib', {root!r}]
+import suite_on_board
+suite_on_board.{call}
 """
-
+_FLASH = "/pxebench-tests"  # the folder of the board's flash, for as long as the tests run
+# Takes that folder away, an earlier run's too, whose PC went away; says how much room there is for
+# one. Firmware before 1.21 cannot unpack it.
+_CLEAR = f"""\
+import json, os
+def clear(folder):
+    for entry in list(os.ilistdir(folder)):
+        path = folder + '/' + entry[0]
+        if entry[1] == 0x4000:
+            clear(path)
+        else:
+            os.remove(path)
+    os.rmdir(folder)
+try:
+    clear({_FLASH!r})
+except OSError:
+    pass
+free = os.statvfs('/')
+try:
+    import deflate
+    free = free[1] * free[4]
+except ImportError:
+    free = 0
+print('\\x1e' + json.dumps({{'event': 'room', 'is': free}}))
+"""
+_FOLDER_BYTES = 4 * 4096
+_SPARE_BYTES = 128 << 10  # for what the tests of the sink write
 
 OUTCOMES = ("ok", "failed", "no memory", "no loopback")
 FIELDS = ("name", "outcome", "text", "took_ms")
@@ -138,17 +99,18 @@ def check(names):
 
 
 def stage(folder, board):
-    """Put the firmware and the tests into a folder that is to be mounted."""
+    """Put the firmware and the tests into a folder, as the board is to see it."""
     compiled = deploy.plan(board.who["mpy"], None, (), main=False).files
     for path in sorted(places.pxerom().glob("roms/*.json")):
-        # The tests load ROMs again and again, and the line is slow: as a board carries them,
-        # without evidence or prose, but unchecked, for the tests change them.
+        # As a board carries them, without evidence or prose, but unchecked: the tests change them.
         rom = bare(json.loads(path.read_text(encoding="utf-8")))
         rom.pop("sources", None)
         compiled[f"/lib/pxerom/roms/{path.name}"] = json.dumps(
             dict(rom, about=""), ensure_ascii=False, separators=(",", ":")
         ).encode()
     translate = deploy.compiler(board.who["mpy"])
+    name, data = translate(Path(__file__).with_name("suite_on_board.py"), "suite_on_board")
+    compiled[f"/{name}"] = data
     for path in sorted(places.core_tests().glob("*.py")):
         name, data = translate(path, f"core/{path.name}", "-O0")  # -O3 has no assert
         compiled[f"/host_tests/core/{name}"] = data
@@ -158,36 +120,108 @@ def stage(folder, board):
         target.write_bytes(data)
 
 
-def program(name, tests, root="/remote"):
+def bundle(folder):
+    """The staged files in one piece: for each a line with its size here and its path, and its
+    bytes as zlib's, whose window of 4 KiB a board has room for."""
+    parts = []
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file():
+            packer = zlib.compressobj(9, wbits=12)
+            data = packer.compress(path.read_bytes()) + packer.flush()
+            name = path.relative_to(folder).as_posix()
+            parts.append(f"{len(data)} {name}\n".encode() + data)
+    return b"".join(parts)
+
+
+def program(name, tests, root):
     """What a board runs: `tests` of the module `name`, staged in its folder `root`. It prints
     records: "test" with name, outcome, text and took_ms, "alive", and at the end "module"."""
-    return f"ROOT = {root!r}\nNAMES = {tests!r}\n{_RUN}\n_module({name!r})\n"
+    return _program(f"run({name!r}, {tests!r})", root)
+
+
+def _program(call, root="/remote"):
+    return _PROGRAM.format(call=call, root=root)
 
 
 def run(board, folder, names, on_outcome, on_module):
-    """Run the modules `names`; `on_outcome` gets each Outcome, `on_module` each module first."""
+    """Run the modules `names`, staged in `folder`; `on_outcome` gets each Outcome, `on_module`
+    each module first."""
     check(names)
     known = modules()
-    for name in names or known:
-        on_module(name)
-        for outcome in _module(board, folder, name, known[name]):
-            on_outcome(outcome)
+    with _lent(board, folder) as enter:
+        for name in names or known:
+            on_module(name)
+            for outcome in _module(board, enter, name, known[name]):
+                on_outcome(outcome)
 
 
-def _module(board, folder, name, tests):
+@contextlib.contextmanager
+def _lent(board, folder):
+    # Yields what restarts the board and gives the program for `tests` of a module.
+    if not _has_room(board, folder):
+
+        def mounted(name, tests):
+            board.enter(soft_reset=True)
+            board.mount(folder)
+            return _program(f"read_whole('/remote')\nsuite_on_board.run({name!r}, {tests!r})")
+
+        yield mounted
+        return
+
+    def copied(name, tests):
+        board.enter(soft_reset=True)
+        return program(name, tests, _FLASH)
+
+    _copy(board, folder)
+    try:
+        yield copied
+    finally:
+        board.enter(soft_reset=True)
+        board.ask(_CLEAR, 60)
+
+
+def _has_room(board, folder):
+    there = board.ask(_CLEAR, 60)
+    paths = [path for path in Path(folder).rglob("*") if path.is_file()]
+    blocks = sum(-(-path.stat().st_size // 4096) for path in paths)
+    folders = {path.parent for path in paths}
+    return there[0]["is"] >= blocks * 4096 + len(folders) * _FOLDER_BYTES + _SPARE_BYTES
+
+
+def _copy(board, folder):
+    staged = {
+        f"{_FLASH}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in Path(folder).rglob("*")
+        if path.is_file()
+    }
+    Path(folder, "bundle").write_bytes(bundle(folder))
+    board.enter(soft_reset=True)
+    board.mount(folder)
+    call = f"unpack('/remote/bundle', {_FLASH!r})"
+    trouble = board.run(_program(call), lambda data: None, _SILENCE_S)
+    if trouble:
+        words = f"The tests could not be copied to {board.name}: {last_line(trouble)}"
+        raise Refused(one_sentence(words), EXIT_BENCH)
+    board.enter(soft_reset=True)
+    there = board.hashes(staged)
+    for path, data in staged.items():
+        if there.get(path) != hashlib.sha256(data).hexdigest():
+            raise Refused(f"{show(path)} came out garbled on {board.name}: try again.", EXIT_BENCH)
+
+
+def _module(board, enter, name, tests):
     lacking = []
-    for outcome in _run(board, folder, name, tests):
+    for outcome in _run(board, enter, name, tests):
         if outcome.outcome == "no memory" and outcome.text:  # else the module did not load
             lacking.append(outcome.name.partition(".")[2])
         else:
             yield outcome
     for test in lacking:
-        yield from _run(board, folder, name, [test])
+        yield from _run(board, enter, name, [test])
 
 
-def _run(board, folder, name, tests):
-    board.enter(soft_reset=True)
-    board.mount(folder)
+def _run(board, enter, name, tests):
+    lent = enter(name, tests)
     sequence = Sequence()
     seen = {}
     last = {}
@@ -200,7 +234,7 @@ def _run(board, folder, name, tests):
                 last.update(event)
 
     began = time.monotonic()
-    trouble = board.run(program(name, tests), take, _SILENCE_S)
+    trouble = board.run(lent, take, _SILENCE_S)
     took_ms = round((time.monotonic() - began) * 1000)
     for test in tests:
         event = seen.get(test)

@@ -9,6 +9,7 @@ line for each difference.
 """
 
 import sys
+from itertools import groupby
 
 import click
 
@@ -17,6 +18,7 @@ from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, flat, load_rom, one_sent
 from pxebench.options import complete_rom
 
 _KEPT = 2  # alike rows shown on either side of a difference
+_LONG_RUN = 12  # rows of one difference that the JSON keeps
 _NOTES = 12
 _COLOURS = {"same": "dim", "server": "yellow", "time": "magenta"}
 
@@ -145,8 +147,36 @@ def _as_json(found, paths, sides, tolerance):
             for name, path, side in zip(("reference", "ours"), paths, sides, strict=True)
         },
         "differences": [difference.as_json() for difference in found.differences],
+        "sections": [
+            {"title": title, "rows": list(_rows_as_json(rows))} for title, rows in found.sections
+        ],
         "notes": found.notes,
     }
+
+
+def _rows_as_json(rows):
+    # Both captures' packet of each row of the picture, or how many rows of one mark are left out:
+    # of what is alike all but a few, of what differs the middle of a long run.
+    kept = _LONG_RUN // 2  # at each end of a long run
+    for mark, run in groupby(_folded(rows), key=lambda row: row[2]):
+        run = list(run)
+        if mark is None:
+            yield {"left_out": run[0][3], "mark": "same"}
+        elif len(run) <= _LONG_RUN:
+            yield from map(_row_as_json, run)
+        else:
+            yield from map(_row_as_json, run[:kept])
+            yield {"left_out": len(run) - 2 * kept, "mark": mark}
+            yield from map(_row_as_json, run[-kept:])
+
+
+def _row_as_json(row):
+    reference, ours, mark, _ = row
+    return {"reference": _event_as_json(reference), "ours": _event_as_json(ours), "mark": mark}
+
+
+def _event_as_json(event):
+    return event and {"at_s": round(event.at, 6), "out": event.out, "text": event.label}
 
 
 # ---- what a reader sees

@@ -71,7 +71,9 @@ def compat(roms, max_time, endpoint, interpreter, mount, config, kind, bind, **g
     finally:
         if told:
             told.clear()
-    found = matrix.document(rows, server, port, file, endpoint.partition(":")[0])
+    where = endpoint.partition(":")[0]
+    client = None if where == "serial" else record.client_address(server, bind)
+    found = matrix.document(rows, server, port, file, where, client)
     if json_path != "-":
         _show(found)
     if json_path:

@@ -380,14 +380,15 @@ def exit_code(rows):
     return job.EXIT_FAILED if "fails" in verdicts else job.EXIT_OK
 
 
-def document(rows, server, port, file, endpoint):
-    """The whole of a run, as `--json` gives it."""
+def document(rows, server, port, file, endpoint, client=None):
+    """The whole of a run, as `--json` gives it. `client`: the address that it asked from."""
     return {
         "schema": SCHEMA,
         "kind": "compat",
         "server": server,
         "port": port,
         "file": file,
+        "client": client,
         "endpoint": endpoint,
         "boots": _roms(rows, "boots"),
         "fails": _roms(rows, "fails"),

@@ -43,9 +43,9 @@ _HEADER = 32  # of IPv4, UDP and TFTP, before a block
 
 
 def advise(cause, also, result, nft_chain=None):
-    """The verdict's `rules`: {"least", "advice", "client_ports", "server_ports", "notes", "items":
-    [{"id", "where": "path|server", "product", "cure", "text", "note", "best", "tried"
-    (a test loaded that text)}]}."""
+    """The verdict's `rules`: {"least", "advice", "client_ports", "server", "server_ports",
+    "notes", "items": [{"id", "where": "path|server", "product", "cure", "text", "note", "best",
+    "tried" (a test loaded that text)}]}."""
     values = _values(result, nft_chain or _NFT_CHAIN)
     guess = _GUESS.format(_NFT_CHAIN) if nft_chain is None else None
     path, server = _FOR_CAUSE.get(cause, ((), ()))
@@ -65,6 +65,7 @@ def advise(cause, also, result, nft_chain=None):
         "least": _least(cause, values, result),
         "advice": _fill(rule_texts.ADVICE.get(cause), values),
         "client_ports": [first, last],
+        "server": result["server"],
         "server_ports": _server_range(result),
         "notes": list(_notes(cause, values, result)),
         "items": items,

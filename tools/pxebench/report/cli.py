@@ -14,16 +14,19 @@ from pxebench.options import SERVER_PCAP, all_of
 @click.option(
     "-o", "--out", default="report.html", show_default=True, metavar="FILE|-", help="The page."
 )
+@click.option("--title", metavar="TEXT", help="The page's heading, instead of the verdict.")
+@click.option("--note", metavar="TEXT", help="Words of your own below it: a ticket, a place.")
 @all_of(SERVER_PCAP)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing when all is well.")
-def report(results, out, server_pcap, quiet):
+def report(results, out, title, note, server_pcap, quiet):
     """Make one page of RESULT.json files: the verdict, the packets, and how to repeat it.
 
-    It takes what --json wrote, of fetch, boot, sweep, diagnose, compare and compat, and the
-    history of watch. The page is one file that asks nobody for anything.
+    It takes what --json wrote, of explain, diagnose, sweep, compat, fetch, boot, storm and
+    compare, and the history of watch. The page is one file that asks nobody for anything.
 
     \b
     pxebench report result.json -o report.html
+    pxebench report history.jsonl diagnosis.json --note "INC-4711, room 4"
     pxebench report result.json --server-pcap fw.pcap --server-pcap server.pcap
     """
     from pxebench.captures import packets
@@ -37,7 +40,7 @@ def report(results, out, server_pcap, quiet):
                 raise Refused(f"The page would overwrite {show(path)}; give another --out.")
     captures = [packets.read(path) for path in server_pcap]
     sections = [document.section(path, captures) for path in results]
-    text = document.page(sections)
+    text = document.page(sections, title, note)
     try:
         if out == "-":
             sys.stdout.write(text)

@@ -24,6 +24,7 @@ from markupsafe import Markup
 from pxebench import __version__
 from pxebench.job import Refused, show
 from pxebench.report import kinds
+from pxebench.report.request import sentences
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _MOST_BYTES = 64 << 20
@@ -83,16 +84,23 @@ def section(path, captures=()):
     return made
 
 
-def page(sections):
-    """The page, as text. `sections`: of `section`."""
+def page(sections, title=None, note=None):
+    """The page, as text. `sections`: of `section`; `title` and `note`: words of the user's own."""
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    histories = [one["failing"] for one in sections if one["failing"]]
     for number, one in enumerate(sections, 1):
         one["id"] = f"result-{number}"
+        if one["request"] and one["rules"]:
+            server = one["request"]["server"]
+            since = [each["since"] for each in histories if each["server"] == server]
+            one["rules"]["summary"] = sentences(one["request"], min(since, default=None))
     return (
         _environment()
         .get_template("report.html")
         .render(
             sections=sections,
+            title=title,
+            note=note,
             style=Markup(style),
             style_hash=_hash(style),
             version=__version__,
@@ -113,7 +121,7 @@ def _environment():
         finalize=_harmless,
     )
     made.filters["unbroken"] = _unbroken
-    made.filters["is_figure"] = _is_figure
+    made.filters["coded"] = _coded
     return made
 
 
@@ -122,9 +130,13 @@ def _unbroken(text):
     return re.sub(r"(?<=\d)-(?=\d)", "\N{NON-BREAKING HYPHEN}", text)
 
 
-def _is_figure(text):
-    # A number with its unit is read at one glance, and so not broken.
-    return bool(re.fullmatch(r"[\d.,]{1,16}( ?(s|ms))?", text))
+def _coded(text):
+    # What a sentence of the bench has between backticks is code.
+    parts = re.split(r"`([^`\n]+)`", _harmless(str(text)))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(
+        code.format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
 
 
 def _harmless(value):

@@ -14,8 +14,9 @@ from pxebench.report.parts import (
     merged_of,
     strip_of_asks,
     table,
-    when,
+    took,
 )
+from pxebench.report.request import request
 from pxebench.sweep.sweep import sentences
 
 
@@ -27,7 +28,7 @@ def diagnose(result, captures):
     if not good:  # what was seen, beside what it means: the two sentences to forward
         section["more"] = list(verdict["explains"][:2])
     section["facts"] = facts(
-        ("when", when(result.get("started"))),
+        ("when", result.get("started")),
         ("cause", cause or "none that is known"),
         ("file", result["file"]),
         ("server", f"{result['server']}, UDP port {result['server_port']}"),
@@ -49,7 +50,8 @@ def diagnose(result, captures):
     ):
         if items:
             section["lists"].append({"title": title, "items": list(items)})
-    section["strip"] = strip_of_asks(result.get("strip") or [])
+    borders = [one["border"] for one in result["experiments"] if one.get("border")]
+    section["strip"] = strip_of_asks(result.get("strip") or [], borders[0] if borders else None)
     experiments = result["experiments"]
     events = [event for one in experiments for event in one["events"]]
     known = (captures, result.get("path"), result.get("client"), result["server"])
@@ -67,6 +69,9 @@ def diagnose(result, captures):
             )
     seen = bool(merged and any(hop["of_this_run"] for hop in merged["hops"]))
     section["rules"] = rules_of(verdict, seen)
+    rom = result.get("rom_name") or result["rom"]
+    where = (result["server"], result["server_port"], result.get("client"))
+    section["request"] = request(verdict, rom, *where, result.get("started"))
     if merged and merged["hops"]:
         add_path(section, merged, good)
     head = ["experiment", "the question", "what was seen", "time"]
@@ -75,7 +80,7 @@ def diagnose(result, captures):
             one["title"],
             one["question"],
             " ".join(filter(None, (one["said"], one.get("cut")))),
-            f"{one['elapsed_ms'] / 1000:.1f} s",
+            took(one["elapsed_ms"]),
         ]
         for one in experiments
     ]
@@ -111,26 +116,20 @@ def rules_of(verdict, seen=False):
         decide = None
     if not items and not decide and not rules.get("least") and not rules.get("advice"):
         return None
-    rest = items[1:]
+    path = [item for item in items[1:] if item["where"] != "server"]
+    server = [item for item in items[1:] if item["where"] == "server"]
     return {
         "least": rules.get("least"),
         "advice": rules.get("advice"),
+        # Somebody else's to grant; a setting of one's own server is to be done.
+        "ask": bool(rules.get("least")) or any(item["where"] == "path" for item in items),
+        "summary": None,  # made with what the page's other results know
         "notes": list(rules.get("notes") or []),
         "decide": {"text": decide["text"], "command": decide["command"].splitlines()}
         if decide
         else None,
         "items": items,
-        "others": [
-            ("In other products' words", [item for item in rest if item["best"]]),
-            (
-                "Other cures, on the way",
-                [item for item in rest if not item["best"] and item["where"] != "server"],
-            ),
-            (
-                "Other cures, at the server",
-                [item for item in rest if not item["best"] and item["where"] == "server"],
-            ),
-        ],
+        "others": path + server,
     }
 
 
@@ -148,14 +147,14 @@ def sweep(result, captures):
     )
     section["more"] = words[1:]
     section["facts"] = facts(
-        ("when", when(result.get("started"))),
+        ("when", result.get("started")),
         ("file", result["file"]),
         ("server", f"{result['server']}, UDP port {result['server_port']}"),
         ("client", result.get("client")),
         ("ports", (result.get("settings") or {}).get("ports")),
-        ("time", f"{result['elapsed_ms'] / 1000:.1f} s"),
+        ("time", took(result["elapsed_ms"])),
     )
-    section["strip"] = strip_of_asks(ports)
+    section["strip"] = strip_of_asks(ports, result.get("border"))
     runs = [
         [
             f"{run['first']}-{run['last']}" if run["first"] != run["last"] else run["first"],
@@ -173,7 +172,7 @@ def sweep(result, captures):
             one["port"],
             one.get("name"),
             one["answer"],
-            f"{one['ms']:g} ms" if one.get("ms") is not None else None,
+            took(one.get("ms")),
             one.get("server_port"),
             one.get("asked"),
             one.get("answered"),

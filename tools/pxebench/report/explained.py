@@ -5,6 +5,7 @@ One client is told in full, the first that did not boot; of several there is a t
 
 from pxebench.report.experiments import rules_of
 from pxebench.report.parts import blank, facts, finish, table
+from pxebench.report.request import request
 
 _PLACES = {"client": "at the client", "server": "at the server", "between": "on the way"}
 _MOST_STEPS = 80
@@ -26,7 +27,7 @@ def explain(result, captures):
         ]
         marks = ["good" if one["boot"]["outcome"] == "ok" else "bad" for one in clients]
         section["tables"].append(
-            table("The clients", ["", "who", "boot", "why"], rows, marks=marks)
+            table("The clients", ["client", "who", "boot", "why"], rows, marks=marks, proof=True)
         )
     if client is not None:
         _client(section, client)
@@ -84,9 +85,12 @@ def _client(section, client):
         if items:
             section["lists"].append({"title": title, "items": list(items)})
     section["rules"] = rules_of(verdict)
+    server = (verdict.get("rules") or {}).get("server")
+    if server:
+        section["request"] = request(verdict, _who(client), server, 69, client["ip"])
     rows = [
         [f"{step['at_ms'] / 1000:.3f} s" if step["at_ms"] is not None else "", step["text"]]
         for step in boot["steps"][:_MOST_STEPS]
     ]
     if rows:
-        section["tables"].append(table("How far it came", ["when", "what"], rows))
+        section["tables"].append(table("How far it came", ["when", "what"], rows, proof=True))

@@ -19,6 +19,7 @@ from pxebench.report.parts import (
     options_words,
     strip_of_transfers,
     table,
+    took,
 )
 from pxebench.watch import memory
 
@@ -158,7 +159,7 @@ def _fetch(result, captures):
 def _clock(epoch_us):
     if not epoch_us:
         return None
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(epoch_us // 1000000))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch_us // 1000000))
 
 
 def _server(transfer):
@@ -170,6 +171,8 @@ def _deciding(client):
     return {
         "least": None,
         "advice": None,
+        "ask": False,
+        "summary": None,
         "notes": [],
         "items": [],
         "others": [],
@@ -184,16 +187,16 @@ def _deciding(client):
 
 def _transfers(transfers):
     head = [
-        "what for",
+        "purpose",
         "from ports",
         "asked",
         "granted",
-        "came of it",
+        "outcome",
         "blocks",
         "bytes",
-        "sent again",
+        "resent",
         "duplicates",
-        "unknown TIDs",
+        "other senders",
         "time",
     ]
     rows = []
@@ -202,7 +205,7 @@ def _transfers(transfers):
         words = one["outcome"] + (f": ERROR {error['code']} {error['message']}" if error else "")
         rows.append(
             [
-                {"size": "its size", "data": "the file"}.get(one["purpose"], one["purpose"]),
+                one["purpose"],
                 ", ".join(str(request["source_port"]) for request in one["requests"]),
                 options_words(one["requests"][0]["options"]) if one["requests"] else "-",
                 options_words(one["oack"]) if one["oack"] is not None else "no OACK",
@@ -212,7 +215,7 @@ def _transfers(transfers):
                 one["retransmits"],
                 one["duplicates"],
                 one["foreign"],
-                f"{one['elapsed_ms'] / 1000:.3f} s",
+                took(one["elapsed_ms"]),
             ]
         )
     return table("Requests and transfers", head, rows)

@@ -52,6 +52,7 @@ def ladder(merged, events=(), runs=(0,)):
         "rows": rows[:_MOST_ROWS],
         "left_out": max(0, len(rows) - _MOST_ROWS),
         "unsure": any(row["state"] == "unknown" for row in rows),
+        "crossed": any(row["state"] == "lost" for row in rows),
     }
 
 
@@ -245,7 +246,7 @@ def _pause(us, lanes):
 # ---- drawing
 
 
-def _svg(lanes, inside, name=""):
+def _svg(lanes, inside, name="", path=True):
     lines = Markup("").join(
         Markup('<line class="lane" x1="{0}%" x2="{0}%" y1="0" y2="100%"/>').format(lane["at"])
         for lane in lanes
@@ -257,9 +258,20 @@ def _svg(lanes, inside, name=""):
         )
         for near, far in zip(lanes, lanes[1:], strict=False)
     )
+    gaps = gaps if path else Markup("")
     # The row's text says it all: a picture of it is nothing more to whoever listens.
     picture = Markup('<svg class="{}" width="100%" height="100%" aria-hidden="true">{}{}{}</svg>')
     return picture.format(f"row {name}".strip(), gaps, lines, inside)
+
+
+def rung(out):
+    """One packet between two lanes alone: from the client (`out`), to it, or (None) none."""
+    lanes = [{"at": 4.0}, {"at": 96.0}]
+    if out is None:
+        return _svg(lanes, Markup(""), path=False)
+    start, end = (lanes[0]["at"], lanes[1]["at"]) if out else (lanes[1]["at"], lanes[0]["at"])
+    shape = f"wire {'out' if out else 'in'}"
+    return _svg(lanes, _line(start, end, shape) + _head(end, out), path=False)
 
 
 def _line(start, end, name):

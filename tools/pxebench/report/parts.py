@@ -4,6 +4,7 @@ A part is a dict or a list for the template, of texts and numbers; the template 
 """
 
 import json
+import re
 import shlex
 
 from pxebench.hops import path, path_words
@@ -14,6 +15,7 @@ from pxebench.sweep import port_names
 _MOST_RAW = 1600
 _MOST_PACKETS = 20000
 _MOST_NAMES = 40
+_FIGURE = re.compile(r"\d{1,12}(\.\d{1,6})?( x \d{1,5})?( ?(s|ms))?")
 _STATES = {
     # state: (its mark, its word): never by colour alone
     "answered": ("✓", "answered"),
@@ -35,7 +37,11 @@ def blank(kind, level, verdict):
         "facts": [],
         "lists": [],
         "rules": None,
+        "request": None,
+        "failing": None,
         "ladders": [],
+        "ladder_key": None,
+        "pairs": [],
         "strip": None,
         "curve": None,
         "more_curves": [],
@@ -68,13 +74,25 @@ def raw(title, lines):
     return {"title": title, "lines": lines[:_MOST_RAW], "more": max(0, len(lines) - _MOST_RAW)}
 
 
-def table(title, head, rows, note=None, marks=None):
-    """A table. `rows`: lists as long as `head`; `marks`: a level for each row, or None."""
+def table(title, head, rows, note=None, marks=None, brief=(), proof=False):
+    """A table. `rows`: lists as long as `head`; `marks`: a level for each row, or None; `brief`:
+    the columns that a phone shows, where it is not to show all; `proof`: it is what the verdict
+    stands on, and so comes before the rule."""
     rows = [[_cell(cell) for cell in row] for row in rows]
     marks = marks or [None] * len(rows)
+    columns = []
+    for number, name in enumerate(head):
+        # A column of figures stands to the right: they are read against one another.
+        cells = [row[number] for row in rows if row[number] != "-"]
+        words = ["figure"] if cells and all(map(_FIGURE.fullmatch, cells)) else []
+        words += ["more"] if brief and name not in brief else []
+        columns.append(" ".join(words))
     return {
         "title": title,
         "head": head,
+        "columns": columns,
+        "brief": bool(brief),
+        "proof": proof,
         "rows": [{"cells": row, "mark": mark} for row, mark in zip(rows, marks, strict=True)],
         "note": note,
     }
@@ -93,9 +111,11 @@ def facts(*pairs):
     return [(name, str(text)) for name, text in pairs if text not in (None, "", [])]
 
 
-def when(text):
-    """A time of a result (`2026-11-24T02:56:48Z`) as people read it."""
-    return None if text is None else str(text).replace("T", " ").replace("Z", " UTC")
+def took(ms):
+    """How long something took, as the terminal says it: in ms below a second; None for None."""
+    if ms is None:
+        return None
+    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
 
 
 # ---- packets
@@ -137,8 +157,9 @@ def add_path(section, merged, good):
 # ---- the strip of ports
 
 
-def strip_of_asks(asks):
-    """The strip for `asks` (as `sweep` and `diagnose` have them), or None for none."""
+def strip_of_asks(asks, border=None):
+    """The strip for `asks` (as `sweep` and `diagnose` have them), or None for none. `border`: of
+    `sweep.border`, where one was found."""
     return _strip(
         [
             {
@@ -148,7 +169,8 @@ def strip_of_asks(asks):
                 "note": _note_of(ask),
             }
             for ask in asks
-        ]
+        ],
+        border,
     )
 
 
@@ -173,11 +195,12 @@ def strip_of_transfers(transfers):
     return _strip(list(cells.values()))
 
 
-def _strip(cells):
+def _strip(cells, border=None):
     if not cells:
         return None
     cells.sort(key=lambda cell: cell["port"])
     for cell in cells:
+        cell["border"] = False
         cell["name"] = cell["name"] or port_names.name(cell["port"])
         mark, word = _STATES.get(cell["state"], ("?", cell["state"]))
         cell["mark"], cell["word"] = mark, word
@@ -186,7 +209,10 @@ def _strip(cells):
     rows, last = [], None
     for cell in cells:
         # Ports that stand apart are shown apart.
-        if last is None or cell["port"] > last + 1:
+        crossed = bool(border) and last is not None and last <= border["low"] < cell["port"]
+        if crossed:
+            rows[-1][-1]["border"] = True
+        if crossed or last is None or cell["port"] > last + 1:
             rows.append([])
         rows[-1].append(cell)
         last = cell["port"]
@@ -202,7 +228,16 @@ def _strip(cells):
         "named": [cell for cell in cells if cell["port"] in shown],
         "more_named": more,
         "words": _strip_words(cells),
+        "border": border and _border_words(border),
     }
+
+
+def _border_words(border):
+    more = "" if border["monotone"] else " It is not the only one."
+    return (
+        f"{border['low']} {border['low_answer']}, {border['high']} {border['high_answer']}, "
+        f"found with {border['probes']} RRQs.{more}"
+    )
 
 
 def _strip_words(cells):

@@ -6,7 +6,7 @@ marked at its end and in the table, never by colour alone.
 
 from markupsafe import Markup
 
-from pxebench.report.parts import blank, facts, finish, table, when
+from pxebench.report.parts import blank, facts, finish, table, took
 
 _WIDTH, _HEIGHT = 1000, 160
 _MOST_BARS, _MOST_ROWS = 400, 500
@@ -20,10 +20,10 @@ def storm(found, captures):
     time, pc = found["time"], found["pc"]
     section["facts"] = facts(
         ("file", f"{found['file']} from {found['server']}" if found["server"] else None),
-        ("started", when(found["started"])),
-        ("median", _seconds(time["median_ms"])),
-        ("95 % within", _seconds(time["p95_ms"])),
-        ("worst", _seconds(time["worst_ms"])),
+        ("when", found["started"]),
+        ("median", took(time["median_ms"])),
+        ("95 % within", took(time["p95_ms"])),
+        ("worst", took(time["worst_ms"])),
         ("RRQs", f"{found['requests']}, {found['unanswered']} without an answer"),
         ("sent again", found["retransmits"]),
         ("this PC", f"{pc['cpu'] * 100:.0f} % of a core, replies within {pc['lag_ms']:.0f} ms"),
@@ -33,28 +33,24 @@ def storm(found, captures):
     section["more_curves"] = [rate] if rate else []
     if found.get("ramp"):
         rows = [
-            [step["count"], step["booted"], step["waited"], _seconds(step["median_ms"])]
+            [step["count"], step["booted"], step["waited"], took(step["median_ms"])]
             for step in found["ramp"]
         ]
         section["tables"].append(
             table("Step by step", ["at once", "booted", "RRQs that waited", "median"], rows)
         )
-    head = ["machine", "ROM", "address", "came of it", "started", "first answer", "time", "RRQs"]
+    head = ["machine", "ROM", "address", "outcome", "started", "first answer", "time", "RRQs"]
     rows, marks = [], []
     for row in found["roms"][:_MOST_ROWS]:
-        came = "booted" if row["outcome"] == "ok" else row["code"] or row["outcome"]
+        came = "ok" if row["outcome"] == "ok" else row["code"] or row["outcome"]
         rows.append(
-            [row["id"] + 1, row["rom"], row["address"], came, _seconds(row["at_ms"]),
-             _seconds(row["first_ms"]), _seconds(row["ms"]), row["requests"]]
+            [row["id"] + 1, row["rom"], row["address"], came, took(row["at_ms"]),
+             took(row["first_ms"]), took(row["ms"]), row["requests"]]
         )  # fmt: skip
         marks.append("good" if row["outcome"] == "ok" else "bad")
     note = f"The first {_MOST_ROWS} machines." if len(found["roms"]) > _MOST_ROWS else None
     section["tables"].append(table("Machine by machine", head, rows, note, marks))
     return finish(section, found)
-
-
-def _seconds(ms):
-    return None if ms is None else f"{ms / 1000:.2f} s"
 
 
 def _bars(rows):

@@ -2,10 +2,13 @@
 
 from markupsafe import Markup
 
-from pxebench.report.parts import blank, facts, finish, raw, table
+from pxebench.report.ladder import rung
+from pxebench.report.parts import blank, facts, finish, raw, table, took
 from pxebench.watch import memory
 
 _MOST_BOOTS = 200  # of a history, in the table and in the picture
+_MOST_ROWS = 400  # of two captures side by side
+_OK = {"boots": "✓ yes", "fails": "✕ no", "not run": "– not run"}
 
 
 def compare(result, captures):
@@ -19,13 +22,16 @@ def compare(result, captures):
         side = result.get(name) or {}
         macs = ", ".join((side.get("client") or {}).get("macs") or [])
         text = (
-            f"{side.get('file')}: {side.get('transfers')} transfers, {side.get('packets')} packets"
+            f"{side.get('file')}: {_count(side.get('transfers'), 'transfer')}, "
+            f"{_count(side.get('packets'), 'packet')}"
         )
         section["facts"] += facts((title, text + (f", from {macs}" if macs else "")))
     tolerance = result.get("tolerance")
     if tolerance:
         words = f"{tolerance['percent']:g} % or {tolerance['ms']:g} ms, whichever is more"
         section["facts"] += facts(("times may differ by", words))
+    for each in result.get("sections") or []:
+        section["pairs"].append(_beside(each, result))
     if differences:
         head = ["where", "kind", "the reference", "ours"]
         rows = [[d["where"], d["kind"], d["reference"], d["ours"]] for d in differences]
@@ -35,6 +41,37 @@ def compare(result, captures):
     return finish(section, result)
 
 
+def _count(number, noun):
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _beside(each, result):
+    # Both captures' packets of one conversation, row by row.
+    rows = []
+    for row in each["rows"][:_MOST_ROWS]:
+        if row.get("left_out"):
+            alike = "alike" if row["mark"] == "same" else f"more ({row['mark']})"
+            rows.append({"left_out": f"{row['left_out']} {alike}"})
+            continue
+        sides = [_packet(row[name]) for name in ("reference", "ours")]
+        mark = row["mark"] if row["mark"] in ("same", "server") else "differs"
+        rows.append({"left_out": None, "mark": mark, "sides": sides})
+    return {
+        "title": each["title"],
+        "left": f"{result['reference']['file']} (the reference)",
+        "right": f"{result['ours']['file']} (ours)",
+        "rows": rows,
+        "left_out": max(0, len(each["rows"]) - _MOST_ROWS),
+    }
+
+
+def _packet(event):
+    if event is None:
+        return {"at": "", "out": None, "svg": rung(None), "text": "-"}
+    out = bool(event["out"])
+    return {"at": f"{event['at_s']:.3f}", "out": out, "svg": rung(out), "text": event["text"]}
+
+
 def compat(result, captures):
     """Every ROM against one server."""
     boots, fails, missing = result["boots"], result["fails"], result["not_run"]
@@ -42,28 +79,30 @@ def compat(result, captures):
     level = "bad" if fails else "odd" if missing else "good"
     section = blank("compat", level, f"{len(boots)} of {total} ROMs boot.")
     section["facts"] = facts(
+        ("when", result.get("started")),
         ("file", result["file"]),
         ("server", f"{result['server']}, UDP port {result['port']}"),
+        ("client", result.get("client")),
         ("fail", ", ".join(fails)),
         ("not run", ", ".join(missing)),
     )
     if result["server_facts"]:
         section["lists"].append({"title": "The server", "items": list(result["server_facts"])})
-    head = ["ROM", "boots", "code", "why", "from ports", "blksize", "window", "time"]
+    head = ["ROM", "ok", "code", "why", "from ports", "blksize", "window", "time"]
     rows, marks = [], []
     for row in result["rows"]:
         ports = [str(port) for port in row["ports"]]
         ports = ports if len(ports) < 9 else [*ports[:7], "...", ports[-1]]
-        time = f"{row['time_ms'] / 1000:.2f} s" if row["time_ms"] is not None else None
         name = row["rom"] + (f" ({row['form_text']})" if row.get("form_text") else "")
         rows.append(
             [
-                *(name, row["verdict"], row["code"], row["why"], ", ".join(ports)),
-                *(row["blksize"], row.get("windowsize"), time),
+                *(name, _OK[row["verdict"]], row["code"], row["why"], ", ".join(ports)),
+                *(row["blksize"], row.get("windowsize"), took(row["time_ms"])),
             ]
         )
         marks.append({"boots": "good", "fails": "bad"}.get(row["verdict"], "odd"))
-    section["tables"].append(table("ROM by ROM", head, rows, marks=marks))
+    brief = ("ROM", "ok", "why")
+    section["tables"].append(table("ROM by ROM", head, rows, marks=marks, brief=brief, proof=True))
     return finish(section, result)
 
 
@@ -89,13 +128,15 @@ def watch(found, captures):
     else:
         level, words = "odd", f"The bench itself is not in order: {last['text']}"
     section = blank("watch", level, words)
+    if last["outcome"] == "failed":
+        section["failing"] = {"server": last["address"] or last["server"], "since": since}
     times = sorted(one["elapsed_ms"] for one in good)
     section["facts"] = facts(
         ("file", f"{last['file']} from {last['server']}"),
         ("as the ROM", last["rom"]),
         ("from", entries[0]["when"]),
         ("to", last["when"]),
-        ("time", f"{times[len(times) // 2]} ms (median)" if times else None),
+        ("time", f"{took(times[len(times) // 2])} (median)" if times else None),
         ("last", f"{last.get('code') or ''} {last.get('text') or ''}".strip()),
     )
     changes = [(one["when"], change) for one in entries for change in one.get("changes") or []]
@@ -103,13 +144,13 @@ def watch(found, captures):
         rows = [[when, change["text"]] for when, change in reversed(changes[-_MOST_BOOTS:])]
         section["tables"].append(table("Changes, the latest first", ["when", "what"], rows))
     section["curve"] = _history(boots[-_MOST_BOOTS:])
-    head = ["when", "came of it", "time", "bytes", "from ports", "asked"]
+    head = ["when", "outcome", "time", "bytes", "from ports", "server"]
     rows, marks = [], []
     for one in reversed(entries[-_MOST_BOOTS:]):
         words = one["outcome"] if one["outcome"] == "ok" else one.get("code") or one["outcome"]
         ports = ", ".join(str(port) for port in one.get("ports") or [])
-        time = f"{one['elapsed_ms']} ms" if one.get("elapsed_ms") is not None else None
-        rows.append([one["when"], words, time, one.get("bytes"), ports, one.get("address")])
+        time, address = took(one.get("elapsed_ms")), one.get("address")
+        rows.append([one["when"], words, time, one.get("bytes"), ports, address])
         marks.append({"ok": "good", "failed": "bad"}.get(one["outcome"], "odd"))
     section["tables"].append(table("Boot by boot, the latest first", head, rows, marks=marks))
     words = ("--server", last["server"], "--file", last["file"], "--rom", last["rom"])
@@ -129,12 +170,12 @@ def _failing_since(boots):
 
 
 def _history(boots):
-    # A bar for each boot: as high as it took long; a failed one is a cross.
-    times = [one["elapsed_ms"] for one in boots if one["outcome"] == "ok"]
-    if len(boots) < 2 or not times:
+    # A bar for each boot: as high as it took long; a failed one reaches the top, with a cross.
+    if not boots:
         return None
-    most = max(max(times), 1)
-    width = 1000 / len(boots)
+    times = [one["elapsed_ms"] for one in boots if one["outcome"] == "ok"]
+    most = max([*times, 1])
+    width = min(1000 / len(boots), 60)
     bars = []
     for number, one in enumerate(boots):
         left, wide = round(number * width + width * 0.1, 1), round(width * 0.8, 1)
@@ -143,19 +184,22 @@ def _history(boots):
             shape = Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>')
             bars.append(shape.format(left, 160 - high, wide, high))
         else:
-            shape = Markup('<rect class="bar failed" x="{}" y="0" width="{}" height="160"/>')
-            bars.append(shape.format(left, wide))
-    words = f"{len(boots)} boots, the longest took {most} ms, {len(boots) - len(times)} failed"
+            shape = Markup('<rect class="bar failed" x="{0}" y="0" width="{1}" height="160"/>')
+            cross = Markup('<path class="cross" d="M{0} 4 L{1} 16 M{0} 16 L{1} 4"/>')
+            bars.append(shape.format(left, wide) + cross.format(left, round(left + wide, 1)))
+    failed = len(boots) - len(times)
+    words = f"{len(boots)} boots" if len(boots) > 1 else "1 boot"
+    words += f", the longest took {took(most)}" if times else ""
+    words += f", {failed} failed" if failed or not times else ""
     svg = Markup(
         '<svg class="curve" viewBox="0 0 1000 160" preserveAspectRatio="none" width="100%"'
         ' height="160" role="img" aria-label="{}">{}</svg>'
     )
     return {
         "svg": svg.format(words, Markup("").join(bars)),
-        "words": words
-        + "; a bar of full height is a boot that failed" * (len(boots) > len(times)),
+        "words": words + "; a bar with a cross is a boot that failed" * bool(failed),
         "from": boots[0]["when"],
         "to": boots[-1]["when"],
-        "most": f"{most} ms",
+        "most": took(most) if times else "",
         "retries": 0,
     }
