@@ -31,7 +31,7 @@ demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython
 	@$(VENV)/python -m pxebench.demo
 
 test: setup ## Run the tests, JOBS=4 files at a time (PYTEST_ARGS="-k tftp -x" to choose among them).
-	@$(PROVISION) browser axe esp32sock board
+	@$(PROVISION) browser axe esp32sock board rack
 	@$(VENV)/pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 rp2040: ## Build the firmware of a W5500-EVB-Pico, and get an RP2040 emulator to run it.
@@ -64,6 +64,7 @@ bench: setup board ## Time fetches against atftp, curl and busybox tftp, in pair
 	@$(VENV)/python -m host_tests.bench
 
 soak: setup board ## Run the long tests that `make test` leaves out.
+	@$(PROVISION) rack
 	@$(VENV)/pytest -m soak $(PYTEST_ARGS)
 
 fidelity: setup ## Play the captured servers against our ROMs, and print what differs from the real clients.

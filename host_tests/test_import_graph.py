@@ -74,6 +74,16 @@ def circles(edges):
     return found
 
 
+def test_one_module_imports_labgrid():
+    modules = _modules(_ROOT / "tools/pxebench", "pxebench")
+    users = [
+        name
+        for name, path in modules.items()
+        if {"attr", "grpc", "labgrid"} & {one.partition(".")[0] for one in _imports(path)}
+    ]
+    assert users == ["pxebench.lab.grid"]
+
+
 @pytest.mark.parametrize("package", ["firmware/pxerom", "tools/pxebench"])
 def test_no_module_imports_itself_by_way_of_others(package):
     edges = graph(_ROOT / package, package.rpartition("/")[2])

@@ -31,6 +31,7 @@ from provisioning.folder import TOOLS, Failure
 from provisioning.ipxe import provide_ipxe
 from provisioning.micropython import provide_micropython
 from provisioning.python import provide_lint, provide_python
+from provisioning.rack import provide_rack
 from provisioning.rp2040 import provide_rp2040
 from provisioning.servers import provide_servers
 
@@ -43,11 +44,12 @@ STEPS = {
     "axe": provide_axe,
     "esp32sock": provide_esp32sock,
     "board": provide_board,
+    "rack": provide_rack,
     "lint": provide_lint,
     "rp2040": provide_rp2040,
 }
 # Not for everybody: what only the tests, or only the checks, need.
-APART = ("browser", "axe", "esp32sock", "board", "lint", "rp2040")
+APART = ("browser", "axe", "esp32sock", "board", "rack", "lint", "rp2040")
 
 
 def main():

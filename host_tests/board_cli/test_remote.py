@@ -10,8 +10,13 @@ import time
 
 import serial
 import serial.rfc2217
+from pxebench.board import line
+from pxebench.board.connection import Board
+from pxebench.endpoints import serial as endpoint
+from pxebench.job import fetch_job
 
-from host_tests.board_cli.conftest import repl_works
+from host_tests.board_cli.conftest import SERVER, complains, repl_works
+from host_tests.lab import servers
 
 
 class _Writer:
@@ -101,6 +106,89 @@ def test_line_that_breaks_is_a_sentence_and_no_threads_traceback(bench, desk, fi
         assert done.returncode == 3, done.stderr
         assert "Traceback" not in done.stderr and "Exception in thread" not in done.stderr
         assert len([line for line in done.stderr.splitlines() if line]) == 1
+
+
+def _doubles(listener, device):
+    # A raw socket to a telnet port: ser2net escapes each 0xFF by a second one (RFC 854).
+    connection, _ = listener.accept()
+    with connection, serial.serial_for_url(device, timeout=0) as port:
+        while True:
+            ready, _, _ = select.select([connection, port.fileno()], [], [], 1)
+            if connection in ready:
+                data = connection.recv(1024)
+                if not data:
+                    return
+                port.write(data)
+            if port.fileno() in ready:
+                connection.sendall(port.read(port.in_waiting or 1).replace(b"\xff", b"\xff\xff"))
+
+
+def test_a_mounted_folder_that_comes_out_garbled_is_a_sentence(bench, desk, filled):
+    """`KeyError: 103` of mpremote, before: the number of a file that nobody opened."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_doubles, args=(listener, filled.port), daemon=True).start()
+        url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+        words = ("--out", "image", "--endpoint", f"serial:{url}")
+        done = bench("fetch", desk.url("image.bin"), *words, timeout_s=60)
+    complains(done, 3, "is garbled")
+    assert "KeyError" not in done.stderr and not (bench.folder / "image").exists()
+
+
+class _Silent:
+    """A port without a descriptor, as of a URL, on which nothing comes."""
+
+    def inWaiting(self):  # the name is pyserial's
+        return 0
+
+    def read(self, count):
+        return b""
+
+    def fileno(self):
+        raise OSError
+
+
+def test_waiting_on_a_silent_url_backs_off_to_twenty_to_fifty_ms(monkeypatch):
+    silent = line.Line.__new__(line.Line)
+    silent._look_s = line._LOOK_S[0]
+    silent.serial = silent.raw_serial = _Silent()
+    slept = []
+    monkeypatch.setattr(line.time, "sleep", slept.append)
+    while sum(slept) < 2:
+        assert silent.receive(0.05) == b""
+    assert slept[0] <= 0.001 and 0.02 <= slept[-1] <= 0.05
+    assert len(slept) < 110  # of 400 every 5 ms
+    silent.serial.inWaiting = lambda: 1
+    silent.receive(0.05)
+    silent.serial.inWaiting = lambda: 0
+    silent.receive(0.05)
+    assert slept[-1] <= 0.001  # what has begun to come is not kept waiting
+
+
+def test_a_job_is_held_ready_on_the_board_until_one_byte_starts_it(desk, filled, tmp_path):
+    wanted = fetch_job("intel-undi", SERVER, 69, "image.bin")
+    ready, events = threading.Event(), []
+    with Board(filled.port) as board:
+        job = endpoint.prepared(board, tmp_path, wanted, events.append, on_ready=ready.set)
+        got = []
+        thread = threading.Thread(target=lambda: got.append(job.run()))
+        thread.start()
+        assert ready.wait(20)
+        time.sleep(2.5)  # longer than a board is silent while it is held
+        assert events == [] and not servers.listening(desk.namespace.pid, 2070)
+        job.go()
+        thread.join(20)
+    assert got[0]["outcome"] == "ok"
+    assert [e["event"] for e in events][:2] == ["start", "request"]
+    assert repl_works(filled.port)
+
+
+def test_a_job_that_is_held_ready_ends_by_ctrl_c(filled, tmp_path):
+    wanted = fetch_job("intel-undi", SERVER, 69, "image.bin")
+    with Board(filled.port) as board:
+        job = endpoint.prepared(board, tmp_path, wanted, [].append, on_ready=lambda: None)
+        job.on_ready = job.interrupt
+        result = job.run()
+    assert result["ended"]["by"] == "user" and result["transfers"] == []
 
 
 _MANY = """

@@ -241,6 +241,27 @@ def storm(text):
     return {**found, "command": ["pxebench", "storm", text]}
 
 
+def fleet(text):
+    """The same of boards: one boots, and one each is held, dead, lost, refused."""
+    machines = storm(text)
+    rows = []
+    states = ("booted", "held", "dead", "lost", "failed")
+    for number, (state, row) in enumerate(zip(states, [0, 0, 0, 1, 2], strict=True)):
+        kept = dict(machines["roms"][row], id=number, place=f"board{number:02}", exporter=text)
+        if state in ("held", "dead"):
+            kept.update(at_ms=None, first_ms=None, ms=None, requests=0, asks=[])
+        if state in ("held", "dead", "lost"):
+            kept.update(outcome=state, code=None)
+        rows.append({**kept, "state": state, "result": fetch(wire.booted(), text, "ok")})
+    pc = {"cpu": 0.2, "memory_mb": 31, "wall_s": 2.9, "curve": [0, 500, 900], "curve_ms": 100}
+    found = summary.document(
+        rows, pc, limit.limit(rows, {"cpu": 0, "lag_ms": 0}), "fleet", server="10.0.0.1",
+        server_port=69, file=text, run="alice-pxebench-4711", tags={"rack": text},
+        started_within_ms=3, unreleased={"board03": text}, ended=None,
+    )  # fmt: skip
+    return {**found, "command": ["pxebench", "fleet", "fetch", text]}
+
+
 def explain(text="netstat.txt"):
     """One client of a file of the user's, with the verdict of `diagnose`."""
     verdict = {**diagnose(text)["verdict"], "proved": False}
@@ -277,4 +298,5 @@ def all_kinds(text="undionly.kpxe"):
         "compat": compat(text),
         "watch": watch(text),
         "storm": storm(text),
+        "fleet": fleet(text),
     }

@@ -63,6 +63,7 @@ def test_every_kind_of_result_has_its_verdict_first(tmp_path, kind):
         "compat": "1 of 2 ROMs boot.",
         "watch": "It fails since 2026-11-23T23:00:00Z; 22 of 24 boots went well.",
         "storm": "2 of 3 booted.",
+        "fleet": "1 of 4 booted.",
     }
     assert page.tags.count("h1") == 1
     first = page.words.index(verdicts[kind], page.words.index("pxebench report"))

@@ -45,7 +45,10 @@ _GROUPS = {
         "learn": "Make a ROM file from captures of a machine.",
         "compare": "Compare two captures, packet by packet.",
     },
-    "Boards": {"board": "Find, flash, fill, use and test boards."},
+    "Boards": {
+        "board": "Find, flash, fill, use and test boards.",
+        "fleet": "A rack of boards through labgrid: fill them, boot them together.",
+    },
     "Results": {"report": "Results as one page to forward."},
     "This PC": {
         "doctor": "What this PC has for the bench, and what is missing.",

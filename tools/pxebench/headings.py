@@ -19,6 +19,7 @@ _HEADINGS = {
     "The ROM": ("rom", "roms", "arch", "mac", "uuid"),
     "What a ROM may let you change": ("blksize", "windowsize", "timeout", "retries", "no_tsize"),
     "The machines": ("together", "spread", "ramp", "where", "dhcp"),
+    "The rack": ("tags", "coordinator", "need", "run"),
     "Which ports": ("ports", "bisect", "rate", "most", "wait", "plain"),
     "Which boot": ("client", "boot", "stage", "file_name"),
     "How exact": ("percent", "ms"),

@@ -8,13 +8,20 @@ import subprocess
 from pxebench.job import EXIT_BENCH, Refused
 
 
+def program():
+    """The path of `ip`."""
+    found = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/sbin:/usr/sbin")
+    if found is None:
+        raise Refused("The program ip is not here: install iproute2.", EXIT_BENCH)
+    return found
+
+
 def ip(*words, given=None):
     """Run `ip` with these words; what it printed, or None when it failed. `given`: commands."""
-    program = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/sbin:/usr/sbin")
-    if program is None:
-        raise Refused("The program ip is not here: install iproute2.", EXIT_BENCH)
     source = {"input": given} if given else {"stdin": subprocess.DEVNULL}
-    done = subprocess.run([program, *words], capture_output=True, text=True, check=False, **source)
+    done = subprocess.run(
+        [program(), *words], capture_output=True, text=True, check=False, **source
+    )
     return done.stdout if done.returncode == 0 else None
 
 

@@ -171,7 +171,8 @@ ENDPOINT = [
         default="local",
         show_default=True,
         metavar="local|micropython|serial:PORT",
-        help="Where the ROM runs: in this Python, in a MicroPython interpreter, or on a board.",
+        help="Where the ROM runs: in this Python, in a MicroPython interpreter, or on a board "
+        "(serial:place:NAME: a place of labgrid).",
     ),
     click.option(
         "--interpreter",

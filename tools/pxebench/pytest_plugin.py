@@ -5,7 +5,7 @@
         assert boot.ok, boot.why
         assert boot.source_ports == [2070, 2071]
 
-    pytest --pxerom-port auto                     # or /dev/ttyACM0, id:..., rfc2217://...
+    pytest --pxerom-port auto        # or /dev/ttyACM0, id:..., rfc2217://..., place:board00
 
 It is there wherever pxebench is installed. A test that uses `board`, and one that is marked
 `hardware`, is deselected without --pxerom-port: it was never meant to run there, so it is not a
@@ -18,7 +18,7 @@ import pytest
 def pytest_addoption(parser):
     group = parser.getgroup("pxerom", "boards that boot like a PC (pxerom)")
     group.addoption(
-        "--pxerom-port", metavar="PORT", help="The board: a device, auto, id:SERIAL, URL."
+        "--pxerom-port", metavar="PORT", help="The board: a device, auto, id:SERIAL, URL, place."
     )
     group.addoption("--pxerom-config", metavar="FILE", help="Its settings (config.json).")
     group.addoption("--pxerom-board", metavar="ID", help="Its kind, else it is asked.")
@@ -99,28 +99,17 @@ class Board:
         self._kind = kind
         self._mount = mount
         with connection.Board(port) as found:
-            self.port = found.port
+            # A place is asked for at each boot: it may have been given back meanwhile.
+            self.port = port if port.startswith("place:") else found.port
             self.who = found.who
 
     def boot(self, url, rom="intel-undi", out=None, max_time_s=None):
         """Boot `url` as `rom` (an id, a file or a dict); a Boot. Raises job.Refused when the board
         or the job is not in order."""
-        from pxebench import job
-        from pxebench.endpoints import serial
+        from pxebench.board import booting
 
-        host, port, file = job.parse_url(url)
-        wanted = job.fetch_job(
-            job.load_rom(rom) if isinstance(rom, str) and rom.endswith(".json") else rom,
-            job.resolve(host),
-            port,
-            file,
-            out=out,
-            max_time_ms=max_time_s and round(max_time_s * 1000),
-        )
-        events = []
-        result = serial.run(
-            wanted, events.append, self.port, self._config, self._mount, self._kind
-        )
+        settings = (self._config, self._kind, self._mount)
+        result, events = booting.boot(self.port, url, rom, out, max_time_s, *settings)
         return Boot(result, events)
 
 

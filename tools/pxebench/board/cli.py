@@ -13,7 +13,7 @@ from pxebench import headings, images, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
 from pxebench.options import CONFIG, KIND, Size, Time, complete_rom, read_config
 
-_PORT = "The board's port: a device, auto, id:SERIAL or rfc2217://HOST:PORT."
+_PORT = "The board's port: a device, auto, id:SERIAL, rfc2217://HOST:PORT or place:NAME."
 
 
 def port_option(command):
@@ -129,26 +129,12 @@ def deploy_command(port, kind, config, roms, no_compile, dry_run):
 
     config.json stays as it is on the board, unless --config gives another.
     """
-    from pxebench.board import deploy, kinds
     from pxebench.board.connection import Board
+    from pxebench.board.deploy import Plans, deploy
 
-    settings = read_config(config)
-    wanted_kind = kinds.kind(kind) if kind else None
+    plans = Plans(read_config(config), config, roms, kind, not no_compile)
     with Board(port) as target:
-        wanted_kind = wanted_kind or target.kind
-        if wanted_kind is None:
-            raise Refused(
-                f"{show(target.who['machine'])} is a board not known here: name its kind with "
-                f"--board."
-            )
-        if settings is not None:
-            settings.setdefault("board", wanted_kind.id)
-            deploy.check_config(settings, wanted_kind, config)
-        chosen = deploy.choose_roms(roms, target.who["roms"], settings)
-        plan = deploy.plan(target.who["mpy"], wanted_kind, chosen, settings, True, not no_compile)
-        if not roms:
-            plan.keep = {f"/lib/pxerom/roms/{rom}.json" for rom in target.who["roms"]}
-        deploy.deploy(target, plan, dry_run, click.echo)
+        deploy(target, plans.of(target), dry_run, click.echo)
 
 
 @board.command(short_help="Run a job on a board.")

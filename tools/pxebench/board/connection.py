@@ -20,6 +20,7 @@ from pxebench.board import kinds
 from pxebench.board.line import Line
 from pxebench.endpoints.stream import Sequence
 from pxebench.job import EXIT_BENCH, Refused, one_sentence, show
+from pxebench.lab import coordinator
 
 _TRIES = 3
 _RESTART_S = 1.0  # until a board that restarts is off the line, or says so
@@ -74,7 +75,11 @@ class Board:
     def __init__(self, port="auto", name=None):
         """`port`: as on the command line; `name`: what sentences call it, where that is not the
         port (a place in a rack)."""
-        self.port = kinds.find(port)
+        if port.startswith(coordinator.PREFIX):
+            place = port.removeprefix(coordinator.PREFIX)
+            self.port, name = coordinator.url(place), name or place
+        else:
+            self.port = kinds.find(port)
         self.name = show(name or self.port)
         self.line = None
         self.who = {}

@@ -19,9 +19,11 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from pxebench import places
+from pxebench.board import kinds
 from pxebench.job import EXIT_BENCH, Refused, load_rom, one_sentence, show
 
 # littlefs on every board so far: a file takes whole blocks, but for a tiny one, which its folder
@@ -114,6 +116,44 @@ def plan(mpy, kind, roms, config=None, main=True, compiled=True):
     if main:
         files["/main.py"] = places.main_py().read_bytes()
     return Plan(files)
+
+
+class Plans:
+    """The Plans of one deployment: made once for boards that are alike, from any thread.
+
+    `settings`: what is to be the boards' config.json, or None; `name`: its path, for a sentence;
+    `roms`: those asked for; `kind`: the id of a kind, else each board is asked.
+    """
+
+    def __init__(self, settings, name, roms, kind=None, compiled=True):
+        self.kind = kinds.kind(kind) if kind else None
+        self._given = (settings, name, roms, compiled)
+        self._made = {}
+        self._making = threading.Lock()
+
+    def of(self, board):
+        """The Plan of an open Board; `Refused` where its config would be refused."""
+        settings, name, roms, compiled = self._given
+        kind = self.kind or board.kind
+        if kind is None:
+            raise Refused(
+                f"{show(board.who['machine'])} is a board not known here: name its kind with "
+                f"--board."
+            )
+        if settings is not None:
+            settings = dict(settings)
+            settings.setdefault("board", kind.id)
+        chosen = choose_roms(roms, board.who["roms"], settings)
+        alike = (board.who["mpy"], kind.id, *chosen)
+        with self._making:
+            if alike not in self._made:
+                if settings is not None:
+                    check_config(settings, kind, name)
+                made = plan(board.who["mpy"], kind, chosen, settings, compiled=compiled)
+                self._made[alike] = made.files
+        # Without ROMs asked for, those that are there stay.
+        keep = () if roms else {f"/lib/pxerom/roms/{rom}.json" for rom in board.who["roms"]}
+        return Plan(self._made[alike], keep)
 
 
 def choose_roms(given, there, config):

@@ -4,7 +4,8 @@ What is on a port is guessed from its USB ids and known once the board was asked
 (`endpoints.serial`); nothing here opens a port.
 
 PORT is what mpremote takes: a device, `auto`, `id:SERIAL`, `port:DEVICE`, a short name (`a0` for
-/dev/ttyACM0, `u0` for /dev/ttyUSB0, `c3` for COM3), or a URL such as `rfc2217://host:port`.
+/dev/ttyACM0, `u0` for /dev/ttyUSB0, `c3` for COM3), or a URL such as `rfc2217://host:port`; and
+`place:NAME`, a place of labgrid, which `lab.coordinator` finds.
 """
 
 import json

@@ -26,7 +26,8 @@ def _row(device, port, ask, named):
         "board": None,
         "trouble": None,
     }
-    if not port and "://" not in device and not os.path.exists(device):
+    elsewhere = "://" in device or device.startswith("place:")
+    if not port and not elsewhere and not os.path.exists(device):
         row["trouble"] = f"There is no port {show(device)}."
     elif ask and (named or likely):
         from pxebench.board.connection import Board

@@ -6,8 +6,11 @@ The board runs `pxerom` from its flash or, mounted, from this PC; its link comes
 1. Ctrl-C goes to the board, which ends in good order; a second one does not wait for it.
 2. A board says that it lives every two seconds while a job runs: silence has an end.
 3. A board that restarts, stops or goes away in mid-run is one sentence.
+4. A job can be held ready, its link up and its code loaded, until one byte starts it: many boards
+   begin together.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -55,7 +58,7 @@ def _end(job, status, by):
     _say(start(job, rom))
     if status:
         _say({'event': 'failed', 'status': status})
-    ended = by and {'by': by, 'after_ms': 0, 'next': 'The link was not up yet.'}
+    ended = by and {'by': by, 'after_ms': 0, 'next': 'It had not begun.'}
     _say(dict(result(rom, status=status, ended=ended), event='result'))
 def _run(job, config):
     try:
@@ -91,10 +94,22 @@ def _run(job, config):
     if nic and not boots and job.get('bind') in (None, '0.0.0.0'):
         job['bind'] = nic.ip
     from pxerom import agent
+    if job.pop('hold', None):
+        try:
+            _hold()
+        except KeyboardInterrupt:
+            return _end(job, None, 'user')
     if boots:
         agent.run(job, say, _alive, nic, _key if job.get('keys') else None)
     else:
         agent.run(job, say, _alive)
+def _hold():
+    poll = select.poll()
+    poll.register(sys.stdin, select.POLLIN)
+    _say({'event': 'ready'})
+    while not poll.poll(200):
+        _alive()
+    sys.stdin.read(1)
 def _key():
     poll = select.poll()
     poll.register(sys.stdin, select.POLLIN)
@@ -114,46 +129,61 @@ sys.path.pop()
 _GIVE_BACK = "os.chdir('/')\nos.umount('/remote')\n"
 
 
-def run(wanted, on_event, port="auto", config=None, mount=False, kind=None, keys=None):
+def run(
+    wanted, on_event, port="auto", config=None, mount=False, kind=None, keys=None, name=None
+):  # fmt: skip
     """Run the job `wanted` on the board; see `endpoints` for the contract.
 
     `config`: what would stand in the board's config.json, or None for the one that does;
-    `mount`: take pxerom from the PC, over the line; `kind`: the id of a `board.kinds.Kind`. A file
-    that the job stores goes to the PC, by way of the line.
+    `mount`: take pxerom from the PC, over the line; `kind`: the id of a `board.kinds.Kind`;
+    `name`: what sentences call the board. A file that the job stores goes to the PC, by way of
+    the line.
+    """
+    chosen = kinds.kind(kind) if kind else None
+    with tempfile.TemporaryDirectory(prefix="pxebench-") as folder, Board(port, name) as board:
+        return prepared(board, folder, wanted, on_event, config, mount, chosen, keys).run()
+
+
+def prepared(
+    board, folder, wanted, on_event, config=None, mount=False, kind=None, keys=None, on_ready=None
+):  # fmt: skip
+    """The `Job` that runs `wanted` on an open Board, which has all that it needs for it.
+
+    `folder`: an empty one, there until the job is over; `kind`: a `board.kinds.Kind`, else the
+    board's own; `on_ready`: called when the board holds the job ready, which then waits for
+    `Job.go`; the other words as in `run`.
     """
     from pxebench.board import deploy
 
-    chosen = kinds.kind(kind) if kind else None
-    with tempfile.TemporaryDirectory(prefix="pxebench-") as folder, Board(port) as board:
-        chosen = chosen or board.kind
-        wanted = dict(wanted)
-        sink = wanted["sink"]
-        out = sink.get("path") if sink["kind"] == "file" else None
-        if out:
-            _check_out(out)
-            wanted["sink"] = {"kind": "file", "path": "/remote/image"}
-        if mount:
-            deploy.stage(folder, board, chosen)
-        else:
-            _has_pxerom(board)
-        rom = wanted["rom"]
-        if wanted["job"] != "ask" and (mount or rom not in board.who["roms"]):
-            whole = rom if isinstance(rom, dict) else job.load_rom(rom)
-            wanted["rom"] = deploy.packed(whole, wanted["job"] == "boot")
-        lent = [] if mount else deploy.lend(folder, board, wanted)
-        board.enter(soft_reset=True)
-        if mount or out or lent:
-            board.mount(folder)
-        if mount or out:
-            keys = None  # the folder's own traffic comes the same way
-            wanted.pop("keys", None)
-        program = _program(wanted, config, chosen, mount)
-        if lent:
-            program = _BORROW % (lent,) + ("" if out else _GIVE_BACK) + program
-        result = _Job(board, wanted, on_event, keys).run(program)
-        if out and result["image"]:
-            _store(os.path.join(folder, "image"), out)
-    return result
+    kind = kind or board.kind
+    wanted = dict(wanted)
+    sink = wanted["sink"]
+    out = sink.get("path") if sink["kind"] == "file" else None
+    if out:
+        _check_out(out)
+        wanted["sink"] = {"kind": "file", "path": "/remote/image"}
+    if mount:
+        deploy.stage(folder, board, kind)
+    else:
+        _has_pxerom(board)
+    rom = wanted["rom"]
+    if wanted["job"] != "ask" and (mount or rom not in board.who["roms"]):
+        whole = rom if isinstance(rom, dict) else job.load_rom(rom)
+        wanted["rom"] = deploy.packed(whole, wanted["job"] == "boot")
+    lent = [] if mount else deploy.lend(folder, board, wanted)
+    board.enter(soft_reset=True)
+    if mount or out or lent:
+        board.mount(folder)
+    if mount or out:
+        keys = None  # the folder's own traffic comes the same way
+        wanted.pop("keys", None)
+    if on_ready:
+        wanted["hold"] = True
+    program = _program(wanted, config, kind, mount)
+    if lent:
+        program = _BORROW % (lent,) + ("" if out else _GIVE_BACK) + program
+    image = (os.path.join(folder, "image"), out) if out else None
+    return Job(board, wanted, program, on_event, keys, on_ready, image)
 
 
 def _has_pxerom(board):
@@ -200,7 +230,13 @@ def _check_out(out):
     raise Refused(f"Cannot write {show(out)}: {reason}.", EXIT_BENCH)
 
 
-def _store(path, out):
+def _store(path, out, digest):
+    if _sha256(path) != digest:
+        raise Refused(
+            f"What came over the line for {show(out)} is not what the board fetched, it is "
+            f"garbled: try again, and take rfc2217:// for a ser2net port, not socket://.",
+            EXIT_BENCH,
+        )
     try:
         shutil.copyfile(path, out + ".part")
         os.replace(out + ".part", out)
@@ -208,14 +244,25 @@ def _store(path, out):
         raise Refused(f"Cannot write {show(out)}: {error.strerror}.", EXIT_BENCH) from None
 
 
-class _Job:
-    """One job on a board, from its program to its last event."""
+def _sha256(path):
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while data := file.read(1 << 16):
+            found.update(data)
+    return found.hexdigest()
 
-    def __init__(self, board, wanted, on_event, keys=None):
+
+class Job:
+    """One job on a board, from its program to its last event; `prepared` makes it."""
+
+    def __init__(self, board, wanted, program, on_event, keys, on_ready, image):
         self.board = board
         self.menu = Menu(keys, board.type)
         self.wanted = wanted
+        self.program = program
         self.on_event = on_event
+        self.on_ready = on_ready
+        self.image = image  # (where the board puts it, where it goes), or None
         self.witness = Witness()
         self.listener = Listener(self._seen)
         self.sequence = Sequence()
@@ -225,10 +272,10 @@ class _Job:
         self.give_up_at = None
         self.silent_at = time.monotonic() + _LINK_S
 
-    def run(self, program):
+    def run(self):
         """Run it; the result, or `Refused`."""
-        with Signals(self._interrupted):
-            trouble = self.board.run(program, self._take, watch=self._watch)
+        with Signals(self.interrupt):
+            trouble = self.board.run(self.program, self._take, watch=self._watch)
         listener = self.listener
         if listener.refused:
             raise listener.refused
@@ -237,15 +284,24 @@ class _Job:
             if not self.ended_by:
                 raise self._died(f"stopped with {last_line(trouble)}" if trouble else "just ended")
             return ended_by(self.ended_by, self.witness, self.wanted, "serial")
+        if self.image and result["image"]:
+            _store(*self.image, result["image"]["sha256"])
         return completed(result, "serial", listener.start)
 
-    def _interrupted(self):
+    def interrupt(self):
+        """End it in good order, as Ctrl-C does; from any thread."""
         self.interrupts += 1
+
+    def go(self):
+        """Start a job that is held ready; from any thread."""
+        self.board.type(b"g")
 
     def _take(self, data):
         for event in self.sequence.feed(data):
             self.silent_at = time.monotonic() + _SILENCE_S
-            if event["event"] != "alive" and not self.listener.done:
+            if event["event"] == "ready" and self.on_ready:
+                self.on_ready()
+            elif event["event"] != "alive" and not self.listener.done:
                 self.listener.take_from("board", event)
         if any(word in self.sequence.text for word in _RESTARTED):
             raise self._died("is gone: the board restarted in mid-run (look at its power)")

@@ -231,4 +231,5 @@ KINDS = {
     "compat": tables.compat,
     "watch": tables.watch,
     "storm": storm.storm,
+    "fleet": storm.storm,
 }

@@ -1,4 +1,5 @@
-"""A storm on the page: a bar for each machine over time, the bytes a second, a row a machine.
+"""A storm, or a fleet, on the page: a bar for each machine over time, the bytes a second, a row
+a machine.
 
 A bar is pale while its machine waits and full while it is being served; one that did not boot is
 marked at its end and in the table, never by colour alone.
@@ -7,50 +8,76 @@ marked at its end and in the table, never by colour alone.
 from markupsafe import Markup
 
 from pxebench.report.parts import blank, facts, finish, table, took
+from pxebench.storm.summary import rows_of
 
 _WIDTH, _HEIGHT = 1000, 160
 _MOST_BARS, _MOST_ROWS = 400, 500
 
 
 def storm(found, captures):
-    """The section of a storm's result (`storm.summary`)."""
+    """The section of a storm's or a fleet's result (`storm.summary`)."""
     level = "good" if found["outcome"] == "ok" else "bad"
-    section = blank("storm", level, f"{found['booted']} of {found['count']} booted.")
-    section["more"] = [found["limit"]["text"]]
+    section = blank(found["kind"], level, f"{found['booted']} of {found['count']} booted.")
+    section["more"] = [found["limit"]["text"]] if found["requests"] else []
     time, pc = found["time"], found["pc"]
+    within = found.get("started_within_ms")
     section["facts"] = facts(
         ("file", f"{found['file']} from {found['server']}" if found["server"] else None),
         ("when", found["started"]),
+        ("all within", None if within is None else f"{within} ms of the first"),
+        ("run", found.get("run")),
         ("median", took(time["median_ms"])),
         ("95 % within", took(time["p95_ms"])),
         ("worst", took(time["worst_ms"])),
         ("RRQs", f"{found['requests']}, {found['unanswered']} without an answer"),
         ("sent again", found["retransmits"]),
-        ("this PC", f"{pc['cpu'] * 100:.0f} % of a core, replies within {pc['lag_ms']:.0f} ms"),
+        ("this PC", _pc_words(pc)),
     )
-    section["curve"] = _bars(found["roms"])
+    rows = rows_of(found)
+    section["curve"] = _bars(rows)
     rate = _rate(found["curve"], found["curve_ms"])
     section["more_curves"] = [rate] if rate else []
     if found.get("ramp"):
-        rows = [
+        steps = [
             [step["count"], step["booted"], step["waited"], took(step["median_ms"])]
             for step in found["ramp"]
         ]
         section["tables"].append(
-            table("Step by step", ["at once", "booted", "RRQs that waited", "median"], rows)
+            table("Step by step", ["at once", "booted", "RRQs that waited", "median"], steps)
         )
-    head = ["machine", "ROM", "address", "outcome", "started", "first answer", "time", "RRQs"]
-    rows, marks = [], []
-    for row in found["roms"][:_MOST_ROWS]:
-        came = "ok" if row["outcome"] == "ok" else row["code"] or row["outcome"]
-        rows.append(
-            [row["id"] + 1, row["rom"], row["address"], came, took(row["at_ms"]),
-             took(row["first_ms"]), took(row["ms"]), row["requests"]]
-        )  # fmt: skip
-        marks.append("good" if row["outcome"] == "ok" else "bad")
-    note = f"The first {_MOST_ROWS} machines." if len(found["roms"]) > _MOST_ROWS else None
-    section["tables"].append(table("Machine by machine", head, rows, note, marks))
+    section["tables"].append(_row_by_row(found["kind"], rows))
+    left = list(found.get("unreleased") or {})
+    if left:
+        how = f"pxebench fleet release --run {found['run']}"
+        words = f"{', '.join(left)}: `{how}` gives them back."
+        section["lists"].append({"title": "Places that are still held", "items": [words]})
     return finish(section, found)
+
+
+def _pc_words(pc):
+    if "lag_ms" not in pc:
+        return None
+    return f"{pc['cpu'] * 100:.0f} % of a core, replies within {pc['lag_ms']:.0f} ms"
+
+
+def _row_by_row(kind, rows):
+    cells, marks = [], []
+    for row in rows[:_MOST_ROWS]:
+        held = row["outcome"] == "held"
+        came = "ok" if row["outcome"] == "ok" else row["code"] or row["outcome"]
+        if row.get("state") in ("dead", "unready", "lost", "held"):
+            came = f"{came}: {row['text']}" if not held else row["text"]
+        cells.append(
+            [row.get("place") or row["id"] + 1, row["rom"], row["address"], came,
+             took(row["at_ms"]), took(row["first_ms"]), took(row["ms"]),
+             row["requests"]]
+        )  # fmt: skip
+        marks.append("good" if row["outcome"] == "ok" else None if held else "bad")
+    noun = "place" if kind == "fleet" else "machine"
+    head = [noun, "ROM", "address", "outcome", "started", "first answer", "time", "RRQs"]
+    note = f"The first {_MOST_ROWS} of {len(rows)}." if len(rows) > _MOST_ROWS else None
+    title = "Board by board" if kind == "fleet" else "Machine by machine"
+    return table(title, head, cells, note, marks)
 
 
 def _bars(rows):

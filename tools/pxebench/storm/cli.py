@@ -75,7 +75,7 @@ def storm(url, roms, count, together, spread, ramp, where, dhcp, interface, **gi
         told["interface"] = _interface(server, interface)
     steps, rows, pc, stopped = [], [], None, False
     with contextlib.ExitStack() as stack:
-        macs, cleanup = _put(stack, told["interface"], addresses, most, dhcp, limit_ms)
+        macs = _put(stack, told["interface"], addresses, most, dhcp, limit_ms)
         for number, one in enumerate(asked):
             machines = plan.machines(one, addresses, (spread or 0) / 1000)
             if dhcp:
@@ -87,7 +87,7 @@ def storm(url, roms, count, together, spread, ramp, where, dhcp, interface, **gi
                     machines, server, port, file, limit_ms, given["max_bytes"]
                 )
             progress = _Progress(err, len(machines), quiet)
-            rows, pc, stopped = runner.run(jobs, cleanup, progress.row)
+            rows, pc, stopped = runner.run(jobs, progress.row)
             progress.close()
             if ramp:
                 steps.append(_step(rows))
@@ -145,20 +145,17 @@ def _interface(server, interface):
 
 
 def _put(stack, name, addresses, count, dhcp, limit_ms):
-    """Put the machines on the interface until the block ends; (macs or None, what the worker has
-    to remove when we cannot)."""
+    """Put the machines on the interface until the block ends; [(interface, mac)] with `dhcp`."""
     from pxebench.storm import interfaces
 
     if dhcp:
         from pxebench.boot import interfaces as checks
 
         checks.check(name)
-        macs = stack.enter_context(interfaces.Macs(name, count))
-        return macs, {"kind": "macs", "name": name, "what": [one for one, _ in macs]}
+        return stack.enter_context(interfaces.Macs(name, count))
     life_s = limit_ms // 1000 * 2 + _LIFE_S
-    put = stack.enter_context(interfaces.Addresses(name, addresses, life_s))
-    what = put.addresses
-    return None, {"kind": "addresses", "name": name, "what": what} if what else None
+    stack.enter_context(interfaces.Addresses(name, addresses, life_s))
+    return None
 
 
 def _well(row):

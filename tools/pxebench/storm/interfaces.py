@@ -5,12 +5,14 @@ makes a macvlan for each, so that every machine has its own DHCP.  Linux only, w
 
 1. Nothing that was there before is touched: an address that this PC or another machine has is
    refused before anything is added.
-2. Nothing stays: what was added is removed at the end, by this process or by the worker when this
+2. Nothing stays: what was added is removed at the end, by this process, or by a guard when this
    one was killed; and an address has a lifetime, after which the kernel removes it.
 3. The addresses are deprecated (RFC 4862's word): other programs keep sending from their own.
 """
 
+import contextlib
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,6 +22,36 @@ from pxebench.iproute import ip
 from pxebench.job import EXIT_BENCH, Refused, show
 
 _ARP_WAIT_MS = 300
+# It keeps the commands that clean up, and runs them when its input ends before it said "done".
+_GUARD = """
+cleanup=
+while read -r line; do
+  [ "$line" = done ] && exit
+  cleanup="$cleanup$line
+"
+done
+printf %s "$cleanup" | exec "$0" -force -batch -
+"""
+
+
+class _Guard:
+    """A process that runs `commands` of `ip` if we end before `dismiss`, by SIGKILL even."""
+
+    def __init__(self, commands):
+        # A session of its own: a Ctrl-C on the terminal is for us alone.
+        self._process = subprocess.Popen(
+            ["sh", "-c", _GUARD, iproute.program()],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        self._process.stdin.write(commands.encode())
+        self._process.stdin.flush()
+
+    def dismiss(self):
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(b"done\n")
+            self._process.stdin.close()
+        self._process.wait()
 
 
 def leading_to(server):
@@ -42,6 +74,7 @@ class Addresses:
         self.name = name
         self.addresses = addresses
         self.life_s = life_s
+        self._guard = None
 
     def __enter__(self):
         if self.name == "lo" and all(one.startswith("127.") for one in self.addresses):
@@ -58,8 +91,9 @@ class Addresses:
                 f"{used[0]} answers ARP on {self.name}: another machine has it; give --from "
                 f"others."
             )
+        self._guard = _Guard(self._commands("del"))
         life = f"valid_lft {self.life_s} preferred_lft 0"
-        if self.change("add", life) is None:
+        if ip("-4", "-force", "-batch", "-", given=self._commands("add", life)) is None:
             self.__exit__()
             raise Refused(
                 f"Cannot put {len(self.addresses)} addresses on {show(self.name)}: that needs "
@@ -68,13 +102,13 @@ class Addresses:
             )
         return self
 
-    def change(self, verb, more=""):
-        """Add or remove all of them, in one call of `ip`; what it said, or None."""
-        lines = "".join(f"addr {verb} {one}/32 dev {self.name} {more}\n" for one in self.addresses)
-        return ip("-4", "-force", "-batch", "-", given=lines) if lines else ""
+    def _commands(self, verb, more=""):
+        return "".join(f"addr {verb} {one}/32 dev {self.name} {more}\n" for one in self.addresses)
 
     def __exit__(self, *_):
-        self.change("del")
+        if self._guard:
+            ip("-4", "-force", "-batch", "-", given=self._commands("del"))
+            self._guard.dismiss()
 
 
 def _in_use(name, addresses):
@@ -110,12 +144,14 @@ class Macs:
     """`with Macs(parent, count) as macs`: so many macvlans on `parent`, each with a MAC address
     of its own, are up for the block; yields [(name, mac)]."""
 
-    def __init__(self, parent, count, names=None):
+    def __init__(self, parent, count):
         self.parent = parent
-        self.names = names or [f"pxs{number}" for number in range(count)]
+        self.names = [f"pxs{number}" for number in range(count)]
+        self._guard = None
 
     def __enter__(self):
-        self.__exit__()  # of a run that was killed
+        self.__exit__()  # of a run that was killed together with its guard
+        self._guard = _Guard("".join(f"link del {name}\n" for name in self.names))
         made = []
         for number, name in enumerate(self.names):
             mac = f"02:70:78:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
@@ -141,3 +177,5 @@ class Macs:
         for name in self.names:
             if name in there:
                 ip("link", "del", name)
+        if self._guard:
+            self._guard.dismiss()

@@ -54,13 +54,12 @@ def boot_jobs(machines, macs, limit_ms, max_bytes):
                "job": boot_job.boot_job(known[one.rom], name, **options)}  # fmt: skip
 
 
-def run(jobs, cleanup, on_row):
-    """Run the machines; ([row, ...], pc, was it ended by the user). `cleanup`: what the worker
-    removes when this process is gone: {"kind", "name", "what"}, or None."""
+def run(jobs, on_row):
+    """Run the machines; ([row, ...], pc, was it ended by the user)."""
     jobs = list(jobs)
     folders = [str(Path(places.__file__).parents[1]), str(places.pxerom().parent)]
     folders += [str(folder) for folder in places.host_link()]
-    wanted = {"machines": jobs, "cleanup": cleanup, "path": folders}
+    wanted = {"machines": jobs, "path": folders}
     dropped = _drops()
     worker = subprocess.Popen(
         [sys.executable, "-m", "pxebench.storm.worker"],
@@ -93,7 +92,7 @@ def run(jobs, cleanup, on_row):
                 worker.stdin.flush()
     finally:
         with contextlib.suppress(OSError):
-            worker.stdin.write(b"done\n")  # what is to be removed, we remove ourselves
+            worker.stdin.write(b"done\n")
             worker.stdin.close()
         try:
             worker.wait(_STOP_S)

@@ -1,13 +1,20 @@
-"""A storm in figures and in words: the JSON document, and the lines under it.
+"""A storm, or a fleet, in figures and in words: the JSON document, and the lines under it.
 
     {"schema": 1, "kind": "storm", "pxebench", "started": ISO 8601 UTC, "server", "server_port",
      "file", "interface", "outcome": "ok" when all booted, "count", "booted", "time": {"median_ms",
      "p95_ms", "worst_ms"}, "requests", "retransmits", "unanswered", "codes": {code: how many},
-     "roms": [rows of `worker.Rom`], "limit": of `limit.limit`, "ramp": [{"count", "booted",
+     "roms": [rows of `row`], "limit": of `limit.limit`, "ramp": [{"count", "booted",
      "waited", "median_ms"}] or null, "pc": {"cpu", "lag_ms", "memory_mb", "wall_s", "drops"},
      "curve": [bytes in each `curve_ms`], "curve_ms", "ended": {"by"} or null}
 
-`fleet` says the same of boards.
+A fleet has "kind": "fleet", no "interface" and "ramp", and
+
+    "run": USER-pxebench-PID, "tags": {name: value}, "started_within_ms": from the first board's
+    start to the last one's, "unreleased": {place: why}, and in place of "roms" "boards": [the same
+    rows, and in each "place", "exporter", "state": booted, failed, ended, held, dead, unready,
+    lost; "result": of that board, as `pxebench fetch --json` gives it, or null]
+
+"count" is how many took part: a place that was held did not.
 """
 
 from collections import Counter
@@ -17,40 +24,50 @@ from pxebench import __version__
 from pxebench.job import show
 
 SCHEMA = 1
+_ROWS = {"storm": "roms", "fleet": "boards"}
+_PC = ("cpu", "lag_ms", "memory_mb", "wall_s", "drops")
+_MOST_LINES = 8
 
 
-def document(rows, pc, limit, **told):
-    """The result of a storm. `told`: server, server_port, file, interface, ramp, ended."""
-    good = sorted(row["ms"] for row in rows if row["outcome"] == "ok")
-    codes = Counter(row["code"] or row["outcome"] for row in rows if row["outcome"] != "ok")
+def document(rows, pc, limit, kind="storm", **told):
+    """The result of a storm: server, server_port, file, interface, ramp, ended are `told`; or of
+    a fleet: see above."""
+    part = [row for row in rows if row["outcome"] != "held"]
+    good = sorted(row["ms"] for row in part if row["outcome"] == "ok")
+    codes = Counter(row["code"] or row["outcome"] for row in part if row["outcome"] != "ok")
     return {
         "schema": SCHEMA,
-        "kind": "storm",
+        "kind": kind,
         "pxebench": __version__,
         "started": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         **told,
-        "outcome": "ok" if rows and len(good) == len(rows) else "failed",
-        "count": len(rows),
+        "outcome": "ok" if part and len(good) == len(part) else "failed",
+        "count": len(part),
         "booted": len(good),
         "time": {
             "median_ms": good[len(good) // 2] if good else None,
             "p95_ms": good[min(len(good) - 1, len(good) * 95 // 100)] if good else None,
             "worst_ms": good[-1] if good else None,
         },
-        "requests": sum(row["requests"] for row in rows),
-        "retransmits": sum(row["retransmits"] for row in rows),
-        "unanswered": sum(waited is None for row in rows for _, waited in row["asks"]),
+        "requests": sum(row["requests"] for row in part),
+        "retransmits": sum(row["retransmits"] for row in part),
+        "unanswered": sum(waited is None for row in part for _, waited in row["asks"]),
         "codes": dict(codes.most_common()),
         "limit": limit,
-        "pc": {name: pc[name] for name in ("cpu", "lag_ms", "memory_mb", "wall_s", "drops")},
+        "pc": {name: pc[name] for name in _PC if name in pc},
         "curve": pc["curve"],
         "curve_ms": pc["curve_ms"],
-        "roms": sorted(rows, key=lambda row: row["id"]),
+        _ROWS[kind]: sorted(rows, key=lambda row: row["id"]),
     }
 
 
+def rows_of(found):
+    """The rows of a storm's or a fleet's document."""
+    return found[_ROWS[found["kind"]]]
+
+
 def lines(found):
-    """The words under a storm."""
+    """The words under a storm or a fleet."""
     time = found["time"]
     yield f"{found['booted']} of {found['count']} booted {show(found['file'])}."
     if time["median_ms"] is not None:
@@ -58,17 +75,21 @@ def lines(found):
             f"  time      median {_seconds(time['median_ms'])} s, 95 % within "
             f"{_seconds(time['p95_ms'])} s, worst {_seconds(time['worst_ms'])} s"
         )
+    if found.get("started_within_ms") is not None:
+        yield f"  started   all of them within {found['started_within_ms']} ms"
     yield (
         f"  requests  {found['requests']} RRQs, {found['unanswered']} without an answer; "
         f"{found['retransmits']} packets sent again"
     )
     failed = Counter()
-    for row in found["roms"]:
-        if row["outcome"] != "ok":
+    rows = rows_of(found)
+    for row in rows:
+        if row["outcome"] not in ("ok", "held") and row.get("state", "failed") == "failed":
             failed[(row["rom"], row["code"] or row["outcome"])] += 1
-    for (rom, code), count in failed.most_common(8):
+    for (rom, code), count in failed.most_common(_MOST_LINES):
         yield f"  failed    {count} as {show(rom)}: {code}"
-    digests = {row["sha256"] for row in found["roms"] if row["outcome"] == "ok"}
+    yield from trouble_lines(rows)
+    digests = {row["sha256"] for row in rows if row["outcome"] == "ok"}
     if len(digests) > 1:
         yield f"  WARNING   the machines did not all get the same file: {len(digests)} SHA-256s."
     for step in found.get("ramp") or ():
@@ -76,12 +97,31 @@ def lines(found):
             f"  {step['count']:>4} at once: {step['booted']} booted, {step['waited']} RRQs "
             f"without an answer or with a late one, median {_seconds(step['median_ms'])} s"
         )
-    yield f"  limit     {found['limit']['text']}"
+    if found["requests"]:
+        yield f"  limit     {found['limit']['text']}"
     pc = found["pc"]
-    yield (
-        f"  this PC   {pc['cpu'] * 100:.0f} % of a core, 95 % of replies within "
-        f"{pc['lag_ms']:.0f} ms, {pc['drops']} datagrams dropped here, {pc['memory_mb']} MB"
-    )
+    if "drops" in pc:
+        yield (
+            f"  this PC   {pc['cpu'] * 100:.0f} % of a core, 95 % of replies within "
+            f"{pc['lag_ms']:.0f} ms, {pc['drops']} datagrams dropped here, {pc['memory_mb']} MB"
+        )
+
+
+def trouble_lines(rows):
+    """A line for each place whose board did not get as far as a result: who holds it, or why."""
+    rows = [row for row in rows if row.get("state") in ("held", "dead", "unready", "lost")]
+    for row in rows[: _MOST_LINES * 2]:
+        yield f"  {row['state']:<9} {show(row['place'])}: {show(row['text'])}"
+    if len(rows) > _MOST_LINES * 2:
+        yield f"            and {len(rows) - _MOST_LINES * 2} more"
+
+
+def unreleased_lines(unreleased, run):
+    """What to do about places that could not be given back."""
+    for name, why in list(unreleased.items())[:_MOST_LINES]:
+        yield f"  NOT GIVEN BACK  {show(name)}: {show(why)}"
+    if unreleased:
+        yield f"  once that is mended: `pxebench fleet release --run {run}`"
 
 
 def _seconds(ms):

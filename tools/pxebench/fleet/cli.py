@@ -1,0 +1,366 @@
+"""The commands `pxebench fleet ...`: boards of a rack, by way of labgrid.
+
+1. Without `--tag`, all places; a place that another holds is left alone, and is a row.
+2. What was taken is given back, however it ends; after a SIGKILL: `fleet release --run NAME`.
+3. Exit codes: 0 all boards that took part booted, 1 some did not, by server or path, 3 a board or
+   the lab failed, 130 Ctrl-C.
+"""
+
+import contextlib
+import json
+import resource
+import sys
+import time
+
+import click
+
+from pxebench import headings, job, outputs
+from pxebench.job import (
+    EXIT_BENCH,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    Refused,
+    show,
+)
+from pxebench.options import CONFIG, KIND, ROM, Size, Time, all_of, read_config
+
+_COORDINATOR = click.option(
+    "-x", "--coordinator", metavar="HOST[:PORT]", help="The coordinator (else LG_COORDINATOR)."
+)
+_TAG = click.option(
+    "--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Places with this tag; repeatable."
+)
+_JSON = click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
+_QUIET = click.option("-q", "--quiet", is_flag=True, help="Say only what came out of it.")
+_TOGETHER = [
+    click.option("--count", type=click.IntRange(1), metavar="N", help="So many boards at most."),
+    click.option("--together", is_flag=True, help="All at once (the default)."),
+    click.option(
+        "--spread", type=Time(most_ms=3600000), help="They start evenly over that time."
+    ),
+    click.option(
+        "--need", type=click.IntRange(1), metavar="N",
+        help="Start nothing when fewer boards are ready.",
+    ),
+    click.option("--mount", is_flag=True, help="Run pxerom from this PC, not from the flash."),
+    CONFIG,
+    KIND,
+    click.option("--max-bytes", type=Size(), help="Refuse a file that is larger."),
+    click.option(
+        "--max-time", type=Time(), default="5m", show_default=True,
+        help="End each boot after so long.",
+    ),
+    _JSON,
+    _QUIET,
+]  # fmt: skip
+
+
+@headings.group(short_help="A rack of boards through labgrid: fill them, boot them together.")
+def fleet():
+    """Use the boards of a rack at once; labgrid knows where they are and who holds them.
+
+    \b
+    pxebench fleet list --tag rack=1
+    pxebench fleet deploy --tag rack=1 --config config.json --rom intel-undi
+    pxebench fleet fetch tftp://10.0.0.1/undionly.kpxe --tag rack=1 --need 48
+    pxebench fleet boot --tag rack=1 --spread 30 --json out.json
+    """
+
+
+@fleet.command("list", short_help="The places, and who holds them.")
+@_TAG
+@_COORDINATOR
+@click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
+def list_places(tags, coordinator, as_json):
+    """List the places with the tags given: free, held and by whom, or without a board."""
+    from pxebench.fleet import taking
+    from pxebench.lab.coordinator import session
+
+    wanted = taking.tags_of(tags)
+    with session(coordinator) as lab:
+        found = taking.tagged(lab.places(), wanted)
+    rows = [
+        {
+            "place": one.name,
+            "tags": one.tags,
+            "exporter": one.exporter,
+            "state": "held" if one.acquired else "unready" if not one.ports else "free",
+            "held_by": one.acquired,
+            "url": one.url,
+        }
+        for one in found
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    width = max(len(show(row["place"])) for row in rows)
+    for row in rows:
+        state = f"held by {show(row['held_by'])}" if row["held_by"] else row["state"]
+        words = " ".join(f"{show(name)}={show(value)}" for name, value in row["tags"].items())
+        where = f"{show(row['exporter'])} {row['url']}" if row["url"] else "no line to it"
+        click.echo(f"{show(row['place']):<{width}}  {state:<8}  {where}  {words}".rstrip())
+    count = sum(row["state"] == "free" for row in rows)
+    click.echo(f"{len(rows)} places, {count} free.")
+
+
+@fleet.command(short_help="Copy pxerom to all free boards.")
+@_TAG
+@_COORDINATOR
+@KIND
+@CONFIG
+@click.option("--rom", "roms", multiple=True, metavar="ID|FILE.json", help="A ROM to take along.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="So many boards at most.")
+@_JSON
+@_QUIET
+def deploy(tags, coordinator, kind, config, roms, count, json_path, quiet):
+    """Copy pxerom to the free boards with the tags given, as `pxebench board deploy` does to one:
+    only what changed, 16 boards at a time."""
+    from pxebench.board.deploy import Plans, deploy
+    from pxebench.fleet.members import Fleet
+
+    outputs.check({"--json": json_path})
+    plans = Plans(read_config(config), config, roms, kind)
+
+    def fill(member, board):
+        said = []
+        deploy(board, plans.of(board), False, said.append)
+        member.text = said[-1]
+        return "deployed"
+
+    with _taken(tags, coordinator, count, quiet) as taken:
+        crew = Fleet(taken.places, fill, on_change=_progress(quiet))
+        crew.each()
+    rows = _rows(crew, taken)
+    done = sum(row["state"] == "deployed" for row in rows)
+    _say_unless(json_path, f"{done} of {len(crew.members)} boards have pxerom.", rows, taken)
+    if json_path:
+        kept = [
+            {name: row[name] for name in ("place", "exporter", "state", "text")} for row in rows
+        ]
+        told = {"run": taken.run, "unreleased": taken.unreleased}
+        outputs.store_json(
+            json_path, {"schema": 1, "kind": "fleet-deploy", **told, "boards": kept}
+        )
+    if crew.stopped:
+        return EXIT_INTERRUPTED
+    return EXIT_OK if crew.members and done == len(crew.members) else EXIT_BENCH
+
+
+@fleet.command(short_help="Fetch one file on all free boards, together.")
+@click.argument("url", metavar="tftp://HOST[:PORT]/FILE")
+@_TAG
+@_COORDINATOR
+@all_of(ROM, _TOGETHER)
+def fetch(url, tags, coordinator, rom, **given):
+    """Fetch FILE from HOST on every free board with the tags given, started together.
+
+    Each board is prepared first: its link comes up, its code is loaded. One byte starts each.
+    """
+    host, port, file = job.parse_url(url)
+    loaded = job.load_rom(rom)
+    server = job.resolve(host, 20000)
+    by_id = rom == job.value(loaded["id"])
+    wanted = job.fetch_job(
+        rom if by_id else loaded, server, port, file,
+        max_bytes=given["max_bytes"], max_time_ms=given["max_time"],
+    )  # fmt: skip
+    told = {"server": server, "server_port": port, "file": file}
+    return _together(wanted, job.rom_id(wanted), told, tags, coordinator, **given)
+
+
+@fleet.command(short_help="Boot all free boards from nothing, DHCP first, together.")
+@_TAG
+@_COORDINATOR
+@all_of(ROM, _TOGETHER)
+def boot(tags, coordinator, rom, **given):
+    """Boot every free board with the tags given by DHCP, each from its own link, started
+    together; a menu takes what its time-out would take, and leases are given back."""
+    from pxebench.boot import boot_job
+
+    loaded = job.load_rom(rom)
+    boot_job.flat(loaded)  # a ROM whose DHCP is not known is refused
+    by_id = rom == job.value(loaded["id"])
+    wanted = boot_job.boot_job(
+        rom if by_id else loaded, None, release=True, menu="first",
+        max_bytes=given["max_bytes"], max_time_ms=given["max_time"],
+    )  # fmt: skip
+    told = {"server": None, "server_port": None, "file": "what DHCP names"}
+    return _together(wanted, job.rom_id(wanted), told, tags, coordinator, **given)
+
+
+@fleet.command(short_help="Give back what a run took that was killed.")
+@click.option("--run", "run", required=True, metavar="NAME", help="As the run said at its start.")
+@_COORDINATOR
+def release(run, coordinator):
+    """Release the places that the run NAME holds, and nothing else."""
+    from pxebench.fleet.taking import release_run
+
+    released, failed = release_run(run, coordinator)
+    for name, why in failed.items():
+        _say(f"{show(name)} could not be released: {show(why)}")
+    words = f": {', '.join(map(show, released))}" if released else ""
+    click.echo(f"{len(released)} places released{words}.")
+    return EXIT_BENCH if failed else EXIT_OK
+
+
+# ---- what they share
+
+
+def _together(wanted, rom, told, tags, coordinator, count, together, spread, need, **given):
+    from pxebench.board import kinds
+    from pxebench.fleet import members
+    from pxebench.fleet.taking import tags_of
+    from pxebench.storm.limit import limit
+    from pxebench.storm.summary import document, lines
+
+    json_path, quiet = given["json_path"], given["quiet"]
+    if together and spread:
+        raise Refused("--together and --spread exclude one another.")
+    outputs.check({"--json": json_path})
+    kind = kinds.kind(given["kind"]) if given["kind"] else None
+    work = members.boot(wanted, read_config(given["config"]), given["mount"], kind)
+    refused = None
+    with _taken(tags, coordinator, count, quiet) as taken:
+        crew = members.Fleet(taken.places, work, rom, _progress(quiet))
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        began = time.monotonic()
+        try:
+            if need and len(taken.places) < need:
+                raise Refused(
+                    f"{len(taken.places)} of {len(taken.places) + len(taken.held)} places could "
+                    f"be taken, and {need} are needed: nothing was started.", EXIT_BENCH
+                )  # fmt: skip
+            crew.together(need, (spread or 0) / 1000)
+        except Refused as refusal:
+            refused = refusal
+        pc = _pc(crew, used, time.monotonic() - began)
+    rows = _rows(crew, taken)
+    part = [row for row in rows if row["state"] != "held"]
+    starts = [row["at_ms"] for row in part if row["at_ms"] is not None]
+    found = document(
+        rows, pc, limit(part, {"cpu": 0, "lag_ms": 0}), "fleet", **told,
+        run=taken.run, tags=tags_of(tags),
+        started_within_ms=max(starts) - min(starts) if starts else None,
+        unreleased=taken.unreleased, ended={"by": "user"} if crew.stopped else None,
+    )  # fmt: skip
+    if json_path != "-":
+        for line in lines(found):
+            click.echo(line)
+        _unreleased(taken, sys.stdout)
+    else:
+        _unreleased(taken, sys.stderr)
+    if json_path:
+        from pxebench.record import command
+
+        outputs.store_json(json_path, {**found, "command": command()})
+    if crew.stopped:
+        return EXIT_INTERRUPTED
+    if refused:
+        raise refused
+    return exit_code(part, need)
+
+
+def exit_code(rows, need=None):
+    """0, 1 or 3 for the rows of the boards that took part; with a `need` that was met, a board
+    that never started takes no part."""
+    states = {row["state"] for row in rows}
+    if need:
+        states -= {"dead", "unready"}
+    if states & {"dead", "unready", "lost"}:
+        return EXIT_BENCH
+    return EXIT_OK if states == {"booted"} else EXIT_FAILED
+
+
+@contextlib.contextmanager
+def _taken(tags, coordinator, count, quiet):
+    """The free places with the tags, for as long as it lasts, as a `taking.Taken`."""
+    from pxebench.endpoints.signals import Signals
+    from pxebench.fleet.taking import Taken, tags_of
+
+    taken = Taken(coordinator)
+    try:
+        taken.take(tags_of(tags), count)
+        if not quiet:
+            there = len(taken.places) + len(taken.held)
+            _say(f"Run {taken.run}: {len(taken.places)} of {there} places taken.")
+        yield taken
+    finally:
+        with Signals(lambda: None):  # whoever is impatient gets his places back all the same
+            taken.give_back()
+
+
+def _rows(crew, taken):
+    rows = []
+    for one in crew.members:
+        row = one.kept.row
+        row.update(place=one.place.name, exporter=one.place.exporter, state=one.state)
+        if one.state not in ("booted", "failed", "ended"):
+            row["outcome"] = one.state
+        row["text"] = one.text or row["text"]
+        row["result"] = one.result
+        rows.append(row)
+    from pxebench.storm.row import Row
+
+    for place, why in taken.held:
+        told = {"place": place.name, "exporter": place.exporter, "state": "held", "result": None}
+        rows.append(Row(None, None, rom=crew.rom, outcome="held", text=why, **told).row)
+    rows.sort(key=lambda row: row["place"])
+    for number, row in enumerate(rows):
+        row["id"] = number
+    return rows
+
+
+def _pc(crew, used, wall):
+    from pxebench.storm.row import BUCKET_MS
+
+    now = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    return {
+        "cpu": round(cpu / max(wall, 0.001), 3),
+        "memory_mb": now.ru_maxrss // 1024,
+        "wall_s": round(wall, 3),
+        "curve": crew.curve.steps(),
+        "curve_ms": BUCKET_MS,
+    }
+
+
+def _say_unless(json_path, text, rows, taken):
+    from pxebench.storm.summary import trouble_lines
+
+    if json_path != "-":
+        click.echo(text)
+        for line in trouble_lines(rows):
+            click.echo(line)
+    _unreleased(taken, sys.stderr)
+
+
+def _unreleased(taken, stream):
+    from pxebench.storm.summary import unreleased_lines
+
+    for line in unreleased_lines(taken.unreleased, taken.run):
+        click.echo(line, file=stream)
+
+
+def _progress(quiet):
+    from pxebench.view import Writer
+
+    err = Writer(sys.stderr)
+    if quiet or not err.is_terminal():
+        return None
+
+    def show_states(members):
+        counts = {}
+        for one in members:
+            counts[one.state] = counts.get(one.state, 0) + 1
+        words = ", ".join(f"{count} {state}" for state, count in counts.items())
+        over = all(one.over for one in members)
+        err.write("\r\x1b[K" if over else f"\r{words}\x1b[K")
+
+    return show_states
+
+
+def _say(text):
+    from pxebench.view import Writer
+
+    Writer(sys.stderr).line(text)

@@ -1,0 +1,226 @@
+"""The boards of a run at work, each in a thread of its own.
+
+    Fleet(places, work).each()                  every board by itself: a deployment
+    Fleet(places, work).together(need, spread)  prepared first, then started by one byte each
+
+`work(member, board)` gets the open Board; it raises `Refused` for what is not in order.
+
+1. AT_ONCE boards are prepared at a time; one that is ready gives its turn to the next.
+2. A board that fails is a row, and the rest goes on: `dead` when it does not answer at all,
+   `unready` when it cannot be prepared, `lost` when it fails after it was ready.
+3. Ctrl-C goes to every board; what there is by then is the result.
+"""
+
+import queue
+import tempfile
+import threading
+import time
+
+from pxebench.board.connection import Board
+from pxebench.endpoints import serial
+from pxebench.job import EXIT_BENCH, Refused, one_sentence
+from pxebench.storm.row import Curve, Row
+
+AT_ONCE = 16
+_TICK_S = 0.2  # a signal's handler runs between two waits
+_END_S = 8.0  # from a Ctrl-C to the last row
+
+
+class Member(threading.Thread):
+    """One board. `state`: waiting, preparing, ready, running, or the one it ended with; `text`:
+    why, in a sentence."""
+
+    def __init__(self, place, fleet):
+        super().__init__(daemon=True, name=place.name)
+        self.place = place
+        self.fleet = fleet
+        self.state = "waiting"
+        self.text = None
+        self.result = None
+        self.job = None
+        self.stopped = False
+        self.kept = Row(fleet.ms, fleet.curve, rom=fleet.rom)
+        self._turn = False
+        self._changing = threading.Lock()
+
+    @property
+    def over(self):
+        return self.state not in ("waiting", "preparing", "ready", "running")
+
+    def run(self):
+        self.fleet.room.acquire()
+        self._turn = True
+        try:
+            self._work()
+        except Refused as refused:
+            self.text = refused.message
+            self.kept.broken()
+            started = self.state in ("ready", "running")
+            self._become("lost" if started else "unready" if self.job_begun else "dead")
+        except Exception as error:  # noqa: BLE001 - a thread's end must be seen by someone
+            self.text = f"This is a bug in pxebench: {type(error).__name__}: {error}"
+            self._become("lost")
+        finally:
+            self.give_turn()
+
+    job_begun = False  # the board answered, and what is done with it began
+
+    def _work(self):
+        if self.stopped:
+            self._become("ended")
+            return
+        if self.place.trouble:
+            raise Refused(f"{self.place.name} cannot be used: {self.place.trouble}.", EXIT_BENCH)
+        self._become("preparing")
+        with Board(self.place.url, self.place.name) as board:
+            self.job_begun = True
+            self._become(self.fleet.work(self, board))
+
+    def give_turn(self):
+        """Let the next board be prepared."""
+        if self._turn:
+            self._turn = False
+            self.fleet.room.release()
+
+    def is_ready(self):
+        """It holds its job ready."""
+        self.give_turn()
+        self._become("ready")
+
+    def go(self):
+        """Start the job that it holds ready."""
+        with self._changing:
+            if self.state != "ready":  # it was lost meanwhile
+                return
+            self.state = "running"
+        self.kept.start()
+        self.job.go()
+
+    def stop(self):
+        """Ctrl-C."""
+        self.stopped = True
+        if self.job:
+            self.job.interrupt()
+
+    def _become(self, state):
+        with self._changing:
+            self.state = state
+        self.fleet.said.put(self)
+
+
+class Fleet:
+    """The boards of some places. `work`: what is done with each; `rom`: for the rows."""
+
+    def __init__(self, places, work, rom=None, on_change=None):
+        self.work = work
+        self.rom = rom
+        self.room = threading.Semaphore(AT_ONCE)
+        self.said = queue.Queue()
+        self.curve = Curve()
+        self.began = None
+        self.stopped = False
+        self._on_change = on_change or (lambda members: None)
+        self.members = [Member(place, self) for place in places]
+
+    def ms(self):
+        """Since the first board was started."""
+        return round((time.monotonic() - (self.began or time.monotonic())) * 1000)
+
+    def each(self):
+        """Work with every board, by itself, until all are done."""
+        with self._ctrl_c():
+            self._start()
+            self._until(lambda one: one.over)
+
+    def together(self, need=None, spread_s=0):
+        """Prepare all boards, start them together or over `spread_s`; `Refused` when fewer than
+        `need` are ready, and nothing was started."""
+        with self._ctrl_c():
+            self._start()
+            self._until(lambda one: one.over or one.state == "ready")
+            ready = [one for one in self.members if one.state == "ready"]
+            if len(ready) < (need or 1):
+                self._stop()
+                raise Refused(
+                    f"{len(ready)} of {len(self.members)} boards are ready, and {need or 1} are "
+                    f"needed: nothing was started.", EXIT_BENCH
+                )  # fmt: skip
+            self.began = time.monotonic()
+            for number, one in enumerate(ready):
+                due = self.began + number * spread_s / len(ready)
+                while spread_s and time.monotonic() < due:
+                    time.sleep(min(_TICK_S, max(0, due - time.monotonic())))
+                one.go()
+            self._until(lambda one: one.over)
+
+    def _start(self):
+        for one in self.members:
+            one.start()
+
+    def _until(self, settled, timeout_s=None):
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while not all(map(settled, self.members)):
+            try:
+                self.said.get(timeout=_TICK_S)
+                self._on_change(self.members)
+            except queue.Empty:
+                pass
+            if end is not None and time.monotonic() > end:
+                return
+
+    def _stop(self):
+        for one in self.members:
+            one.stop()
+        self._until(lambda one: one.over, _END_S)
+
+    def _ctrl_c(self):
+        return _CtrlC(self)
+
+
+class _CtrlC:
+    # The first one tells all boards and waits for their rows; the second one does not wait.
+    def __init__(self, fleet):
+        self.fleet = fleet
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not KeyboardInterrupt:
+            return False
+        self.fleet.stopped = True
+        try:
+            self.fleet._stop()
+        except KeyboardInterrupt:
+            pass
+        return True
+
+
+def boot(wanted, config=None, mount=False, kind=None):
+    """A `work` that runs the job `wanted` on a board; the state it ends with."""
+
+    def work(member, board):
+        with tempfile.TemporaryDirectory(prefix="pxebench-") as folder:
+            member.job = serial.prepared(
+                *(board, folder, wanted, member.kept.event, config, mount, kind),
+                on_ready=member.is_ready,
+            )
+            if member.stopped:
+                return "ended"
+            member.result = member.job.run()
+        kept, result = member.kept, member.result
+        kept.row["mac"] = result["endpoint"]["mac"]
+        begun = kept.row["at_ms"] is not None
+        if not begun:  # its link never came up, or it was ended before
+            kept.start()
+        kept.end(result)
+        kept.row["address"] = kept.row["address"] or member.job.witness.start.get("ip")
+        outcome = kept.row["outcome"]
+        if outcome == "failed" and not begun:
+            status = result["status"] or {}
+            words = [status.get("code"), status.get("text"), status.get("detail")]
+            member.text = one_sentence(" ".join(word for word in words if word))
+            return "unready"
+        return "booted" if outcome == "ok" else outcome
+
+    return work
