@@ -4,11 +4,11 @@ Left to others: the link (`link` and `nic` of the board's folder), the boot (`px
 ROM's screen (`pxerom.screen`). The fields of config.json are the table `FIELDS`, those of its
 `link` are `link.FIELDS`; boards/README.md explains both.
 
-1. A config that cannot be used ends in one sentence: the field, and what was expected there; never
-   a value, for one of them is a password. Only `link.connect` is ever handed the settings.
-2. However it ends (a failure, a broken config, Ctrl-C), the prompt is there afterwards and stays:
-   a watchdog that was started cannot be stopped, so it is fed on.
-3. What happened is on the screen and in result.json; neither is needed for the next boot.
+1. A config that cannot be used ends in one sentence: the field, and what was expected there. No
+   value is shown: one of them is the Wi-Fi password. Only `link.connect` gets the settings.
+2. However it ends (a failure, a broken config, Ctrl-C), the prompt can be used afterwards: a running
+   watchdog cannot be stopped, so it is still fed.
+3. What happened is on the screen and in result.json; the next boot needs neither.
 """
 
 import json
@@ -146,7 +146,7 @@ def _by_user(result):
 
 
 def _boot(settings, link, write, feed):
-    # Link, then the boot, as one result.
+    # The link, then the boot, as one result.
     mac = None
     boots = settings["server"] == "dhcp"
     try:
@@ -184,7 +184,7 @@ def _run_job(settings, boots, write, feed, nic):
     wanted = {name: settings[name] for name in _JOB}
     if boots:
         wanted["job"] = "boot"
-        del wanted["server"]  # it is the word dhcp
+        del wanted["server"]  # the word "dhcp", not an address
         from pxerom.boot import pressed as keys
         from pxerom.screen_boot import BootScreen as Screen
     else:
@@ -228,7 +228,7 @@ def _sink(settings):
 
 
 def _summary(result):
-    # What the ROM's screen leaves out.
+    # A line for what the ROM's screen does not show.
     image = result.get("image")
     if image:
         return "%s, %d bytes, SHA-256 %s" % (image["kind"], image["bytes"], image["sha256"])

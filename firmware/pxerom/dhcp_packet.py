@@ -1,7 +1,7 @@
 """DHCP packets as a PXE ROM sends and reads them. No socket, no clock.
 
-What the offers are worth and which of them wins is `dhcp_offer`'s business, when to send is
-`dhcp_client`'s. Follows RFC 951, 2131, 2132, 3396 (options that come twice), 4578 (93, 94, 97).
+`dhcp_offer` chooses among offers, `dhcp_client` decides when to send. Follows RFC 951, 2131, 2132,
+3396 (options that come twice) and 4578 (93, 94, 97).
 
 1. What a packet looks like stands in the ROM file's `dhcp`: options, order, lengths, flags, xid,
    secs, padding. An option whose value is not known at that point is left out.

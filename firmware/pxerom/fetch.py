@@ -157,7 +157,8 @@ class Fetch:
         raise no_request(transfer)
 
     def _run(self):
-        # One RRQ and what follows; returns when the file is whole or the next request is due.
+        # One RRQ and its transfer; returns when the file is whole or the ROM goes on to its next
+        # request.
         net = self.net
         transfer = self.transfer
         retry = self.rom["tftp"]["retry"]
@@ -244,7 +245,7 @@ class Fetch:
         if transfer.bytes > before and not timed:
             self.timer.restart(transfer.acked_at)
         if error and (data is None or error.errno in UNREACHABLE):
-            net.failed(error)  # what else keeps an ACK back, `send` meets again
+            net.failed(error)  # any other error comes again at `send`
         self._now = net.now()
         if data is not None:
             net.came(data, sender)
@@ -310,7 +311,7 @@ class Fetch:
         )
 
     def _expired(self):
-        # Nothing came in time: send again, or give up; False when the next request is due.
+        # Nothing came in time: retransmit, or give up. False: on to the ROM's next request.
         timer = self.timer
         transfer = self.transfer
         self.event(

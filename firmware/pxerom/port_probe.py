@@ -1,13 +1,13 @@
-"""One RRQ from each of many ports, and what came back: the bench's question to a path.
+"""Sends one RRQ from each of many source ports and reports the first answer to each.
 
-No ROM does this; `pxebench sweep` and `diagnose` do. A conversation goes no further than the first
-answer. Loaded for a job of the kind "ask" and for no other: a board that boots carries none of it.
+`pxebench sweep` and `diagnose` use it to find filtered ports; no ROM does this. Loaded only for
+jobs of the kind "ask".
 
-1. What was answered is ended with an ERROR, so that no server goes on resending; with `hold`
-   only when every port has asked, so that the conversations stand open side by side.
-2. A port that cannot be used here is an answer of its own, not the end of the job.
-3. An answer of another host ends nothing, nor does an ICMP error, which anybody can forge: the
-   server's own answer may still come.
+1. Each answered transfer is ended with an ERROR, so that the server stops retransmitting. With
+   `hold` this happens after the last port, so that all transfers are open at the same time.
+2. A port that cannot be opened here is reported as "busy"; the job goes on.
+3. A datagram from another host, or an ICMP error, does not end the wait: both can be forged, and
+   the server's answer may still come.
 """
 
 from pxerom import tftp_packet
@@ -28,10 +28,10 @@ _KINDS = {3: "data", 5: "error", 6: "oack"}
 
 
 def run(job, emit, on_wait=None):
-    """Ask from each port of job["ports"] ([[first, count], ...]); an `answer` event for each.
+    """Send an RRQ from each of job["ports"] ([[first, count], ...]); an `answer` event for each.
 
     Further fields: server, port, file, options, wait_ms, gap_ms (least time between two RRQs),
-    hold, bind, trace, max_time_ms. Returns the result; raises Refused for what cannot be asked."""
+    hold, bind, trace, max_time_ms. Returns the result; raises Refused if there is no such RRQ."""
     unicast(job.get("server"))
     try:
         request = tftp_packet.rrq(job.get("file") or "", "octet", job.get("options") or [])
@@ -69,7 +69,7 @@ class _Run:
         self.on_wait = on_wait
         self.bind = local_address(job)
         self.server = address(job["server"], job.get("port") or 69)
-        self.held = []  # (net, peer) of conversations that stand open
+        self.held = []  # (net, peer) of transfers that are open
         self.first = None
         self.due = None  # when the next RRQ may leave
         self.end = None
@@ -112,7 +112,8 @@ class _Run:
         self.emit(event)
 
     def _listen(self, net, event, asked):
-        # Wait for the first answer that counts; it goes into `event`. Returns who is to be told.
+        # Wait for the server's first answer and put it into `event`. Returns the peer to which
+        # an ERROR is owed, or None.
         deadline = ticks_add(asked, self.job["wait_ms"])
         while True:
             left_ms = ticks_diff(deadline, ticks_ms())

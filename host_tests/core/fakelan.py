@@ -315,7 +315,7 @@ class Run:
     def code(self):
         return self.failure and self.failure.code
 
-    def ladder(self, kind=dhcp_packet.DISCOVER):
+    def sent_at(self, kind=dhcp_packet.DISCOVER):
         """When the packets of a kind went out, in ms."""
         return [sent.at_ms for sent in self.lan.sent if sent.kind == kind]
 
