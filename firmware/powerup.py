@@ -6,7 +6,7 @@ ROM's screen (`pxerom.screen`). The fields of config.json are the table `FIELDS`
 
 1. A config that cannot be used ends in one sentence: the field, and what was expected there. No
    value is shown: one of them is the Wi-Fi password. Only `link.connect` gets the settings.
-2. However it ends (a failure, a broken config, Ctrl-C), the prompt can be used afterwards: a running
+2. However it ends (a failure, a broken config, Ctrl-C), the prompt works afterwards: a running
    watchdog cannot be stopped, so it is still fed.
 3. What happened is on the screen and in result.json; the next boot needs neither.
 """
