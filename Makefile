@@ -32,7 +32,7 @@ demo: setup ## Boot an iPXE image as an Intel ROM, on CPython and on MicroPython
 
 test: setup ## Run the tests, JOBS=4 files at a time (PYTEST_ARGS="-k tftp -x" to choose among them).
 	@$(PROVISION) browser axe esp32sock board rack
-	@$(VENV)/pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	@$(VENV)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 rp2040: ## Build the firmware of a W5500-EVB-Pico, and get an RP2040 emulator to run it.
 	@$(PROVISION) python rp2040

@@ -3,6 +3,7 @@
 So that `.venv/bin/pytest` alone, in an editor say, runs the same programs as `make test` does.
 """
 
+import collections
 import os
 import signal
 from pathlib import Path
@@ -17,3 +18,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)  # ignored here, and by no child
+
+
+def pytest_collection_modifyitems(items):
+    """Files with many long tests begin first: begun last, one of them would hold up the end."""
+    long = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -long[item.path])

@@ -67,10 +67,11 @@ def _fetch(job, emit, on_wait, loaded):
         from pxerom.faults import Faults
 
         net = Faults(net, faults, limit_ms, on_wait)
+    name = job.get("file") or ""
     last = Fetch(rom, net, emit, on_wait).fetch(
         host,
         job.get("port") or 69,
-        job.get("file") or "",
+        name if isinstance(name, str) else bytes(name),  # a name that is no text: its bytes
         target,
         job.get("max_bytes"),
         limit_ms,

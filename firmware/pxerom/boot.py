@@ -21,6 +21,7 @@ _MODULES = (
     "dhcp_remarks",
     "dhcp_advice",
     "dhcp_inform",
+    "dns",
     "dhcp_offer",
     "dhcp_packet",
 )
@@ -74,6 +75,7 @@ class _Job:
         self.trace = None
         self.first = None  # ticks of the first packet
         self.found = None  # (server, name)
+        self.configs = ()  # of `pxelinux_cfg`
         self.release = None  # the packet of that name, where one is to be sent
         self.result = result(
             rom["id"],
@@ -149,7 +151,7 @@ class _Job:
         failure = None
         try:
             client.run()
-            self.found = client.found
+            self.found, self.configs = client.found, client.configs
         except Failure as error:
             failure = error
         except MemoryError:
@@ -189,15 +191,22 @@ class _Job:
         runtime.tidy()
         from pxerom.fetch import Fetch
 
-        fetched = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch(
-            self.found[0],
-            69,
-            self.found[1],
-            self.sink,
-            most if self.small else limit,
-            max(1, job["max_time_ms"] - self._used_ms(net)),
-        )
-        fetched["status"] = self._too_big(fetched["status"])
+        fetch = Fetch(self.rom, udp, self._fetched, self.on_wait).fetch
+        server, name = self.found  # pyright: ignore
+        most_bytes = most if self.small else limit
+        left_ms = [max(1, job["max_time_ms"] - self._used_ms(net))]
+
+        def get(name, to, most_of_it=None):
+            time_ms = left_ms.pop() if left_ms else None  # one limit for all files
+            return fetch(server, 69, name, to, most_of_it or most_bytes, time_ms)
+
+        if self.configs:
+            from pxerom import pxelinux_cfg
+
+            fetched = pxelinux_cfg.boot(get, name, self.configs, self.sink)
+        else:
+            fetched = get(name, self.sink)
+        fetched["status"] = self._too_big(fetched["status"])  # pyright: ignore
         fetched["warnings"] = self.result["warnings"] + fetched["warnings"]
         self.result.update(fetched)
 

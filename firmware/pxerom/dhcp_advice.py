@@ -17,8 +17,8 @@ Either UDP port 4011 of {server} is blocked, or no PXE service runs there. dnsma
 needs a line pxe-service={arch},boot,{file}; dhcp-boot alone does not do. A DHCP server that \
 only names a file must not send option 60 (PXEClient), or must send option 43.6 = 8 with it. \
 dnsmasq: dhcp-option=vendor:PXEClient,6,8b. ISC: option vendor-encapsulated-options \
-06:01:08:ff; Kea: {{"name": "vendor-encapsulated-options", "data": "060108ff", "csv-format": \
-false}}. And next-server {server};, filename "{file}"; as the file's name."""
+06:01:08:ff; next-server {server}; filename "{file}"; Kea: {{"name": \
+"vendor-encapsulated-options", "data": "060108ff", "csv-format": false}}."""
 
 _SERVER = """\
 Set next-server (siaddr). dnsmasq: dhcp-boot={file},,{server}. Kea: "next-server": "{server}". \

@@ -59,6 +59,7 @@ class DhcpClient:
         self.keys = keys
         self.lease = None
         self.found = None  # (server, name) to fetch, once known
+        self.configs = ()  # names that the ROM goes on to
         self.offers = []
         self.warnings = []
         self.messages = []
@@ -94,13 +95,13 @@ class DhcpClient:
             from pxerom import dhcp_inform
 
             answers = dhcp_inform.answers(self, by)
-        self._warn_of_servers()
+        self._warn("of_servers", self.offers)
         from pxerom.pxe_discovery import BootServer
 
         server = BootServer(self, answers, remarks)
         self.boot, name = server.find()
         self.found = (self.boot["server"], name)
-        self._warn_of_next_stage()
+        self._warn("of_next_stage", self)
         server.check()
         self.event("boot", self.boot)
         self.wait(self.spec["pauses"]["file_ms"], "asked for the file")
@@ -249,7 +250,7 @@ class DhcpClient:
             "dhcp", ip, mask or _class_mask(ip), routers[0] if routers else None, ack, proxies
         )
         if mask is None:
-            self.warn("%s gave no network mask; that of the address's class is used." % ack.server)
+            self._warn("no_mask", ack)
         lease = self.lease
         self.nic.take(ip, lease["mask"], lease["gateway"])
         if self.spec["arp"]["announce"] == "yes":
@@ -265,13 +266,11 @@ class DhcpClient:
                 self._decline(ack)
                 detail = "%s is a %s address (mask %s): the ROM declined it" % (ip, kind, by)
                 raise Failure(own["code"], detail, "server")
-            if kind and by == mask and remarks:
-                self.warn(remarks.not_a_host(ip, kind, mask))
+            if kind and by == mask:
+                self._warn("not_a_host", (ip, kind, mask))
         probes_ms = self.spec["arp"]["probes_ms"]
         if probes_ms and self.nic.arp(ip, None, probes_ms, self.on_wait):
-            self.warn(
-                "Another machine answers for the address %s that %s gave." % (ip, ack.server)
-            )
+            self._warn("in_use", ack)
             self._decline(ack)
             raise _NoLease(Failure("PXE-E54", "Another machine uses %s" % ip, "server"), True)
 
@@ -391,9 +390,8 @@ class DhcpClient:
             self.drop("too many offers")
             return
         if seen is not None:
-            if dhcp_offer.allowed(offer, self.job.get("allow")) and remarks:
-                for warning in remarks.of_offer(offer):
-                    self.warn(warning)
+            if dhcp_offer.allowed(offer, self.job.get("allow")):
+                self._warn("of_offer", offer)
             seen.append(offer)
         self.event("offer", offer.record())
 
@@ -405,23 +403,11 @@ class DhcpClient:
 
     # --- what is known at the end ----------------------------------------------------------------
 
-    def _warn_of_servers(self):
-        # More than one DHCP server on a network is seldom meant.
-        known = []
-        for offer in self.offers:
-            if not offer.proxy and offer.purpose == "lease" and offer.server not in known:
-                known.append(offer.server)
-        if len(known) > 1:
-            self.warn("%d DHCP servers answered: %s." % (len(known), ", ".join(known)))
-
-    def _warn_of_next_stage(self):
-        # Who asks a proxy or a boot server for the file is right; the next program may not be.
-        if not remarks or not self.ack or self.job.get("server"):
-            return
-        if self.boot["packet"] != "dhcp":
-            said = remarks.of_next_stage(self.ack.reply.siaddr, self.boot["server"])
-            if said:
-                self.warn(said)
+    def _warn(self, of, what):
+        # Warnings that a function of `dhcp_remarks` has for `what`, where that module is.
+        if remarks:
+            for text in getattr(remarks, of)(what):
+                self.warn(text)
 
     def cut_short(self):
         """The Failure of a boot that the bench's time ended before the file: what was missing."""

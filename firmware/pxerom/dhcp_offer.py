@@ -16,9 +16,6 @@ from pxerom import dhcp_packet
 from pxerom.failure import NAME, printable
 from pxerom.runtime import const, is_ipv4
 
-# Where an offer can name the boot server: the words of a ROM file's `boot.server`.
-SERVER_FIELDS = ("43.8", "siaddr", 66, 54, 150, "sname", "sender")
-
 BAD = False  # a list whose lengths do not add up; a missing one is None
 
 # Bits of 43.6
@@ -109,7 +106,8 @@ class Offer:
         return None, ""
 
     def named(self, field):
-        """What one of SERVER_FIELDS says, as text; None where it says nothing that counts."""
+        """What a place of the ROM file's `boot.server` says, as text; None where it says nothing
+        that counts."""
         reply = self.reply
         if field == "43.8":
             if control(self.tags) & FILE_AT_ONCE:
@@ -129,16 +127,6 @@ class Offer:
         text = reply.sname if field == "sname" else reply.options.get(66, b"")
         text = printable((text or b"").split(b"\x00", 1)[0])
         return text if text != "0.0.0.0" and text else None
-
-    def ignored(self, address, by):
-        """[(field, what it says)] of the boot servers that are named here and were not asked.
-        `address`, `by`: what was, as `next_server` gives it."""
-        found = []
-        for field in SERVER_FIELDS[:-1]:
-            named = self.named(field)
-            if named not in (None, address) and label(field) != by:
-                found.append((label(field), named))
-        return found
 
     def message(self):
         """What the server says in words (option 56)."""

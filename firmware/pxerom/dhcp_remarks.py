@@ -50,9 +50,35 @@ def of_offer(offer):
     return said
 
 
-def of_server(offer, address, by, others):
+# Where an offer can name the boot server: the words of a ROM file's `boot.server`, but "sender".
+_SERVER_FIELDS = ("43.8", "siaddr", 66, 54, 150, "sname")
+
+
+def ignored(offer, address, by):
+    """[(field, what it says)] of the boot servers that are named in an offer and were not asked.
+    `address`, `by`: what was, as `Offer.next_server` gives it."""
+    found = []
+    for field in _SERVER_FIELDS:
+        named = offer.named(field)
+        if named not in (None, address) and not by.startswith(label(field)):
+            found.append((label(field), named))
+    return found
+
+
+def of_servers(offers):
+    """More than one DHCP server on a network is seldom meant."""
+    known = []
+    for offer in offers:
+        if not offer.proxy and offer.purpose == "lease" and offer.server not in known:
+            known.append(offer.server)
+    if len(known) > 1:
+        return ["%d DHCP servers answered: %s." % (len(known), ", ".join(known))]
+    return []
+
+
+def of_server(offer, address, by, others, spec):
     """What was missing or passed over, where the boot server was looked for. `others`: of
-    `Offer.ignored`."""
+    `ignored`; `spec`: the ROM's `dhcp`."""
     rules = offer.rules["server"]
     said = []
     if by in ("option 54", "sender") and "siaddr" in rules and offer.purpose == "lease":
@@ -67,10 +93,11 @@ def of_server(offer, address, by, others):
         if field not in [label(each) for each in rules]:
             said.append("%s (%s) was there; this ROM does not read it." % (_capital(field), text))
         elif not is_ipv4(text):
-            said.append(
-                "%s (%s) is a name; this bench's ROM takes an address only."
-                % (_capital(field), text)
-            )
+            if not spec.get("dns"):  # else `dns` said what came of it
+                said.append(
+                    "%s (%s) is a name, and this ROM asks no DNS server: write the address there."
+                    % (_capital(field), text)
+                )
         else:
             said.append(
                 "%s names two boot servers: %s says %s, %s says %s; %s counts."
@@ -96,31 +123,48 @@ def no_file(offer):
 def no_server(offer):
     """Why this ROM knows no boot server, as one sentence without its full stop."""
     read = [label(field) for field in offer.rules["server"]]
-    there = ["%s (%s)" % pair for pair in offer.ignored(None, "")]
+    there = [
+        "%s (%s%s)" % (field, value, "" if is_ipv4(value) else ", a name and no address")
+        for field, value in ignored(offer, None, "")
+    ]
     text = "%s named no boot server where this ROM looks: %s" % (offer.server, ", ".join(read))
     if there:
         text += "; there was %s" % ", ".join(there)
     return text
 
 
-def not_a_host(ip, kind, mask):
-    """A lease that the ROM takes although it is the address of a network, or of all in it."""
-    return "%s is the %s address of its network (mask %s), and no host's: this ROM takes it." % (
-        ip,
-        kind,
-        mask,
-    )
+def not_a_host(lease):
+    """A lease that the ROM takes although it is the address of a network, or of all in it: its
+    address, "network" or "broadcast", the mask."""
+    text = "%s is the %s address of its network (mask %s), and no host's: this ROM takes it."
+    return [text % lease]
 
 
-def of_next_stage(siaddr, server):
+def in_use(ack):
+    """A lease that another machine answers ARP for."""
+    text = "Another machine answers for the address %s that %s gave."
+    return [text % (ack.reply.yiaddr, ack.server)]
+
+
+def no_mask(ack):
+    """A lease without a mask (option 1)."""
+    return ["%s gave no network mask; that of the address's class is used." % ack.server]
+
+
+def of_next_stage(client):
     """What a program that is loaded will read in the DHCP server's ACK, where that is not the
-    boot server; None where it is."""
-    if siaddr == server:
-        return None
-    return (
+    boot server. Who asks a proxy or a boot server for the file is right; the next program may
+    not be."""
+    boot, ack = client.boot, client.ack
+    if not ack or client.job.get("server") or boot["packet"] == "dhcp":
+        return []
+    siaddr = ack.reply.siaddr
+    if siaddr == boot["server"]:
+        return []
+    return [
         "The file came from %s, but siaddr of the DHCP server's ACK is %s: programs such as shim "
-        "and GRUB ask that one for their next file." % (server, siaddr or "not set")
-    )
+        "and GRUB ask that one for their next file." % (boot["server"], siaddr or "not set")
+    ]
 
 
 def _capital(field):

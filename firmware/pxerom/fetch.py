@@ -254,8 +254,8 @@ class Fetch:
     def _receive(self):
         # The next datagram; None when the ROM goes on to its next request.
         net = self.net
-        self.flush()
         while True:
+            self.flush()
             now = net.now()
             if ticks_diff(now, self.due) >= 0:
                 self.tick(now)

@@ -50,19 +50,28 @@ class BootServer:
                 name, by = best.file()
         if job.get("file"):
             name, by = job["file"].encode(), "job"
+        if self.remarks and best.rules.get("configs"):
+            from pxerom import pxelinux_cfg
+
+            name, by = pxelinux_cfg.first(self.client, best, name, by)
         if not name:
             raise self.client.advised("PXE-E53", self._said("no_file", best), "no_file", best)
-        server, server_by = best.next_server()
         others = []
         if job.get("server"):
             server, server_by = job["server"], "job"
         else:
-            others = best.ignored(server, server_by)
+            if self.remarks and self.spec.get("dns"):
+                from pxerom import dns
+
+                server, server_by = dns.next_server(self.client, best)
+            else:
+                server, server_by = best.next_server()
             if not server:
                 said = self._said("no_server", best)
                 raise self.client.advised("PXE-E78", said, "no_server", best)
             if self.remarks:
-                for said in self.remarks.of_server(best, server, server_by, others):
+                others = self.remarks.ignored(best, server, server_by)
+                for said in self.remarks.of_server(best, server, server_by, others, self.spec):
                     self.client.warn(said)
         return self._found(server, server_by, name, by, best.reply.number(13), others)
 

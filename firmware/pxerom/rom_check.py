@@ -26,6 +26,7 @@ name text
 about text
 sources [text] []
 runs [text] null
+refuses text null
 udp.source_port.policy counter|random|fixed|clock
 udp.source_port.first 1..65535
 udp.source_port.first_max 1..65535 null
@@ -249,7 +250,7 @@ def checked(rom):
         # A MicroPython dict keeps no order; what has no id is told so first.
         _object({"id": shape["id"]}, {name: rom[name] for name in rom if name == "id"}, "")
     flat = _object(shape, rom, "")
-    for name in ("name", "about", "sources", "runs"):
+    for name in ("name", "about", "sources", "runs", "refuses"):
         del flat[name]  # for people, and for the bench
     flat["dhcp"] = None
     del flat["tftp"]["adjustable"]  # for the bench

@@ -31,6 +31,7 @@ boot?.server [43.8|siaddr|66|54|150|sname|sender]
 boot?.file [67|file]
 boot?.name ascii null
 boot?.recognises ascii null
+boot?.configs [ascii] null
 discover.waits_ms [1..3600000]
 discover.secs [0..65535] null
 discover.gather window|complete|first "window"
@@ -71,6 +72,9 @@ discovery?.strict yes|no "no"
 discovery?.no_menu first|cancel "first"
 discovery?.gather first|window "first"
 discovery?.options any null
+dns?.waits_ms [1..3600000]
+dns?.source_port 0..65535 0
+dns?.id 0..65535 null
 inform?.waits_ms [1..3600000]
 inform?.secs [0..65535] null
 inform?.options any null
@@ -165,9 +169,7 @@ def _options(value, path):
             raise rom_check.RomFileError(at, "expected [code, value]")
         code, content = pair[0], rom_check.value(pair[1])
         if not 0 < code < 255 or code in codes:
-            raise rom_check.RomFileError(
-                at, "expected a code 1..254 that does not stand there yet"
-            )
+            raise rom_check.RomFileError(at, "expected another code, 1..254")
         codes.append(code)
         if not _sendable(content):
             raise rom_check.RomFileError(

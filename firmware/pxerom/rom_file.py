@@ -11,7 +11,7 @@ from binascii import crc32
 from pxerom.runtime import ENOENT, const, why
 
 # Of the flat form: another number is another shape.
-FLAT = const(2)
+FLAT = const(3)
 UNKNOWN = "this ROM's DHCP is not known, so it cannot boot"
 
 

@@ -67,7 +67,9 @@ def test_missing_package_is_named_with_its_range(monkeypatch):
     assert shlex.split(found.mend)[4].startswith("dpkt<2")
 
 
-@pytest.mark.parametrize(("name", "extra"), [("esptool", "board flash"), ("gevent", "storm")])
+@pytest.mark.parametrize(
+    ("name", "extra"), [("esptool", "board flash"), ("gevent", "storm"), ("netaddr", "explain")]
+)
 def test_missing_extra_is_installed_by_the_command_printed(monkeypatch, name, extra):
     monkeypatch.setattr(checks, "_version", lambda name: None)
     found = checks.CHECKS[name]()

@@ -10,8 +10,6 @@ import sys
 import time
 
 import pytest
-from pxebench import images, job
-from pxebench.boot import boot_job
 
 from host_tests.bench_cli.conftest import ADDRESS, FILES
 from host_tests.lab import servers
@@ -47,73 +45,6 @@ def test_screen_is_all_of_stdout_and_summary_all_of_stderr(bench, served):
 def test_image_is_named_in_words(bench, served):
     run = bench.fetch(served.url("script.ipxe"))
     assert "  image    iPXE script (ipxe-script)" in run.stderr.splitlines()
-
-
-def _efi(machine):
-    """What tells a program for UEFI: its head, for a PE machine number."""
-    head = b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0"
-    return head + machine.to_bytes(2, "little") + bytes(2000)
-
-
-_NBP = b"\xea\x05\x00\xc0\x07" + bytes(range(256)) * 4
-_KERNEL = bytes(514) + b"HdrS" + bytes(2000)
-
-
-@pytest.mark.parametrize(("rom", "content", "code", "kind"), [
-    ("edk2", _NBP, "PXE-E99", "nbp"),
-    ("edk2", _efi(0xAA64), "PXE-E99", "efi-arm64"),
-    ("edk2", _efi(0x014C), "PXE-E99", "efi-ia32"),
-    ("intel-undi", _efi(0x8664), "PXE-E79", "efi-x64"),
-    ("intel-undi-plain", _KERNEL, "PXE-E79", "linux"),
-])  # fmt: skip
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_image_that_the_rom_does_not_start_is_not_booted(
-    bench, endpoint, rom, content, code, kind
-):
-    """The file came whole: it is stored, and the boot has failed all the same."""
-    with servers.folder({"image": content}) as folder, servers.pxebench(folder) as server:
-        run = bench.fetch(
-            *(server.url("image"), "--rom", rom, "--endpoint", endpoint),
-            *("--out", "image", "--json", "result.json"),
-        )
-    assert run.returncode == 1, run.stderr
-    result = json.loads((bench.folder / "result.json").read_text())
-    status = result["status"]
-    assert (result["outcome"], status["code"], status["side"]) == ("failed", code, "server")
-    assert result["image"]["kind"] == kind
-    assert f"this ROM does not start it: {images.words(result['image'])}; " in run.stderr
-    assert "Let DHCP name a file for this client's architecture (option 93)" in run.stderr
-    assert (bench.folder / "image").read_bytes() == content
-    assert "it came whole, and is stored as image" in run.stderr
-
-
-@pytest.mark.parametrize(("rom", "content"), [
-    ("edk2", _efi(0x8664)), ("intel-undi", _NBP), ("intel-undi", b"#!ipxe\n"),
-    ("os-client", _efi(0x8664)), ("edk2", b"a text, and no program of any machine"),
-])  # fmt: skip
-def test_image_that_the_rom_starts_is_booted(bench, rom, content):
-    with servers.folder({"image": content}) as folder, servers.pxebench(folder) as server:
-        run = bench.fetch(server.url("image"), "--rom", rom)
-    assert run.returncode == 0, run.stderr
-
-
-def test_what_uefi_starts_follows_its_architecture():
-    edk2 = job.load_rom("edk2")
-    assert "efi-x64" in images.runs(edk2)
-    arm = images.runs(boot_job.with_arch(edk2, "arm64-efi"))
-    assert "efi-arm64" in arm and "efi-x64" not in arm
-    assert images.runs(boot_job.with_arch(edk2, "21")) is None  # what U-Boot starts: not known
-    assert images.runs(job.load_rom("u-boot")) is None
-
-
-def test_every_kind_of_image_has_its_words():
-    from pxebench.view import image_words
-    from pxerom import image_kind as kinds
-
-    names = {line.split()[0] for line in kinds._SIGNATURES.split("\n")}
-    for kind in {name for name in names if name.islower()} | {"nbp", "empty", "unknown", "iso"}:
-        assert image_words({"kind": kind}) != kind
-    assert image_words({"kind": "efi-x64"}) == "EFI program for x64 (efi-x64)"
 
 
 def test_failure_shows_the_screen_and_says_whose_side_and_what_next(bench, served):
@@ -448,3 +379,23 @@ def test_advice_for_answers_from_another_address_blames_no_firewall(bench):
     assert told.startswith("One packet came from an address that was not asked, ")
     assert "let the server answer from 127.0.0.1" in told
     assert "firewall" not in told
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_byte_that_is_no_text_is_asked_for_as_it_stands(bench, endpoint):
+    """R-TFTP-3: what an old ROM asks for whose option 67 has no NUL."""
+    with servers.folder({}) as folder, servers.pxebench(folder) as server:
+        run = bench.fetch(
+            server.url("a%FF"),
+            "--json",
+            "result.json",
+            "--endpoint",
+            endpoint,
+            "--pcap",
+            "boot.pcap",
+        )
+    assert run.returncode == 1, run.stderr
+    result = json.loads((bench.folder / "result.json").read_text())
+    assert {each["file"] for each in result["transfers"]} == {"a\\xff"}
+    assert b"\0\1a\xff\0octet" in (bench.folder / "boot.pcap").read_bytes()
+    assert "option 67 came without a NUL" in run.stderr

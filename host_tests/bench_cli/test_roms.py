@@ -89,7 +89,7 @@ def test_list_names_every_rom(bench):
     assert "2070, +1 per request" in row
     assert "tsize 0; then blksize 1456" in row
     assert run.stdout.splitlines()[0].split()[-2:] == ["assumed", "name"]
-    as_json = json.loads(bench("roms", "--json").stdout)
+    as_json = json.loads(bench("roms", "--json").stdout)["roms"]
     assert [rom["id"] for rom in as_json] == ids
     assert all(sum(rom["evidence"].values()) > 0 for rom in as_json)
 

@@ -35,7 +35,7 @@ def test_list_tells_what_a_board_is(bench, filled):
     assert done.returncode == 0
     assert "Raspberry Pi Pico W with RP2040 (rpi_pico_w): MicroPython 1.26" in done.stdout
     assert "pxerom 0.2.0" in done.stdout and "of 848 KiB of flash free" in done.stdout
-    rows = json.loads(bench("board", "list", filled.port, "--json").stdout)
+    rows = json.loads(bench("board", "list", filled.port, "--json").stdout)["boards"]
     assert rows[0]["kind"] == "rpi_pico_w" and rows[0]["board"]["id"] == "e6614c311b7e6f35"
     assert repl_works(filled.port)
 

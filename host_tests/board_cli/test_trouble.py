@@ -12,6 +12,8 @@ import pytest
 
 from host_tests.board_cli.conftest import complains, config, mpremote, repl_works
 
+pytestmark = pytest.mark.slow
+
 
 def _in_mid_transfer(bench, desk, board, *words):
     """A fetch on the board that is under way."""

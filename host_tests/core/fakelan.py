@@ -80,6 +80,9 @@ class Sent:
         self.port = port
         self.data = data
         self.options = {}
+        self.kind = None
+        if port == 53:  # a question to DNS
+            return
         at = 240
         while data[at] != 255:
             self.options[data[at]] = data[at + 2 : at + 2 + data[at + 1]]

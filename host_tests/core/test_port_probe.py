@@ -134,6 +134,23 @@ def test_held_conversations_stand_open_until_all_have_asked():
     same([h[1:] for h in server.heard[2:]], [(first, _ABORT), (first + 1, _ABORT)])
 
 
+def test_several_questions_are_under_way_at_once_and_each_is_heard():
+    """Two on every machine; a board has sockets for three."""
+    first = _free(4)
+    server = _Server(lambda number, port: data(1, b"x") if port == first + 1 else None)
+    try:
+        began = runtime.ticks_ms()
+        answers = _ask(server, [[first, 4]], most=2, wait_ms=400)[1]
+        took_ms = runtime.ticks_diff(runtime.ticks_ms(), began)
+    finally:
+        server.close()
+    same({a["source_port"]: a["kind"] for a in answers}[first + 1], "data")
+    same(sorted(a["kind"] for a in answers), ["data", "silent", "silent", "silent"])
+    same([h[1] for h in server.heard if h[0]], [first, first + 1, first + 2, first + 3])
+    same([h[1:] for h in server.heard if not h[0]], [(first + 1, _ABORT)])
+    assert 800 <= took_ms < 1200, took_ms  # one after the other: 1200 for the silent ones alone
+
+
 def test_error_of_the_server_is_told_and_never_answered():
     first = _free(1)
     server = _Server(lambda number, port: error(2, "go\x1b away"))

@@ -48,6 +48,7 @@ FILES = {
     "undionly.kpxe": firewall.image(),
     "x64.efi": _efi(0x8664, 5000),
     "arm64.efi": _efi(0xAA64, 4001),
+    "image.itb": b"\xd0\x0d\xfe\xed" + _DICE.randbytes(3000),  # for U-Boot
     "linux.0": _DICE.randbytes(3000),
     "tools.0": _DICE.randbytes(2000),
 }

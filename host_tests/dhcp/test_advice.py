@@ -1,4 +1,4 @@
-"""What `pxebench boot` advises is tried: its lines go to real dnsmasq and Kea servers
+"""What `pxebench boot` advises is tried: its lines go to real dnsmasq, Kea and ISC servers
 literally, and the machine that failed boots."""
 
 import re
@@ -25,6 +25,15 @@ def _kea(**settings):
         machine = lan.machine("kea", f"{SECOND}/24")
         stack.enter_context(dhcp_servers.kea(machine, SECOND, **settings))
         tftp(stack, folder, machine, SECOND)
+
+    return start
+
+
+def _isc(lines=""):
+    def start(lan, stack, folder):
+        machine = lan.machine("isc", f"{SERVER}/24")
+        stack.enter_context(dhcp_servers.isc(machine, SERVER, lines))
+        tftp(stack, folder, machine)
 
     return start
 
@@ -81,3 +90,23 @@ def test_siaddr_that_is_missing_is_named_and_setting_it_boots():
     status = _failed(_kea(boot_file="undionly.kpxe", next_server="0.0.0.0"), "ipxe-2")
     assert (status["code"], "next-server" in status["advice"]) == ("PXE-E78", True)
     _booted(_kea(boot_file="undionly.kpxe"), "ipxe-2", "undionly.kpxe")
+
+
+def test_isc_lines_for_a_missing_file_boot():
+    advice = _failed(_isc(), "intel-undi")["advice"]
+    lines = re.search(r"ISC: (next-server .+)$", advice).group(1)
+    _booted(_isc(lines), "intel-undi", "undionly.kpxe")
+
+
+def test_isc_lines_for_an_option_60_that_is_left_over_boot():
+    sixty = 'option vendor-class-identifier "PXEClient";'
+    left_over = f'{sixty} next-server {SERVER}; filename "x64.efi";'
+    advice = _failed(_isc(left_over), "edk2")["advice"]
+    lines = re.search(r"ISC: (option vendor-encapsulated-options .+?) Kea:", advice).group(1)
+    _booted(_isc(f"{sixty} {lines}"), "edk2", "x64.efi")
+
+
+def test_isc_line_for_a_siaddr_that_is_missing_boots():
+    advice = _failed(_isc('next-server 0.0.0.0; filename "undionly.kpxe";'), "ipxe-2")["advice"]
+    line = re.search(r"ISC: (next-server \S+;)", advice).group(1)
+    _booted(_isc(f'{line} filename "undionly.kpxe";'), "ipxe-2", "undionly.kpxe")

@@ -85,7 +85,7 @@ _ARM64 = ("--arch", "arm64-efi")
 SCENES = {
     "dnsmasq": Scene(_dnsmasq("--dhcp-boot=undionly.kpxe")),
     "dnsmasq-tftp": Scene(_dnsmasq("--dhcp-boot=undionly.kpxe", tftp_too=True), "ipxe"),
-    "kea": Scene(_kea(boot_file="undionly.kpxe"), "u-boot"),
+    "kea": Scene(_kea(boot_file="image.itb"), "u-boot"),
     "dnsmasq-arch-0": Scene(_dnsmasq(*_archs(BY_ARCH))),
     "dnsmasq-arch-7": Scene(_dnsmasq(*_archs(BY_ARCH)), "edk2"),
     "dnsmasq-arch-11": Scene(_dnsmasq(*_archs(BY_ARCH)), "edk2", _ARM64),
@@ -184,7 +184,7 @@ def test_dnsmasq_does_all_of_it(boots, interpreter):
 @everywhere
 def test_kea_leases(boots, interpreter):
     boot = boots["kea", interpreter]
-    _booted(boot, "undionly.kpxe", SECOND)
+    _booted(boot, "image.itb", SECOND)
     assert _sent(boot) == _DORA
     assert boot.result["boot"]["file_by"] == "file"
 

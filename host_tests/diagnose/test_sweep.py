@@ -29,7 +29,7 @@ class _Path:
         self.asked = []
         self.waits = []
 
-    def ask(self, wanted, options, wait_ms, on_ask=None, gap_ms=0):
+    def ask(self, wanted, options, wait_ms, on_ask=None, gap_ms=0, most=1):
         self.waits.append((wait_ms, gap_ms))
         found = _Asked()
         for port in wanted:
@@ -106,6 +106,81 @@ def test_silent_port_is_asked_twice_and_no_more():
     sweep.sweep(path, [2070, 2071], [], wait_ms=300)
     assert path.asked == [2070, 2071, 2070, 2071]
     assert [wait for wait, _ in path.waits] == [300, 600]
+
+
+class _Few(_Path):
+    """A server with few places: a transfer whose answer is lost on the way holds one for 30 s."""
+
+    def __init__(self, opens, places, hold_s=30):
+        super().__init__(opens)
+        self.places = places
+        self.hold_s = hold_s
+        self.now = 0
+        self.held = []
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def clock(self):
+        return self.now
+
+    def ask(self, wanted, *words, gap_ms=0, **more):
+        found, opens = _Asked(), self.opens
+        for number, port in enumerate(wanted):
+            self.now += gap_ms / 1000
+            self.held = [end for end in self.held if end > self.now]
+            served = len(self.held) < self.places
+            if served and not opens(port):
+                self.held.append(self.now + self.hold_s)
+            self.opens = lambda port, served=served: served and opens(port)
+            (one,) = super().ask([port], *words, gap_ms=gap_ms, **more).asks
+            found.asks.append({**one, "at_ms": number * gap_ms})
+        self.opens = opens
+        return found
+
+
+def _swept(path, monkeypatch):
+    monkeypatch.setattr(sweep.Asker, "sleep", path.sleep)
+    monkeypatch.setattr(sweep.Asker, "now", path.clock)
+    return sweep.sweep(path, port_names.parse(port_names.DEFAULT), [])
+
+
+def test_server_that_is_full_is_not_taken_for_a_closed_path(monkeypatch):
+    """dnsmasq serves 50 at once, and the low ports of a default sweep alone are 87."""
+    result = _swept(_Few(lambda port: port >= 32768, places=50), monkeypatch)
+    heard = [entry["port"] for entry in result["ports"] if entry["answer"] == "oack"]
+    assert heard == [32768, *range(49152, 49161)]
+    assert result["doubted"] == []
+    assert {entry["asked"] >= 2 for entry in result["ports"] if entry["port"] < 32768} == {True}
+
+
+def test_server_that_stays_full_leaves_a_doubt_that_is_said(monkeypatch):
+    path = _Few(lambda port: port >= 32768, places=20, hold_s=9999)
+    result = _swept(path, monkeypatch)
+    assert 49152 in result["doubted"] and 1024 not in result["doubted"]
+    assert path.now < 300
+    assert any("The silence of" in text and "few at once" in text for text in result["summary"])
+
+
+def test_remaining_time_counts_the_second_questions_too():
+    told = []
+    path = _Path(lambda port: port >= 2074)
+    asks = lambda ask, left_ms: told.append((ask["port"], left_ms))  # noqa: E731
+    path_ask = path.ask
+
+    def with_progress(wanted, *words, on_ask=None, **more):
+        found = path_ask(wanted, *words, **more)
+        for ask in found.asks:
+            on_ask(ask)
+        return found
+
+    path.ask = with_progress
+    sweep.sweep(path, [2070, 2071, 2078, 2079], [], wait_ms=1600, rate=10, on_ask=asks)
+    # 16 under way: a silence of 1.6 s costs no more than the gap of 0.1 s; of 3.2 s, 0.2 s.
+    assert told[0] == (2070, 3 * 100 + 4 * 200)
+    assert told[3] == (2079, 2 * 200)
+    assert [port for port, _ in told] == [2070, 2071, 2078, 2079, 2070, 2071, 2079]
+    assert told[-1][1] == 0
 
 
 def test_rate_is_what_was_asked_for():

@@ -25,7 +25,7 @@ _SEEN = {
     "rom_status": None,
     "rom_moved_works": None,
     "image": "ipxe-nbp",
-    "arch": 0,
+    "image_wrong": False,
     "file_error": None,
     "options_error": None,
     "probe_fails": False,
@@ -234,6 +234,17 @@ def test_what_nothing_came_to_tell_is_open_and_not_ruled_out():
     out = {entry["cause"] for entry in verdict["ruled_out"]}
     assert not out & {"mtu", "loss", "wrong-image", "file-missing", "slow-server"}
     assert any(text.startswith("Not looked at") for text in verdict["unknown"])
+
+
+def test_file_that_the_rom_does_not_start_is_told_beside_what_keeps_it_back():
+    """Moved to high ports the ROM gets it: two faults, and the firewall is the first to mend."""
+    wrong = {"image": "efi-x64", "image_wrong": True}
+    verdict = _judged(**_LOW, **wrong)
+    assert verdict["cause"] == "client-port-filter"
+    assert [fact["id"] for fact in verdict["facts"] if fact["id"] == "wrong-image"]
+    verdict = _judged(**wrong)
+    assert verdict["cause"] == "wrong-image"
+    assert "wrong-image" not in [fact["id"] for fact in verdict["facts"]]
 
 
 def test_file_name_of_the_user_cannot_write_to_the_terminal():

@@ -10,6 +10,8 @@ import pytest
 from host_tests.emulated import rig
 from host_tests.lab import capture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def board(lan, tftpd, tmp_path_factory):

@@ -5,6 +5,8 @@ import pytest
 from host_tests.emulated import rig
 from host_tests.lab import dhcp_servers
 
+pytestmark = pytest.mark.slow
+
 _KIB = 1024
 # By static address, and by DHCP from nothing; image of 300,000 bytes stored, as `intel-undi`.
 STATIC_KIB, DHCP_KIB = 76, 90

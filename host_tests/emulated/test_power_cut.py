@@ -16,6 +16,8 @@ from pxebench.board import emulator
 
 from host_tests.emulated import rig
 
+pytestmark = pytest.mark.slow
+
 _BLOCKS = 120
 _OLD, _NEW = (random.Random(seed).randbytes(30000) for seed in (1, 2))
 _FIRST = 300  # of a deploy, which has more

@@ -8,6 +8,8 @@ from pxebench.board import emulator
 from host_tests.emulated import rig
 from host_tests.lab import capture, dhcp_servers
 
+pytestmark = pytest.mark.slow
+
 _DHCP = {"server": "dhcp", "file": None, "link": {"timeout_s": 10}}
 _WIFI = {"ssid": "bench", "password": "correct horse", "timeout_s": 15}
 

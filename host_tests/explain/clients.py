@@ -6,6 +6,9 @@ versions and settings that have no file of their own).  Anything else is "wrong"
 """
 
 import collections
+from unittest import mock
+
+from pxebench.explain import who
 
 from host_tests.explain import told
 
@@ -38,6 +41,32 @@ FAMILIES = {
     "ubnlwip": (("u-boot-lwip",), False),
     "ubootarm64": (("u-boot",), False),
 }
+# The ROM files that were made from a client's own captures (their `sources` say so); those that
+# are not named here were made from other versions, from source code, or from others' captures.
+MADE_FROM = {
+    "atftp": ("atftp", "os-client"),
+    "busybox": ("busybox",),
+    "curl": ("curl",),
+    "curl823": ("curl-8",),
+    "grubpc": ("grub",),
+    "ipxe": ("ipxe",),
+    "ipxe_script": ("ipxe",),
+    "ipxe200": ("ipxe-2",),
+    "ovmf": ("edk2",),
+    "ovmf26": ("edk2",),
+    "pxelinux": ("pxelinux",),
+    "s390": ("s390x",),
+    "slof": ("slof",),
+    "tftphpa": ("tftp-hpa",),
+    "tftphpa73": ("tftp-hpa-7",),
+    "tftphpa73N": ("tftp-hpa-7",),
+    "ub25arm64": ("u-boot-2025",),
+    "ubootarm64": ("u-boot",),
+    "ublwip": ("u-boot-lwip-2025",),
+    "ubnlwip": ("u-boot-lwip",),
+}
+# Programs that share their network code.
+_KIN = {"slof": "s390x"}
 _ORDER = ("right", "tie", "none", "wrong")
 # What is loaded by another program stands behind it.
 _LOADED = ("grub", "pxelinux")
@@ -67,6 +96,26 @@ def judged(name):
     return min(found, key=lambda row: _ORDER.index(row[0]))
 
 
+def independent(name):
+    """("named" | "none" | "other", the ids that were named) for a capture, by the ROM files that
+    were not made from its client's captures: "named" is another version of the same client, or
+    its kin; "none" that none fits; "other" another client."""
+    left_out = MADE_FROM.get(tag(name), ())
+    every = who.known_roms()
+    with mock.patch.object(
+        who, "known_roms", lambda: [rom for rom in every if rom.id not in left_out]
+    ):
+        result = told.of(told.capture(name))
+    loaded = tag(name).startswith(_LOADED)
+    own = result["clients"][1:] if loaded else result["clients"][:1]
+    family = (*FAMILIES[tag(name)][0], _KIN.get(tag(name), FAMILIES[tag(name)][0][0]))
+    for client in own:
+        ids = told.best(client)
+        if client["known"]:
+            return ("named" if any(one.startswith(family) for one in ids) else "other"), ids
+    return "none", []
+
+
 def _one(client, family, none_is_right):
     ids = told.best(client)
     named = [one for one in ids if one.startswith(family)]
@@ -93,3 +142,26 @@ def table():
         yield f"| {client} | " + " | ".join(str(counts[word] or "") for word in _ORDER) + " |"
     total = sum(rows.values(), collections.Counter())
     yield "| all | " + " | ".join(str(total[word]) for word in _ORDER) + " |"
+
+
+def independent_table():
+    """The rows of the second table, as text."""
+    yield "| client | left out | named | none of the known | another client |"
+    yield "|---|---|---|---|---|"
+    rows, others = collections.defaultdict(collections.Counter), collections.defaultdict(set)
+    for name in captures():
+        word, ids = independent(name)
+        rows[tag(name)][word] += 1
+        if word == "other":
+            others[tag(name)] |= set(ids)
+    for client, counts in sorted(rows.items()):
+        left_out = ", ".join(MADE_FROM.get(client, ())) or "(none was made from it)"
+        other = str(counts["other"] or "")
+        if other:
+            other += f": {', '.join(sorted(others[client]))}"
+        yield (
+            f"| {client} | {left_out} | {counts['named'] or ''} | {counts['none'] or ''} |"
+            f" {other} |"
+        )
+    total = sum(rows.values(), collections.Counter())
+    yield f"| all | | {total['named']} | {total['none']} | {total['other']} |"

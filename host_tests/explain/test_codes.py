@@ -1,7 +1,7 @@
 """Codes and screens: each one of the lists is known, with whose side it is and what to look at."""
 
 import pytest
-from pxebench.explain import codes
+from pxebench.explain import codes, ipxe_errors
 
 from host_tests.explain import told
 
@@ -49,6 +49,11 @@ def test_a_code_that_no_list_has_is_said_to_be_unknown():
         ("1c126002", "invalid argument", "server"),  # captured: a block too long
         ("040ee119", "address not available", "client"),  # captured: no DHCP
         ("2e008081", "exec format", "client"),
+        ("3c126083", "not supported", "client"),  # netboot.xyz, issue 1570: a TFTP that it lacks
+        ("410de13c", "not permitted", "server"),  # alpine-netboot, issue 2: ciphers of its https
+        ("0f0a6095", "connection reset", "client"),  # ipxe, issue 130
+        ("380f6001", "not connected", "client"),
+        ("022fe23c", "permission denied", "server"),  # netboot.xyz, issue 214
     ],
 )
 def test_an_ipxe_number_is_read_and_its_page_named(number, words, side):
@@ -57,6 +62,23 @@ def test_an_ipxe_number_is_read_and_its_page_named(number, words, side):
     assert words in entry["text"]
     assert entry["side"] == side
     assert entry["page"] == f"https://ipxe.org/{number}"
+
+
+def test_the_six_digits_of_a_page_are_the_first_of_a_number():
+    # netboot.xyz, issue 1050: https://ipxe.org/err/020c61 is "Permission denied" in its HTTP.
+    (entry,) = told.of_text("Permission denied (https://ipxe.org/err/020c61)\n")["codes"]
+    assert entry["text"] == "permission denied" and "HTTP" in entry["when"]
+    assert entry["page"] == "https://ipxe.org/err/020c61"
+
+
+def test_every_error_of_ipxes_list_has_words_and_those_that_were_not_seen_say_so():
+    assert (ipxe_errors.ERRORS[0x01][0], ipxe_errors.ERRORS[0x4F][0]) == ("E2BIG", "EXDEV")
+    names = [name for name, _ in ipxe_errors.ERRORS.values()][:-1]
+    assert names == sorted(names) and len(names) == 0x4F
+    for number, (name, words) in ipxe_errors.ERRORS.items():
+        (entry,) = told.of_text(f"https://ipxe.org/{number:02x}126000\n")["codes"]
+        assert entry["text"] == words and "its TFTP" in entry["when"]
+        assert ("assumed" in entry["when"]) == (name not in ipxe_errors._SEEN)
 
 
 @pytest.mark.parametrize(

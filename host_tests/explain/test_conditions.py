@@ -1,96 +1,103 @@
-"""The conditions of `../bench/README.md`, captured at the client, the firewall and the server.
+"""The conditions of `../bench/README.md`, captured at the client, the firewall and the server, and
+what the servers logged.
 
-In each network a ROM asks, then the operating system's client.  What `explain` makes of the three
-captures, of each alone and of all together, names the condition's cause, has it among those that
-it cannot tell apart, or says that what is there does not tell; it never proves another one.
+In each network a ROM asked, then the operating system's client (`played` says how; what it kept is
+in `inputs/conditions/`).  What `explain` makes of each source alone, and of all together, names
+the condition's cause, has it among those that it cannot tell apart, or says that what is there
+does not tell; it never proves another one.  `make soak` plays each anew.
 """
-
-import contextlib
-import sys
 
 import pytest
 
 from host_tests.diagnose import conditions
-from host_tests.diagnose.place import SERVER, place
-from host_tests.explain import told
-from host_tests.lab.firewall import FILE
-from host_tests.lab.tcpdump import tcpdump
+from host_tests.explain import played, told
 
-PLACES = ("client", "firewall", "server")
 # Causes that stand for one another where only packets are seen, as `diagnose` has it.
 _SILENT = {"request-blocked", "no-tftp-helper", "nat-port", "client-port-filter"}
-_PLAYED = (
-    "in.tftpd, open path",
-    "dnsmasq, single port",
-    "stateful firewall that reads TFTP",
-    "the reported case",
-    "a rule too narrow",
-    "stateful firewall without helper",
-    "port 69 blocked",
-    "server down",
-    "file missing (in.tftpd)",
-    "file not readable",
-    "server that refuses",
-    "options refused",
-    "answers from another address",
-)
+# A machine that boots alone, and gets its whole file: what fails there is another's, or the next.
+_BOOTS_ALONE = {
+    "one transfer at once",
+    "two transfers at once",
+    "limit of requests",
+    "size probe refused",
+    "slow server",
+    "fragments",
+    "file for another architecture",
+}
+# Nothing of these passes any machine as an IP packet: ARP alone does.
+_NOTHING = {"wrong address on the own network"}
+_ALL = [condition.name for condition in conditions.CONDITIONS]
 
 
-@contextlib.contextmanager
-def captured(where, folder):
-    """tcpdump at each of the three places; yields {place: path}."""
-    with contextlib.ExitStack() as stack:
-        yield {
-            name: stack.enter_context(tcpdump(getattr(where, name), folder / f"{name}.pcap"))
-            for name in PLACES
-        }
+def _of(files, names):
+    return told.of_named({name: files[name] for name in names})
 
 
-def boot(where, rom, file, max_time):
-    """A fetch from the client's side."""
-    where.client.run(
-        *(sys.executable, "-m", "pxebench", "fetch", f"tftp://{SERVER}/{file}"),
-        *("--rom", rom, "--quiet", "--max-time", max_time),
-        check=False,
-        timeout_s=60,
-    )
+@pytest.mark.parametrize("name", _ALL)
+def test_no_condition_is_misnamed_from_any_place_or_from_all(name):
+    _holds_for(name, played.stored(name))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", _PLAYED)
-def test_no_condition_is_misnamed_from_any_place_or_from_all(name, tmp_path):
+@pytest.mark.soak
+@pytest.mark.parametrize("name", _ALL)
+def test_so_it_is_when_the_condition_is_played_anew(name, tmp_path):
     (condition,) = [one for one in conditions.CONDITIONS if one.name == name]
-    file = condition.file or FILE
-    with (
-        place(condition.serve, condition.rules, condition.prepare) as where,
-        captured(where, tmp_path) as paths,
-    ):
-        boot(where, "intel-undi", file, "7")
-        boot(where, "os-client", file, "6")
-    for given in (*((path,) for path in paths.values()), tuple(paths.values())):
-        result = told.of(*given)
+    played.play(condition, tmp_path)
+    _holds_for(name, {path.name: path.read_bytes() for path in tmp_path.iterdir()})
+
+
+def _holds_for(name, files):
+    (condition,) = [one for one in conditions.CONDITIONS if one.name == name]
+    every = sorted(files)
+    wrong = []
+    for names in (*([one] for one in every), every):
+        result = _of(files, names)
         if result["outcome"] == "nothing":  # no packet of it came as far as that
-            assert given[0].name == "server.pcap"
+            fine = name in _NOTHING or names in (
+                ["firewall.pcap"],
+                ["server.pcap"],
+                ["server.log"],
+            )
+            wrong += [] if fine else [(names, "nothing")]
             continue
-        _holds(condition, result["clients"], given)
+        rom = result["clients"][0]
+        if not _holds(condition, rom, names):
+            found = rom["verdict"]
+            wrong.append(
+                (names, found["cause"], found["proved"], found["also_possible"], found["text"])
+            )
+    assert not wrong, f"{condition.name} ({condition.cause}): {wrong}"
 
 
-def _holds(condition, clients, given):
-    names = [path.name for path in given]
-    rom = clients[0]
+def _holds(condition, rom, names):
     found = rom["verdict"]
-    told_causes = {found["cause"], *found["also_possible"]}
-    said = (
-        f"{condition.name}, {names}: {found['cause']}, {found['also_possible']}, {found['text']}"
-    )
-    if condition.cause == "healthy":
-        assert found["cause"] == "healthy", said
-        return
+    cause, missing = found["cause"], " ".join(found["unknown"])
+    if condition.cause == "healthy" or condition.name in _BOOTS_ALONE:
+        log_alone = names == [played.LOG] and cause is None and "not in this log" in missing
+        return log_alone or cause in ("healthy", condition.cause)
     fitting = {condition.cause, *condition.also}
-    if found["cause"] is None:
-        assert found["decide"] or found["unknown"] or found["explains"], said
-        return
+    if cause is None:
+        return bool(found["decide"] or missing)
+    if cause == "healthy":  # a log that tells what was sent, and says that it tells no more
+        return not found["proved"] and "does not tell" in missing
     if found["proved"]:
-        assert found["cause"] in fitting, said
-    else:
-        assert told_causes & fitting or (fitting & _SILENT and told_causes & _SILENT), said
+        return cause in fitting
+    said = {cause, *found["also_possible"]}
+    if condition.cause == "other-address" and names in (["server.pcap"], [played.LOG]):
+        return "another address" in missing
+    return bool(said & fitting or (fitting & _SILENT and said & _SILENT))
+
+
+def test_the_cause_itself_is_named_in_most_conditions_when_all_is_given():
+    """Not by chance: how many of the failing ones are named outright, all sources together."""
+    named = 0
+    failing = [
+        one
+        for one in conditions.CONDITIONS
+        if one.cause != "healthy" and one.name not in _BOOTS_ALONE | _NOTHING
+    ]
+    for condition in failing:
+        files = played.stored(condition.name)
+        found = _of(files, sorted(files))["clients"][0]["verdict"]
+        named += found["cause"] in {condition.cause, *condition.also}
+    assert named >= len(failing) * 0.85, f"{named} of {len(failing)}"

@@ -34,6 +34,12 @@ def of_bytes(*contents, client=None):
     return explanation.of_sources(given, client)
 
 
+def of_named(contents, client=None):
+    """The result for {name: content}."""
+    given = [sources.from_stream(io.BytesIO(raw), name) for name, raw in contents.items()]
+    return explanation.of_sources(given, client)
+
+
 def of_text(text, client=None):
     """The result for a text."""
     return of_bytes(text.encode(), client=client)

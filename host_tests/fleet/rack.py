@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from host_tests import ptyboard
+from host_tests import ptyboard, results
 from host_tests.lab import namespaces, processes, programs, servers
 
 SERVER = "10.98.0.1"
@@ -194,12 +194,12 @@ class Rack:
         path = self.folder / "fleet.json"
         path.unlink(missing_ok=True)
         done = self.pxebench("fleet", *words, "--json", path, timeout_s=timeout_s, **env)
-        return done, json.loads(path.read_text()) if path.exists() else None
+        return done, results.holds(json.loads(path.read_text())) if path.exists() else None
 
     def places(self, **env):
         """{place: its row} of `fleet list`."""
         done = self.pxebench("fleet", "list", "--json", **env)
-        return {row["place"]: row for row in json.loads(done.stdout)}
+        return {row["place"]: row for row in results.holds(json.loads(done.stdout))["places"]}
 
     def client(self, *words, **env):
         """labgrid-client, to its end."""

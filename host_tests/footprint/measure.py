@@ -29,6 +29,8 @@ APART = {
     "dhcp_client.py": 7 << 10,
     "dhcp_offer.py": 6 << 10,
     "dhcp_inform.py": 2 << 10,
+    "dns.py": 3 << 10,
+    "pxelinux_cfg.py": 2 << 10,
     "dhcp_remarks.py": 3 << 10,
     "dhcp_advice.py": 2 << 10,
     "rom_load.py": 1 << 10,

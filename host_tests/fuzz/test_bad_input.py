@@ -13,6 +13,8 @@ from host_tests.fuzz.conftest import Fetch
 from host_tests.lab import programs, scripted
 from host_tests.lab.scripted import CLOSE, DIE, NORMAL, unknown_tid
 
+pytestmark = pytest.mark.slow
+
 _FORGED = b"\xee" * 1468
 _HOSTILE = b"\x1b[2J\x1b]0;owned\x07\r\nPXE-M0F\x00after the NUL" + b"A" * 1400
 

@@ -1,4 +1,4 @@
-"""Real DHCP servers in the lab: dnsmasq in each of its three parts, and Kea.
+"""Real DHCP servers in the lab: dnsmasq in each of its three parts, Kea, and ISC's dhcpd.
 
     with dhcp_servers.dnsmasq(machine, "10.88.0.1", ["--dhcp-boot=undionly.kpxe"]) as server: ...
     with dhcp_servers.kea(machine, "10.88.0.2", boot_file="ipxe.efi") as server: ...
@@ -132,4 +132,21 @@ def kea(namespace, host, boot_file=None, first=100, relay=None, **subnet):
         env = dict(os.environ, KEA_PIDFILE_DIR=folder, KEA_LOCKFILE_DIR="none")
         argv = ["kea-dhcp4", "-c", str(path)]
         with servers.serving("Kea", argv, host, PORT, namespace, env=env) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def isc(namespace, host, lines="", first=100):
+    """ISC's dhcpd as the DHCP server of the /24 of `host`; `lines`: of its dhcpd.conf."""
+    net = host.rpartition(".")[0]
+    with tempfile.TemporaryDirectory(prefix="isc-") as folder:
+        path, leases = Path(folder, "dhcpd.conf"), Path(folder, "leases")
+        leases.touch()
+        path.write_text(
+            f"authoritative;\nping-check false;\n{lines}\n"
+            f"subnet {net}.0 netmask 255.255.255.0 {{\n"
+            f"  range {net}.{first} {net}.{first + 50};\n}}\n"
+        )
+        argv = ["dhcpd", "-4", "-f", "-d", "-cf", path, "-lf", leases, "--no-pid", "eth0"]
+        with servers.serving("ISC dhcpd", argv, host, PORT, namespace) as server:
             yield server

@@ -1,15 +1,19 @@
 """`pxebench report`: what stands on the page, for every kind of result, whatever stands in it."""
 
+import gzip
 import html.parser
 import json
 import re
+from pathlib import Path
 
 import pytest
+from pxebench.captures import packets
 from pxebench.job import Refused
 from pxebench.report import document
 
 from host_tests.report import results, wire
 
+_CAPTURES = Path(__file__).parents[1] / "captures"
 KINDS = sorted(results.all_kinds())
 
 
@@ -212,6 +216,19 @@ def test_command_writes_the_page_and_refuses_to_overwrite_a_result(bench, served
     assert bench("report").returncode == 2
     assert bench("report", "r.json", "--server-pcap", "r.json").returncode == 2
     assert json.loads((bench.folder / "r.json").read_text())["outcome"] == "ok"
+
+
+@pytest.mark.parametrize("capture", ["edk2-4011", "atftp-normal", "slof-blackhole"])
+@pytest.mark.parametrize("kind", ["fetch", "boot", "diagnose", "sweep"])
+def test_capture_of_another_boot_is_said_to_be_one(tmp_path, kind, capture):
+    """Not "damaged", and no word of packets that were lost on the way."""
+    path = tmp_path / f"{capture}.pcap"
+    path.write_bytes(gzip.decompress((_CAPTURES / f"{capture}.pcap.gz").read_bytes()))
+    (tmp_path / "result.json").write_text(json.dumps(results.all_kinds()[kind]))
+    section = document.section(str(tmp_path / "result.json"), [packets.read(str(path))])
+    words = Reader(document.page([section])).words
+    assert f"{path.name} holds nothing of this run: it was taken elsewhere" in words
+    assert "dropped between" not in words and "damaged" not in words
 
 
 def test_first_card_says_when_what_was_seen_and_of_which_server(tmp_path):

@@ -29,6 +29,7 @@ PROGRAMS = (
     ("tftp", "tftp-hpa", ["-V"], "tftp-hpa"),
     ("dnsmasq", "dnsmasq-base", ["--version"], " TFTP"),
     ("kea-dhcp4", "kea-dhcp4-server", ["-W"], "Kea"),
+    ("dhcpd", "isc-dhcp-server", ["--version"], "isc-dhcpd"),
     ("busybox", "busybox", ["--list"], "\ntftp\n"),
     ("curl", "curl", ["--version"], " tftp"),
     ("nft", "nftables", ["--version"], "nftables"),

@@ -9,6 +9,7 @@ and what was just tried.
 """
 
 import shlex
+from urllib.parse import quote
 
 from pxebench.job import show
 
@@ -64,6 +65,11 @@ _OPTIONS = (
     "Let the server grant options or ignore what it does not know (RFC 2347; in.tftpd: drop "
     "--refuse; dnsmasq: drop tftp-no-blocksize). `--rom os-client` asks without any."
 )
+_BYTES = (
+    "The name has bytes that are no text. Where \\xff stands at its end, option 67 came without a "
+    "NUL and an old ROM read on to the options' end: let the DHCP server send a NUL after the "
+    "name, or another option behind it."
+)
 _WINDOWS = (
     "Make the file readable for the server's user, and see which folders it serves (Windows "
     "Deployment Services: the ReadFilter in the registry)."
@@ -90,20 +96,29 @@ def fitted(result, todo, words):
 
 
 def _asked(result, todo):
-    # (server, port, file) of the last transfer, or of the job.
+    # (server, port, file) of the last transfer, or of the job; the file as bytes where it is no
+    # text.
+    name = todo.get("file")
+    if (result.get("boot") or {}).get("file_hex"):
+        name = bytes.fromhex(result["boot"]["file_hex"])
+    elif isinstance(name, list):
+        name = bytes(name)
     if result["transfers"]:
         last = result["transfers"][-1]
-        return last["server"], last["server_port"], last["file"]
-    if todo.get("server") and todo.get("file"):
-        return todo["server"], todo.get("port", _TFTP), todo["file"]
+        odd = isinstance(name, bytes)
+        return last["server"], last["server_port"], name if odd else last["file"]
+    if todo.get("server") and name:
+        return todo["server"], todo.get("port", _TFTP), name
     return None
 
 
 def _diagnose(asked, words):
     server, port, file = asked
     place = server if port == _TFTP else f"{server}:{port}"
-    line = ["pxebench", "diagnose", "--server", place, "--file", file, *words]
-    return f"`{shlex.join(line)}`"
+    target = ["--server", place, "--file", file]
+    if isinstance(file, bytes):
+        target = [f"tftp://{place}/{quote(file)}"]
+    return f"`{shlex.join(['pxebench', 'diagnose', *target, *words])}`"
 
 
 def _silent(result, asked, words):
@@ -154,6 +169,8 @@ def _refused(error, asked):
     if error["code"] == 2:
         return _WINDOWS
     name = asked[2]
+    if isinstance(name, bytes):
+        return _BYTES
     if error["code"] == 1 and "\\" in name:
         return (
             "The name has backslashes, which a server under Unix takes as letters: name the file "

@@ -16,6 +16,7 @@ _REST = "Options"
 _COLUMN = 26  # what is longer has its text below it
 _HEADINGS = {
     "The target": ("server", "file"),
+    "The boards": ("tags", "coordinator", "need"),
     "The ROM": ("rom", "roms", "arch", "mac", "uuid"),
     "What a ROM may let you change": ("blksize", "windowsize", "timeout", "retries", "no_tsize"),
     "The machines": ("together", "spread", "ramp", "where", "dhcp"),

@@ -2,8 +2,8 @@
 
 The kinds are those of `pxerom.image_kind`; which of them a ROM starts stands in its file (`runs`).
 
-1. Only a program of another firmware or machine is called wrong: a script or a text may be what
-   was wanted.
+1. In a fetch only a program of another firmware or machine is called wrong: a script or a text may
+   be what was wanted. In a boot the ROM starts what it was told to fetch, whatever that is.
 2. The file came whole in any case, and stays where it was stored: only the boot has failed.
 """
 
@@ -33,7 +33,7 @@ _WORDS = {
     "empty": "empty file",
     "unknown": "no boot image that is known here",
 }
-_NO_PROGRAM = ("ipxe-script", "empty", "unknown", None)
+_NO_PROGRAM = ("ipxe-script", "empty", "unknown")
 # What UEFI of an architecture (DHCP option 93) starts, and its kernels with an EFI stub.
 _EFI_OF_ARCH = {
     2: ("efi-ia64",),
@@ -45,14 +45,15 @@ _EFI_OF_ARCH = {
     27: ("efi-riscv64", "linux-riscv"),
 }
 _EFI_OF_ALL = ("efi-ebc", "linux-zboot")
-# What a ROM shows: a BIOS ROM, and UEFI, which has no code of its own for this.
-_CODES = {
-    "pxe": ("PXE-E79", "NBP is too big to fit in free base memory"),
-    "uefi": ("PXE-E99", "Unexpected network error."),
-}
+# What BIOS starts: PXE 2.1 loads any bytes at 0:7C00.
+_BIOS = ("ipxe-nbp", "pxelinux", "grub-pxe", "nbp")
+# What a ROM shows: a PXE ROM, UEFI, which has no code of its own for this, and any other.
+_PXE = ("PXE-E79", "NBP is too big to fit in free base memory")
+_UEFI = ("PXE-E99", "Unexpected network error.")
+_OTHER = ("PXE-E79", "The file is no program for this machine")
 _MACHINE = {
-    "pxe": "a real machine says so where the file is too large, and else starts it and hangs",
-    "uefi": "a real machine says that the file came, and then that it is Unsupported",
+    _PXE: "a real machine says so where the file is too large, and else starts it and hangs",
+    _UEFI: "a real machine says that the file came, and then that it is Unsupported",
 }
 
 
@@ -64,33 +65,68 @@ def words(image):
     return f"{_WORDS[kind]} ({kind})" if kind in _WORDS else kind
 
 
-def runs(rom):
-    """The kinds that a ROM (as in its file) starts, or None where that is any."""
-    return bare(rom["runs"]) if rom.get("runs") else None
+class Starts:
+    """What a ROM starts. `rom`: as in its file; `boots`: True where DHCP names the file, so that
+    the ROM starts it whatever it is; without `runs` it goes then by the architecture that it
+    tells DHCP."""
+
+    def __init__(self, rom, boots=False):
+        rom = bare(rom)
+        self.boots = boots
+        self.kinds = rom.get("runs")
+        if not self.kinds and boots:
+            self.kinds = _of_arch((rom.get("dhcp") or {}).get("arch"))
+        screen = rom.get("screen") or {}
+        if screen.get("codes") == "uefi":
+            self.shows = _UEFI
+        elif rom.get("refuses"):
+            self.shows = _PXE[0], rom["refuses"]
+        else:
+            last = screen.get("exit")
+            self.shows = _PXE if last is None or last.startswith("PXE-") else _OTHER
+
+    def wrong(self, kind):
+        """True for a kind of image that this ROM does not start."""
+        if not self.kinds or not kind or kind in self.kinds:
+            return False
+        return self.boots or kind not in _NO_PROGRAM
+
+    def judged(self, result):
+        """The result of a job that ended well, as failed where the ROM does not start what
+        came."""
+        kind = (result["image"] or {}).get("kind")
+        if result["outcome"] != "ok" or not self.wrong(kind):
+            return result
+        code, text = self.shows
+        real = _MACHINE.get(self.shows)
+        status = {
+            "code": code,
+            "text": text,
+            "side": "server",
+            "detail": "The file came whole, but this ROM does not start it: "
+            f"{words(result['image'])}" + (f"; {real}" if real else ""),
+            "reason": "wrong_image",
+            "advice": f"This ROM starts {self.words()}. Let DHCP name such a file for this "
+            "client's architecture (option 93).",
+        }
+        return {**result, "outcome": "failed", "status": status}
+
+    def words(self):
+        """What this ROM starts, in words."""
+        if "nbp" in self.kinds and "pxelinux" in self.kinds:
+            return "a BIOS network boot program, as undionly.kpxe or pxelinux.0"
+        named = [kind for kind in self.kinds if kind not in (*_NO_PROGRAM, "nbp")]
+        if not named:
+            return "kernels of its own machine"
+        return words({"kind": named[0]}) if len(named) == 1 else "one of " + ", ".join(named)
 
 
 def runs_of_arch(kinds, arch):
     """`runs` of a UEFI ROM as it is for another architecture (a number of option 93)."""
-    if not kinds or arch not in _EFI_OF_ARCH:
-        return None
-    return [*_EFI_OF_ARCH[arch], *_EFI_OF_ALL]
+    return list(_of_arch(arch)) if kinds and arch in _EFI_OF_ARCH else None
 
 
-def judged(result, kinds, codes):
-    """The result of a boot that ended well, as failed where the ROM does not start what came.
-    `kinds`: of `runs`; `codes`: "pxe" or "uefi", the ROM's `screen.codes`."""
-    kind = (result["image"] or {}).get("kind")
-    if result["outcome"] != "ok" or not kinds or kind in kinds or kind in _NO_PROGRAM:
-        return result
-    code, text = _CODES[codes]
-    status = {
-        "code": code,
-        "text": text,
-        "side": "server",
-        "detail": "The file came whole, but this ROM does not start it: "
-        f"{words(result['image'])}; {_MACHINE[codes]}",
-        "reason": "wrong_image",
-        "advice": "Let DHCP name a file for this client's architecture (option 93): a BIOS ROM "
-        "needs undionly.kpxe or pxelinux.0, UEFI an .efi of its own kind.",
-    }
-    return {**result, "outcome": "failed", "status": status}
+def _of_arch(arch):
+    if arch == 0:
+        return _BIOS
+    return (*_EFI_OF_ARCH[arch], *_EFI_OF_ALL) if arch in _EFI_OF_ARCH else None

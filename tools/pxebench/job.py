@@ -9,8 +9,8 @@ files `firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stand
 A **job** (one JSON object, one line):
 
     {"job": "fetch", "rom": "intel-undi" or a whole ROM, "server": "10.254.52.26", "port": 69,
-     "file": "undionly.kpxe", "bind": "0.0.0.0", "sink": {"kind": "null"} or
-     {"kind": "file", "path": "..."},
+     "file": "undionly.kpxe" (a list of its bytes where it is no text), "bind": "0.0.0.0",
+     "sink": {"kind": "null"} or {"kind": "file", "path": "..."},
      "max_bytes": int or null, "max_time_ms": int or null, "trace": bool,
      "faults": what `faults.parse` makes, or null}
 
@@ -122,7 +122,8 @@ def parse_url(url):
     `HOST[:PORT]/FILE` is understood too.
 
     The name is percent-decoded and gets no slash of its own: `tftp://h/a/b` asks for `a/b`,
-    `tftp://h//a` for `/a` (RFC 3617 §3).  A `;mode=octet` at the end is understood.
+    `tftp://h//a` for `/a` (RFC 3617 §3).  A byte that is no UTF-8 stands as a surrogate, as in the
+    words of a command line.  A `;mode=octet` at the end is understood.
     """
     from urllib.parse import unquote_to_bytes
 
@@ -152,15 +153,12 @@ def parse_url(url):
         path = path[: -len(";mode=octet")]
     elif ";mode=" in lowered:
         raise Refused(f"{show(url)} asks for a mode other than octet, which no ROM uses.")
-    try:
-        file = unquote_to_bytes(path).decode("utf-8")
-    except UnicodeDecodeError:
-        raise Refused(f"The file name in {show(url)} is not UTF-8 once decoded.") from None
+    file = unquote_to_bytes(path).decode("utf-8", "surrogateescape")
     if not slash or not file:
         raise Refused(f"{show(url)} names no file; write it as tftp://HOST/FILE.")
     if "\0" in file:
         raise Refused(f"The file name in {show(url)} holds a NUL, which ends a name in TFTP.")
-    size = len(file.encode("utf-8"))
+    size = len(name_bytes(file))
     if size > FILE_NAME_MAX:
         raise Refused(f"The file name is {size} bytes long; a ROM takes {FILE_NAME_MAX} at most.")
     return host, port, file
@@ -254,7 +252,7 @@ def fetch_job(rom, server, port, file, **options):
         "rom": bare(rom),
         "server": server,
         "port": port,
-        "file": file,
+        "file": wire_name(file),
         "sink": {"kind": "file", "path": str(out)} if out else {"kind": "null"},
         "max_bytes": options.get("max_bytes"),
         "max_time_ms": options.get("max_time_ms"),
@@ -264,6 +262,20 @@ def fetch_job(rom, server, port, file, **options):
     if options.get("bind"):
         job["bind"] = options["bind"]
     return job
+
+
+def name_bytes(file):
+    """The bytes of a file's name, of `parse_url` or of a command line's words."""
+    return file.encode("utf-8", "surrogateescape")
+
+
+def wire_name(file):
+    """A file's name as a job carries it: text, or a list of its bytes where it is no UTF-8."""
+    try:
+        file.encode()
+        return file
+    except UnicodeEncodeError:
+        return list(name_bytes(file))
 
 
 def bare(fact):
@@ -425,8 +437,15 @@ def nearest(wanted, names):
 
 
 def show(text):
-    """`text` made harmless for a terminal: whatever does not print stands as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """`text` made harmless for a terminal: whatever does not print stands as an escape, a byte
+    that is no UTF-8 as \\xff."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(c):
+    if "\udc80" <= c <= "\udcff":
+        return f"\\x{ord(c) - 0xDC00:02x}"
+    return c.encode("unicode_escape").decode()
 
 
 def one_sentence(text):

@@ -185,6 +185,14 @@ ENDPOINT = [
     CONFIG,
     KIND,
 ]
+VERBOSE = [
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Each packet as a line on stderr, as it passes; `explain` reads them.",
+    )
+]
 OUTPUT = [
     click.option("-o", "--out", metavar="FILE|-", help="Store the file (else it is only hashed)."),
     click.option("--max-bytes", type=Size(), help="Refuse a file that is larger."),
@@ -200,6 +208,7 @@ OUTPUT = [
         help="Write the result as JSON; with - nothing else goes to stdout.",
     ),
     click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark."),
+    *VERBOSE,
     click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary."),
 ]
 SERVER_PCAP = [

@@ -15,6 +15,10 @@ import os
 import re
 import socket
 import sys
+import time
+
+from pxebench import __version__
+from pxebench.job import SCHEMA
 
 MOST_EVENTS = 1500
 _PROGRESS = 200  # at most; a curve needs no more points
@@ -25,6 +29,7 @@ _MOST_ITEMS = 64  # options in a list, or names in an object
 _DATA, _ACK = "0003", "0004"
 _SECRET = re.compile(r"^--?[\w-]*(pass|secret|psk|token|key|credential)[\w-]*$", re.I)
 _HIDDEN = "***"
+_BEGAN = time.time()
 
 
 class Record:
@@ -136,6 +141,24 @@ def command(words=None):
             word, hide = (name + "=" + _HIDDEN, False) if equals else (word, True)
         clean.append(re.sub(r"://[^/@\s]*@", f"://{_HIDDEN}@", word))
     return clean
+
+
+def headed(kind, result, server=None, started=None):
+    """A result with what every one of them has: `docs/json.md`.  `server`: the address of the TFTP
+    server, where there is one; `started`: seconds since 1970 (else when this process began)."""
+    head = {
+        "schema": SCHEMA,
+        "kind": kind,
+        "pxebench": __version__,
+        "started": stamp(_BEGAN if started is None else started),
+        "server": server,
+    }
+    return {**head, **{name: part for name, part in result.items() if name not in head}}
+
+
+def stamp(seconds):
+    """Seconds since 1970 as every date of the product is written: ISO 8601, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def as_text(result):

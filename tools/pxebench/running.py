@@ -8,22 +8,26 @@ import errno
 import shlex
 import socket
 import sys
+import time
 
-from pxebench import advice, images, job, outputs
+from pxebench import advice, job, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 
 def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more):
     """Run a job and show it; the exit code.  `endpoint`: an `Endpoint`; `todo`: the job; `rom`:
     flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over;
-    `more`: `runs`, the kinds of image that the ROM starts, or None; `words`, those of the command
-    line that diagnose takes as well; `run`, what calls the endpoint, where a boot has to see each
-    event first."""
-    from pxebench.record import Record, client_address, command
+    `more`: `verbose`, each packet as a line; `starts`, an `images.Starts`; `words`, those of the
+    command line that diagnose takes as well; `run`, what calls the endpoint, where a boot has to
+    see each event first."""
+    from pxebench.live import Waiting
+    from pxebench.record import Record, client_address, command, headed
     from pxebench.view import View
 
+    began = time.time()
     to_stdout = "-" in (json_path, todo["sink"].get("path"))
-    view = View(None if quiet or to_stdout else rom, progress=not quiet)
+    waiting = Waiting(rom, todo.get("max_time_ms"))
+    view = View(None if quiet or to_stdout else rom, not quiet, waiting)
     known = job.Witness()
     listeners = [known.event, view.event]
     client = None  # a ROM that boots has no address yet
@@ -34,6 +38,11 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
     kept = Record(client) if json_path or server_pcap else None
     if kept:
         listeners.append(kept.event)
+    if more.get("verbose"):
+        from pxebench.packet_lines import PacketLines
+
+        todo = {**todo, "trace": True}
+        listeners.append(PacketLines(view.say, client).event)
     capture = None
     if pcap:
         from pxebench.captures.pcap import Capture
@@ -42,8 +51,11 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
         listeners.append(capture.event)
     try:
         with outputs.to_stdout(todo) as wanted, outputs.claimed(wanted["sink"].get("path")):
-            result = _run(more.get("run") or endpoint, endpoint.kind, wanted, known, listeners)
-        result = images.judged(result, more.get("runs"), rom["screen"]["codes"])
+            result = _run(
+                *(more.get("run") or endpoint, endpoint.kind, wanted, known, listeners),
+                on_wait=view.wait,
+            )
+        result = more["starts"].judged(result) if more.get("starts") else result
         result = advice.fitted(result, todo, more.get("words", ()))
     finally:
         view.close()
@@ -65,6 +77,8 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
             message = f"{refused.message} Once it is here: `{later}`."
             unread = Refused(message, refused.exit_code)
     if json_path:
+        server = todo.get("server") or (result.get("boot") or {}).get("server")
+        result = headed(todo["job"], result, server, began)
         result = {**result, "command": command(), "events": job.ordered(events)}
         outputs.store_json(json_path, result)
     if unread:
@@ -91,7 +105,7 @@ def _check_way(server, bind):
                 ) from None
 
 
-def _run(run, kind, todo, known, listeners):
+def _run(run, kind, todo, known, listeners, on_wait):
     """The result of the job, from its endpoint, or from what is known when that was ended."""
     from pxebench.endpoints import ended_by
 
@@ -100,7 +114,7 @@ def _run(run, kind, todo, known, listeners):
             listener(event)
 
     try:
-        return run(todo, on_event)
+        return run(todo, on_event, on_wait=on_wait)
     except KeyboardInterrupt:  # a second Ctrl-C, or one before the ROM was ready for it
         return ended_by("user", known, todo, kind)
 
@@ -112,7 +126,7 @@ def _explain(result, code, todo, endpoint, client, json_path):
 
     say = Writer(sys.stderr)
     for line in summary(result, todo["sink"].get("path")):
-        say.line(line)
+        say.wrapped(line, " " * 11)
     silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
     if silent and endpoint.elsewhere:
         say.line("  note     A board's network stack keeps ICMP to itself: a port on which nobody")

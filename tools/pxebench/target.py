@@ -21,6 +21,7 @@ TARGET = [
         metavar="FILE|-",
         help="Write the result as JSON; with - nothing else goes to stdout.",
     ),
+    *options.VERBOSE,
     click.option("-q", "--quiet", is_flag=True, help="Say only what came out of it."),
 ]
 
@@ -43,8 +44,9 @@ def take_url(given):
             raise Refused(f"Missing option --{name}.")
 
 
-def open_target(given):
-    """The `asks.Target` that these options name; takes them out of `given`."""
+def open_target(given, line=None):
+    """The `asking.Target` that these options name; takes them out of `given`.  `line`: the
+    `live.Line` above which -v prints each packet."""
     from pxebench.endpoints import open_endpoint
     from pxebench.sweep.asking import Target
 
@@ -69,7 +71,12 @@ def open_target(given):
     )
     bind = given.pop("bind")
     address = job.resolve(host, 20000)
-    return Target(run, address, int(port or 69), file, bind)
+    target = Target(run, address, int(port or 69), file, bind)
+    if given.pop("verbose"):
+        from pxebench.packet_lines import PacketLines
+
+        target.on_event = PacketLines(line.above, target.client).event
+    return target
 
 
 def finish(result, json_path):

@@ -5,13 +5,13 @@ is the firmware's own (`pxerom.screen`); what the bench itself has to say goes t
 
 1. Text from the network or the command line is shown, never obeyed (`job.show`).
 2. A stream that nobody reads any more is given up quietly; the job goes on.
-3. The bar is drawn on a terminal only, and only when an event comes: no thread of its own steps
-   between a DATA packet and its ACK.
+3. The bar and the line that tells of a wait are drawn on a terminal only, and only when an event
+   comes or a wait lasts: no thread of its own steps between a DATA packet and its ACK.
 """
 
 import sys
 
-from pxebench import icmp
+from pxebench import icmp, live
 from pxebench.images import words as image_words
 from pxebench.job import show, source_ports
 
@@ -47,15 +47,28 @@ class Writer:
     def line(self, text=""):
         self.write(text + "\n")
 
+    def wrapped(self, text, indent):
+        """A line; on a terminal as wide as that, with `indent` before what goes on below."""
+        if self.is_terminal() and len(text) > live.width(self.stream):
+            import textwrap
+
+            room = live.width(self.stream)
+            options = {"break_long_words": False, "break_on_hyphens": False}
+            text = "\n".join(textwrap.wrap(text, room, subsequent_indent=indent, **options))
+        self.line(text)
+
 
 class View:
-    """Shows a running job.  `rom`: the ROM, flat, for its screen, or None for no screen."""
+    """Shows a running job.  `rom`: the ROM, flat, for its screen, or None for no screen;
+    `waiting`: a `live.Waiting`, or None."""
 
-    def __init__(self, rom=None, progress=True):
+    def __init__(self, rom=None, progress=True, waiting=None):
         self.out = Writer(sys.stdout)
         self.err = Writer(sys.stderr)
         self.screen = None
         self.bar = None
+        self.waiting = waiting
+        self.line = live.Line(self.err, quiet=not progress)
         self.below = 0  # the column of the screen's open line when the bar stands below it
         if rom is not None:
             if "boot" in rom["screen"]:
@@ -66,19 +79,39 @@ class View:
                 from pxerom.screen import Screen
 
                 self.screen = Screen(rom, self._screen_text)
-        if progress and self.err.is_terminal():
+        if progress and self.line.on:
             # Imported before the first packet leaves: later it would hold up an ACK.
             self.bar = Bar()
 
     def event(self, event):
         """Show what an event has to show."""
         kind = event["event"]
+        if self.waiting:
+            self.waiting.event(event)
         if kind == "packet":
             return
+        if self.line.shown and kind != "unreachable":
+            self._hide_bar()
         if kind == "progress" and self.bar:
             self._show_bar(event["bytes"], event["total"])
         elif self.screen:
             self.screen.event(event)
+
+    def wait(self):
+        """Say what is waited for; to be called now and then."""
+        texts = self.waiting.texts() if self.waiting and self.line.on else ()
+        if texts and not (self.bar and self.bar.shown):
+            self._below_screen(self.line.shown)
+            self.line.show(*texts)
+        elif texts:
+            self._hide_bar()
+
+    def say(self, text):
+        """A line of stderr above what else is shown."""
+        self._hide_bar()
+        if self.out.column:  # both may go the same way, and the line is to be read again
+            self.out.line()
+        self.err.line(text)
 
     def close(self):
         """Take the bar away and end the screen's last line."""
@@ -93,17 +126,25 @@ class View:
     def _show_bar(self, done, total):
         if not self.bar.shown and done in (0, total):
             return  # it would only flash
-        if not self.bar.shown and self.out.column and self.out.is_terminal():
-            self.below = self.out.column
-            self.err.line()
+        self._below_screen(self.bar.shown)
         self.bar.update(done, total)
 
+    def _below_screen(self, shown):
+        # What is not shown yet stands below the screen's open line.
+        if not shown and self.out.column and self.out.is_terminal():
+            self.below = self.out.column
+            self.err.line()
+
     def _hide_bar(self):
-        if self.bar and self.bar.shown:
+        if self.line.shown:
+            self.line.hide()
+        elif self.bar and self.bar.shown:
             self.bar.hide()
-            if self.below:  # back to the end of the screen's open line
-                self.err.write(f"\x1b[A\x1b[{self.below + 1}G")
-                self.below = 0
+        else:
+            return
+        if self.below:  # back to the end of the screen's open line
+            self.err.write(f"\x1b[A\x1b[{self.below + 1}G")
+            self.below = 0
 
 
 class Bar:

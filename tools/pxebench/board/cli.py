@@ -11,7 +11,8 @@ import click
 
 from pxebench import headings, images, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused, show
-from pxebench.options import CONFIG, KIND, Size, Time, complete_rom, read_config
+from pxebench.options import CONFIG, KIND, VERBOSE, Size, Time, all_of, complete_rom, read_config
+from pxebench.record import headed
 
 _PORT = "The board's port: a device, auto, id:SERIAL, rfc2217://HOST:PORT or place:NAME."
 
@@ -52,7 +53,7 @@ def list_boards(ports, no_ask, as_json):
     # A port that was named and has no board is no answer to the question.
     code = EXIT_BENCH if ports and any(row["trouble"] for row in rows) else EXIT_OK
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(headed("board-list", {"boards": rows}), indent=2))
         return code
     for line in listing.lines(rows):
         click.echo(line)
@@ -154,8 +155,9 @@ def deploy_command(port, kind, config, roms, no_compile, dry_run):
 @click.option("--max-time", type=Time(), help="End the boot after so long.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
 @click.option("--pcap", metavar="FILE", help="Write the packets as a capture for Wireshark.")
+@all_of(VERBOSE)
 @click.option("-q", "--quiet", is_flag=True, help="No ROM screen, no progress, no summary.")
-def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, quiet):
+def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, verbose, quiet):
     """Fetch a file on a board, as `pxebench fetch --endpoint serial:PORT` does, or run a job.
 
     The ROM's screen is live, the result and the capture are written on this PC.
@@ -200,7 +202,8 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
         json_path,
         pcap,
         quiet,
-        runs=images.runs(loaded),
+        starts=images.Starts(loaded, todo["job"] == "boot"),
+        verbose=verbose,
         words=["--rom", rom, "--endpoint", f"serial:{port}"],
     )
 
@@ -255,7 +258,8 @@ def test(modules, port, as_json):
     counts = {kind: sum(o.outcome == kind for o in outcomes) for kind in suite.OUTCOMES}
     if as_json:
         tests = [{name: getattr(o, name) for name in suite.FIELDS} for o in outcomes]
-        click.echo(json.dumps({"board": machine, "counts": counts, "tests": tests}, indent=2))
+        result = {"board": machine, "counts": counts, "tests": tests}
+        click.echo(json.dumps(headed("board-test", result), indent=2))
     else:
         lacking = counts["no memory"]
         more = f", {lacking} need more memory than it has" if lacking else ""

@@ -40,7 +40,7 @@ LENT = {
     "ask": ("port_probe",),
     "faults": ("faults",),
     "trace": ("trace",),
-    "boot": ("dhcp_remarks", "dhcp_advice"),
+    "boot": ("dhcp_remarks", "dhcp_advice", "dns", "pxelinux_cfg"),
 }
 _ELSEWHERE = ("runtime_cpython", "agent_stdio")  # what no board runs
 STAYS = CHECKERS + tuple(name for names in LENT.values() for name in names) + _ELSEWHERE

@@ -103,18 +103,19 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
         keys = None if unseen else stack.enter_context(from_terminal())
         settings["keys"] = keys is not None
 
-        def guarded(wanted_job, on_event):
+        def guarded(wanted_job, on_event, on_wait):
             def seen(event):
                 if guard:
                     guard.event(event)
                 on_event(event)
 
-            return place(wanted_job, seen, keys)
+            return place(wanted_job, seen, keys, on_wait)
 
         task = boot_job.boot_job(rom if by_id else chosen, interface, **settings)
         return run_job(
             *(place, task, flat, json_path, given["pcap"], quiet, given["server_pcap"]),
-            runs=images.runs(chosen),
+            starts=images.Starts(chosen, boots=True),
             words=["--rom", rom],
             run=guarded,
+            verbose=given["verbose"],
         )

@@ -73,6 +73,7 @@ def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, j
     found.notes = notes + found.notes
     if json_path:
         result = _as_json(found, (reference, ours), sides, tolerance)
+        result = record.headed("compare", result)
         outputs.store_json(json_path, {**result, "command": record.command()})
     if json_path != "-":
         _show(found, (reference, ours), sides)
@@ -133,7 +134,6 @@ def _side(path, client_name, boot_number, stage, file_name, notes):
 
 def _as_json(found, paths, sides, tolerance):
     return {
-        "schema": 1,
         "equal": found.equal,
         "tolerance": {"percent": tolerance.percent, "ms": tolerance.ms},
         **{

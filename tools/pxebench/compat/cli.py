@@ -1,12 +1,13 @@
 """`pxebench compat`: the options, the table on a terminal, the files. The work is `compat`'s."""
 
 import sys
+import time
 
 import click
 
 from pxebench import headings, job, outputs, record
 from pxebench.job import EXIT_BENCH, Refused, show
-from pxebench.options import ENDPOINT, IPv4, Time, all_of, complete_rom, read_config
+from pxebench.options import ENDPOINT, VERBOSE, IPv4, Time, all_of, complete_rom, read_config, span
 from pxebench.target import FILE, take_url
 
 _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not run", "yellow")}
@@ -33,6 +34,7 @@ _SIGNS = {"boots": ("yes", "green"), "fails": ("no", "red"), "not run": ("not ru
 @click.option("--bind", type=IPv4(), help="The local address to send from.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the table as JSON.")
 @click.option("--html", "html_path", metavar="FILE", help="Write it as a page of its own.")
+@all_of(VERBOSE)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def compat(roms, max_time, endpoint, interpreter, mount, config, kind, bind, **given):
     """Boot as every ROM against a TFTP server, each in the worst form that it may have.
@@ -46,6 +48,7 @@ def compat(roms, max_time, endpoint, interpreter, mount, config, kind, bind, **g
     """
     from pxebench.compat import matrix
     from pxebench.endpoints import open_endpoint
+    from pxebench.live import Line
     from pxebench.roms import known
     from pxebench.view import Writer
 
@@ -61,16 +64,17 @@ def compat(roms, max_time, endpoint, interpreter, mount, config, kind, bind, **g
     run_job = open_endpoint(endpoint, interpreter, read_config(config), mount, kind)
     server = job.resolve(name, options["max_time_ms"])
 
-    err = Writer(sys.stderr)
-    told = _Progress(err) if err.is_terminal() and not given["quiet"] else None
+    told = _Progress(Line(Writer(sys.stderr), given["quiet"]), max_time)
+    if given["verbose"]:
+        from pxebench.packet_lines import PacketLines
+
+        told.listener = PacketLines(told.line.above, record.client_address(server, bind)).event
     try:
         rows, interrupted = matrix.run(
-            *(wanted, run_job, server, port, file, options),
-            told.start if told else lambda *_: None,
+            *(wanted, told.runs(run_job), server, port, file, options), told.start
         )
     finally:
-        if told:
-            told.clear()
+        told.line.hide()
     where = endpoint.partition(":")[0]
     client = None if where == "serial" else record.client_address(server, bind)
     found = matrix.document(rows, server, port, file, where, client)
@@ -94,18 +98,38 @@ def _quoted(file):
 
 
 class _Progress:
-    """One line on stderr that says which ROM is at work."""
+    """One line on stderr that says which ROM is at work, and for how long."""
 
-    def __init__(self, err):
-        self.err = err
+    def __init__(self, line, max_time_ms):
+        self.line = line
+        self.max_time_ms = max_time_ms
+        self.listener = None
+        self.words = ""
+        self.began = 0
 
     def start(self, number, count, rom, words):
         words = f" ({words})" if words else ""
-        name = show(str(job.value(rom["id"])))
-        self.err.write(f"\r\x1b[K{number} of {count}: {name}{words} ...")
+        self.words = f"{number} of {count}: {show(str(job.value(rom['id'])))}{words}"
+        self.began = time.monotonic()
+        self.line.show(self.words)
 
-    def clear(self):
-        self.err.write("\r\x1b[K")
+    def wait(self):
+        lasts = round(time.monotonic() - self.began)
+        if lasts >= 2:
+            stops = f"{lasts} s, stopped after {span(self.max_time_ms)} (--max-time)"
+            self.line.show(f"{self.words}, {stops}")
+
+    def runs(self, endpoint):
+        """The endpoint, with what shows the job while it runs."""
+
+        def run(wanted, on_event):
+            def both(event):
+                on_event(event)
+                self.listener(event)
+
+            return endpoint(wanted, both if self.listener else on_event, on_wait=self.wait)
+
+        return run
 
 
 def _write_page(path, found):

@@ -19,9 +19,9 @@ from pxerom import tftp_packet
 
 from pxebench import icmp, job
 from pxebench.job import Refused, show, value
+from pxebench.record import headed
 from pxebench.settings import adjust, offered_by
 
-SCHEMA = 1
 _WINDOW = 16  # what a ROM with a free choice of windowsize asks for
 _PAUSE_S = 5  # for a server to be done with a client that is gone
 _LOW_PORT = 32767  # the last that "allow high ports to clients" leaves out
@@ -382,10 +382,7 @@ def exit_code(rows):
 
 def document(rows, server, port, file, endpoint, client=None):
     """The whole of a run, as `--json` gives it. `client`: the address that it asked from."""
-    return {
-        "schema": SCHEMA,
-        "kind": "compat",
-        "server": server,
+    result = {
         "port": port,
         "file": file,
         "client": client,
@@ -396,3 +393,4 @@ def document(rows, server, port, file, endpoint, client=None):
         "server_facts": server_facts(rows, port),
         "rows": rows,
     }
+    return headed("compat", result, server)

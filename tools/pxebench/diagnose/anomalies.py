@@ -9,17 +9,6 @@ from pxebench.diagnose import observe, signs
 from pxebench.sweep import port_names
 from pxebench.view import image_words
 
-# What a ROM of an architecture (DHCP option 93) can start; one that is not listed takes anything.
-IMAGES = {
-    0: ("ipxe-nbp", "pxelinux", "grub-pxe", "nbp"),
-    2: ("efi-ia64",),
-    6: ("efi-ia32",),
-    7: ("efi-x64",),
-    9: ("efi-x64",),
-    10: ("efi-arm32",),
-    11: ("efi-arm64",),
-    27: ("efi-riscv64",),
-}
 # Anomalies that are seen by what does not come.
 _OF_SILENCE = (
     *("low-silent", "probe-fails", "after-probe", "options-error", "one-at-a-time", "at-once"),
@@ -120,9 +109,8 @@ def among(seen, show):
     slow = _slow(seen)
     if slow:
         found["slow"] = slow
-    allowed = IMAGES.get(seen["arch"])
-    if seen["image"] and (seen["image"] == "empty" or (allowed and seen["image"] not in allowed)):
-        found["wrong-image"] = f"The file that came is {_image(seen['image'])}."
+    if not found and (seen["image"] == "empty" or seen.get("image_wrong")):
+        found["wrong-image"] = f"The file that came is {image_words({'kind': seen['image']})}."
     if not found:
         found.update(_unexplained(seen, show))
     return found
@@ -252,10 +240,6 @@ def _error_kind(code, message):
     if code == 2 or any(words in text for words in _DENIED):
         return "error-denied"
     return "error-other"
-
-
-def _image(kind):
-    return image_words({"kind": kind})
 
 
 def _low_words(seen):

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import textwrap
+import time
 
 import click
 
@@ -52,6 +53,7 @@ def diagnose(json_path, quiet, **given):
     pxebench diagnose tftp://10.0.0.1/undionly.kpxe --all-rules --json why.json
     """
     from pxebench.diagnose import diagnosis, experiments
+    from pxebench.live import Line
     from pxebench.view import Writer
 
     named = given["nft_chain"]
@@ -66,11 +68,14 @@ def diagnose(json_path, quiet, **given):
     if given["again"]:
         result = _earlier(given["again"])
     else:
-        target = open_target(given)
+        line = Line(err, quiet)
+        target = open_target(given, line)
+        verbose = target.on_event is not None
         shown = out if json_path != "-" else err
         # With `--json -` the experiments are mere progress: for eyes alone.
         quiet_or_piped = quiet or (shown is err and not err.is_terminal())
-        progress = None if quiet_or_piped else _Progress(shown)
+        progress = None if quiet_or_piped else _Progress(shown, verbose)
+        target.on_wait = progress.wait if progress else None
         result, _events = diagnosis.diagnose(
             *(target, rom, max_time_ms, given["quick"]), progress.say if progress else None
         )
@@ -146,17 +151,34 @@ def _is_name(word):
 class _Progress:
     """Each experiment as it runs, and what was seen when it has."""
 
-    def __init__(self, stream):
+    def __init__(self, stream, verbose=False):
+        from pxebench.live import Line
+
         self.stream = stream
+        self.line = Line(stream)
+        self.verbose = verbose  # then the packets stand below the question
+        self.words = ()
+        self.began = 0
+
+    def wait(self):
+        """Say again what runs, and for how long."""
+        lasts = round(time.monotonic() - self.began)
+        if self.words and lasts >= 2:
+            name, question = self.words
+            self.line.show(f"{name} {question} {lasts} s")
 
     def say(self, experiment, what):
         name = f"  {experiment['title']:<22}"
         if what == "begin":
-            if self.stream.is_terminal():
-                self.stream.write(f"{name} {experiment['question']}")
+            self.words = name, experiment["question"]
+            self.began = time.monotonic()
+            if self.verbose:
+                self.words = ()
+                self.stream.line(f"{name} {experiment['question']}")
+            else:
+                self.line.show(" ".join(self.words))
             return
-        if self.stream.is_terminal():
-            self.stream.write("\r\x1b[K")
+        self.line.hide()
         lines = textwrap.wrap(show(experiment["said"]), 74) or [""]
         self.stream.line(f"{name} {lines[0]}")
         for line in lines[1:]:

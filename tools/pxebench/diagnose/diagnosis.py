@@ -15,9 +15,10 @@ The verdict: {"cause": an id or null, "text", "explains": [...], "also_possible"
 
 import time
 
-from pxebench import icmp
+from pxebench import icmp, images
 from pxebench.diagnose import anomalies, causes, experiments, observe, rules
-from pxebench.job import SCHEMA, bare, flat, show
+from pxebench.job import bare, flat, show
+from pxebench.record import headed
 from pxebench.sweep import asking, port_names
 from pxebench.sweep.rom_ports import how_it_counts, ports_of_boot
 
@@ -36,17 +37,13 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
     seen = observe.observe(plan.done, flattened, bare(rom), target.server)
     every = [ask for done in plan.done for ask in done["asks"] if done["id"] != "alive"]
     result = {
-        "schema": SCHEMA,
-        "kind": "diagnose",
         "outcome": "failed",
         "rom": flattened["id"],
         "rom_name": bare(rom).get("name"),
-        "server": target.server,
         "server_port": target.port,
         "file": target.file,
         "client": target.client,
         "endpoint": target.endpoint,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
         "elapsed_ms": round((time.time() - began) * 1000),
         "experiments": plan.done,
         "skipped": plan.skipped,
@@ -56,7 +53,7 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
         "rom_counts": how_it_counts(flattened),
         "ended": plan.ended,
     }
-    return judge(result), plan.events
+    return judge(headed("diagnose", result, target.server, began)), plan.events
 
 
 def judge(result, on_path=None):
@@ -96,7 +93,7 @@ def judge(result, on_path=None):
             if not causes.is_open(why) and name != "healthy"
         ],
         "unknown": list(_unknown(result, seen, found, cause, also, open_causes, way)),
-        "facts": list(_facts(result, seen)),
+        "facts": [*_facts(result, seen), *_of_image(seen, found)],
         "decide": _decide(result, cause, also, on_path),
         "way": way,
     }
@@ -290,6 +287,18 @@ def _facts(result, seen):
             "text": (
                 f"Client port {border['low']} stays without an answer, {border['high']} gets one"
                 + ("." if border["monotone"] else "; that is not the only border.")
+            ),
+        }
+
+
+def _of_image(seen, found):
+    # A fault of its own, beside what keeps the file back.
+    if seen.get("image_wrong") and "wrong-image" not in found:
+        yield {
+            "id": "wrong-image",
+            "text": (
+                f"The file is {images.words({'kind': seen['image']})}, which this ROM does not "
+                "start, however it comes."
             ),
         }
 

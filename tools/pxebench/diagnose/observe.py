@@ -9,6 +9,7 @@
 
 import statistics
 
+from pxebench import images
 from pxebench.diagnose import signs
 from pxebench.sweep import asking
 from pxebench.sweep.asking import answered
@@ -91,7 +92,7 @@ def observe(experiments, flat, rom, server=None):
         "rom_status": (booted["status"] or {}).get("code") if booted else None,
         "rom_moved_works": _works(by["rom-high"][0]) if "rom-high" in by else None,
         "image": _image_kind(by),
-        "arch": _arch(rom),
+        "image_wrong": images.Starts(rom, boots=True).wrong(_image_kind(by)),
         "file_error": _error(_asks(by, "reach")),
         "options_error": _options_error(by, flat),
         "probe_fails": _probe_fails(by, flat),
@@ -334,8 +335,3 @@ def _first_wait(flat):
 def _median(times):
     times = [each for each in times if each is not None]
     return round(statistics.median(times), 1) if times else None
-
-
-def _arch(rom):
-    found = (rom.get("dhcp") or {}).get("arch")
-    return found if isinstance(found, int) else None

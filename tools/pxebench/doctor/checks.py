@@ -113,6 +113,11 @@ def gevent():
     return _extra("gevent", "storm", "storm")
 
 
+def netaddr():
+    """netaddr, whose network card a MAC is."""
+    return _extra("netaddr", "vendors", "explain, the vendor of a client's network card")
+
+
 def tcpdump():
     """tcpdump, for the captures that other commands read."""
     path = program("tcpdump")
@@ -257,6 +262,7 @@ CHECKS = {
     "namespaces": namespaces,
     "tcpdump": tcpdump,
     "gevent": gevent,
+    "netaddr": netaddr,
     "esptool": esptool,
     "serial-group": serial_group,
     "boards": boards,

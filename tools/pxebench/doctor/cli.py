@@ -5,7 +5,7 @@ import textwrap
 
 import click
 
-from pxebench import __version__, headings, outputs
+from pxebench import headings, outputs
 from pxebench.job import EXIT_BENCH, EXIT_OK, Refused, nearest, show
 
 _SIGNS = {"ok": "ok", "lacks": "LACKS", "unknown": "?"}
@@ -30,15 +30,16 @@ def doctor(names, json_path):
     command that mends it.
 
     CHECK is one of python, micropython, rights, port-68, firewall, namespaces, tcpdump, gevent,
-    esptool, serial-group, boards (default: all). It changes nothing, opens no board and sends no
-    packet; `?` is what cannot be told. Exit code 0: nothing lacks of what was looked at, 3:
-    something does.
+    netaddr, esptool, serial-group, boards (default: all). It changes nothing, opens no board and
+    sends no packet; `?` is what cannot be told. Exit code 0: nothing lacks of what was looked at,
+    3: something does.
 
     \b
     pxebench doctor
     pxebench doctor python micropython
     """
     from pxebench.doctor.checks import CHECKS
+    from pxebench.record import headed
     from pxebench.view import Writer
 
     for name in names:
@@ -57,13 +58,10 @@ def doctor(names, json_path):
             out.line(line)
     if json_path:
         result = {
-            "schema": 1,
-            "kind": "doctor",
-            "pxebench": __version__,
             "outcome": "failed" if lacking else "ok",
             "checks": [{"name": name, **one._asdict()} for name, one in found.items()],
         }
-        outputs.store_json(json_path, result)
+        outputs.store_json(json_path, headed("doctor", result))
     return EXIT_BENCH if lacking else EXIT_OK
 
 

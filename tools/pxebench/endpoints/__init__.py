@@ -26,7 +26,8 @@ KINDS = ("local", "micropython", "serial:PORT")
 
 
 class Endpoint:
-    """Where a ROM runs, for a command: `endpoint(job, on_event, keys=None) -> result`.
+    """Where a ROM runs, for a command: `endpoint(job, on_event, keys=None, on_wait=None) ->
+    result`.  `on_wait` is called at least once a second while the job runs.
 
     `kind`: as the result names it, for nothing but showing it.  `elsewhere`: packets leave
     another machine, with an address and a route of its own, by its own link; a file that the job
@@ -38,8 +39,8 @@ class Endpoint:
         self.elsewhere = elsewhere
         self._run = run
 
-    def __call__(self, job, on_event, keys=None):
-        return self._run(job, on_event, keys)
+    def __call__(self, job, on_event, keys=None, on_wait=None):
+        return self._run(job, on_event, keys, on_wait)
 
 
 def open_endpoint(name, interpreter=None, config=None, mount=False, kind=None):
@@ -61,11 +62,16 @@ def open_endpoint(name, interpreter=None, config=None, mount=False, kind=None):
     module = importlib.import_module("pxebench.endpoints." + where)
     if where == "micropython":
         binary = module.find(interpreter)
-        return Endpoint(where, lambda job, on_event, keys: module.run(job, on_event, binary, keys))
+
+        def in_interpreter(job, on_event, keys, on_wait):
+            return module.run(job, on_event, binary, keys, on_wait)
+
+        return Endpoint(where, in_interpreter)
     if where == "serial":
 
-        def on_board(job, on_event, keys):
-            return module.run(job, on_event, detail or "auto", config, mount, kind, keys)
+        def on_board(job, on_event, keys, on_wait):
+            words = (detail or "auto", config, mount, kind, keys)
+            return module.run(job, on_event, *words, on_wait=on_wait)
 
         return Endpoint(where, on_board, elsewhere=True)
     return Endpoint(where, module.run)

@@ -7,16 +7,16 @@ from pxebench import places
 from pxebench.endpoints import Listener, completed
 
 
-def run(job, on_event, keys=None):
+def run(job, on_event, keys=None, on_wait=None):
     """Run `job` with `pxerom.agent`; see `endpoints` for the contract."""
     from pxerom import agent
 
     listener = Listener(on_event)
     if job["job"] == "boot":
         with _link_of_this_pc():
-            agent.run(job, listener.event, keys=keys)
+            agent.run(job, listener.event, on_wait, keys=keys)
     else:
-        agent.run(job, listener.event)
+        agent.run(job, listener.event, on_wait)
     if listener.refused:
         raise listener.refused
     return completed(listener.result, "local", listener.start)

@@ -52,7 +52,7 @@ def find(wanted=None):
     return found
 
 
-def run(job, on_event, binary, keys=None):
+def run(job, on_event, binary, keys=None, on_wait=None):
     """Run `job` in the interpreter `binary`; see `endpoints` for the contract."""
     witness = Witness()
 
@@ -61,7 +61,7 @@ def run(job, on_event, binary, keys=None):
         child.menu.event(event)
         on_event(event)
 
-    child = _Child(Listener(watched), job, keys)
+    child = _Child(Listener(watched), job, keys, on_wait)
     with Signals(child.interrupt):
         try:
             child.start(binary)
@@ -82,9 +82,10 @@ def run(job, on_event, binary, keys=None):
 class _Child:
     """The interpreter's process, from its start to its certain end."""
 
-    def __init__(self, listener, job, keys=None):
+    def __init__(self, listener, job, keys=None, on_wait=None):
         self.listener = listener
         self.menu = Menu(keys, self._type)
+        self.on_wait = on_wait or (lambda: None)
         self.boots = job.get("job") == "boot"
         self.sequence = Sequence()
         self.process = None
@@ -140,6 +141,7 @@ class _Child:
                     elif not self._take(key.fileobj):
                         selector.unregister(key.fileobj)
                 self.menu.pass_on()
+                self.on_wait()
 
     def _type(self, key):
         try:

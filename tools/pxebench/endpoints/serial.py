@@ -130,7 +130,8 @@ _GIVE_BACK = "os.chdir('/')\nos.umount('/remote')\n"
 
 
 def run(
-    wanted, on_event, port="auto", config=None, mount=False, kind=None, keys=None, name=None
+    wanted, on_event, port="auto", config=None, mount=False, kind=None, keys=None, name=None,
+    on_wait=None,
 ):  # fmt: skip
     """Run the job `wanted` on the board; see `endpoints` for the contract.
 
@@ -141,7 +142,9 @@ def run(
     """
     chosen = kinds.kind(kind) if kind else None
     with tempfile.TemporaryDirectory(prefix="pxebench-") as folder, Board(port, name) as board:
-        return prepared(board, folder, wanted, on_event, config, mount, chosen, keys).run()
+        made = prepared(board, folder, wanted, on_event, config, mount, chosen, keys)
+        made.on_wait = on_wait or made.on_wait
+        return made.run()
 
 
 def prepared(
@@ -258,6 +261,7 @@ class Job:
     def __init__(self, board, wanted, program, on_event, keys, on_ready, image):
         self.board = board
         self.menu = Menu(keys, board.type)
+        self.on_wait = lambda: None
         self.wanted = wanted
         self.program = program
         self.on_event = on_event
@@ -320,6 +324,7 @@ class Job:
     def _watch(self):
         now = time.monotonic()
         self.menu.pass_on()
+        self.on_wait()
         if self.interrupts > self.passed_on:
             self.passed_on = self.interrupts
             self.board.interrupt()

@@ -27,6 +27,7 @@ _REQUESTS = (b"\0\1", b"\0\2")
 _HEAD = 64  # bytes that are kept of a DATA packet
 _FLOW = 4000  # packets of one transfer, and then its last `_TAIL`
 _TAIL = 200
+_EACH = 4001  # and of its middle each so many, or nobody could count its blocks
 _COPY_NS = 20_000_000
 _PENDING = 1024  # datagrams whose fragments are waited for
 _MAGIC = {
@@ -94,6 +95,7 @@ class _Reader:
         self.counts = {}
         self.linktypes = {}
         self.flows = {}  # client's address and port, as bytes: how many packets
+        self.peers = set()  # servers' addresses and ports that answered, as bytes
         self.tails = {}  # the same: the last packets of a long transfer
         self.pending = collections.OrderedDict()  # fragments by (addresses, id): _Pieces
         self.lately = collections.OrderedDict()  # the last packets, for copies of them
@@ -289,7 +291,11 @@ class _Reader:
                 return True
             if buffer[ip + 12 : ip + 16] + buffer[udp : udp + 2] in self.flows:
                 return True
-            if buffer[ip + 16 : ip + 20] + buffer[udp + 2 : udp + 4] in self.flows:
+            there = buffer[ip + 16 : ip + 20] + buffer[udp + 2 : udp + 4]
+            if there in self.flows:
+                self.peers.add(buffer[ip + 12 : ip + 16] + buffer[udp : udp + 2])
+                return True
+            if there in self.peers:  # from a port that asked nothing: a translator's
                 return True
             return buffer[udp + 8 : udp + 10] in _REQUESTS and is_request(
                 buffer[udp + 8 : stop], dport
@@ -382,8 +388,9 @@ class _Reader:
                 if self.flows[key] > _FLOW:
                     tail = self.tails.setdefault(key, collections.deque(maxlen=_TAIL))
                     self.file.thinned = self.file.thinned or len(tail) == _TAIL
-                    tail.append(packet)
-                    return
+                    if self.flows[key] % _EACH:
+                        tail.append(packet)
+                        return
                 break
         self._keep(packet)
 

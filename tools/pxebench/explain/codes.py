@@ -6,8 +6,7 @@ path", "first": what to look at first, "command": the command that tells more, o
 
 1. Legacy ROMs and UEFI use the same numbers for different things: both are shown, each with its
    maker, unless the screen says which one it was.
-2. An iPXE number is read, not looked up: its parts are the error, the file and PXE's own status
-   (iPXE, include/errno.h).
+2. An iPXE number is read, not looked up (`ipxe_errors`).
 """
 
 import functools
@@ -15,11 +14,15 @@ import json
 import re
 from pathlib import Path
 
+from pxebench.explain import ipxe_errors
 from pxebench.explain.observation import CODE, Observation
 
 _CODE = re.compile(r"\bPXE[- ]?([ETM])[- ]?([0-9A-Fa-f]{2})\b", re.IGNORECASE)
 _IPXE = re.compile(
-    r"\bipxe\.org/(?:err/)?([0-9a-f]{6,8})\b|\b(?:error|Error) (?:code )?(?:0x)([0-9a-f]{8})\b"
+    r"\bipxe\.org/(?:err/)?([0-9a-f]{6}(?:[0-9a-f]{2})?)\b"
+    r"|\b(?:error|Error) (?:code )?(?:0x)([0-9a-f]{8})\b"
+    # "Connection timed out (4c126035)": its words, and their number.
+    r"|[a-z] \((?=[0-9]*[a-f])([0-7][0-9a-f]{7})\)",
 )
 _UEFI_SIGNS = re.compile(r"over IPv4|NBP file|\bUEFI\b|\bEFI\b|Station IP address", re.IGNORECASE)
 _ROM_SIGNS = re.compile(
@@ -27,52 +30,6 @@ _ROM_SIGNS = re.compile(
 )
 _MOST_LINES = 5000  # a screen has fewer; of a log only codes count
 _SHORTEST = 12  # characters of a text that is known by itself
-
-# iPXE's numbers for errors: bits 24 to 30.
-_ERRNO = {
-    0x01: "argument list too long",
-    0x02: "permission denied",
-    0x03: "address in use",
-    0x04: "address not available",
-    0x05: "address family not supported",
-    0x0B: "operation canceled",
-    0x0D: "connection aborted",
-    0x0E: "connection refused",
-    0x0F: "connection reset",
-    0x16: "file too large",
-    0x17: "host unreachable",
-    0x1C: "invalid argument",
-    0x1D: "input/output error",
-    0x1F: "is a directory",
-    0x23: "message too long",
-    0x26: "network is down",
-    0x28: "network unreachable",
-    0x2A: "no buffer space",
-    0x2C: "no such device",
-    0x2D: "no such file or directory",
-    0x2E: "exec format error",
-    0x31: "not enough memory",
-    0x34: "no space left",
-    0x38: "not connected: no link",
-    0x3C: "operation not supported",
-    0x3E: "no such device or address",
-    0x41: "operation not permitted",
-    0x43: "protocol error",
-    0x46: "result too large",
-    0x4C: "connection timed out",
-}
-_STATUS = {
-    0x11: "ARP timeout",
-    0x32: "TFTP open timeout",
-    0x35: "TFTP read timeout",
-    0x36: "TFTP error",
-    0x3B: "TFTP file not found",
-    0x3C: "TFTP access violation",
-    0x51: "DHCP timeout",
-    0x53: "no boot file name",
-    0x61: "no link",
-}
-_TFTP_FILE = 0x93  # bits 13 to 23: iPXE's tftp.c
 
 
 @functools.cache
@@ -107,35 +64,61 @@ def entries(wanted):
 
 
 def ipxe(number):
-    """The entry for an iPXE error number (8 hex digits)."""
-    value = int(number, 16)
-    words = _ERRNO.get(value >> 24 & 0x7F, "an error that is not listed here")
-    status = _STATUS.get(value & 0xFF)
-    in_tftp = value >> 13 & 0x7FF == _TFTP_FILE
-    when = f"iPXE says: {words}" + (", in its TFTP" if in_tftp else "")
-    when += f"; as a PXE status: {status}." if status else "."
-    timed_out = value >> 24 & 0x7F == 0x4C
-    missing = value >> 24 & 0x7F == 0x2D
+    """The entry for an iPXE error number: 8 hex digits, or the first 6 of them."""
+    parts = ipxe_errors.parts(number)
+    words, name = parts["text"], parts["name"]
+    page = f"https://ipxe.org/{number}" if len(number) == 8 else f"https://ipxe.org/err/{number}"
+    when = f"iPXE says: {words}" + (f", in {parts['where']}" if parts["where"] else "")
+    when += f"; as a PXE status: {parts['status']}." if parts["status"] else "."
+    if parts["assumed"]:
+        when += f" (That this number is {name} is assumed, from its place in iPXE's list.)"
+    side, first, command = _ipxe_advice(name, parts["where"], page)
     return {
         "code": f"iPXE {number}",
         "maker": "iPXE",
         "text": words,
         "when": when,
-        "side": "path" if timed_out else "server" if missing or in_tftp else "client",
-        "first": (
-            "Whether requests arrive at UDP 69 and answers reach the client's port, any from"
-            " 1024 on."
-            if timed_out
-            else (
-                "The name of the file, and next-server: iPXE reads siaddr alone."
-                if missing
-                else f"The page https://ipxe.org/{number}."
-            )
-        ),
-        "command": "diagnose" if timed_out else "fetch" if missing else None,
-        "page": f"https://ipxe.org/{number}",
+        "side": side,
+        "first": first,
+        "command": command,
+        "page": page,
         "roms": ["ipxe"],
     }
+
+
+def _ipxe_advice(name, where, page):
+    # (side, what to look at first, command).
+    tftp = where == ipxe_errors.FILES[ipxe_errors.TFTP]
+    if name == "ETIMEDOUT":
+        return (
+            "path",
+            "Whether requests arrive at UDP 69 and answers reach the client's port, any from"
+            " 1024 on."
+            if tftp
+            else f"Whether the server that it asks answers at all, and its port is open. {page}.",
+            "diagnose",
+        )
+    if name == "ENOENT":
+        return (
+            "server",
+            "The name of the file, and next-server: iPXE reads siaddr alone.",
+            "fetch",
+        )
+    if name in ("EACCES", "EPERM") and not tftp:
+        return (
+            "server",
+            "An https address whose certificate or ciphers this iPXE does not take, or a"
+            f" redirection to one. {page}.",
+            None,
+        )
+    if name == "ENOTSUP":
+        return (
+            "client",
+            "The address that it was given: this iPXE was built without that protocol, or the"
+            f" address has a word that it does not know. {page}.",
+            None,
+        )
+    return ("server" if tftp else "client"), f"The page {page}.", None
 
 
 class Screens:
@@ -164,7 +147,7 @@ class Screens:
             found.append(f"PXE-{letter.upper()}{number.upper()}")
         known = [Observation(CODE, code=code) for code in dict.fromkeys(found)]
         for groups in _IPXE.findall(text):
-            number = (groups[0] or groups[1]).zfill(8)
+            number = (groups[0] or groups[1] or groups[2]).lower()
             known.append(Observation(CODE, code=f"iPXE {number}"))
         known += [
             Observation(CODE, code=entry["code"])

@@ -60,7 +60,7 @@ class Evidence:
         self.foreign = []
         self.servers = list(machine.servers)
         self.kept_back = []  # answers that a forwarding machine took in and did not send on
-        self.translated = []
+        self.moved = []  # (port it sends from, the server's port, port it asked from)
         self._read()
 
     # --- put together
@@ -72,6 +72,7 @@ class Evidence:
             self.places.add(place)
             for talk in view.client.conversations:
                 self._talk(rows, talk, place, view)
+            self._elsewhere(view)
         self.asked = list(rows.values())
         for mark in self.machine.marks:
             self._mark(mark)
@@ -120,6 +121,21 @@ class Evidence:
                 ):
                     if tftp(packet).kind in ("OACK", "DATA", "ERROR") and not came:
                         self.foreign.append(packet.src)
+
+    def _elsewhere(self, view):
+        # What goes to a port that answered this client, from a port that asked nothing.
+        file = view.source.file
+        if file is None:
+            return
+        talks = {tid: talk for talk in view.client.conversations for tid in talk.tids}
+        ports = {port for talk in view.client.conversations for port in talk.source_ports}
+        for packet in file.packets:
+            talk = talks.get(packet.dport)
+            if talk is None or packet.icmp or packet.dport == talk.server_port:
+                continue
+            ends = packet.src == talk.client and packet.dst == talk.server
+            if ends and packet.sport not in ports and tftp(packet).kind in ("ACK", "ERROR"):
+                self.moved.append((packet.sport, packet.dport, talk.source_ports[-1]))
 
     def _sent_on(self, talk, came, view):
         file = view.source.file

@@ -1,9 +1,9 @@
 """`pxebench explain`: what the user has, put together, as one result.
 
     {"schema": 1, "kind": "explain", "outcome", "sources": [{"name", "kind", "kinds", "where",
-     "because", "notes"}], "clients": [{"ip", "mac", "program", "programs", "seen", "known",
-     "nearest", "candidates": [{"rom", "name", "score", "for", "against"}], "differs", "boot",
-     "verdict"}], "codes": [{"code", "maker", "text", "when", "side", "first", "command"}],
+     "because", "notes"}], "clients": [{"ip", "mac", "vendor", "program", "programs", "seen",
+     "known", "nearest", "candidates": [{"rom", "name", "score", "for", "against"}], "differs",
+     "boot", "verdict"}], "codes": [{"code", "maker", "text", "when", "side", "first", "command"}],
      "notes"}
 
 A client is one program that boots on one machine: a ROM and the PXELINUX that it loaded are two of
@@ -12,10 +12,22 @@ does, `nearest` is the id of the best one and `differs` says in what.
 """
 
 from pxebench import job
-from pxebench.explain import codes, findings, machines, places, sources, verdict, who
+from pxebench.explain import (
+    clocks,
+    codes,
+    findings,
+    machines,
+    places,
+    sources,
+    translated,
+    vendors,
+    verdict,
+    who,
+)
 from pxebench.explain.evidence import Evidence
 from pxebench.explain.observation import CODE
 from pxebench.explain.story import story
+from pxebench.record import headed
 
 _STRONG = ("request", "ports", "per", "order", "mode", "finish", "files", "waits")
 _MOST_CLIENTS = 200
@@ -30,6 +42,7 @@ def explain(arguments, client=None, progress=None):
 
 def of_sources(given, client=None):
     """The result for `sources.Source`s that were read."""
+    told_apart = _put_together(given)
     found = machines.gather(given, client)
     for source in given:
         source.where, source.because = places.place(source, found)
@@ -37,18 +50,31 @@ def of_sources(given, client=None):
     for machine in found[:_MOST_CLIENTS]:
         entries += _clients(machine, given)
     told = _codes(given)
-    notes = list(_notes(given, found, entries))
+    notes = told_apart + list(_notes(given, found, entries))
     if client and not found:
         notes.append(f"No client {client} is in what was given.")
-    return {
-        "schema": job.SCHEMA,
-        "kind": "explain",
+    result = {
         "outcome": _outcome(entries, told),
         "sources": [_source(source) for source in given],
         "clients": entries,
         "codes": told,
         "notes": notes,
     }
+    return headed("explain", result, _server(found))
+
+
+def _server(found):
+    # The TFTP server, where all of the clients ask the same.
+    named = {address for machine in found for address in machine.servers}
+    return named.pop() if len(named) == 1 else None
+
+
+def _put_together(given):
+    # Addresses that a translator changed, clocks that differ; in sentences.
+    changes = translated.find(given)
+    told = translated.apply(given, changes) if changes else []
+    logs = translated.in_logs(given)
+    return list(translated.sentences(told, logs)) + list(clocks.align(given))
 
 
 def exit_code(result):
@@ -98,7 +124,8 @@ def _client(program, evidence, given):
     top = who.best(inside)
     known = (
         bool(top)
-        and bool(top[0].of(who.FOR))
+        # A network card's vendor alone is nobody.
+        and any(fact.verdict == who.FOR and fact.kind != "vendor" for fact in top[0].facts)
         and not any(fact.verdict == who.AGAINST and fact.kind in _STRONG for fact in top[0].facts)
     )
     boot = story(program)
@@ -106,6 +133,7 @@ def _client(program, evidence, given):
     return {
         "ip": machine.ip,
         "mac": machine.mac,
+        "vendor": vendors.vendor(machine.mac) if machine.mac else None,
         "program": program.number,
         "of": program.of,
         "seen": list(_seen(program)),

@@ -56,7 +56,7 @@ class Features:
     attempt at a file its `Request`s; `finishes`: [(Request, Tftp ERROR, its bytes)] of granted
     requests that the client ended; `open`, `read`: `learn.waits.RetryRow`s (of RRQs, of
     ACKs); `reactions`: {(of a probe, hazard): {word: times}}; `ttls`; `dhcp`: for each boot its
-    [(Packet, Dhcp)]; `files`; `from_start`: whether the boots' beginning is there."""
+    [(Packet, Dhcp)]; `files`; `from_start`: whether the boots' beginning is there; `mac`."""
 
     def __init__(self):
         self.boots = []
@@ -71,11 +71,13 @@ class Features:
         self.from_start = False
         self.vendor = self.user_class = None  # as a DHCP server's log tells them
         self.requested = []
+        self.mac = None
 
 
 def of(program):
     """The `Features` of a `machines.Program`."""
     found = Features()
+    found.mac = program.machine.mac
     view = program.view
     for boot in program.boots:
         found.dhcp.append(boot.dhcp)

@@ -3,8 +3,27 @@
 from pxebench.captures.messages import tftp
 from pxebench.diagnose import causes
 from pxebench.explain.finding import Finding
+from pxebench.explain.finding_said import ended_at_once
 
 _FULL = 1024  # bytes of a block that a small link may not carry
+
+
+def _size(program, last):
+    # What the server said that the file has, at whatever request; 0 where it did not.
+    sizes = [talk.granted("tsize", 0) for talk in program.talks[-1] if talk.file == last.file]
+    return last.granted("tsize", 0) or max(sizes, default=0)
+
+
+def _client_ends(last, tsize, got):
+    # In mid-transfer the client sends an ERROR, right behind a block.
+    error = last.sent_error
+    words = f'Behind block {last.blocks} the client sends ERROR {error.code} "{error.text or ""}"'
+    if tsize and got > tsize:
+        return Finding("wrong-tsize", True).saw(
+            f"{words}: {got} bytes have come, and the server had said {tsize}."
+        )
+    text = "The client itself ends the transfer under way; its own screen says why."
+    return Finding(None, False, text=text, ask="screen").saw(words + ".")
 
 
 def midway(program, evidence):
@@ -39,6 +58,12 @@ def midway(program, evidence):
         return found.saw(
             "The client acknowledges the OACK, and no block of the file arrives after it."
         )
+    if last.blocks == 1 and not oacks and again and {m.block for m in data} == {1}:
+        found = Finding("no-tftp-helper", False, ["nat-port", "loss"], ask="both")
+        return found.saw(
+            f"The server sends block 1 {again} time{'s' * (again > 1)} again although the client"
+            " acknowledged it: what the client sends to the server's new port does not arrive."
+        )
     if not last.blocks and data and (data[0].length or 0) >= _FULL:
         found = Finding("mtu", halves > 0, [] if halves else ["no-tftp-helper"], ask="both")
         found.saw(
@@ -48,8 +73,10 @@ def midway(program, evidence):
         if halves:
             found.saw(f"{halves} datagrams came in pieces of which some are missing.")
         return found
-    tsize = last.granted("tsize", 0)
+    tsize = _size(program, last)
     got = sum(m.length or 0 for m in {m.block: m for m in data}.values())
+    if last.sent_error is not None and ended_at_once(last):
+        return _client_ends(last, tsize, got)
     if (
         tsize
         and got == tsize
@@ -61,7 +88,7 @@ def midway(program, evidence):
             f"All {tsize} bytes came in full blocks, and the empty block that ends such a file"
             " never did."
         )
-    if last.blocks in (65535, 65536) and "no-rollover" in causes.IDS:
+    if last.blocks in (65534, 65535, 65536) and "no-rollover" in causes.IDS:
         return Finding("no-rollover", True).saw(
             f"It ends behind block {last.blocks}, where the block number begins anew."
         )

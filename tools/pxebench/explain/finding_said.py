@@ -7,6 +7,7 @@ from pxebench.explain.observation import REFUSED
 from pxebench.sweep import port_names
 
 _HIGH = 32768
+_SOON_S = 1.0
 _MISSING = ("not found", "no such file", "does not exist", "cannot find")
 _DENIED = ("denied", "violation", "permission", "absolute", "forbidden", "not allowed")
 _OPTIONS = ("option",)
@@ -122,12 +123,13 @@ def _of_error(code, text, options, logged):
 def icmp(program, evidence):
     """ICMP says it.  A `Finding`, or None."""
     rows = [row for row in evidence.icmp if row[3]]
-    acks = [row for row in evidence.icmp if not row[3]]
+    acks = [row for row in evidence.icmp if not row[3]]  # what is not about a request
     if not rows and not acks:
         return None
     if any(one.heard for one in mine(program, evidence.deaf)) or not rows:
         last = program.talks[-1][-1] if program.talks else None
-        if acks and last is not None and last.outcome == "broken" and not last.blocks:
+        stopped = last is not None and last.outcome in ("broken", "aborted")
+        if stopped and last.blocks <= 1 and _acks_refused(last):
             return Finding("nat-port", False, ["server-error"], ask="server").saw(
                 f"ICMP from {acks[0][2]} refuses what the client sends to the port that answered"
                 " it: the server's transfer has ended, or a translator changed the ports."
@@ -168,12 +170,35 @@ def icmp(program, evidence):
 
 def foreign(program, evidence):
     """An address answers that was not asked.  A `Finding`, or None."""
-    if not evidence.foreign or not program.every or program.every[-1].tids:
+    if not evidence.foreign or not program.every:
+        return None
+    if any(one.heard for one in mine(program, evidence.asked)):
         return None
     asked = program.every[-1].server if program.every else "the server"
     return Finding("other-address", True).saw(
         f"Answers come from {', '.join(evidence.foreign)}; {asked} was asked."
     )
+
+
+def _acks_refused(talk):
+    # ICMP that came back before the client gave up: behind its last ERROR, nobody need listen.
+    errors = [p.time for p, m in talk.messages() if p.out and m.kind == "ERROR"]
+    acks = [p.time for p, m in talk.messages() if p.out and m.kind == "ACK"]
+    end = errors[-1] if errors else float("inf")
+    return bool(acks) and any(acks[0] <= p.time < end for p in talk.icmp if p.src != talk.client)
+
+
+def ended_at_once(talk):
+    """True where the client's ERROR is its reaction to an answer, not its end after a silence."""
+    mine_ = [packet for packet, m in talk.messages() if packet.out and m.kind in ("ACK", "ERROR")]
+    theirs = [p for p in talk.packets if not p.out and not p.icmp and p.src == talk.server]
+    error = next((p for p in mine_ if tftp(p).kind == "ERROR"), None)
+    if error is None or not theirs:
+        return False
+    before = [p.time for p in theirs if p.time <= error.time]
+    acks = [tftp(p).block for p in mine_ if tftp(p).kind == "ACK" and p.time <= error.time]
+    waited = not before or error.time - before[-1] > _SOON_S or len(acks) > len(set(acks)) + 1
+    return not waited
 
 
 def own_error(program, evidence):
@@ -187,7 +212,10 @@ def own_error(program, evidence):
             " the server never sent."
         )
     error = last.sent_error
-    if error is None or last.blocks:
+    oversize = _oversize(last)
+    if oversize and last.outcome != "done":
+        return oversize
+    if error is None or last.blocks or not ended_at_once(last):
         return None
     if last.oack is None and last.tids:
         return Finding("options-refused", False).saw(
@@ -220,17 +248,29 @@ def own_error(program, evidence):
         text = (
             "The server grants a larger blksize than was asked for, and this client refuses that."
         )
-        return Finding(None, True, text=text).saw(
+        return Finding("unasked-option", True, text=text).saw(
             f"{words}: the OACK grants blksize {last.granted('blksize', 0)}."
         )
-    if len(program.talks[-1]) == 1 or error.code not in (0, 8):
+    if error.code not in (0, 8) or "tsize" not in asked or last.oack is None:
         text = (
             "The client itself ends the transfer, after the server's answer; its own screen says"
             " why."
         )
         return Finding(None, False, text=text, ask="screen").saw(words + ".")
     text = (
-        "The client has the size of the file, and does not ask for the file itself: it ends here,"
-        " or the evidence does."
+        "The client has the size of the file, and no request for the file itself is in this: it"
+        " ends here, its next request is lost on the way, or the evidence ends."
     )
-    return Finding(None, False, text=text, ask="screen").saw(words + ", as after a size probe.")
+    return Finding(None, False, text=text, ask="both").saw(words + ", as after a size probe.")
+
+
+def _oversize(talk):
+    # A block with more bytes than were agreed on.
+    size = talk.blksize
+    longer = [m for p, m in talk.messages() if m.kind == "DATA" and (m.length or 0) > size]
+    if not longer:
+        return None
+    agreed = "its OACK says" if talk.oack is not None else "that are agreed without an OACK"
+    return Finding("oversize-data", True).saw(
+        f"DATA {longer[0].block} has {longer[0].length} bytes, more than the {size} {agreed}."
+    )

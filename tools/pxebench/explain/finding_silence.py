@@ -20,6 +20,8 @@ def silence(program, evidence):
     last = program.talks[-1][-1] if program.talks else None
     if last is not None and (last.outcome not in ("unanswered", "broken") or last.tid is not None):
         return None  # it began: that is no silence from the start
+    if evidence.moved:
+        return _moved(evidence)
     if last is None and not program.ports:
         return None
     ports = sorted({one.port for one in own if one.port > 0 and not one.heard}) or ports_of(
@@ -37,6 +39,8 @@ def silence(program, evidence):
             f"The machine that made {name} sends the requests on, takes {number} answers in and"
             " sends none of them on: it drops them."
         )
+    if _after_probe(program, own):
+        return _probe_was_last(found, evidence)
     if evidence.never_arrived:
         found.cause, found.proved = "request-blocked", True
         return found.saw(
@@ -59,6 +63,28 @@ def silence(program, evidence):
     found.also = ["no-tftp-helper", "nat-port"] + (["client-port-filter"] if low else [])
     found.ask = "server"
     return found
+
+
+def _moved(evidence):
+    # What the client sends to the server's new port comes from another port than its request.
+    sport, tid, port = evidence.moved[0]
+    return Finding("nat-port", True).saw(
+        f"The request came from port {port}; what the same client sends to port {tid}, where the"
+        f" server answers from, comes from port {sport}: a translator gives it another one."
+    )
+
+
+def _after_probe(program, own):
+    # True when the same boot's probe was answered and ended by the client, and from then on
+    # nothing is heard.
+    talks = program.talks[-1] if program.talks else []
+    return (
+        len(talks) > 1
+        and talks[-2].oack is not None
+        and talks[-2].sent_error is not None
+        and not talks[-1].tids
+        and not any(one.heard and one.began > talks[-2].packets[0].epoch_ns for one in own)
+    )
 
 
 def _some_ports(found, evidence, own, others, ports, heard):
@@ -89,6 +115,25 @@ def _some_ports(found, evidence, own, others, ports, heard):
     return found
 
 
+def _probe_was_last(found, evidence):
+    found.saw(
+        "The size probe is answered, the client ends it with an ERROR, and nothing answers the"
+        " next request."
+    )
+    found.out = {"no-tftp-helper": "The probe's answer came through the same way."}
+    if evidence.never_arrived:
+        found.cause, found.also = "one-expectation", ["rate-limit", "request-blocked"]
+        found.ask = "high"
+        return found.saw("The next request does not arrive at the server.")
+    found.cause, found.also = "probe-refused", ["one-expectation", "client-port-filter"]
+    found.also.append("request-blocked")
+    if "server" in evidence.places:
+        found.also.remove("client-port-filter")
+        found.also.remove("one-expectation")
+    found.ask = "server"
+    return found
+
+
 def _answers_lost(found, evidence, own, ports, low):
     reach = evidence.answers_reach_client()
     if reach:
@@ -101,9 +146,18 @@ def _answers_lost(found, evidence, own, ports, low):
         return found
     found.saw("The client never reacts to an answer, so the answers do not reach it.")
     found.out = {"request-blocked": "The requests arrive: the server answers them."}
+    high_deaf = sorted(
+        {one.port for one in evidence.deaf if one.port >= _HIGH and one.answers} - set(ports)
+    )
     children = sorted({port for port, _ in evidence.children})
     other = [port for port in children if port not in ports and port >= _HIGH]
-    if low or not ports:
+    if low and high_deaf:
+        found.saw(
+            f"Answers to port{'s' * (len(high_deaf) > 1)} {port_names.words(high_deaf)} of the"
+            " same machine are lost as well: it is not the low ports."
+        )
+        found.cause, found.also = "no-tftp-helper", ["nat-port"]
+    elif low or not ports:
         found.cause = "client-port-filter"
         found.also = ["no-tftp-helper"]
         if other:
@@ -115,19 +169,26 @@ def _answers_lost(found, evidence, own, ports, low):
         found.cause = "no-tftp-helper"
         found.also = ["nat-port"]
     found.proved = False
+    if evidence.places <= {"server", None}:
+        found.unknown.append(
+            "Whether the client asked this address, or another address of which a translator"
+            " passes requests on, is not in this."
+        )
     found.ask = "high" if evidence.kept_back else "both"
     return found
 
 
 def _say_requests(found, program, evidence, own, ports):
     talks = program.talks[-1] if program.talks else []
-    count = sum(len(talk.requests) for talk in talks)
+    count = sum(
+        packet.sport in ports or packet.sport <= 0 for talk in talks for packet in talk.requests
+    )
     if count:
         place = f" from port{'s' * (len(ports) > 1)} {port_names.words(ports)}" if ports else ""
         found.saw(f"{count} request{'s' * (count > 1)}{place} got no answer that the client took.")
     answers = {}
     for one in own:
-        for place, number in one.answers.items():
+        for place, number in one.answers.items() if one.port in ports or one.port <= 0 else ():
             answers[place] = answers.get(place, 0) + number
     for place, number in answers.items():
         where = {

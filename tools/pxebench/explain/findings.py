@@ -6,8 +6,8 @@ ERROR packets say in words, and only then what is concluded from silence.
 
 from pxebench.explain import finding_dhcp, finding_midway, finding_said, finding_silence
 from pxebench.explain.finding import Finding
-from pxebench.explain.observation import SENT
-from pxebench.explain.story import only_requests
+from pxebench.explain.observation import HEARD, SENT
+from pxebench.explain.story import only_requests, view_is_log
 
 _LOOKS = (
     *(finding_said.dropped, finding_said.refused, finding_said.foreign, finding_said.icmp),
@@ -31,7 +31,7 @@ def finding(program, evidence, boot):
             ),
         ).saw(f"It ends with a request for {program.talks[-1][-1].file or 'a file'}.")
     if boot["outcome"] == "unknown" and program.talks and only_requests(program):
-        return _requests_alone(program)
+        return _requests_alone(program, evidence)
     if program.talks or program.ports or evidence.asked or evidence.logs:
         for look in _LOOKS:
             found = look(program, evidence)
@@ -63,9 +63,11 @@ def _one_port(program, evidence):
     return found.saw(f"The server has {number} transfer{'s' * (number > 1)} for port {port}.")
 
 
-def _requests_alone(program):
+def _requests_alone(program, evidence):
     # A trace of port 69: each file is asked for once, so the answers came, most likely.
     talks = program.talks[-1]
+    if view_is_log(program):
+        return _log_alone(talks, evidence)
     found = Finding(
         ask="server", text="Nothing in this says that it failed: each request stands here once."
     )
@@ -76,7 +78,33 @@ def _requests_alone(program):
     return found.saw(f"{len(talks)} request{'s' * (len(talks) > 1)}, none of them repeated.")
 
 
+def _log_alone(talks, evidence):
+    found = Finding(
+        ask="server",
+        text=(
+            "The log says which requests arrived, and not what became of them: nothing in it says"
+            " that one failed."
+        ),
+    )
+    count = sum(len(talk.requests) for talk in talks)
+    found.saw(f"{count} request{'s' * (count > 1)} arrived at the server.")
+    if evidence.logs.get(HEARD):
+        found.saw(
+            "The server received an ERROR of the client's, as a size probe is ended: so its"
+            " answers arrive there."
+        )
+    found.unknown.append(
+        "What the server answered, and whether the file came whole, is not in this log."
+    )
+    return found
+
+
 # ---- it went well
+
+
+def _empty(talk):
+    data = [m for p, m in talk.messages() if m.kind == "DATA" and p.src == talk.server]
+    return talk.blocks == 1 and not talk.requests[0].cut and data and data[0].length == 0
 
 
 def _well(program, evidence):
@@ -94,13 +122,22 @@ def _well(program, evidence):
         return found.saw("The client acknowledges what comes from there, to the end.")
     talks = program.talks[-1] if program.talks else []
     done = [talk for talk in talks if talk.outcome == "done"]
+    if done and _empty(done[-1]):
+        return Finding("wrong-image", True, text="The file that came is empty: 0 bytes.").saw(
+            f"The first block of {done[-1].file or 'the file'} is its last, and has no byte."
+        )
     for talk in done[-1:]:
         found.saw(f"{talk.file or 'The file'} came whole: {talk.blocks} blocks were acknowledged.")
     if not done and program.number < program.of:
         found.saw("The program that it loaded asks next, so its file came.")
     elif not done and evidence.logs.get(SENT):
+        found.proved = False
         found.saw(
             f"The server's log says that it sent {evidence.logs[SENT][-1].get('file')} to the end."
+        )
+        found.unknown.append(
+            "A log of what was sent does not tell which program of this machine asked, nor whether"
+            " other requests of its were lost or not answered."
         )
     again = sum(len(talk.requests) - 1 for talk in done)
     if again:

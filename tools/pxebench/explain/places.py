@@ -27,6 +27,8 @@ def place(source, machines):
         return "server", "it is the log of a DHCP server"
     if kind == "firewall-log":
         return "between", "it is what a firewall logged"
+    if kind == "pxebench":
+        return "client", "it is what pxebench, the client, printed"
     if kind == "screen":
         return "client", "it is what a boot client's screen says"
     views = [view for machine in machines for view in machine.views if view.source is source]

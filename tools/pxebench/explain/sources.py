@@ -18,6 +18,7 @@ import sys
 import zlib
 
 from pxebench.explain import capture
+from pxebench.explain.bench_text import BenchLines
 from pxebench.explain.codes import Screens
 from pxebench.explain.dhcp_logs import DhcpLogs
 from pxebench.explain.firewall_logs import FirewallLogs
@@ -54,6 +55,7 @@ _WORTH = (
         b"oack",
         b"0x00",
     ),
+    *(b" bytes", b"  ack "),  # of `pxebench -v`; its other words are above
     *(b"local port", b"peer returns", b": sent ", b"retry count", b"t t t", b"in system call"),
 )
 _SMALL = 2000
@@ -62,8 +64,8 @@ _WORDS_MOST = 400  # characters of an argument that may be words, not a name
 
 class Source:
     """One thing that the user gave.  `name`; `kind`: "capture", or that of the reader which knew
-    most of its lines ("tcpdump", "wireshark", "sockets", "server-log", "tftpd64", "wds",
-    "dhcp-log", "firewall-log", "screen"), or "unknown"; `kinds`: {kind: lines}; `file`: the
+    most of its lines ("pxebench", "tcpdump", "wireshark", "sockets", "server-log", "tftpd64",
+    "wds", "dhcp-log", "firewall-log", "screen"), or "unknown"; `kinds`: {kind: lines}; `file`: the
     `capture.Scan`, or None; `observations`; `notes`: sentences; `lines`, `bytes`: how much was
     read; `where`: set by `places`; `timed`: whether its observations have times."""
 
@@ -77,6 +79,7 @@ class Source:
         self.lines = self.passed = 0
         self.bytes = 0
         self.where = None
+        self.offset_s = None  # by how much its times were shifted (`clocks`)
         self.daemons = set()
         self.sent_here = set()  # addresses whose packets left the machine that looked
         self.uefi = self.legacy = False
@@ -277,6 +280,7 @@ def _worth(raw):
 
 def _text(source, stream, progress):
     readers = [
+        BenchLines(),
         FirewallLogs(),
         Tcpdump(),
         Wireshark(),

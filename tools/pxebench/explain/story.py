@@ -37,6 +37,8 @@ _MOST = 60  # steps
 _LOGGED = {SENT: "file", FAILED: "answer", REFUSED: "answer", HEARD: "answer"}
 _LATE_S = 3.0
 _WAIT_S = 1.0
+_LATER_S = 45.0  # longer than any ROM waits before it asks again
+_LADDER = 3
 _FEW = 2  # DHCP packets of a client, while everything is in order
 
 
@@ -50,7 +52,7 @@ def story(program):
     for number, talk in enumerate(boot, 1):
         steps += _talk(talk, number, timed, view)
         reached = _later(reached, _reached(talk))
-    steps += _marks(program)
+    steps += _marks(program, _began(program))
     if not program.talks and program.ports:
         reached = _later(reached, "request")
     for mark in program.machine.marks if not program.talks else ():
@@ -74,6 +76,21 @@ def story(program):
         "steps": steps[:_MOST],
         "left_out": max(0, len(steps) - _MOST),
     }
+
+
+def _began(program):
+    # The moment from which the times of its packets count, in seconds; None without packets.
+    packets = [talk.packets[0] for talk in program.every[:1]]
+    packets += [packet for boot in program.boots[:1] for packet, _ in boot.dhcp[:1]]
+    return packets[0].epoch_ns / 1e9 - packets[0].time if packets else None
+
+
+def _time(mark, program, began):
+    # A mark's time as the steps count it; None where its clock is not known to be theirs.
+    if mark.time is None or not program.view:
+        return mark.time
+    same = mark.source == program.view.source.name or mark.get("aligned")
+    return mark.time - began if same and began is not None else None
 
 
 def outcome(program):
@@ -107,11 +124,16 @@ def outcome(program):
         # A log says it in words; of its lines those with another port are another transfer's.
         ports = {port for port in last.source_ports if port > 0}
         marks = [mark for mark in marks if not mark.sport or not ports or mark.sport in ports]
+        if program.view.source.file is not None:
+            # Packets show that this one did not get it; a line without a port is another's.
+            marks = [mark for mark in marks if mark.what != SENT or mark.sport]
         if marks:
             return "ok" if marks[-1].what == SENT else "failed"
     if last.outcome != "done" and any(m.what == DROPPED for m in program.machine.marks):
         return "failed"
     if only_requests(program):
+        if view_is_log(program) and any(m.what == HEARD for m in program.machine.marks):
+            return "unknown"  # its answers arrive; how it went on is not told
         if _repeats(program.talks[-1], program.view):
             return "failed"
         # Another program asks next: the one that came runs.
@@ -121,7 +143,10 @@ def outcome(program):
     if not last.tids and _follows(last):
         return "ok"
     if last.outcome == "done":
-        asks_on = any(packet.dport in last.tids for packet in last.requests[1:])
+        asks_on = any(
+            packet.dport in last.tids and packet.dport != last.server_port
+            for packet in last.requests[1:]
+        )
         return "failed" if asks_on else "ok"
     return "failed"
 
@@ -146,6 +171,11 @@ def _just_asked(program, last):
     return until - last.began < _WAIT_S
 
 
+def view_is_log(program):
+    """True for a program of which only a server's log tells."""
+    return program.view is not None and program.view.source.kind == "server-log"
+
+
 def only_requests(program):
     """True for a text of which every packet is a request: answers come from other ports, and
     whoever filters for port 69 does not see them."""
@@ -157,6 +187,12 @@ def _repeats(talks, view):
     # or after a wait.
     file = talks[-1].file
     times = [packet.time for talk in talks if talk.file == file for packet in talk.requests]
+    if view.source.kind == "server-log":
+        # A probe and its file are two lines, and whoever comes later is not told apart.
+        moments = [
+            b for a, b in zip(times, times[1:], strict=False) if _WAIT_S <= b - a < _LATER_S
+        ]
+        return len(moments) + 1 >= _LADDER
     if len(talks[-1].requests) > 1 and not talks[-1].requests[0].cut:
         return True
     waited = view.timed and any(b - a > _WAIT_S for a, b in zip(times, times[1:], strict=False))
@@ -278,7 +314,7 @@ def _talk(talk, number, timed, view):
                 options = "options not told"
             again = "" if sent == 1 else f", {nth(sent)} time"
             place = f" from port {named(port)}" if port > 0 else ""
-            if packet.dport in talk.tids:
+            if packet.dport in talk.tids and packet.dport != talk.server_port:
                 place += ", to the TID"
             steps.append(
                 _step(
@@ -365,7 +401,7 @@ def _icmp(kind, code):
 # ---- what is no packet
 
 
-def _marks(program):
+def _marks(program, began):
     steps = []
     for port, _, seen in program.ports:
         if seen.what == SOCKET:
@@ -378,7 +414,8 @@ def _marks(program):
     for mark in program.machine.marks:
         words = _mark(mark)
         if words:
-            steps.append(_step(mark.time, mark.what, words, None, None, mark.source, mark.line))
+            at = _time(mark, program, began)
+            steps.append(_step(at, mark.what, words, None, None, mark.source, mark.line))
     return steps
 
 

@@ -17,6 +17,7 @@ import functools
 import re
 
 from pxebench.explain import features as shown
+from pxebench.explain import vendors
 from pxebench.explain.who_dhcp import dhcp_facts
 from pxebench.explain.who_ports import port_facts
 from pxebench.job import bare, flat, load_rom
@@ -41,6 +42,7 @@ _CREDIT = {
     "files": 0.8,
     "ports": 0.5,
     "per": 0.5,
+    "vendor": 0.6,
 }
 # Names that only one loader asks for, of files that nobody configures.
 _FILES = (
@@ -229,6 +231,8 @@ def _facts(known, found):
     for verdict, weight, text in dhcp_facts(known, found):
         yield Fact("dhcp", verdict, weight, text)
     yield from _files(known, found)
+    for verdict, weight, text in vendors.facts(known.id, found.mac):
+        yield Fact("vendor", verdict, weight, text)
 
 
 def _requests(known, found):
@@ -417,8 +421,9 @@ def _judged_waits(known, table, name, seen):
     if seen.ending == "quiet" and name != "read" and known.says(field):
         sends = len(waits) + 1
         if sends != len(table) and len(table) < 100:
+            # Fewer, and somebody switched it off; more, and it is another.
             return Fact(
-                "waits",
+                "ends" if sends < len(table) else "waits",
                 AGAINST,
                 weight / 2,
                 f"{what}{words}: over after {sends} requests, it sends {len(table)}",

@@ -64,6 +64,7 @@ def _sources(result):
 
 _KINDS = {
     "capture": "a capture",
+    "pxebench": "packets as `pxebench -v` prints them",
     "tcpdump": "packets as tcpdump prints them",
     "wireshark": "packets as Wireshark prints them",
     "sockets": "a table of sockets",
@@ -116,7 +117,8 @@ def _best(client):
 
 def _client(client, all_rules):
     yield ""
-    mac = f" ({client['mac']})" if client["mac"] and client["ip"] else ""
+    vendor = f", {client['vendor']}" if client.get("vendor") else ""
+    mac = f" ({client['mac']}{vendor})" if client["mac"] and client["ip"] else vendor
     chain = (
         f", program {client['program']} of {client['of']} that ask from there"
         if client["of"] > 1

@@ -74,7 +74,8 @@ def fetch(
     flat = job.flat(adjusted)
     return run_job(
         *(place, fetch_job, flat, json_path, pcap, quiet, given["server_pcap"]),
-        runs=images.runs(adjusted),
+        starts=images.Starts(adjusted),
+        verbose=given["verbose"],
         words=_words(rom, endpoint, given["bind"]),
     )
 

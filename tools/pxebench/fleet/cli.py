@@ -24,6 +24,7 @@ from pxebench.job import (
     show,
 )
 from pxebench.options import CONFIG, KIND, ROM, Size, Time, all_of, read_config
+from pxebench.record import headed
 
 _COORDINATOR = click.option(
     "-x", "--coordinator", metavar="HOST[:PORT]", help="The coordinator (else LG_COORDINATOR)."
@@ -92,7 +93,7 @@ def list_places(tags, coordinator, as_json):
         for one in found
     ]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(headed("fleet-list", {"places": rows}), indent=2))
         return
     width = max(len(show(row["place"])) for row in rows)
     for row in rows:
@@ -139,9 +140,7 @@ def deploy(tags, coordinator, kind, config, roms, count, json_path, quiet):
             {name: row[name] for name in ("place", "exporter", "state", "text")} for row in rows
         ]
         told = {"run": taken.run, "unreleased": taken.unreleased}
-        outputs.store_json(
-            json_path, {"schema": 1, "kind": "fleet-deploy", **told, "boards": kept}
-        )
+        outputs.store_json(json_path, headed("fleet-deploy", {**told, "boards": kept}))
     if crew.stopped:
         return EXIT_INTERRUPTED
     return EXIT_OK if crew.members and done == len(crew.members) else EXIT_BENCH

@@ -17,6 +17,7 @@ import click
 
 from pxebench import headings, outputs
 from pxebench.job import EXIT_OK, Refused, flat, show, value
+from pxebench.record import headed
 
 _WIDTH = 99
 
@@ -60,7 +61,6 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
     outputs.store_text("-o", out, json.dumps(learned.rom, indent=1) + "\n")
     if json_path:
         result = {
-            "schema": 1,
             "rom": learned.rom["id"],
             "file": out,
             "sources": learned.rom["sources"],
@@ -69,7 +69,7 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
             "beyond": learned.beyond,
             "notes": learned.notes,
         }
-        outputs.store_json(json_path, result)
+        outputs.store_json(json_path, headed("learn", result))
     if json_path != "-":
         _tell(learned, out, sys.stderr if out == "-" else sys.stdout)
     return EXIT_OK

@@ -5,10 +5,9 @@ The shapes are those of `job`; experiments stand in `experiments`, tables alone 
 `tables`. A result that breaks its shape raises, and `report` says so.
 """
 
-import time
-
 from pxebench import view
 from pxebench.hops.path import tcpdump
+from pxebench.record import stamp
 from pxebench.report import curve, experiments, explained, storm, tables
 from pxebench.report.parts import (
     add_way,
@@ -31,6 +30,7 @@ def kind_of(found):
     kind = found.get("kind")
     if isinstance(kind, str) and kind in KINDS:
         return kind
+    # Results of 0.1 do not say it.
     if "transfers" in found and "outcome" in found:
         return "boot" if "offers" in found else "fetch"
     if "differences" in found and "equal" in found:
@@ -159,7 +159,7 @@ def _fetch(result, captures):
 def _clock(epoch_us):
     if not epoch_us:
         return None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch_us // 1000000))
+    return stamp(epoch_us // 1000000)
 
 
 def _server(transfer):

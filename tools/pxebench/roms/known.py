@@ -13,6 +13,7 @@ import sys
 import click
 
 from pxebench.job import bare, load_rom, show, value
+from pxebench.record import headed
 
 _MARKS = ("observed", "source", "derived", "assumed")
 _MEANING = {
@@ -132,7 +133,7 @@ def list_all(as_json):
             }
             for rom in roms
         ]
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(headed("roms", {"roms": rows}), indent=2))
         return
     head = ("id", "source ports", "options asked for", "assumed", "name")
     rows = [

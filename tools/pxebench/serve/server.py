@@ -27,6 +27,7 @@ import time
 from pxerom import tftp_packet
 
 from pxebench.job import EXIT_BENCH, EXIT_USAGE, Refused, show
+from pxebench.record import stamp
 from pxebench.view import Writer
 
 PORT = 69
@@ -84,7 +85,7 @@ def _line(record):
         ended += f": {show(record['error']['message'])}"
     if record["resent_bytes"]:
         ended += f", {record['resent_bytes']} bytes sent again"
-    when = time.strftime("%H:%M:%S")
+    when = stamp(time.time())
     who = f"{record['client']}:{record['port']}"
     file = show(record["file"]) or "-"
     return f"{when}  {who:<21}  {file}  ({options or 'no options'})  {ended}"

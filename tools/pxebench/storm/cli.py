@@ -35,6 +35,7 @@ _LIFE_S = 60  # of an address, beyond the time that the storm may take
     help="End each boot after so long.",
 )  # fmt: skip
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
+@click.option("-v", "--verbose", is_flag=True, help="A line for each machine as it ends.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what came out of it.")
 def storm(url, roms, count, together, spread, ramp, where, dhcp, interface, **given):
     """Boot N machines from this PC as their ROMs do, each with an address, ports and timers of
@@ -86,9 +87,9 @@ def storm(url, roms, count, together, spread, ramp, where, dhcp, interface, **gi
                 jobs = runner.fetch_jobs(
                     machines, server, port, file, limit_ms, given["max_bytes"]
                 )
-            progress = _Progress(err, len(machines), quiet)
+            progress = _Progress(err, len(machines), quiet, given["verbose"])
             rows, pc, stopped = runner.run(jobs, progress.row)
-            progress.close()
+            progress.line.hide()
             if ramp:
                 steps.append(_step(rows))
             if stopped or (
@@ -175,21 +176,30 @@ def _step(rows):
 
 
 class _Progress:
-    """One line that replaces itself, on a terminal."""
+    """One line that replaces itself, on a terminal; with -v, one more for each machine."""
 
-    def __init__(self, err, count, quiet):
-        self.err = err if err.is_terminal() and not quiet else None
+    def __init__(self, err, count, quiet, verbose):
+        from pxebench.live import Line
+
+        self.line = Line(err, quiet)
+        self.verbose = verbose
         self.count = count
         self.done = self.good = 0
 
     def row(self, row):
         self.done += 1
         self.good += _well(row)
-        if self.err:
-            failed = self.done - self.good
-            words = f"{self.done} of {self.count} done, {self.good} booted, {failed} not"
-            self.err.write(f"\r{words}\x1b[K")
+        failed = self.done - self.good
+        if self.verbose:
+            self.line.above(_row_words(row))
+        self.line.show(f"{self.done} of {self.count} done, {self.good} booted, {failed} not")
 
-    def close(self):
-        if self.err:
-            self.err.write("\r\x1b[K")
+
+def _row_words(row):
+    # `+1.204  10.0.0.101 intel-undi  booted, 74213 bytes in 0.8 s`
+    at = ((row["at_ms"] or 0) + (row["ms"] or 0)) / 1000
+    if _well(row):
+        came = f"booted, {row['bytes']} bytes in {(row['ms'] or 0) / 1000:.1f} s"
+    else:
+        came = f"{row['outcome']}, {row['code'] or row['text'] or 'no code'}"
+    return f"+{at:.3f}  {row['address'] or row['mac'] or '-'} {row['rom']}  {show(came)}"

@@ -18,12 +18,10 @@ A fleet has "kind": "fleet", no "interface" and "ramp", and
 """
 
 from collections import Counter
-from datetime import datetime, timezone
 
-from pxebench import __version__
 from pxebench.job import show
+from pxebench.record import headed
 
-SCHEMA = 1
 _ROWS = {"storm": "roms", "fleet": "boards"}
 _PC = ("cpu", "lag_ms", "memory_mb", "wall_s", "drops")
 _MOST_LINES = 8
@@ -35,11 +33,7 @@ def document(rows, pc, limit, kind="storm", **told):
     part = [row for row in rows if row["outcome"] != "held"]
     good = sorted(row["ms"] for row in part if row["outcome"] == "ok")
     codes = Counter(row["code"] or row["outcome"] for row in part if row["outcome"] != "ok")
-    return {
-        "schema": SCHEMA,
-        "kind": kind,
-        "pxebench": __version__,
-        "started": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    result = {
         **told,
         "outcome": "ok" if part and len(good) == len(part) else "failed",
         "count": len(part),
@@ -59,6 +53,7 @@ def document(rows, pc, limit, kind="storm", **told):
         "curve_ms": pc["curve_ms"],
         _ROWS[kind]: sorted(rows, key=lambda row: row["id"]),
     }
+    return headed(kind, result, told["server"])
 
 
 def rows_of(found):

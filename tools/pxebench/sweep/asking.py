@@ -78,6 +78,8 @@ class Target:
             raise Refused(f"This machine has no route to {server}: nothing would leave it.", 3)
         self.client = found
         self.endpoint = None
+        self.on_event = None  # gets each event of each job, too
+        self.on_wait = None  # is called at least once a second while a job runs
 
     def ask(self, ports, options, wait_ms, on_ask=None, **more):
         """Ask from each of `ports`; an Asked.  `on_ask` gets each ask as it is answered.
@@ -134,7 +136,13 @@ class Target:
 
     def _run(self, job, asked, on_event):
         began = time.monotonic()
-        result = self.run(job, on_event)
+
+        def listen(event):
+            on_event(event)
+            if self.on_event:
+                self.on_event(event)
+
+        result = self.run(job, listen, on_wait=self.on_wait)
         asked.elapsed_ms = round((time.monotonic() - began) * 1000)
         status = result["status"]
         if status and not asked.packets and not result["transfers"]:

@@ -6,7 +6,7 @@ import click
 
 from pxebench import headings, outputs
 from pxebench.job import Refused
-from pxebench.options import Time, all_of
+from pxebench.options import Time, all_of, span
 from pxebench.sweep import port_names
 from pxebench.target import TARGET, finish, open_target
 
@@ -56,6 +56,7 @@ def sweep(json_path, quiet, **given):
     pxebench sweep tftp://10.0.0.1/undionly.kpxe --ports 2070-2078,49152
     pxebench sweep tftp://10.0.0.1/undionly.kpxe --bisect
     """
+    from pxebench.live import Line
     from pxebench.sweep import sweep
     from pxebench.view import Writer
 
@@ -67,18 +68,13 @@ def sweep(json_path, quiet, **given):
     wait_ms = given["wait"]
     outputs.check({"--json": json_path})
     options = [] if given["plain"] else [["tsize", "0"]]
-    target = open_target(given)
-
-    err = Writer(sys.stderr)
-    counter = _Counter(err, None if bisect else len(ports)) if not quiet else None
+    line = Line(Writer(sys.stderr), quiet)
+    target = open_target(given, line)
+    counter = _Counter(line, ports, bisect)
     try:
-        result = sweep.sweep(
-            *(target, ports, options, wait_ms, rate, bisect),
-            on_ask=counter.ask if counter else None,
-        )
+        result = sweep.sweep(*(target, ports, options, wait_ms, rate, bisect), on_ask=counter.ask)
     finally:
-        if counter:
-            counter.close()
+        line.hide()
     result["settings"]["ports"] = text
     if json_path != "-":
         _show(result, Writer(sys.stdout), quiet)
@@ -100,20 +96,27 @@ def _show(result, out, quiet):
 
 
 class _Counter:
-    """How far a sweep is, on one line of a terminal."""
+    """How far a sweep is, and how long the rest will take, on one line of a terminal."""
 
-    def __init__(self, err, total):
-        self.err = err
-        self.total = total
+    def __init__(self, line, ports, bisect):
+        self.line = line
+        self.ports = frozenset(ports)
+        self.total = None if bisect else len(ports)
         self.seen = set()
+        self.silent = set()
 
-    def ask(self, ask):
-        self.seen.add(ask["port"])
-        if self.err.is_terminal():
-            of = f" of {self.total}" if self.total else ""
-            named = port_names.named(ask["port"])
-            self.err.write(f"\r\x1b[K  {len(self.seen)}{of} ports: {named} {ask['answer']}")
+    def ask(self, ask, left_ms):
+        port, answer = ask["port"], ask["answer"]
+        if self.total is None or port in self.ports:
+            self.seen.add(port)
+        (self.silent.add if answer == "silent" else self.silent.discard)(port)
+        of = f" of {self.total}" if self.total else ""
+        words = f"{len(self.seen)}{of} ports: {port_names.named(port)} {answer}"
+        if self.total:
+            again = f", {len(self.silent)} silent" if self.silent else ""
+            words += f"{again}; about {span(max(1000, round(left_ms, -3)))} more"
+        self.line.show(words)
 
-    def close(self):
-        if self.err.is_terminal():
-            self.err.write("\r\x1b[K")
+    def pause(self):
+        words = "the server serves few at once: waiting until it is done with some"
+        self.line.show(f"{len(self.silent)} silent; {words}", "Ctrl-C says what is known")

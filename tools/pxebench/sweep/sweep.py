@@ -3,15 +3,21 @@
 An RRQ from each port, and the first answer to it; that answer is ended with an ERROR.  What the
 pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, drawing `strip`.
 
-1. Polite: at most `rate` RRQs a second, a bounded number in all, no conversation left open.
+1. Polite: at most `rate` RRQs a second, a bounded number in all, no conversation left open, and
+   at most `most` questions under way (a board has sockets for three).
 2. A lost packet is no closed port: who was silent is asked once more, with twice the wait.
 3. A bisection trusts the ends of its range and then looks for ports that contradict it: a set of
    ports that is no plain "from here on" is said to be none.
+4. A server may serve few at once, and it still serves those whose answers are lost on the way
+   (dnsmasq: 50, each for half a minute). So a port that was answered, the witness, is asked among
+   the others: where that is silent too, silence proves nothing. From then on no more questions
+   stand open than the server has borne, and what is not settled in time is said.
 """
 
 import time
 
-from pxebench.job import EXIT_BENCH, SCHEMA, Refused, show
+from pxebench.job import EXIT_BENCH, Refused, show
+from pxebench.record import headed
 from pxebench.sweep import asking
 
 _LEAST_WAIT_MS, _MOST_WAIT_MS = 200, 1000
@@ -19,6 +25,11 @@ _CALIBRATE_MS = 2000
 FAN = 7  # ports a round where each job is dear (a board)
 _NEIGHBOURS = 8  # that are tried in place of a port that is in use
 _CHECKS = 4  # ports looked at on each side of a border, beside the usual suspects
+AT_ONCE = 16
+_WITNESS_EVERY = 16  # ports between two questions of the witness
+_HELD_S = 45  # for so long a server may hold a transfer of which it hears nothing
+_CAREFUL_MOST_S = 180
+_ROUNDS = 4
 SUSPECTS = (1024, 2001, 2069, 2070, 2071, 2072, 2073, 2078, 32768, 40000, 49152, 57089)
 
 
@@ -31,17 +42,29 @@ class Stopped(Exception):
 
 
 class Asker:
-    """Asks ports of a target and remembers all that came; `wait_ms` None: found by a first ask."""
+    """Asks ports of a target and remembers all that came; `wait_ms` None: found by a first ask;
+    `most`: questions under way at once; `on_ask(ask, left_ms)` and `on_pause()` tell how far it
+    is; `full`: ports whose silence may be the server's limit."""
 
-    def __init__(self, target, options, wait_ms=None, rate=10.0, on_ask=None):
+    def __init__(
+        self, target, options, wait_ms=None, rate=10.0, on_ask=None, most=1, on_pause=None
+    ):
         self.target = target
         self.options = options
         self.wait_ms = wait_ms
         self.gap_ms = round(1000 / rate)
         self.on_ask = on_ask
+        self.on_pause = on_pause
+        self.most = most
         self.jobs = []  # the Asked of each
         self.asks = []
         self.asked_for = set()  # without the port that only set the wait
+        self.full = []
+        self._witness = None  # a port that was answered
+        self._silent_at = []  # when each question without an answer was over
+        self._room = 0  # how many of those the server has borne, once it bore no more
+        # Of the round that runs: questions ahead, asked, silent; how often those are asked again.
+        self._ahead = self._done = self._silent = self._more = self._wait_ms = 0
 
     def ask(self, ports):
         """{port: its entry of the strip} after asking each, and the silent ones once more."""
@@ -49,13 +72,82 @@ class Asker:
         self.asked_for.update(ports)
         if self.wait_ms is None:
             self._calibrate()
-        self._job(ports, self.wait_ms)
-        silent = {a["port"] for a in self.asks if a["answer"] == "silent"}
-        silent -= {a["port"] for a in self.asks if asking.answered(a)}
-        again = [port for port in ports if port in silent]
-        if again:
-            self._job(again, self.wait_ms * 2)
+        silences = dict.fromkeys(ports, 2)  # {port: how often it may still be silent}
+        for number in range(_ROUNDS):
+            doubted = self._round(silences, list(silences), 2 if number else 1, 0 if number else 1)
+            # One silence of the witness may be a lost packet.
+            if not silences or (doubted and (number or not self._witness_answers())):
+                break
+        if silences and doubted:
+            self._carefully(silences)
+        self.full = sorted(port for port, count in silences.items() if count == 2)
         return {entry["port"]: entry for entry in self.strip() if entry["port"] in ports}
+
+    def _round(self, silences, ports, waits, more):
+        # Ask each; take out of `silences` what is settled; those whose silence proves nothing.
+        # `waits`: times the usual one; `more`: how often a silent one will be asked again.
+        among = self._among(ports)
+        self._ahead, self._more, self._wait_ms = len(among), more, self.wait_ms * waits
+        self._silent = self._done = 0
+        asks = self._job(among, self._wait_ms).asks
+        doubted, since, borne = set(), [], 0
+        for ask in sorted(asks, key=lambda ask: ask["at_ms"]):
+            if ask["port"] != self._witness:
+                since.append(ask)
+                continue
+            silent = [one["port"] for one in since if one["answer"] == "silent"]
+            if not asking.answered(ask):
+                doubted.update(silent)
+            elif not doubted:
+                borne += len(silent)
+            since = []
+        held = self._held()  # before this round
+        self._silent_at += [self.now()] * sum(ask["answer"] == "silent" for ask in asks)
+        if doubted:
+            self._room = min(self._room // 2, held + borne) if self._room else held + borne
+        fared = {ask["port"]: ask["answer"] for ask in asks}
+        for port in ports:
+            silences[port] -= port not in doubted
+            if fared[port] != "silent" or not silences[port]:
+                del silences[port]
+        heard = [ask["port"] for ask in asks if asking.answered(ask)]
+        if self._witness is None and self.most > 1 and heard:
+            self._witness = max(heard)
+        return doubted
+
+    def _among(self, ports):
+        # The ports, with the witness after every so many of them.
+        if self._witness is None or self.most == 1:
+            return ports
+        mixed = []
+        for at in range(0, len(ports), _WITNESS_EVERY):
+            mixed += [p for p in ports[at : at + _WITNESS_EVERY] if p != self._witness]
+            mixed.append(self._witness)
+        return mixed
+
+    def _witness_answers(self):
+        return asking.answered(self._job([self._witness], self.wait_ms * 2).asks[0])
+
+    def _held(self):
+        # Questions without an answer that the server may still be busy with.
+        return sum(self.now() - at < _HELD_S for at in self._silent_at)
+
+    def _carefully(self, silences):
+        # The rest, never more at once than the server has borne; first those not yet settled once.
+        until = self.now() + _CAREFUL_MOST_S
+        while silences and self._room:
+            count = min(self._room, _WITNESS_EVERY, len(silences))
+            while self._held() + count > self._room:
+                if self.now() > until:
+                    return
+                if self.on_pause:
+                    self.on_pause()
+                self.sleep(1)
+            batch = sorted(silences, key=lambda port: -silences[port])[:count]
+            self._round(silences, sorted(batch), 2, 0)
+
+    sleep = staticmethod(time.sleep)
+    now = staticmethod(time.monotonic)
 
     def strip(self):
         return asking.strip(self.asks)
@@ -64,13 +156,31 @@ class Asker:
         # How long an answer takes here, from a port that most paths let through.
         asked = self._job([asking.HIGH[time.time_ns() // 1000 % len(asking.HIGH)]], _CALIBRATE_MS)
         took = asked.asks[0]["ms"] if asked.asks and asking.answered(asked.asks[0]) else None
+        if took is not None:
+            self._witness = asked.asks[0]["port"]
         wait_ms = _MOST_WAIT_MS if took is None else round(3 * took) + 100
         self.wait_ms = min(max(wait_ms, _LEAST_WAIT_MS), _MOST_WAIT_MS)
 
+    def left_ms(self):
+        """How long it will take to ask the rest, as it looks now."""
+        share = self._silent / max(1, self._done)
+        pace_ms = max(self.gap_ms, share * self._wait_ms / self.most)
+        again_ms = max(self.gap_ms, 2 * self._wait_ms / self.most)
+        again = self._more * (self._silent + share * self._ahead)
+        return round(self._ahead * pace_ms + again * again_ms)
+
+    def _told(self, ask):
+        self._ahead = max(0, self._ahead - 1)
+        self._done += 1
+        self._silent += ask["answer"] == "silent"
+        if self.on_ask:
+            self.on_ask(ask, self.left_ms())
+
     def _job(self, ports, wait_ms):
         asked = self.target.ask(
-            ports, self.options, wait_ms, on_ask=self.on_ask, gap_ms=self.gap_ms
-        )
+            *(ports, self.options, wait_ms),
+            on_ask=self._told, gap_ms=self.gap_ms, most=self.most,
+        )  # fmt: skip
         self.jobs.append(asked)
         self.asks.extend(asked.asks)
         if asked.ended:
@@ -159,10 +269,12 @@ def runs(strip):
     return found
 
 
-def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=None):
-    """Run a sweep; its result (`/schema` 1, "kind": "sweep").  `ports`: ascending list."""
+def sweep(
+    target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=None, on_pause=None
+):
+    """Run a sweep; its result ("kind": "sweep").  `ports`: ascending list."""
     began = time.time()
-    asker = Asker(target, options, wait_ms, rate, on_ask)
+    asker = Asker(target, options, wait_ms, rate, on_ask, 1 if bisect else AT_ONCE, on_pause)
     found = ended = None
     try:
         if bisect:
@@ -176,35 +288,34 @@ def sweep(target, ports, options, wait_ms=None, rate=10.0, bisect=False, on_ask=
     usable = [entry for entry in strip if entry["answer"] != "busy"]
     good = bool(usable) and all(asking.answered(entry) for entry in usable) and not ended
     result = {
-        "schema": SCHEMA,
-        "kind": "sweep",
         "outcome": "ok" if good else "failed",
-        "server": target.server,
         "server_port": target.port,
         "file": target.file,
         "client": target.client,
         "endpoint": target.endpoint,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
         "elapsed_ms": round((time.time() - began) * 1000),
         "settings": {
             "wait_ms": asker.wait_ms,
             "rate": rate,
             "options": options,
             "bisect": bisect,
+            "at_once": asker.most,
         },
         "ports": strip,
         "runs": runs(strip),
         "border": found,
         "server_ports": asking.server_ports(asker.asks),
+        "doubted": asker.full,
         "ended": ended,
         "events": [event for job in asker.jobs for event in job.events],
     }
     result["summary"] = summary(result)
-    return result
+    return headed("sweep", result, target.server, began)
 
 
 def sentences(result):
-    """What a sweep found, as (id, sentence): "ports", "time", "error", "server", "border"."""
+    """What a sweep found, as (id, sentence): "ports", "doubt", "time", "error", "server",
+    "border"."""
     from pxebench.sweep import port_names
 
     strip = result["ports"]
@@ -228,6 +339,13 @@ def sentences(result):
         if answer in fared:
             mine = fared[answer]
             yield "ports", f"{len(mine)} of {count} client ports {text}: {port_names.words(mine)}."
+    if result.get("doubted"):
+        yield (
+            "doubt",
+            f"The silence of {port_names.words(result['doubted'])} proves nothing: meanwhile the "
+            f"server was silent to a port that it had answered, so it serves few at once. A "
+            f"slower sweep decides it: --rate 1.",
+        )
     times = sorted(e["ms"] for e in strip if asking.answered(e) and e["ms"] is not None)
     if times:
         median, most = times[len(times) // 2], times[-1]

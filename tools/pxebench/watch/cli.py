@@ -10,12 +10,12 @@
 import json
 import sys
 import time
-from datetime import datetime, timezone
 
 import click
 
 from pxebench import headings, job, options, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
+from pxebench.record import stamp
 from pxebench.target import FILE, TARGET, open_target, take_url
 from pxebench.watch import memory
 
@@ -58,26 +58,33 @@ class _Command(headings.Command):
     help="How many boots the history holds; older ones go.",
 )
 @click.option("--check", is_flag=True, help="One boot, for a monitoring system (Nagios).")
+@click.option(
+    "--metrics", metavar="FILE.prom", help="The last boot for Prometheus (textfile collector)."
+)
 @click.option("--warning", type=options.Time(), help="--check: slower is a warning.")
 @click.option("--critical", type=options.Time(), help="--check: slower is critical.")
-def watch_command(rom, every, count, max_time, history, keep, check, warning, critical, **given):
+def watch_command(
+    rom, every, count, max_time, history, keep, check, metrics, warning, critical, **given
+):
     """Fetch NAME from HOST as a ROM does, again and again, and tell what changed: it fails since,
     it is slower than usual, another server answered, the file is another one.
 
     The boots are kept in a file of JSON lines; `pxebench report FILE` makes a page of it. --check
     boots once and exits as Nagios plugins do: 0 well, 1 changed or slow, 2 failed, 3 not tried.
+    --metrics goes with either.
 
     \b
     pxebench watch tftp://10.0.0.1/undionly.kpxe --every 5m
     pxebench watch tftp://10.0.0.1/undionly.kpxe --endpoint serial:auto --check
+    pxebench watch 10.0.0.1/undionly.kpxe --metrics /srv/prom/pxe.prom
     """
     if check:
-        return _check(rom, max_time, history, keep, warning, critical, given)
+        return _check(rom, max_time, history, keep, metrics, warning, critical, given)
     for option, value in (("--warning", warning), ("--critical", critical)):
         if value is not None:
             raise Refused(f"{option} goes with --check.")
     quiet, json_path = given.pop("quiet"), given.pop("json_path")
-    probe = _Probe(rom, max_time, history, keep, given)
+    probe = _Probe(rom, max_time, history, keep, metrics, given, quiet)
     lines = _Lines(json_path, quiet)
     lines.begin(probe, every)
     return _watch(probe, every, count, lines)
@@ -95,7 +102,7 @@ def _watch(probe, every_ms, count, lines):
             if number == count:
                 break
             turn = int((time.monotonic() - began) * 1000 / every_ms) + 1
-            time.sleep(max(0.0, began + turn * every_ms / 1000 - time.monotonic()))
+            _sleep(began + turn * every_ms / 1000, probe.line)
     except KeyboardInterrupt:
         lines.end(number, failed)
         return EXIT_INTERRUPTED
@@ -103,11 +110,22 @@ def _watch(probe, every_ms, count, lines):
     return EXIT_FAILED if failed else EXIT_OK
 
 
-def _check(rom, max_time, history, keep, warning, critical, given):
+def _sleep(until, line):
+    # Until the clock says so, with a line for whoever looks on.
+    try:
+        while (left_s := until - time.monotonic()) > 0:
+            if left_s > 2:
+                line.show(f"next boot in {options.span(round(left_s) * 1000)}; Ctrl-C ends it")
+            time.sleep(min(left_s, 1) if line.on else left_s)
+    finally:
+        line.hide()
+
+
+def _check(rom, max_time, history, keep, metrics, warning, critical, given):
     given.pop("quiet")
     given.pop("json_path")
     try:
-        new = _Probe(rom, max_time, history, keep, given).boot(first=False)
+        new = _Probe(rom, max_time, history, keep, metrics, given, quiet=True).boot(first=False)
         code, line = memory.check(new, *(limit and limit / 1000 for limit in (warning, critical)))
     except Refused as refused:
         code, line = memory.UNKNOWN, memory.status_line(memory.UNKNOWN, refused.message)
@@ -120,7 +138,16 @@ def _check(rom, max_time, history, keep, warning, critical, given):
 class _Probe:
     """One boot, to be repeated, and its history."""
 
-    def __init__(self, rom, max_time, history, keep, given):
+    def __init__(self, rom, max_time, history, keep, metrics, given, quiet=False):
+        from pxebench.live import Line
+        from pxebench.view import Writer
+
+        if metrics:
+            from pxebench.watch.metrics import check
+
+            check(metrics)
+            outputs.check({"--metrics": metrics})
+        self.metrics = metrics
         take_url(given)
         self.host = given["server"].partition(":")[0]
         server, endpoint = given["server"], given["endpoint"]
@@ -128,7 +155,9 @@ class _Probe:
         wanted = job.load_rom(rom)
         by_id = rom == job.value(wanted["id"])
         self.rom = rom if by_id else wanted
-        target = open_target(given)
+        self.flat = job.flat(wanted)
+        self.line = Line(Writer(sys.stderr), quiet)
+        target = open_target(given, self.line)
         self.target = target
         self.what = {
             "server": server,
@@ -142,7 +171,7 @@ class _Probe:
 
     def boot(self, first):
         """Boot once; the entry. Raises KeyboardInterrupt, and `Refused` in the first boot."""
-        when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        when = stamp(time.time())
         try:
             # A name may lead to another server every time.
             self.what["address"] = job.resolve(self.host, 20000)
@@ -155,9 +184,15 @@ class _Probe:
             new = memory.entry(self.what, when, result)
             new["changes"] = memory.changes(new, self.history.entries)
         self.history.add(new)
+        if self.metrics:
+            from pxebench.watch.metrics import store
+
+            store(self.metrics, new)
         return new
 
     def _fetch(self):
+        from pxebench.live import Waiting
+
         wanted = job.fetch_job(
             self.rom,
             self.what["address"],
@@ -166,7 +201,23 @@ class _Probe:
             bind=self.target.bind,
             max_time_ms=self.max_time_ms,
         )
-        result = self.target.run(wanted, lambda event: None)
+        wanted["trace"] = self.target.on_event is not None
+        waiting = Waiting(self.flat, self.max_time_ms)
+
+        def on_event(event):
+            waiting.event(event)
+            if self.target.on_event:
+                self.target.on_event(event)
+
+        def on_wait():
+            texts = waiting.texts()
+            if texts:
+                self.line.show(*texts)
+
+        try:
+            result = self.target.run(wanted, on_event, on_wait=on_wait)
+        finally:
+            self.line.hide()
         if (result["ended"] or {}).get("by") == "user":
             raise KeyboardInterrupt
         return result
@@ -189,11 +240,12 @@ class _Lines:
         if not self.quiet:
             what = probe.what
             known = len(probe.history.entries)
+            plural = "" if known == 1 else "s"
             self.err.line(
                 f"Watching {show(what['file'])} from {show(what['server'])} as {what['rom']}, "
                 f"every {options.span(every_ms)}; Ctrl-C ends it."
             )
-            self.err.line(f"History: {show(probe.history.path)} ({known} boots so far).")
+            self.err.line(f"History: {show(probe.history.path)} ({known} boot{plural} so far).")
 
     def boot(self, new):
         if self.path:

@@ -25,6 +25,7 @@ import statistics
 
 from pxebench import icmp
 from pxebench.job import EXIT_BENCH, Refused, show, source_ports
+from pxebench.record import headed
 
 SCHEMA = 1
 KEEP = 5000  # entries; of a boot every five minutes, 17 days
@@ -44,7 +45,7 @@ WARNINGS = ("slower", "server", "options", "size", "content", "resent", "strange
 def entry(what, when, result=None, refused=None):
     """The entry of a boot: of its result, or of what kept it from being run. `what`: server,
     address, port, file, rom, endpoint."""
-    made = {"schema": SCHEMA, "kind": "watch", "when": when, **what}
+    made = {**headed("watch", {}), "started": when, "when": when, **what}
     if refused is not None:
         made.update({"outcome": "bench", "code": None, "text": refused})
         return {**made, **_EMPTY, "icmp": [], "changes": []}
