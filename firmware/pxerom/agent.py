@@ -43,9 +43,7 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 
 def _fetch(job, emit, on_wait, loaded):
     if job.get("job") != "fetch":
-        raise Refused(
-            "This agent runs jobs of the kinds fetch, boot and ask, not %s." % job.get("job")
-        )
+        raise Refused("There is no job %s, only fetch, boot and ask." % job.get("job"))
     host = job.get("server")
     unicast(host)
     # Not imported at the top: a boot imports it after DHCP. Before the ROM is loaded: compiling

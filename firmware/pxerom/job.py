@@ -35,19 +35,20 @@ def start(job, rom):
 def result(rom, **known):
     """A result with every field. `rom`: the ROM's id; `known`: the fields that are known already,
     and those that a boot adds. The bench states the same shape (`job.RESULT`)."""
-    fields = {
-        "schema": 1,
-        "outcome": "failed",
-        "status": None,
-        "ended": None,
-        "rom": rom,
-        "transfers": [],
-        "image": None,
-        "warnings": [],
-        "faults": None,
-    }
-    fields.update(known)
-    return fields
+    return dict(
+        {
+            "schema": 1,
+            "outcome": "failed",
+            "status": None,
+            "ended": None,
+            "rom": rom,
+            "transfers": [],
+            "image": None,
+            "warnings": [],
+            "faults": None,
+        },
+        **known,
+    )
 
 
 def load_rom(rom, boots=False):
