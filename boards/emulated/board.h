@@ -31,6 +31,7 @@ typedef struct {
     uint32_t boots;         // resets and power-ups so far
     char wifi_ssid[36];     // the one Wi-Fi network in reach; none when empty
     char wifi_key[68];      // its password; empty: an open network
+    uint32_t idle_us;       // how long the processor has waited for interrupts
 } settings_t;
 
 #define SETTINGS        ((volatile settings_t *)(PSRAM + PSRAM_BYTES - 4096))

@@ -84,6 +84,15 @@ uintptr_t mp_hal_stdio_poll(uintptr_t flags) {
 
 // ---- waits
 
+// Interrupts are off meanwhile, and still end it: what they have to do is no waiting.
+void board_wait(void) {
+    uint32_t state = save_and_disable_interrupts();
+    uint64_t began = time_us_64();
+    __asm volatile ("wfi");
+    SETTINGS->idle_us += time_us_64() - began;
+    restore_interrupts(state);
+}
+
 void mp_hal_delay_us(mp_uint_t us) {
     uint64_t end = time_us_64() + us;
     if (us > 1000) {

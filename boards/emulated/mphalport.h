@@ -27,7 +27,8 @@ static inline void restore_interrupts(uint32_t state) {
 #define MICROPY_PY_LWIP_EXIT               lwip_lock_release();
 
 // SysTick interrupts every millisecond: no wait can be missed, or last longer.
-#define MICROPY_INTERNAL_WFE(TIMEOUT_MS)   __asm volatile ("wfi")
+#define MICROPY_INTERNAL_WFE(TIMEOUT_MS)   board_wait()
+void board_wait(void);
 
 extern int mp_interrupt_char;
 extern ringbuf_t stdin_ringbuf;

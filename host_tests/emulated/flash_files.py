@@ -72,7 +72,8 @@ def make(image, blocks, folder):
 def contents(data):
     device = Image(data)
     try:
-        vfs.mount(vfs.VfsLfs2(device, progsize=256), "/flash")
+        # Large reads: each one is a call.
+        vfs.mount(vfs.VfsLfs2(device, progsize=256, readsize=1024), "/flash")
     except OSError:
         return None
     found = {}

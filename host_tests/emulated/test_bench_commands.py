@@ -100,3 +100,17 @@ def test_sweep_from_the_boards_place(board, tmp_path):
     done = board.pxebench("sweep", *words, "--endpoint", f"serial:{board.port}", "--json", "-")
     asks = json.dumps(json.loads(done.stdout))
     assert "2077" in asks
+
+
+def test_folder_whose_mpremote_was_killed_is_taken_away(board, tmp_path):
+    # The board asks for it all the time, and then for json, which may be a file there.
+    (tmp_path / "asks.py").write_text("while True: open('/remote/asks.py').read()\n")
+    board.unplug()
+    words = (sys.executable, "-m", "mpremote", "connect", board.port, "mount", tmp_path)
+    asking = subprocess.Popen(
+        [*words, "exec", "print('it asks'); import asks"], stdout=subprocess.PIPE
+    )
+    assert b"it asks" in asking.stdout.readline() + asking.stdout.readline()
+    asking.kill()
+    asking.communicate()
+    assert "MicroPython 1.26" in board.pxebench("board", "list", board.port, timeout_s=30).stdout

@@ -2,9 +2,9 @@
 it keeps is the old or the new, never a mixture.
 
 Every write that a board makes is noted once (`Emulator.journal`); from that the flash after each
-power cut is made (`power_cuts`), read by littlefs itself, and for some of them the board is
-switched on with it; `make soak` does that for all. A few cuts happen for real, in the board's own
-write.
+power cut is made (`power_cuts`). All of them are read by littlefs itself; the board is switched on
+with those where its files change, with the ones before, and with each 30th (`make soak`: with
+each). A few cuts happen for real, in the board's own write.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 _BLOCKS = 120
 _OLD, _NEW = (random.Random(seed).randbytes(30000) for seed in (1, 2))
 _FIRST = 300  # of a deploy, which has more
-_EACH = 60  # in `make test`, the board is switched on after each 60th cut
+_EACH = 30
 
 
 def _hash(data):
@@ -35,7 +35,17 @@ class _Writes:
         self.before = before
         self.journal = list(board.journal())
         self.cuts = list(emulator.power_cuts(before, self.journal, _BLOCKS))[:_FIRST]
-        self.old, self.new = rig.files_in([before, board.flash()], _BLOCKS)
+        images = [before, board.flash(), *self.cuts]
+        # After each cut, what littlefs finds: {path: hash}.
+        self.old, self.new, *self.found = rig.files_in(images, _BLOCKS)
+
+    def share(self):
+        """[(number, flash)] of the cuts with which the board is switched on in `make test`."""
+        chosen = set(range(0, len(self.cuts), _EACH))
+        for number in range(1, len(self.found)):
+            if self.found[number] != self.found[number - 1]:
+                chosen |= {number - 1, number}
+        return [(number, self.cuts[number]) for number in sorted(chosen)]
 
 
 @pytest.fixture(scope="module")
@@ -75,29 +85,28 @@ def deploying(lan, tmp_path_factory):
 def test_image_is_the_old_or_the_new_after_any_cut(replacing):
     assert replacing.old["/nbp"] == _hash(_OLD) and replacing.new["/nbp"] == _hash(_NEW)
     assert len(replacing.cuts) > 100
-    found = rig.files_in(replacing.cuts, _BLOCKS)
-    assert None not in found
-    images = [files.get("/nbp") for files in found]
+    assert None not in replacing.found
+    images = [files.get("/nbp") for files in replacing.found]
     assert set(images) == {_hash(_OLD), _hash(_NEW)}
     # First the one, then the other: nobody sees the old one again.
     assert images == sorted(images, key=[_hash(_OLD), _hash(_NEW)].index)
 
 
 def test_result_is_the_last_or_the_new_after_any_cut(replacing):
-    kept = {files.get("/result.json") for files in rig.files_in(replacing.cuts, _BLOCKS)}
+    kept = {files.get("/result.json") for files in replacing.found}
     assert kept == {replacing.old["/result.json"], replacing.new["/result.json"]}
 
 
 def test_other_files_stay_as_they_are_after_any_cut(replacing):
     ours = {"/nbp", "/nbp.part", "/result.json", "/result.json.part", "/result.json.new"}
     kept = {path: digest for path, digest in replacing.old.items() if path not in ours}
-    for files in rig.files_in(replacing.cuts, _BLOCKS):
+    for files in replacing.found:
         assert {path: digest for path, digest in files.items() if path not in ours} == kept
 
 
 def test_deployed_file_is_there_as_a_whole_or_not_at_all(deploying):
     assert len(deploying.cuts) == _FIRST
-    for number, files in enumerate(rig.files_in(deploying.cuts, _BLOCKS)):
+    for number, files in enumerate(deploying.found):
         assert files is not None, number
         for path, digest in files.items():
             if not path.endswith(".new"):
@@ -121,12 +130,31 @@ def _switched_on_after(lan, folder, cuts):
 
 
 def test_board_boots_after_a_cut_of_its_image(lan, tmp_path, replacing):
-    _switched_on_after(lan, tmp_path, list(enumerate(replacing.cuts))[::_EACH])
+    share = replacing.share()
+    assert len(share) >= 12
+    _switched_on_after(lan, tmp_path, share)
 
 
 @pytest.mark.soak
 def test_board_boots_after_every_cut_of_its_image(lan, tmp_path, replacing):
     _switched_on_after(lan, tmp_path, enumerate(replacing.cuts))
+
+
+def _comes_to_its_prompt(lan, folder, cuts):
+    for number, flash in cuts:
+        with lan.board(folder / str(number), files={}, blocks=_BLOCKS) as board:
+            board.load_flash(flash)
+            board.power_on()
+            assert "Traceback" not in board.read_to(rig.PROMPT), number
+
+
+def test_board_comes_to_its_prompt_after_a_cut_of_its_deployment(lan, tmp_path, deploying):
+    _comes_to_its_prompt(lan, tmp_path, list(enumerate(deploying.cuts))[::_EACH])
+
+
+@pytest.mark.soak
+def test_board_comes_to_its_prompt_after_every_cut_of_its_deployment(lan, tmp_path, deploying):
+    _comes_to_its_prompt(lan, tmp_path, enumerate(deploying.cuts))
 
 
 def test_cut_deploy_is_put_right_by_the_next_one(lan, tmp_path, deploying):

@@ -119,9 +119,10 @@ class Desk:
         namespace.run("ip", "link", "set", "eth0", "up")
 
     @contextlib.contextmanager
-    def plugged_in(self, flash):
-        """Yield a Board that runs from the file `flash`, which is made if there is none."""
-        words = ["-m", "pxebench.board.rp2040js", "--flash", flash, "--tap", "eth0"]
+    def plugged_in(self, flash, *more):
+        """Yield a Board that runs from the file `flash`, which is made if there is none. `more`:
+        arguments of `pxebench.board.rp2040js`."""
+        words = ["-m", "pxebench.board.rp2040js", "--flash", flash, "--tap", "eth0", *more]
         with self.namespace.start(sys.executable, *words) as process:
             processes.wait_until(lambda: "\n" in process.output(), "a port", process=process)
             yield Board(process, process.output().partition("\n")[0])

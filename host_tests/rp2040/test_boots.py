@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 from host_tests.lab import dhcp_servers
 from host_tests.rp2040 import rig
@@ -48,6 +49,20 @@ def test_board_boots_from_nothing_by_dhcp(board_here, desk):
         said = board_here.restart(">>> ", timeout_s=120)
         log = server.process.output()
     assert _on_board(board_here, "nbp2") == _SHA256, said + log
+
+
+def test_w5500_without_intn_waits_for_a_tick_with_each_block(desk, deployed_flash, tmp_path):
+    # Without it lwIP looks at the chip at its next tick, 64 ms apart.
+    took_ms = {}
+    for wiring in ((), ("--no-intn",)):
+        flash = shutil.copy(deployed_flash[0], tmp_path / "flash.img")
+        with desk.plugged_in(flash, *wiring) as board:
+            result = json.loads(_fetch(board, "--quiet"))
+        assert result["image"]["sha256"] == _SHA256
+        took_ms[wiring] = result["transfers"][-1]["elapsed_ms"]
+        blocks = result["transfers"][-1]["blocks"]
+    print(took_ms)
+    assert took_ms[("--no-intn",)] > blocks * 50 > 2 * took_ms[()]
 
 
 def _configure(board, settings):

@@ -42,9 +42,10 @@ const ROSC_IS_STABLE = 0x80001000;
 
 class Machine {
   // flash: a Flash. onSerial(bytes), onFrame(bytes): what the board sends. bootrom: its words.
-  // accelerated: with core.js.
-  constructor({ bootrom, flash, onSerial, onFrame, accelerated = true }) {
+  // accelerated: with core.js. intn: whether the W5500's INTN is wired to the RP2040.
+  constructor({ bootrom, flash, onSerial, onFrame, accelerated = true, intn = true }) {
     this.bootrom = bootrom;
+    this.intn = intn;
     this.accelerated = accelerated;
     this.flash = flash;
     this.onSerial = onSerial;
@@ -121,11 +122,11 @@ class Machine {
     });
     chip.gpio[SPI_RESET].addListener((state) => nic.setReset(state === GPIOPinState.Low));
     nic.deselect();
-    chip.gpio[SPI_INTN].setInputValue(!nic.interruptLow);
+    this.setIntn(nic.interruptLow);
   }
 
   setIntn(low) {
-    this.chip?.gpio[SPI_INTN].setInputValue(!low);
+    this.chip?.gpio[SPI_INTN].setInputValue(!(low && this.intn));
   }
 }
 

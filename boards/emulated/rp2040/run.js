@@ -1,9 +1,9 @@
 'use strict';
-// node run.js BOOTROM FLASH SERIAL_FD FRAMES_FD: runs a W5500-EVB-Pico until it is ended.
+// node run.js BOOTROM FLASH SERIAL_FD FRAMES_FD [no-intn]: runs a W5500-EVB-Pico until it is ended.
 //
 // BOOTROM: the RP2040's boot ROM, little-endian words. FLASH: the file that is the flash, firmware
 // included. SERIAL_FD: a stream socket, the bytes of the board's serial port. FRAMES_FD: a
-// datagram socket or a TAP, one Ethernet frame a read.
+// datagram socket or a TAP, one Ethernet frame a read. no-intn: the W5500's interrupt line is cut.
 //
 // The board's time is the PC's: idle time passes as it does here; where the processor cannot keep
 // up, time on the board is late, and is not made up for.
@@ -18,7 +18,7 @@ const LATE = 20e6; // ns that the board may be behind before it stops trying to 
 const AHEAD = 1e6; // ns that it may be ahead before it waits
 const UNIQUE_ID = [0xe6, 0x61, 0x38, 0x52, 0x83, 0x2b, 0x17, 0x2c];
 
-const [bootromFile, flashFile, serialFd, framesFd] = process.argv.slice(2);
+const [bootromFile, flashFile, serialFd, framesFd, wiring] = process.argv.slice(2);
 const rom = fs.readFileSync(bootromFile);
 const words = new Uint32Array(rom.buffer.slice(rom.byteOffset, rom.byteOffset + rom.length));
 
@@ -29,6 +29,7 @@ const machine = new Machine({
   flash: new Flash(flashFile, UNIQUE_ID),
   onSerial: (bytes) => serial.write(Buffer.from(bytes)),
   onFrame: (frame) => sendFrame(frame),
+  intn: wiring !== 'no-intn',
 });
 
 let sleeping = null; // the timer that ends an idle time

@@ -252,7 +252,7 @@ def test(modules, port, as_json):
 
     with tempfile.TemporaryDirectory(prefix="pxebench-") as folder, Board(port) as target:
         suite.check(modules)
-        suite.stage(folder, target)
+        suite.stage(folder, target, modules)
         suite.run(target, folder, modules, outcome, module)
         machine = show(target.who["machine"])
     counts = {kind: sum(o.outcome == kind for o in outcomes) for kind in suite.OUTCOMES}

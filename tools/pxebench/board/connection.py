@@ -27,15 +27,16 @@ _RESTART_S = 1.0  # until a board that restarts is off the line, or says so
 _LOST = (OSError, SerialException, EOFError)
 _GARBLED = (TransportError, struct.error, LookupError, ValueError, SyntaxError)
 
-# A folder that a bench left mounted would be asked for each import, and nobody answers; who asks
-# it when the PC goes away is left deaf to Ctrl-C.
+# A folder that a bench or mpremote left mounted would be asked for each import, of json too, and
+# nobody answers: it goes first, by mpremote's own `os`, which is there where the folder is. Who
+# asks it when the PC goes away is left deaf to Ctrl-C.
 _WHO = """\
-import gc, json, micropython, os, sys
-micropython.kbd_intr(3)
 try:
     os.umount('/remote')
-except OSError:
+except (NameError, OSError):
     pass
+import gc, json, micropython, os, sys
+micropython.kbd_intr(3)
 os.chdir('/')
 gc.collect()
 i = sys.implementation
@@ -309,7 +310,10 @@ def _why_closed(port):
 def _heard(error):
     said = error.args[0] if error.args else b""
     if not isinstance(said, bytes):
-        return "does not keep to MicroPython's protocol (it prints in between, or is garbled)"
+        return (
+            "does not keep to MicroPython's protocol (it prints in between, is garbled, or was "
+            "restarted, as a watchdog does)"
+        )
     text = show(said.decode("utf-8", "replace").strip())[-60:]
     return f"does not answer as MicroPython; it says {text!r}" if text else "does not answer"
 

@@ -34,6 +34,7 @@ BLOCKS = 352  # 1408 KiB, as W5500_EVB_PICO
 BLOCKS_PICO_W = 212  # 848 KiB, as RPI_PICO_W
 
 _SETTINGS_AT = FLASH_BYTES - 4096
+IDLE_US = 0x21000000 + _SETTINGS_AT + 152  # where the board itself reads how long it has waited
 _JOURNAL_AT = 4 << 20
 _MAGIC = 0x31455850
 _WORDS = (

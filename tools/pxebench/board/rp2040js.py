@@ -73,9 +73,10 @@ def node():
 
 class EmulatedBoard:
     """The running board: `port` is its serial port. `frames`: a file descriptor of one Ethernet
-    frame a read and a write, or None for a cable that ends nowhere."""
+    frame a read and a write, or None for a cable that ends nowhere; `intn`: False for a W5500
+    whose interrupt line is cut."""
 
-    def __init__(self, flash, frames=None):
+    def __init__(self, flash, frames=None, intn=True):
         make_flash(flash)
         self._line, far_line = socket.socketpair()
         spare = None
@@ -89,6 +90,7 @@ class EmulatedBoard:
         os.set_blocking(self._master, False)
         line = far_line.fileno()
         argv = [node(), EMULATOR, PROVIDED / "bootrom.bin", flash, line, frames]
+        argv += [] if intn else ["no-intn"]
         self._node = subprocess.Popen(
             list(map(str, argv)),
             stdin=subprocess.DEVNULL,
@@ -168,10 +170,10 @@ class EmulatedBoard:
             self._spare.close()
 
 
-def run(flash, tap, on_port):
+def run(flash, tap, on_port, intn=True):
     """Run a board until it or this program is ended; its exit status. `flash`: a file. `tap`: an
     interface, or None. on_port(path): what its serial port is. Raises Refused."""
-    board = EmulatedBoard(flash, open_tap(tap) if tap else None)
+    board = EmulatedBoard(flash, open_tap(tap) if tap else None, intn)
     signal.signal(signal.SIGUSR2, lambda *_: board.tell_state())
     try:
         on_port(board.port)
@@ -184,6 +186,7 @@ def main():
     parser = argparse.ArgumentParser(description="Run a W5500-EVB-Pico that is not there.")
     parser.add_argument("--flash", required=True, help="the file that is its flash")
     parser.add_argument("--tap", help="the TAP interface that its cable leads to")
+    parser.add_argument("--no-intn", action="store_true", help="cut the W5500's interrupt line")
     wanted = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -193,7 +196,7 @@ def main():
         sys.stdout.flush()
 
     try:
-        return run(wanted.flash, wanted.tap, tell)
+        return run(wanted.flash, wanted.tap, tell, not wanted.no_intn)
     except Refused as refusal:
         sys.stderr.write(f"{refusal.message}\n")
         return refusal.exit_code

@@ -98,8 +98,9 @@ def check(names):
             raise Refused(f"There is no test module {show(name)}; there are: {there}.")
 
 
-def stage(folder, board):
-    """Put the firmware and the tests into a folder, as the board is to see it."""
+def stage(folder, board, names=()):
+    """Put the firmware and the tests (of the modules `names`; of all) into a folder, as the board
+    is to see it."""
     compiled = deploy.plan(board.who["mpy"], None, (), main=False).files
     for path in sorted(places.pxerom().glob("roms/*.json")):
         # As a board carries them, without evidence or prose, but unchecked: the tests change them.
@@ -112,6 +113,8 @@ def stage(folder, board):
     name, data = translate(Path(__file__).with_name("suite_on_board.py"), "suite_on_board")
     compiled[f"/{name}"] = data
     for path in sorted(places.core_tests().glob("*.py")):
+        if names and path.stem.startswith("test_") and path.stem not in names:
+            continue
         name, data = translate(path, f"core/{path.name}", "-O0")  # -O3 has no assert
         compiled[f"/host_tests/core/{name}"] = data
     for path, data in compiled.items():
