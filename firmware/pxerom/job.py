@@ -32,7 +32,7 @@ def start(job, rom):
     }
 
 
-def result(rom, **known):
+def result(rom, **known):  # type: (...) -> dict
     """A result with every field. `rom`: the ROM's id; `known`: the fields that are known already,
     and those that a boot adds. The bench states the same shape (`job.RESULT`)."""
     return dict(

@@ -69,16 +69,17 @@ def python():
 
 def micropython():
     """The interpreter of `--endpoint micropython`, and its version."""
-    from pxebench.endpoints.micropython import find
+    from pxebench.endpoints.micropython import NoneHere, find
 
     costs = "--endpoint micropython"
     in_clone = (places.boards().parent / "Makefile").is_file()
     mend = "make setup" if in_clone else _NAME_ONE
     try:
         binary = find()
+    except NoneHere as refused:  # its remedy is `mend`: an installed pxebench has no Makefile
+        return Finding(LACKS, refused.what, costs, mend)
     except Refused as refused:
-        # Its remedy stands in `mend`: an installed pxebench has no Makefile.
-        return Finding(LACKS, refused.message.partition(";")[0], costs, mend)
+        return Finding(LACKS, refused.message, costs, mend)
     ask = "import sys; print(sys.implementation.name, *sys.implementation.version[:3])"
     try:
         said = subprocess.run(
