@@ -228,25 +228,28 @@ class Fetch:
         transfer = self.transfer
         count = transfer.streams()
         now = self._now
-        if count < 1 or transfer.bytes < END or ticks_diff(now, self.due) >= 0:
-            return None, None
         wait_ms = min(_SLICE_MS, self.timer.waits_ms[0])
-        if self._end is not None and ticks_diff(self._end, now) < wait_ms:
+        if (
+            count < 1
+            or transfer.bytes < END
+            or ticks_diff(now, self.due) >= 0
+            or (self._end is not None and ticks_diff(self._end, now) < wait_ms)
+            or not (functions := net.functions(wait_ms))
+        ):
             return None, None
-        functions = net.functions(wait_ms)
-        if not functions:
-            return None, None
-        recvfrom, sendto = functions
         timed = self.timer.restart if self._smoothed else None
         before = transfer.bytes
         data, sender, error = transfer.stream(
-            count, recvfrom, sendto, self._image.update, self._sink, timed, net.now, self.due
+            count, functions, self._image.update, self._sink, timed, net.now, self.due
         )
+        self._now = now = net.now()
         if transfer.bytes > before and not timed:
-            self.timer.restart(transfer.acked_at)
+            acked_at = transfer.acked_at
+            if acked_at is None:  # an error, as a rule: that nothing came in so long
+                acked_at = ticks_add(now, -functions[1]) if error else now
+            self.timer.restart(acked_at)
         if error and (data is None or error.errno in UNREACHABLE):
             net.failed(error)  # any other error comes again at `send`
-        self._now = net.now()
         if data is not None:
             net.came(data, sender)
         return data, sender

@@ -26,8 +26,10 @@ if MICROPYTHON:
     from micropython import const
 else:
     from pxerom.runtime_cpython import (
+        address,
         const,
         forget,
+        recvfrom_into,
         set_timeout,
         sleep_ms,
         ticks_add,
@@ -75,25 +77,22 @@ def why(error):
     return of_errno(error.errno)
 
 
-def address(host, port):
-    """What `bind` and `sendto` take for a numeric IPv4 host: a tuple, on the unix port bytes."""
-    return socket.getaddrinfo(host, port, socket.AF_INET)[0][-1]
-
-
 def is_ipv4(text):
     """True for a numeric IPv4 address without leading zeros: lwIP and Linux read those as octal,
     010.9.0.1 as 8.9.0.1. It is one when its four numbers give the very same text."""
     try:
-        parts = [str(int(part) & 255) for part in text.split(".")]
+        parts = tuple(map(int, text.split(".")))
     except (ValueError, AttributeError):
         return False
-    return len(parts) == 4 and ".".join(parts) == text
+    if len(parts) != 4 or min(parts) < 0 or max(parts) > 255:
+        return False
+    return "%d.%d.%d.%d" % parts == text
 
 
 def is_uuid(text):
     """True for 32 hexadecimal digits, with hyphens or without."""
     digits = text.replace("-", "") if isinstance(text, str) else ""
-    return len(digits) == 32 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
+    return len(digits) == 32 and not digits.strip("0123456789abcdefABCDEF")
 
 
 def split(sender):
@@ -127,7 +126,7 @@ def free_bytes(path):
         return None
     free = stat[4]
     # littlefs, on a board: two words in each block, and blocks for the folder's own entries.
-    if MICROPYTHON and sys.platform not in ("linux", "darwin", "win32"):
+    if MICROPYTHON and not LINUX:
         free = max(0, free - 3 - free // 256)
     return stat[1] * free
 
@@ -139,8 +138,7 @@ replace = getattr(os, "replace", os.rename)
 def version():
     """Name and version of the interpreter, for the result."""
     name = "MicroPython" if MICROPYTHON else "CPython"
-    version = ".".join(str(part) for part in sys.implementation.version[:3])
-    return "%s %s %s" % (name, version, sys.platform)
+    return "%s %d.%d.%d %s" % ((name,) + tuple(sys.implementation.version[:3]) + (sys.platform,))
 
 
 def epoch_us():
@@ -174,6 +172,18 @@ def open_for_writing(path):
 
 
 if MICROPYTHON:
+
+    def address(host, port):
+        """What `bind` and `sendto` take for a numeric IPv4 host: a tuple, on the unix port
+        bytes."""
+        return socket.getaddrinfo(host, port, socket.AF_INET)[0][-1]
+
+    def recvfrom_into(sock):
+        """A socket's receive into a buffer, as CPython's; None where it has none."""
+        if LINUX:
+            from pxerom import runtime_unix
+
+            return runtime_unix.recvfrom_into(sock)
 
     def tidy():
         """Collect garbage now; a board does so from now on whenever an eighth of its heap is

@@ -39,6 +39,15 @@ def ticks_add(ticks, delta):
     return ticks + delta
 
 
+def address(host, port):
+    # As bytes: for a text, CPython would load its tables of names beyond ASCII.
+    return socket.getaddrinfo(host.encode(), port, socket.AF_INET)[0][-1]
+
+
+def recvfrom_into(sock):
+    return sock.recvfrom_into
+
+
 def tidy():
     pass
 

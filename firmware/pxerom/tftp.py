@@ -41,7 +41,7 @@ What a packet of the peer meets in each state. Names in `...` are hazards:
 
 from pxerom import tftp_packet
 from pxerom.runtime import const, split, ticks_diff
-from pxerom.tftp_packet import DATA, ERROR, HEADER, OACK, number, oack_options, rrq
+from pxerom.tftp_packet import number, oack_options, rrq
 
 # States of a Transfer; from RECEIVING on the peer and the options are fixed.
 _REQUESTED = const(0)  # the RRQ is out
@@ -57,6 +57,13 @@ OPENED = const(2)  # options agreed: send `reply`
 BLOCK = const(3)  # a block of the file: send `reply` if there is one, then store `payload`
 LAST = const(4)  # the final block: store it for good, then send `reply`
 END = const(5)  # the ROM leaves this transfer for its next request: send `reply` if there is one
+
+_DATA = const(3)  # opcodes
+_ACK = const(4)
+_ERROR = const(5)
+_OACK = const(6)
+_HEADER = const(4)  # bytes before the payload of a DATA
+_UNLOOKED = const(7)  # blocks that a PC takes between two looks at the clock (1, 3, 7)
 
 _DEFAULT_BLKSIZE = const(512)
 _MAX_STRAY = const(256)  # stray opcodes that a ROM ignores before it fails (R-TFTP-52)
@@ -102,7 +109,7 @@ class Transfer:
         # What goes out after a datagram, and to whom.
         self.reply = None
         self.reply_to = None
-        self.ack = bytearray((0, tftp_packet.ACK, 0, 0))  # of the last good block
+        self.ack = bytearray((0, _ACK, 0, 0))  # of the last good block
         # What is agreed, and what has come by it.
         self.blksize = _DEFAULT_BLKSIZE
         self.windowsize = 1
@@ -115,7 +122,7 @@ class Transfer:
         self.expected = 1  # number of the block that is accepted next
         self.held = None  # out-of-order blocks: tftp_quirks.Held
         self.unread = 0  # number of the last block that was swallowed
-        self.acked_at = 0  # ticks of the last ACK of `stream`
+        self.acked_at = None  # ticks of the last ACK of `stream`, where it asked the clock
         self._tid = None  # whom the peer was when the first block or the OACK came
         self._sender = None  # of the datagram that is judged
         self._full = 0  # length of a full DATA
@@ -127,7 +134,7 @@ class Transfer:
         # The largest datagram that can be right and one byte more, so that a larger one shows
         # (R-TFTP-50); 512 even if less was asked, the server may not know blksize (R-SEC-1, 2).
         blksize = number(self.asked.get("blksize", "0"))
-        self.recv_size = max(_DEFAULT_BLKSIZE, blksize) + HEADER + 1
+        self.recv_size = max(_DEFAULT_BLKSIZE, blksize) + _HEADER + 1
 
     # --- what the owner asks for -------------------------------------------------------------
 
@@ -139,15 +146,15 @@ class Transfer:
         self.reply_to = sender
         if sender != self.peer and not self._admit(data, sender, now):
             return DROP if self.reply is None else ANSWER
-        size = len(data) - HEADER
+        size = len(data) - _HEADER
         if size < 0:
             return DROP  # too short for any packet of a read (R-TFTP-37, 51)
         opcode = data[0] << 8 | data[1]
-        if opcode == DATA:
+        if opcode == _DATA:
             return self._data(data, size)
-        if opcode == OACK:
+        if opcode == _OACK:
             return self._oack(data)
-        if opcode == ERROR:
+        if opcode == _ERROR:
             return self._error(data)
         # An opcode that has no place in a read (R-TFTP-52, R-SEC-4)
         if self.state < RECEIVING:
@@ -155,7 +162,7 @@ class Transfer:
         self._strays += 1
         if self._strays == _MAX_STRAY:
             self.fail("error", "stray_opcode")
-        own = opcode == tftp_packet.ACK and "stray_ack" in self.on
+        own = opcode == _ACK and "stray_ack" in self.on
         return self._answer("stray_ack" if own else "stray_opcode", data)
 
     def streams(self):
@@ -168,56 +175,65 @@ class Transfer:
             count = min(count, (self._most - self.bytes) // self.blksize)
         return count
 
-    def stream(self, count, recvfrom, sendto, update, sink, timed, clock, until):
+    def stream(self, count, functions, update, sink, timed, clock, until):
         """Take up to `count` (of `streams`) full blocks in order: receive, ACK, store; nothing is
         allocated but the datagram. Ends at the ticks `until`, at a datagram that is something
-        else, and at an OSError of the two functions of the socket. Returns (datagram, sender,
-        error): what `feed` has to judge, or None, and the OSError, or None. `update` takes each
-        block, as the sink's `writer` does; `timed` (or None) takes the ticks of its ACK. Those
-        of the last stay in `acked_at`."""
+        else, and at an OSError of the socket. `functions`: of `udp.Udp.functions`. Returns
+        (datagram, sender, error): what `feed` has to judge, or None, and the OSError, or None.
+        `update` takes each block, as the sink's `writer` does; `timed` (or None) takes the ticks
+        of its ACK. Those of the last stay in `acked_at`, None where the clock was not asked."""
+        receive, into, sendto = functions
         ack = self.ack
         block = first = self.expected
         last = ack[2] << 8 | ack[3]
-        buffer = self._buffer
-        data = sender = error = None
+        data = buffer = self._buffer
+        left = sender = error = now = None
         full = self._full
-        now = self.acked_at
         peer = self.peer
-        size = self.recv_size
+        taken = buffer if into else self.recv_size
+        unlooked = _UNLOOKED if into and not timed else 0
         view = self._view
         write = sink.writer
         end = block + count
         try:
             while block < end:
-                data, sender = recvfrom(size)
+                size, sender = receive(taken)
+                if not into:
+                    data = size
+                    size = len(data)
                 if (
-                    len(data) != full
+                    size != full
                     or data[2] << 8 | data[3] != block
-                    or data[1] != DATA
+                    or data[1] != _DATA
                     or data[0] != 0
                     or sender != peer
                 ):
-                    return data, sender, None
+                    left = size
+                    break
                 ack[2] = data[2]
                 ack[3] = data[3]
                 sendto(ack, peer)
-                now = clock()
                 block += 1
-                if timed:
-                    timed(now)
-                buffer[:full] = data
+                if block & unlooked:
+                    now = None
+                else:
+                    now = clock()
+                    if timed:
+                        timed(now)
+                    if ticks_diff(now, until) >= 0:
+                        end = block
+                if not into:
+                    buffer[:full] = data
                 update(view)
                 if write:
                     try:
                         write(view)
                     except OSError as failed:
                         sink.broken(failed)
-                if ticks_diff(now, until) >= 0:
-                    break
         except OSError as failed:
             error = failed
-            if data is not None and data[2] << 8 | data[3] == block:
-                return data, sender, error  # its ACK has not gone out
+            if ack[2] << 8 | ack[3] == block:
+                left = full  # its ACK has not gone out
         finally:
             if block > first:
                 self.blocks += block - first
@@ -228,7 +244,9 @@ class Transfer:
                 last = block - 1
             ack[2] = last >> 8  # a block that was not acknowledged may stand there
             ack[3] = last & 255
-        return None, None, error
+        if left is None:
+            return None, None, error
+        return bytes(data[:left]) if into else data, sender, error
 
     def payload(self, data):
         """The file's bytes in an accepted DATA, as a memoryview that is good until the next
@@ -237,7 +255,7 @@ class Transfer:
         if size == self._full:
             self._buffer[:size] = data
             return self._view
-        return memoryview(data)[HEADER : HEADER + self.blksize]
+        return memoryview(data)[_HEADER : _HEADER + self.blksize]
 
     def due(self):
         """(DATA, sender) of the held block that is expected now; None where there is none."""
@@ -290,7 +308,7 @@ class Transfer:
         if reaction == "fail":
             ports = split(sender)[1], split(self.peer)[1]
             self.fail(reaction, "unknown_tid", self.expected, *ports)
-        if len(data) < 2 or data[1] == ERROR:
+        if len(data) < 2 or data[1] == _ERROR:
             return False  # an ERROR is never answered (R-TFTP-10)
         from pxerom import tftp_quirks
 
@@ -434,13 +452,13 @@ class Transfer:
         # The transfer begins: the peer is fixed (R-TFTP-7), and with it the size of a block.
         self.state = RECEIVING
         self.peer = self._tid = self.reply_to
-        self._full = self.blksize + HEADER
+        self._full = self.blksize + _HEADER
         self.recv_size = max(self.recv_size, self._full + 1)
         if self.tsize is not None and self.on.get("longer_than_tsize") != "accept":
             self._most = self.tsize
         if not self.probe:
-            self._buffer = bytearray(self._full)
-            self._view = memoryview(self._buffer)[HEADER:]
+            self._buffer = bytearray(self.recv_size)
+            self._view = memoryview(self._buffer)[_HEADER : self._full]
 
     def _leave(self):
         # The ROM knows enough (size probe): its last ERROR, and on to the next request.

@@ -7,13 +7,7 @@ at its moment is `tftp`'s to say.
 from pxerom.failure import printable
 from pxerom.runtime import const
 
-RRQ = const(1)
-DATA = const(3)
-ACK = const(4)
-ERROR = const(5)
-OACK = const(6)
-
-HEADER = const(4)  # bytes before the payload of a DATA
+_ERROR = const(5)  # opcode
 _MAX_RRQ = const(512)
 
 
@@ -41,7 +35,7 @@ def rrq(filename, mode, options, padding=0):
 
 def error(code, message):
     """Bytes of an ERROR packet: 00 05, code (2 bytes), message, 00 (R-TFTP-56)."""
-    return bytes((0, ERROR, code >> 8, code & 255)) + message.encode() + b"\x00"
+    return bytes((0, _ERROR, code >> 8, code & 255)) + message.encode() + b"\x00"
 
 
 def oack_options(data):

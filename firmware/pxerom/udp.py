@@ -27,6 +27,7 @@ from pxerom.runtime import (
     address,
     const,
     random_below,
+    recvfrom_into,
     set_timeout,
     sleep_ms,
     ticks_ms,
@@ -36,6 +37,7 @@ from pxerom.runtime import (
 
 # A receive never sleeps longer than this, so that a watchdog can be fed (rp2: 8.3 s at most).
 _SLICE_MS = const(1000)
+_INTO_WAIT_MS = const(10)
 _DRAWS = const(16)
 _SENDS = const(3)
 _MOST_ERRORS = const(8)  # that are kept; in a flood of ICMP the rest is the same
@@ -172,12 +174,19 @@ class Udp:
         return data
 
     def functions(self, wait_ms):
-        """(recvfrom, sendto) of the socket itself, for a loop that hands in what they gave and
-        raised: `came`, `failed`. None while packets are traced: those need more."""
+        """(receive, into, sendto) of the socket itself, for a loop that hands in what they gave
+        and raised: `came`, `failed`. `into`: receive takes a buffer, as recvfrom_into does, and
+        waits for so many ms; None: it takes a size. None while packets are traced: those need
+        more."""
         if self.trace:
             return None
+        sock = self._socket
+        receive = recvfrom_into(sock)
+        if receive:
+            # That nothing came tells the time of the last ACK: the clock is seldom asked for it.
+            wait_ms = min(wait_ms, _INTO_WAIT_MS)
         self._wait(wait_ms)
-        return self._socket.recvfrom, self._socket.sendto
+        return receive or sock.recvfrom, receive and wait_ms, sock.sendto
 
     def came(self, data, sender):
         """A datagram came from `sender`."""

@@ -200,6 +200,7 @@ def test_deployed_modules_import_nothing_that_stays_on_the_pc():
         ("rom_load", "rom_check"),
         ("rom_load", "rom_check_dhcp"),
         ("runtime", "runtime_cpython"),
+        ("runtime", "runtime_unix"),
         ("icmp", "runtime_cpython"),
         ("agent", "port_probe"),
         ("dhcp_client", "dhcp_remarks"),

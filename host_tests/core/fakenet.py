@@ -36,7 +36,7 @@ class Functions:
                 raise OSError(110)
             return data, self.sender
 
-        return recvfrom, self.send
+        return recvfrom, None, self.send
 
     def came(self, data, sender):
         pass

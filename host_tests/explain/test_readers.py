@@ -240,3 +240,56 @@ def test_utf_16_as_windows_redirects_it_is_read():
     for content in (text.encode("utf-16"), text.encode("utf-16-le") * 4):
         result = told.of_bytes(content)
         assert result["clients"][0]["boot"]["ports"] == [2073]
+
+
+_LINES = {
+    "French": "udp        0      0 {}:45140      {}:2073       ESTABLISHED 25115/in.tftpd\n",
+    "FreeBSD": "udp4       0      0  {}.45140     {}.2073\n",
+    "sockstat": "nobody   tftpd      4242  0  udp4   {}:45140    {}:2073\n",
+    "lsof": "in.tftpd 25115 nobody    0u  IPv4 123456      0t0  UDP {}:45140->{}:2073\n",
+    "Japanese": "  UDP         {}:45140       {}:2073\n",
+    "German": "  UDP    {}:45140       {}:2073        *          4242\n",
+    "Spanish": "udp        0      0 {}:45140      {}:2073       ESTABLECIDO 25115/in.tftpd\n",
+}
+_HEADS = {
+    "French": "Connexions Internet actives (serveurs et établies)\nProto Adresse locale Etat\n",
+    "FreeBSD": "Active Internet connections (including servers)\n",
+    "sockstat": "USER     COMMAND    PID   FD PROTO  LOCAL ADDRESS         FOREIGN ADDRESS\n",
+    "lsof": "COMMAND    PID   USER   FD   TYPE DEVICE SIZE/OFF NODE NAME\n",
+    "Japanese": "アクティブな接続\n\n  プロトコル  ローカル アドレス      外部アドレス\n",
+    "German": "\nAktive Verbindungen\n\n  Proto  Lokale Adresse         Remoteadresse\n",
+    "Spanish": "Conexiones activas de Internet (servidores y establecidos)\n",
+}
+
+
+@pytest.mark.parametrize("system", _LINES)
+def test_a_table_of_sockets_is_read_whatever_the_language_of_its_head(system):
+    line = _LINES[system].format("10.254.52.26", "10.55.32.175")
+    other = line.replace("2073", "2072").replace("45140", "53684")
+    result = told.of_text(_HEADS[system] + line + other)
+    (client,) = result["clients"]
+    assert (client["ip"], client["boot"]["ports"]) == ("10.55.32.175", [2072, 2073])
+    assert told.best(client) == ["intel-undi", "intel-undi-plain"]
+    assert client["verdict"]["cause"] == "client-port-filter"
+
+
+def test_an_asa_s_access_list_and_its_other_messages():
+    text = (
+        '%ASA-4-106023: Deny udp src dmz:10.254.52.26/50303 dst inside:10.55.32.175/2070 by "x"\n'
+        "%ASA-6-106100: access-list dmz_in denied udp dmz/10.254.52.26(50310) ->"
+        " inside/10.55.32.175(2072) hit-cnt 1 first hit [0x0, 0x0]\n"
+    )
+    (client,) = told.of_text(text)["clients"]
+    assert client["verdict"]["cause"] == "client-port-filter" and client["verdict"]["proved"]
+    assert "2070" in client["verdict"]["text"] and "2072" in client["verdict"]["text"]
+
+
+def test_a_firewalls_table_of_flows_is_what_it_let_through():
+    text = (
+        "udp      17 27 src=10.55.32.175 dst=10.254.52.26 sport=2072 dport=69 [UNREPLIED]"
+        " src=10.254.52.26 dst=10.55.32.175 sport=69 dport=2072 mark=0 use=1\n"
+    )
+    result = told.of_text(text)
+    (client,) = result["clients"]
+    assert result["sources"][0]["kind"] == "firewall-log"
+    assert client["verdict"]["cause"] is None  # an answer comes from another port: no flow of it

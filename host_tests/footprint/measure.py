@@ -42,6 +42,9 @@ APART = {
     "retry_rtt.py": 2 << 10,
     "icmp.py": 2 << 10,
     "trace.py": 1 << 10,
+    # What no board carries.
+    "runtime_cpython.py": 2 << 10,
+    "runtime_unix.py": 1 << 10,
 }
 _FIRMWARE = ROOT / "firmware"
 _PROBE = Path(__file__).with_name("probe.py")

@@ -9,7 +9,7 @@ probe.py PORT WINDOWSIZE garbage BLOCKS DATAGRAM
 import gc
 import sys
 
-from pxerom import job
+from pxerom import job, runtime_unix
 from pxerom.fetch import Fetch
 from pxerom.sink import Null
 from pxerom.udp import Udp
@@ -75,6 +75,7 @@ def nothing(event):
     pass
 
 
+runtime_unix.ffi = None  # a board receives each datagram as an object of its own
 rom = job.load_rom("intel-undi")[0]
 if _WINDOWSIZE != "1":
     rom["tftp"]["requests"][1]["options"].append(["windowsize", _WINDOWSIZE])

@@ -125,8 +125,6 @@ def parse_url(url):
     `tftp://h//a` for `/a` (RFC 3617 §3).  A byte that is no UTF-8 stands as a surrogate, as in the
     words of a command line.  A `;mode=octet` at the end is understood.
     """
-    from urllib.parse import unquote_to_bytes
-
     scheme, separator, rest = url.partition("://")
     if not separator or "/" in scheme:  # none, or `://` in the name of the file
         scheme, rest = "tftp", url
@@ -153,7 +151,12 @@ def parse_url(url):
         path = path[: -len(";mode=octet")]
     elif ";mode=" in lowered:
         raise Refused(f"{show(url)} asks for a mode other than octet, which no ROM uses.")
-    file = unquote_to_bytes(path).decode("utf-8", "surrogateescape")
+    file = path
+    if "%" in path:
+        from urllib.parse import unquote_to_bytes
+
+        raw = unquote_to_bytes(path.encode("utf-8", "surrogateescape"))
+        file = raw.decode("utf-8", "surrogateescape")
     if not slash or not file:
         raise Refused(f"{show(url)} names no file; write it as tftp://HOST/FILE.")
     if "\0" in file:

@@ -6,7 +6,6 @@
 Each list below is one of click decorators, in the order in which `-h` shows them.
 """
 
-import ipaddress
 import json
 import re
 
@@ -87,6 +86,8 @@ class IPv4(click.ParamType):
     name = "IP"
 
     def convert(self, value, param, ctx):
+        import ipaddress
+
         try:
             return str(ipaddress.IPv4Address(value))
         except ValueError:

@@ -4,7 +4,7 @@ import textwrap
 
 from pxebench.job import show
 
-WIDTH = 98
+WIDTH = 79
 
 
 def wrapped(text, indent=""):

@@ -42,7 +42,7 @@ LENT = {
     "trace": ("trace",),
     "boot": ("dhcp_remarks", "dhcp_advice", "dns", "pxelinux_cfg"),
 }
-_ELSEWHERE = ("runtime_cpython", "agent_stdio")  # what no board runs
+_ELSEWHERE = ("runtime_cpython", "runtime_unix", "agent_stdio")  # what no board runs
 STAYS = CHECKERS + tuple(name for names in LENT.values() for name in names) + _ELSEWHERE
 _OURS = ("link", "nic", "wifi", "wired", "powerup")
 

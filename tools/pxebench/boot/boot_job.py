@@ -41,7 +41,6 @@ A **result** has, beside a fetch's fields:
 """
 
 import copy
-import ipaddress
 
 from pxebench import images
 from pxebench.job import FILE_NAME_MAX, Refused, bare, load_rom, one_sentence, show, value
@@ -132,6 +131,8 @@ def lease(kind, address, proxy):
 
 
 def _static(text):
+    import ipaddress
+
     cidr, _, gateway = text.partition(",")
     try:
         interface = ipaddress.IPv4Interface(cidr)
@@ -164,6 +165,8 @@ def instead(server, file):
 
 def mask_bits(mask):
     """24 for 255.255.255.0; 0 for none."""
+    import ipaddress
+
     return ipaddress.IPv4Network((0, mask or "0.0.0.0")).prefixlen
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import sys
 
-from pxebench import places
 from pxebench.endpoints import Listener, completed
 
 
@@ -25,6 +24,8 @@ def run(job, on_event, keys=None, on_wait=None):
 @contextlib.contextmanager
 def _link_of_this_pc():
     """Let the firmware find the PC's `link`, as a board has its own."""
+    from pxebench import places
+
     folders = [str(folder) for folder in places.host_link()]
     sys.path[:0] = folders
     try:

@@ -38,8 +38,8 @@ _TFTPD64 = re.compile(
     re.IGNORECASE,
 )
 _FACTS = (
-    ("vendor", re.compile(r"dnsmasq-dhcp\S* \d+ vendor class: (.*)$")),
-    ("user_class", re.compile(r"dnsmasq-dhcp\S* \d+ user class: (.*)$")),
+    ("vendor", re.compile(r"dnsmasq-dhcp\S* \d+ \"?[Vv]endor class\"?: (.*)$")),
+    ("user_class", re.compile(r"dnsmasq-dhcp\S* \d+ \"?[Uu]ser class\"?: (.*)$")),
     ("file", re.compile(r"dnsmasq-dhcp\S* \d+ bootfile name: (.*)$")),
     ("next_server", re.compile(rf"dnsmasq-dhcp\S* \d+ next server: ({IPV4})")),
     ("requested", re.compile(r"dnsmasq-dhcp\S* \d+ requested options: (.*)$")),

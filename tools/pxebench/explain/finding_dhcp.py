@@ -6,6 +6,15 @@ from pxebench.explain.finding import Finding
 def address(program, evidence, boot):
     """The `Finding` of a boot that sent no request for a file."""
     reached = boot["reached"]
+    kinds = {mark.get("kind") for mark in program.machine.marks if mark.get("kind")}
+    if "PXE" in kinds and not program.boots and not kinds & {"ACK", "OFFER", "NAK"}:
+        return Finding(
+            ask="dhcp",
+            text=(
+                "A proxyDHCP answers this client; it has no address to give. Whether another DHCP"
+                " server gave one, and what the client asked for then, is not in this."
+            ),
+        ).saw("The log has proxyDHCP answers to it, and no request for a file.")
     asked = [p for b in program.boots for p, m in b.dhcp if not m.reply and p.dport == 4011]
     told = [p for b in program.boots for p, m in b.dhcp if m.reply and p.sport == 4011]
     if asked and not told:
@@ -43,12 +52,20 @@ def address(program, evidence, boot):
                 "Offers come, and the client takes none: an answer of port 4011 is missing, or the"
                 " offers are not for it."
             )
+        elif not any(m.reply for b in program.boots for _, m in b.dhcp):
+            text = (
+                "The client was offered an address; what the offer names, and whether the client"
+                " takes it, is not told here."
+            )
         else:
             text = (
                 "Offers come, and none names a boot file: this client passes such offers over"
                 " (PXE-E53)."
             )
-        return Finding(None, asked or nak or not named, text=text, ask="dhcp").saw(
+        proved = asked or nak or not named
+        if not any(m.reply for b in program.boots for _, m in b.dhcp) and "NAK" not in kinds:
+            proved, nak = False, False
+        return Finding(None, proved, text=text, ask="dhcp").saw(
             "OFFERs are there, and no ACK." if not nak else "A DHCPNAK is there."
         )
     if reached == "lease":

@@ -37,6 +37,10 @@ def dropped(program, evidence):
             found.cause = "no-tftp-helper"
         elif not passed:
             found.also = ["no-tftp-helper"]
+            found.text = (
+                "A firewall drops the server's answers to the client ports"
+                f" {port_names.words(ports)}."
+            )
             found.unknown.append(
                 "Whether answers to high ports pass that firewall is not in this."
             )
@@ -44,7 +48,8 @@ def dropped(program, evidence):
         return found
     if rows["request"]:
         mark = rows["request"][0]
-        found = Finding("request-blocked", True, text=None)
+        text = "A firewall drops the requests to the server's UDP port 69."
+        found = Finding("request-blocked", True, text=text)
         return found.saw(
             f"A firewall dropped {len(rows['request'])} request{'s' * (len(rows['request']) > 1)}"
             f" of {mark.src} to {mark.dst}, UDP port 69 ({mark.source}, line {mark.line})."

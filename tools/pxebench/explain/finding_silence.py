@@ -202,7 +202,7 @@ def _say_requests(found, program, evidence, own, ports):
         )
     children = [(port, seen) for port, seen in evidence.children if port in ports]
     if children:
-        who = children[0][1].get("program") or "a server's sockets"
+        who = children[0][1].get("program") or "The server"
         found.saw(
             f"{who} waits for {len(children)} transfers at once, to ports"
             f" {port_names.words({port for port, _ in children})}: this client asked anew without"

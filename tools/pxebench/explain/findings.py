@@ -75,7 +75,9 @@ def _requests_alone(program, evidence):
         "Answers are not in this: they come from another port of the server's, and a filter on"
         " port 69 does not show them."
     )
-    return found.saw(f"{len(talks)} request{'s' * (len(talks) > 1)}, none of them repeated.")
+    count = sum(len(talk.requests) for talk in talks)
+    again = "none of them repeated" if count == len(talks) else "whether they repeat is not told"
+    return found.saw(f"{count} request{'s' * (count > 1)}, {again}.")
 
 
 def _log_alone(talks, evidence):

@@ -58,10 +58,20 @@ _SRX = re.compile(
     rf"RT_FLOW_SESSION_(?P<words>DENY|CREATE|CLOSE):? .*?(?P<src>{IPV4})/(?P<sport>\d+)->"
     rf"(?P<dst>{IPV4})/(?P<dport>\d+)"
 )
-_OTHERS = (_ASA, _PF, _FILTERLOG, _WINDOWS, _FORTI, _SRX)
+# Its access lists' own message (106100): outside/10.254.52.26(50310) -> inside/...
+_ASA_LIST = re.compile(
+    rf"%(?:ASA|FTD|PIX)-\d-106100: (?P<words>.*?) udp \S*?/(?P<src>{IPV4})\((?P<sport>\w+)\)"
+    rf"(?:\([^)]*\))* -> \S*?/(?P<dst>{IPV4})\((?P<dport>\w+)\)"
+)
+_OTHERS = (_ASA_LIST, _ASA, _PF, _FILTERLOG, _WINDOWS, _FORTI, _SRX)
 _WORTH = re.compile(
     r"SRC=|trace id|%(?:ASA|FTD|PIX)-|\(match\)|filterlog|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-    r" (?:DROP|ALLOW)|srcip=|RT_FLOW"
+    r" (?:DROP|ALLOW)|srcip=|RT_FLOW|\budp\s+17 .*\bsrc="
+)
+# conntrack -L and /proc/net/nf_conntrack: a flow that the firewall let through.
+_CONNTRACK = re.compile(
+    rf"\budp\s+17 .*?\bsrc=(?P<src>{IPV4}) dst=(?P<dst>{IPV4}) sport=(?P<sport>\d{{1,5}})"
+    r" dport=(?P<dport>\d{1,5})"
 )
 _HEADERS = 28
 _MOST_TRACES = 256
@@ -90,6 +100,9 @@ class FirewallLogs:
             # Its own words, before the fields: the host's name may be anything.
             prefix = text[: text.find("SRC=")].rpartition("kernel:")[2].partition("IN=")[0]
             return _made(found, text, prefix)
+        flow = _CONNTRACK.search(text)
+        if flow:
+            return _made(flow, "", "accept")
         for pattern in _OTHERS:
             found = pattern.search(text)
             if found:

@@ -112,6 +112,7 @@ def gather(sources, wanted=None):
         _of_logs(found, source, known)
     for source in sources:
         _of_marks(found, source)
+    _marry_marks(found)
     machines = [machine for machine in found.all if _boots(machine)]
     if wanted:
         wanted = wanted.lower().replace("-", ":")
@@ -202,6 +203,21 @@ def _marry(found, source):
     first.dhcp = [pair for boot in boots for pair in boot.dhcp]
     without_mac.mac = without_ip.mac
     found.forget(without_ip, without_mac)
+
+
+def _marry_marks(found):
+    # The same of a log: one machine with a MAC alone, and one with an IP alone.
+    seen = [machine for machine in found.all if _boots(machine)]
+    macs = [machine for machine in seen if machine.ip is None and not machine.views]
+    ips = [machine for machine in seen if machine.mac is None and not machine.views]
+    if len(seen) != 2 or len(macs) != 1 or len(ips) != 1 or macs[0].ports or ips[0].ports:
+        return
+    (one,), (other,) = macs, ips
+    if {mark.source for mark in one.marks} != {mark.source for mark in other.marks}:
+        return
+    one.ip = other.ip
+    one.marks = sorted(one.marks + other.marks, key=lambda mark: mark.line)
+    found.all.remove(other)
 
 
 def _addresses(client):

@@ -39,6 +39,11 @@ _LINES = (
     (rf"\bdnsmasq-tftp\S* file (.+?) not found for {_IP}", REFUSED, ("file", "ip")),
     (rf"\bdnsmasq-tftp\S* cannot (?:read|access) (.+?):? .*?{_IP}", REFUSED, ("file", "ip")),
     (r"\bdnsmasq-tftp\S* (?:file )?(.+?) not found", REFUSED, ("file",)),
+    # dnsmasq in German, as a public report has it.
+    (r"\bdnsmasq-tftp\S* Datei (.+?) nicht gefunden", REFUSED, ("file",)),
+    (rf"\bdnsmasq-tftp\S* (.+?) an {_IP} verschickt", SENT, ("file", "ip")),
+    # Red Hat's tftp-server.
+    (r"\bin\.tftpd\S* Error code (\d+): (.*)$", HEARD, ("code", "text")),
     (r"\bdnsmasq-tftp\S* cannot (?:read|access) (.+?): (.*)$", REFUSED, ("file", "text")),
     (r"\bin\.tftpd\S* tftpd?: (?:read\(ack\)|read|write|oack): (.*)$", "trouble", ("text",)),
     (r"\bin\.tftpd\S* (?:oack|nak|tftpd): (.*)$", "trouble", ("text",)),

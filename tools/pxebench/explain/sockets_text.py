@@ -1,4 +1,4 @@
-"""What netstat and ss print of UDP sockets, on Linux, the BSDs, macOS and Windows.
+"""What netstat, ss, sockstat and lsof print of UDP sockets, on Linux, the BSDs and Windows.
 
     udp   0   0 10.254.52.26:45140   10.55.32.175:2073   ESTABLISHED 4242/in.tftpd
     ESTAB 0 0 10.254.52.26:45140 10.55.32.175:2073 users:(("in.tftpd",pid=4242,fd=0))
@@ -25,6 +25,11 @@ _NAMED = re.compile(
     r"(?P<remote>[\w.-]+|\*)[:.](?P<rport>[\w*+-]{1,40})(?!\S)(?P<rest>.*)$",
     re.IGNORECASE,
 )
+_LSOF = re.compile(
+    r"^(?P<name>\S{1,40})\s+(?P<pid>\d{1,8})\s.*\bUDP\s+"
+    rf"(?P<local>{_ADDRESS}):(?P<lport>[\w*+-]{{1,40}})"
+    rf"(?:->(?P<remote>{_ADDRESS}):(?P<rport>[\w*+-]{{1,40}}))?\s*$"
+)
 _START = re.compile(r"^\s*(?:udp\w*|UDP|ESTAB|UNCONN|Netid|users?)?", re.IGNORECASE)
 _LINUX = re.compile(r"(?:^|\s)(?P<pid>\d{1,8})/(?P<name>[^\s].{0,60}?)\s*$")
 _SS = re.compile(r'users:\(\("(?P<name>[^"]{1,60})",(?:pid=)?(?P<pid>\d{1,8})')
@@ -46,6 +51,8 @@ class Sockets:
             return False
         if self._last is not None and _WINDOWS_PROGRAM.match(text):
             return True
+        if " UDP " in text and _LSOF.match(text):
+            return True
         return " > " not in text and bool(_NUMERIC.search(text) or _NAMED.match(text))
 
     def line(self, text):
@@ -54,6 +61,9 @@ class Sockets:
             if self._last is not None:
                 self._last.facts["program"] = program["name"]
             return []
+        lsof = _LSOF.match(text) if " UDP " in text else None
+        if lsof:
+            return self._lsof(lsof)
         found = _NUMERIC.search(text) or _NAMED.match(text)
         if not found:
             return []
@@ -72,6 +82,16 @@ class Sockets:
             made.facts["pid"] = int(rest.split()[-1])
         made.facts["connected"] = remote is not None and rport is not None
         self._last = made
+        return [made]
+
+    def _lsof(self, found):
+        lport, rport = port(found["lport"]), port(found["rport"] or "*")
+        if lport is None:
+            return []
+        remote = _plain(found["remote"] or "*")
+        made = Observation(SOCKET, None, _plain(found["local"]), lport, remote, rport)
+        made.facts.update(pid=int(found["pid"]), program=found["name"])
+        made.facts["connected"] = remote is not None and rport is not None
         return [made]
 
     def end(self):

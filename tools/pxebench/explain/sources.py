@@ -17,6 +17,7 @@ import re
 import sys
 import zlib
 
+from pxebench.captures.messages import is_request
 from pxebench.explain import capture
 from pxebench.explain.bench_text import BenchLines
 from pxebench.explain.codes import Screens
@@ -59,6 +60,7 @@ _WORTH = (
     *(b"local port", b"peer returns", b": sent ", b"retry count", b"t t t", b"in system call"),
 )
 _SMALL = 2000
+_COPY_S = 0.001
 _WORDS_MOST = 400  # characters of an argument that may be words, not a name
 
 
@@ -278,6 +280,21 @@ def _worth(raw):
     return any(word in low for word in _WORTH)
 
 
+def _once(observations):
+    # A capture of all interfaces, or of a bridge, has a packet twice in the same instant.
+    kept, lately = [], {}
+    for seen in observations:
+        if seen.what == PACKET and seen.time is not None:
+            key = (seen.src, seen.sport, seen.dst, seen.dport, seen.get("payload"))
+            before = lately.get(key)
+            lately[key] = seen.time
+            copied = before is not None and 0 <= seen.time - before < _COPY_S
+            if copied and is_request(seen.get("payload", b""), seen.dport or 0):
+                continue
+        kept.append(seen)
+    return kept
+
+
 def _text(source, stream, progress):
     readers = [
         BenchLines(),
@@ -323,6 +340,7 @@ def _text(source, stream, progress):
             source.observations.append(
                 seen if seen.evidence else seen.told_by(source.name, number, "")
             )
+    source.observations = _once(source.observations)
     source.lines = number + source.passed
     for reader in readers:
         source.daemons |= getattr(reader, "daemons", set())

@@ -256,7 +256,8 @@ def _dhcp(program):
             steps.append(_step(at, "dhcp", _dhcp_words(packet, message), None, packet, name))
     for mark in program.machine.marks:
         if mark.what == DHCP and mark.get("kind") and not program.boots and program.number == 1:
-            words = f"DHCP {mark.get('kind')}" + (f" {mark.get('ip')}" if mark.get("ip") else "")
+            kind = "answered as proxyDHCP" if mark.get("kind") == "PXE" else mark.get("kind")
+            words = f"DHCP {kind}" + (f" {mark.get('ip')}" if mark.get("ip") else "")
             for fact in ("vendor", "file", "trouble"):
                 words += f", {fact} {mark.get(fact)}" if mark.get(fact) else ""
             steps.append(_step(mark.time, "dhcp", words, None, None, mark.source, mark.line))
@@ -352,7 +353,8 @@ def _talk(talk, number, timed, view):
         if step.get("times"):
             step["text"] += f", {step.pop('times')} times in all"
     end = {"done": "the file is whole", "unanswered": "nothing answers", "broken": "it stops here"}
-    if talk.outcome in end:
+    blind = features.only_requests(view) and talk.outcome == "unanswered"
+    if talk.outcome in end and not blind:
         at = talk.packets[-1].time if timed else None
         steps.append(_step(at, "end", end[talk.outcome], None, None, name))
     return steps

@@ -42,6 +42,12 @@ _HEX = re.compile(r"^\s*0x[0-9a-f]{3,5}:\s+((?:[0-9a-f]{2,4}\s?){1,8})(?:\s|$)")
 _BARE_HEX = re.compile(r"^[0-9a-fA-F]{4,8}\s{1,3}((?:[0-9a-fA-F]{2}\s){1,16})")
 _OUT = re.compile(r"\sOut\s+IP\b")
 _EPOCH = re.compile(r"^\s*(\d{9,11}\.\d{1,9})\s")
+# A request that ends before its file, its mode, or within an option.
+_BROKEN = re.compile(
+    r'\b(?:RRQ|WRQ)\s*(?:"[^"]*"\s*)?$'
+    r'|\b(?:RRQ|WRQ) "[^"]*" (?:octet|netascii)(?: \S+ \S+)* (?:tsize|blksize|timeout|windowsize)$'
+)
+_REST = 200  # characters of what such a line may go on with
 _MOST_HEX = 4096
 _MODES = ("octet", "netascii", "mail")
 # What tcpdump calls the ICMP codes of type 3.
@@ -67,6 +73,7 @@ class Tcpdump:
         self._transfers = Transfers()
         self._head = None  # the time and the header that the next line belongs to
         self._open = None  # the packet whose further lines are awaited
+        self._broken = None  # a line that a mail client has broken: its rest is the next one
         self._dhcp = None
         self._hex = b""
         self._last_mac = None
@@ -75,6 +82,8 @@ class Tcpdump:
 
     def takes(self, text):
         """True when a line is this reader's."""
+        if self._broken is not None:
+            return True
         if self._open is not None and text[:1] in " \t" and text.strip():
             return True
         if " > " in text:
@@ -82,6 +91,18 @@ class Tcpdump:
         return bool(_HEADER.search(text))
 
     def line(self, text):
+        if self._broken is not None:
+            broken, self._broken = self._broken, None
+            whole = _FLOW.search(text) or _ICMP.search(text) or _HEADER.search(text)
+            if whole or len(text) > _REST:
+                return self._line(broken) + self._line(text)
+            return self._line(f"{broken} {text.strip()}")
+        if _BROKEN.search(text) and _FLOW.search(text):
+            self._broken = text
+            return []
+        return self._line(text)
+
+    def _line(self, text):
         found = []
         if self._open is not None and _HEX.match(text):
             if len(self._hex) < _MOST_HEX:
@@ -122,6 +143,9 @@ class Tcpdump:
 
     def end(self):
         """What is known to be whole now."""
+        if self._broken is not None:
+            broken, self._broken = self._broken, None
+            return self._line(broken) + self.end()
         made, self._open = self._open, None
         dhcp, self._dhcp = self._dhcp, None
         raw, self._hex = self._hex, b""
@@ -181,7 +205,7 @@ class Tcpdump:
         payload = observation.rrq(request["file"], mode or "octet", pairs, opcode)
         made.facts["payload"] = payload
         # Its own words are whole, unless it says that they are not; lengths get mistyped.
-        made.facts["size"] = len(payload) + ("[|tftp]" in request["rest"])
+        made.facts["size"] = len(payload) + ("[|tftp]" in request["rest"] or mode is None)
         self._transfers.asked(made.src, made.sport, payload, pairs)
         self._last_port[made.src, made.dst] = made.sport
         return made

@@ -11,14 +11,18 @@ no other; else it is what the evidence is consistent with, the others that are s
 2. What no source can show is in `unknown`.
 """
 
+import re
+
 from pxebench.diagnose import causes, rules
 from pxebench.explain import asking
 from pxebench.explain.findings import finding
-from pxebench.explain.observation import SOCKET
+from pxebench.explain.observation import REFUSED, SOCKET
 from pxebench.job import show
 from pxebench.sweep import port_names
 from pxebench.sweep.rom_ports import how_it_counts, ports_of_boot
 
+# A name's last byte is 0xFF: in a capture, as tcpdump and as servers print it.
+_ODD_END = re.compile(r"(?:M-\^\?|\xff|\ufffd|\udcff|\\xff|\\377)$")
 _HEALTHY = "The boot went well as far as this shows: the file came to its last block."
 
 
@@ -91,6 +95,7 @@ def _result(program, evidence, candidates):
     tids = [p for t in program.every for p in t.tids if p] + [
         seen.sport for _, seen in evidence.children if seen.sport and seen.src == server
     ]
+    logged = [mark.get("file") for mark in evidence.logs.get(REFUSED, ()) if mark.get("file")]
     sizes = {}
     if talk and talk.blksize:
         sizes[talk.blksize] = talk.blocks > 0
@@ -98,7 +103,7 @@ def _result(program, evidence, candidates):
         "server": server,
         "server_port": (talk.server_port if talk else None) or 69,
         "client": evidence.machine.ip,
-        "file": talk.file if talk else None,
+        "file": (talk.file if talk else None) or (logged or [None])[-1],
         "rom_ports": list(span),
         "rom_counts": how_it_counts(candidates[0].known.flat) if candidates else "one",
         "observations": {
@@ -131,11 +136,18 @@ def _span(candidates, ports):
 
 def _unknown(program, evidence, found, sources):
     yield from found.unknown
+    odd = next((talk.file for talk in program.every if _ODD_END.search(talk.file or "")), None)
+    if odd is not None:
+        yield (
+            "Whether the server has a file of that very name: it ends in a byte that no one typed"
+            " (0xFF), as where a DHCP server ends option 67 without a NUL. Let it add one, or map"
+            " the name at the server."
+        )
     if any(seen.what == SOCKET for _, _, seen in program.ports):
         yield (
             "netstat and ss show which ports a server waits for, at one moment: neither when the"
-            " request came, nor what was sent, nor whether anything arrived. That the answers are"
-            " lost is concluded, not seen."
+            " request came, nor what was sent, nor whether anything arrived."
+            + (" That the answers are lost is concluded, not seen." if found.cause else "")
         )
     known = evidence.dropped["answer"] or evidence.kept_back
     if found.cause == "client-port-filter" and not known:

@@ -450,9 +450,13 @@ def _ttl(known, found):
     elif (
         ttl < own and own - ttl <= _MOST_HOPS and not any(ttl == one for one in _TTLS if one < own)
     ):
-        yield Fact("ttl", FOR, 0.5, f"TTL {ttl}, as {own} would be {own - ttl} routers on")
+        yield Fact("ttl", FOR, 0.5, _routers(ttl, own))
     else:
         yield Fact("ttl", AGAINST, 1, f"TTL {ttl}, it begins with {own}")
+
+
+def _routers(ttl, own):
+    return f"TTL {ttl}, as {own} would be {own - ttl} router{'s' * (own - ttl > 1)} on"
 
 
 def _reactions(known, found):

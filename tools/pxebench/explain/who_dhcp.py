@@ -9,6 +9,7 @@ FOR, AGAINST, UNKNOWN, OUT = "for", "against", "unknown", "out"
 _ALIKE_MS, _ALIKE = 400, 0.15
 _AT_ONCE_S = 0.2
 _VENDOR = 60
+_BOOTP = 300  # bytes; less is a text that does not tell all options
 
 
 def dhcp_facts(known, found):
@@ -74,7 +75,8 @@ def _options(spec, message):
     values = {code: value for code, value in own}  # noqa: C416 - pairs, as lists
     vendor = message.option(_VENDOR)
     mine = values.get(_VENDOR)
-    if vendor is not None or mine is not None:
+    # A text may name an option and not tell its value.
+    if vendor != b"" and (vendor is not None or mine is not None):
         yield _vendor(spec, vendor, mine)
     user = message.option(77)
     if user is not None:
@@ -117,7 +119,7 @@ def _numbers(spec, discovers):
         words = "broadcast" if flags else "no broadcast flag"
         yield (FOR if flags == own else AGAINST), 0.7, words
         pad = spec.get("pad") or 0
-        if pad:
+        if pad and message.size >= _BOOTP:
             yield (FOR if message.size == pad else AGAINST), 0.5, f"{message.size} bytes of BOOTP"
     secs = (
         (spec.get("secs") or {}).get("first", 0)

@@ -52,7 +52,9 @@ def port_facts(known, found):
 
 def nth(number):
     """A place in a row, in words."""
-    return _NTH.get(number, f"{number}th")
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    end = "th" if number % 100 in (11, 12, 13) else ends.get(number % 10, "th")
+    return _NTH.get(number, f"{number}{end}")
 
 
 def _draws(spec, boot):
@@ -83,7 +85,11 @@ def _per(spec, boots, known):
     if spec["policy"] == "fixed":
         return
     if changed > kept:
-        text = f"a new port for each of {changed} repeated requests"
+        text = (
+            f"a new port for each of {changed} repeated requests"
+            if changed > 1
+            else "a new port for the repeated request"
+        )
         yield (
             (FOR if each else OUT if known.says("udp.source_port.per") else UNKNOWN),
             "per",
@@ -91,7 +97,11 @@ def _per(spec, boots, known):
             text,
         )
     else:
-        text = f"{kept} repeated requests keep their port"
+        text = (
+            f"{kept} repeated requests keep their port"
+            if kept > 1
+            else "the repeated request keeps its port"
+        )
         verdict = FOR if not each else OUT if known.says("udp.source_port.per") else UNKNOWN
         yield verdict, "per", 1, text
 
@@ -115,6 +125,7 @@ def _counter(spec, draws, found, known):
     each = spec["per"] in _EACH_RRQ
     most = request_count(known.flat) if each else _SESSION
     low, high = min(numbers), max(numbers)
+    one = low == high
     what = "request" if each else "transfer"
     names = f"{nth(low)} and {nth(high)}" if high == low + 1 else f"{nth(low)} to {nth(high)}"
     place = f"{nth(low)} {what}" if low == high else f"{names} {what}"
@@ -122,18 +133,22 @@ def _counter(spec, draws, found, known):
     neighbours = all(b - a == step for row in rows for a, b in zip(row, row[1:], strict=False))
     if low > most:
         text = (
-            f"ports {words} would be its {place}: a counter from {first} does not come so far in"
-            " one boot"
+            f"port{'s' * (not one)} {words} would be its {place}: a counter from {first} does not"
+            " come so far in one boot"
         )
         return AGAINST, "ports", 3, text
     begins = all(row[0] == first for row in rows if row)
     if begins and neighbours:
         more = f" in each of {len(rows)} boots" if len(rows) > 1 else ""
-        return FOR, "ports", 3, f"ports {words}: {first} first{more}, +{step} per {what}"
+        step_words = "" if one else f", +{step} per {what}"
+        return FOR, "ports", 3, f"port{'s' * (not one)} {words}: {first} first{more}{step_words}"
     if found.from_start and not begins and each:
         return AGAINST, "ports", 3, f"the first port is {rows[0][0]}, it begins with {first}"
     before = low - 1
-    text = f"ports {words} are the {place} of a counter that begins at {first}"
+    text = (
+        f"port{'s' * (not one)} {words} {'is' if one else 'are'} the {place} of a counter that"
+        f" begins at {first}"
+    )
     if before:
         text += f"; {before} earlier {what}{'s' * (before > 1)} went before"
     # The further from the beginning, the less a coincidence is ruled out.

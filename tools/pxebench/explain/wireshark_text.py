@@ -63,6 +63,7 @@ _UNREACHABLE = {
 }
 _DHCP_OPTION = re.compile(r"^\s+Option: \((\d{1,3})\) ?(.*)$")
 _DHCP_TYPE = re.compile(r"\((Discover|Offer|Request|Decline|ACK|NAK|Release|Inform)\)")
+_MAC = re.compile(r"(?<![0-9a-fA-F:])(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}(?![0-9a-fA-F:])")
 _LINK = 42  # bytes of Ethernet, IPv4 and UDP in a row's length
 
 
@@ -237,8 +238,8 @@ class Wireshark:
         elif name == "Identification" and "ip_id" not in made.facts:
             found = re.search(r"\((\d{1,5})\)|^0x([0-9a-f]{4})", text)
             made.facts["ip_id"] = int(found[1]) if found and found[1] else None
-        elif name in ("Source", "Destination") and mac(text[:17]):
-            made.facts["src_mac" if name == "Source" else "dst_mac"] = mac(text[:17])
+        elif name in ("Source", "Destination") and _mac(text):
+            made.facts["src_mac" if name == "Source" else "dst_mac"] = mac(_mac(text))
         elif self._icmp is not None:
             if name == "Type" and self._icmp[0] is None:
                 self._icmp[0] = _number(text)
@@ -265,7 +266,9 @@ class Wireshark:
         option = _DHCP_OPTION.match(text)
         if option:
             known = _DHCP_TYPE.search(option[2])
-            dhcp.options.append([int(option[1]), 0, known[1] if known else option[2]])
+            # Where the details are folded in, no line tells a length.
+            size = 1 if option[1] == "53" else 0
+            dhcp.options.append([int(option[1]), size, known[1] if known else option[2]])
             dhcp.request = dhcp.request if not known else known[1] not in ("Offer", "ACK", "NAK")
             return True
         field = _FIELD.match(text)
@@ -315,7 +318,7 @@ class Wireshark:
             elif key == "secs":
                 dhcp.fields["secs"] = str(_number(content) or 0)
             elif key == "mac":
-                dhcp.fields["mac"] = content[:17]
+                dhcp.fields["mac"] = _mac(content)
             elif key and "not given" not in content:
                 dhcp.fields[key] = content.split(" ")[0]
         return True
@@ -337,6 +340,12 @@ def _tftp(fields, options, file, mode, block, code, message):
     found = re.search(r"\((\d{1,5})\)", text)
     named = _ERRORS.get(text.lower().strip())
     return observation.error(int(found[1]) if found else named or 0, fields.get(message, ""))
+
+
+def _mac(text):
+    # A MAC as it stands there, before or behind its name: `Sony_a2:02:e3 (3c:07:71:a2:02:e3)`.
+    found = _MAC.search(text)
+    return found[0] if found else ""
 
 
 def _number(text):

@@ -40,7 +40,7 @@ def lines(result, all_rules=False):
 
 
 def _name(client):
-    return client["ip"] or client["mac"] or "a client without an address"
+    return client["ip"] or client["mac"] or "without an address"
 
 
 def _sources(result):
@@ -188,8 +188,12 @@ def _far(boot):
             yield f"            ... {len(steps) - _STEPS + boot['left_out']} more ..."
             continue
         at = f"{step['at_ms'] / 1000:9.3f} s" if step["at_ms"] is not None else " " * 11
-        for number, line in enumerate(textwrap.wrap(show(step["text"]), WIDTH - 15) or [""]):
+        for number, line in enumerate(_steps(step["text"])):
             yield f"{at if not number else ' ' * 11}  {line}".rstrip()
+
+
+def _steps(text):
+    return textwrap.wrap(show(text), WIDTH - 15, break_on_hyphens=False) or [""]
 
 
 def _why(verdict, all_rules):

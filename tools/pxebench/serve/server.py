@@ -32,7 +32,7 @@ from pxebench.view import Writer
 
 PORT = 69
 _BLKSIZE = (8, 65464)  # RFC 2348
-_WRQ = 2
+_RRQ, _WRQ, _DATA, _ACK, _ERROR, _OACK = 1, 2, 3, 4, 5, 6
 _RESEND_S = 1.0
 _RESENDS = 6
 _MOST = 200  # transfers at once
@@ -133,7 +133,7 @@ class _Server:
         return made
 
     def _request(self, data, client):
-        if len(data) < 2 or data[0] or data[1] not in (tftp_packet.RRQ, _WRQ):
+        if len(data) < 2 or data[0] or data[1] not in (_RRQ, _WRQ):
             return  # not a request: whatever it is, it gets no answer
         before = self._transfers.get(client)
         if before and before.request == data and not before.acked:
@@ -198,7 +198,7 @@ class _Transfer:
         self._grant(fields[2:-1], os.fstat(self._file.fileno()).st_size)
         if self._granted:
             options = b"".join(f"{n}\0{v}\0".encode() for n, v in self._granted.items())
-            return self._send(bytes((0, tftp_packet.OACK)) + options)
+            return self._send(bytes((0, _OACK)) + options)
         return self._next()
 
     def _grant(self, fields, size):
@@ -214,11 +214,11 @@ class _Transfer:
         """Take a packet that came to this TID."""
         if sender != self._client:
             self.socket.sendto(tftp_packet.error(5, "Unknown transfer ID"), sender)
-        elif len(data) >= 4 and data[1] == tftp_packet.ERROR:
+        elif len(data) >= 4 and data[1] == _ERROR:
             text = data[4:].partition(b"\0")[0].decode("latin-1")
             self._error = {"code": data[2] << 8 | data[3], "message": text}
             self.outcome = "aborted"
-        elif len(data) >= 4 and data[1] == tftp_packet.ACK:
+        elif len(data) >= 4 and data[1] == _ACK:
             if data[2] << 8 | data[3] != self._block & 0xFFFF:
                 return
             self.acked += 1
@@ -266,7 +266,7 @@ class _Transfer:
         self._payload = len(payload)
         self._bytes += len(payload)
         self._sends = 0
-        head = bytes((0, tftp_packet.DATA)) + (self._block & 0xFFFF).to_bytes(2, "big")
+        head = bytes((0, _DATA)) + (self._block & 0xFFFF).to_bytes(2, "big")
         return self._send(head + payload)
 
     def _send(self, packet):
