@@ -41,6 +41,7 @@ tftp.requests[].options pairs []
 tftp.requests[].padding 0..1024 0
 tftp.requests[].finish ERROR null
 tftp.requests[].least_blksize 8..512 null
+tftp.requests[].least_tsize 1..65535 null
 tftp.requests[].on any {}
 tftp.retry.size?.waits_ms [1..3600000]
 tftp.retry.size?.then next|fail "next"
@@ -275,8 +276,9 @@ def checked(rom):
     common = _object(reactions, flat["tftp"]["on"], "tftp.on")
     flat["tftp"]["on"] = {name: common[name] for name in common if common[name] is not None}
     for i, request in enumerate(requests):
-        if request["least_blksize"] is None:
-            del request["least_blksize"]
+        for name in ("least_blksize", "least_tsize"):
+            if request[name] is None:
+                del request[name]
         own = _bare(request["on"], "")
         if own:
             complete = _object(reactions, own, "tftp.requests[%d].on" % i)

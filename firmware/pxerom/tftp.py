@@ -427,8 +427,7 @@ class Transfer:
             text = tftp_quirks.digits(text)
         value = number(text, 20 if name == "tsize" else 10)
         least, most, rule = _OPTIONS.get(name, _ANY)
-        if name == "blksize":
-            least = self._spec.get("least_blksize") or least
+        least = self._spec.get("least_" + name) or least
         wanted = int(asked) if asked and rule else value
         more = value > wanted
         # Can it be right? No ROM takes what is not (R-TFTP-25, 33).

@@ -1,6 +1,7 @@
 """`make bench`: fetch one file with pxerom and with the C clients, in turn; print the figures.
 
     python -m host_tests.bench [--rounds N] [--size MIB] [--only one-cpu|cpu-each|unpinned]
+    python -m host_tests.bench storm [--count N] [--size MIB]      many at once: `bench.storm`
 
 How it measures
 1. Real programs against one in.tftpd on loopback, each writing the file to disk. One round runs
@@ -30,7 +31,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from host_tests.bench import emulated
+from host_tests.bench import emulated, storm
 from host_tests.footprint import measure
 from host_tests.lab import programs, servers
 
@@ -262,4 +263,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["storm"]:
+        storm.main(sys.argv[2:])
+    else:
+        main()

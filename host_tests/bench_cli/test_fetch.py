@@ -93,6 +93,7 @@ def _without_times(result):
     text = json.dumps(result)
     result = json.loads(text)
     result.pop("endpoint")
+    result.pop("started", None)
     for transfer in result["transfers"]:
         for name in ("server_tid", "elapsed_ms"):
             transfer.pop(name)

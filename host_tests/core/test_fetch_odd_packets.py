@@ -64,3 +64,29 @@ def test_odd_packets_get_the_captured_answers():
                 expected = ack(expected)
             got = got if got is None or isinstance(got, str) else bytes(got)
             same(got, expected, (name, _ODD[number]))
+
+
+def test_odd_oacks_end_curl_without_a_packet_or_are_taken():
+    """R-TFTP-33; curl 7.88.1 and such a server, November 2026: exit 71 and silence, or ACK 0."""
+    request = rom("curl")["tftp"]["requests"][-1]
+    size = ("tsize", "1024")
+    for packet, taken in (
+        (oack(("tsize", 0), ("blksize", 512)), False),
+        (oack(size, ("blksize", 7)), False),
+        (oack(size, ("blksize", 0)), False),
+        (oack(size, ("blksize", "abc")), False),
+        (oack(size, ("blksize", 600)), False),
+        (oack(size, ("blksize", 9999)), False),
+        (oack(size, ("blksize", 512))[:-1], False),
+        (oack(("foo", 1)), True),
+        (oack(("timeout", 9)), True),
+        (oack(("blksize", "512x")), True),
+    ):
+        transfer = Transfer("x", request, 0, HOST)
+        try:
+            transfer.feed(packet, _PEER, 0)
+            got = transfer.reply
+        except Failure:
+            same(transfer.reply, None, packet)
+            got = None
+        same(got, ack(0) if taken else None, packet)

@@ -102,7 +102,7 @@ class Rack:
             lines += [
                 f"connection: &{name}",
                 f"  accepter: telnet(rfc2217,mode=server),tcp(nodelay=true),{port}",
-                f"  connector: serialdev(nouucplock),{device},115200n81,local",
+                f"  connector: serialdev(nouucplock),{device},115200n81,local,nobreak",
                 "  options: {chardelay: false, max-connections: 1}",
             ]
         config = self.folder / f"{shelf}.ser2net.yaml"
@@ -151,16 +151,20 @@ class Rack:
         (folder / "places.yaml").write_text(json.dumps(known))
         return self.labgrid("labgrid-coordinator", "-l", f"127.0.0.1:{port}", folder=folder)
 
-    def export(self, exporter, names, port=COORDINATOR):
-        """An exporter that shows the lines of these boards; its Process."""
+    def export(self, exporter, names, port=COORDINATOR, raw=()):
+        """An exporter that shows the lines of these boards; its Process. Those that are `raw` it
+        shows as RawSerialPort: it starts a ser2net of its own when the place is acquired."""
         config = self.folder / f"{exporter}.yaml"
         shown = {
             name: {"NetworkSerialPort": {"host": "127.0.0.1", "port": self.urls[name]}}
             for name in names
         }
+        for name in set(raw) & set(names):
+            shown[name] = {"RawSerialPort": {"port": self.boards[name].port}}
         config.write_text(json.dumps(shown))
         words = ("-n", exporter, "-c", f"127.0.0.1:{port}", config)
-        return self.labgrid("labgrid-exporter", *words, LG_HOSTNAME=exporter)
+        path = programs.search_path()  # for ser2net
+        return self.labgrid("labgrid-exporter", *words, LG_HOSTNAME=exporter, PATH=path)
 
     def await_ready(self, *started):
         """Wait until these coordinators and exporters are at work."""
@@ -219,9 +223,10 @@ class Rack:
 
 
 @contextlib.contextmanager
-def rack(shelves, second=()):
+def rack(shelves, second=(), raw=()):
     """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter. `second`:
-    the places that another coordinator, on port SECOND, knows as well."""
+    the places that another coordinator, on port SECOND, knows as well; `raw`: those with a
+    ser2net of labgrid's own."""
     with contextlib.ExitStack() as stack:
         made = Rack(stack)
         places = {name: tags for shelf in shelves.values() for name, tags in shelf.items()}
@@ -235,7 +240,9 @@ def rack(shelves, second=()):
         made.add_boards(places)
         made.ser2nets = {shelf: made.ser2net(shelf, its) for shelf, its in shelves.items()}
         made.await_ready(*coordinators)
-        made.exporters = {shelf: made.export(shelf, its) for shelf, its in shelves.items()}
+        made.exporters = {
+            shelf: made.export(shelf, its, raw=raw) for shelf, its in shelves.items()
+        }
         if second:
             made.exporters["second"] = made.export("second", second, SECOND)
         made.await_ready(*made.exporters.values())

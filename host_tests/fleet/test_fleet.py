@@ -42,7 +42,7 @@ def lab():
         "rackpc2": {name: tags[name] for name in GROUPS["trouble"] if "cut" not in name},
         "rackpc3": {"cut0": tags["cut0"], "cut1": tags["cut1"]},
     }
-    with rack.rack(shelves, second=GROUPS["alone"]) as made:
+    with rack.rack(shelves, second=GROUPS["alone"], raw=["spare4"]) as made:
         yield made
 
 
@@ -125,6 +125,18 @@ def at_once(lab, *commands):
         return [(one.wait(60), one.output()) for one in started]
 
 
+@pytest.mark.soak
+def test_sixty_boards_boot_together_in_every_one_of_three_runs():
+    shelf = {f"board{number:02}": {"rack": "1"} for number in range(60)}
+    with rack.rack({"rackpc1": shelf}) as sixty:
+        for _ in range(3):
+            done, found = sixty.fleet("fetch", sixty.url, "--need", "60", timeout_s=180)
+            print(done.stdout, found["pc"])
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert (found["booted"], found["unreleased"]) == (60, {})
+            assert found["started_within_ms"] < 1000 and found["pc"]["memory_mb"] < 200
+
+
 def states(found):
     return {row["place"]: row["state"] for row in found["boards"]}
 
@@ -141,6 +153,10 @@ def test_twenty_boards_boot_together_from_2070_and_are_given_back(lab, all_of_th
     assert len({row["address"] for row in found["boards"]}) == 20
     assert sum(found["curve"]) == 20 * len(rack.IMAGE)
     assert found["unreleased"] == {}
+    there = lab.pxebench("fleet", "list", "--tag", "group=spare").stdout
+    assert "spare3  free      rackpc1 rfc2217://127.0.0.1:" in there
+    # labgrid's own ser2net has a port of its own at each acquire.
+    assert "spare4  free      rackpc1 its port comes with the acquire" in there
     assert "20 of 20 booted image.bin." in done.stdout
     assert f"Run {found['run']}: 20 of 20 places taken." in done.stderr
 

@@ -426,6 +426,7 @@ class Board:
         self._paste = None
         if how == "soft":
             self._to_pc += b"MPY: soft reboot\r\n"
+            self._flush()  # a board says so at once; our interpreter takes its time to start
         self._stop()
         self._start()
         if how == "hard":

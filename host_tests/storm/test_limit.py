@@ -2,7 +2,7 @@
 
 import pytest
 from pxebench.job import Refused
-from pxebench.storm import limit, plan
+from pxebench.storm import limit, plan, summary
 
 _IDLE = {"cpu": 0.2, "lag_ms": 3.0}
 
@@ -22,6 +22,31 @@ def _served(count, at_ms=0, ms=1000):
 def test_all_well_is_no_limit():
     found = limit.limit(_served(40), _IDLE)
     assert (found["cause"], found["at_once"]) == ("none", 40)
+
+
+def test_machines_that_waited_for_a_lease_are_told():
+    """A pool of five addresses and eight machines: all boot, the last ones after 16 s, and
+    nothing was wrong with TFTP."""
+    rows = [{**row, "lease_ms": 1300} for row in _served(5)]
+    assert "lease" not in limit.limit(rows, _IDLE)["text"]
+    late = [{**row, "lease_ms": 15800} for row in _served(3, at_ms=2000)]
+    found = limit.limit(rows + late, _IDLE)
+    assert found["cause"] == "none"
+    assert "3 waited for a lease, up to 15.8 s" in found["text"]
+
+
+def test_two_machines_with_one_address_are_told():
+    """One DHCP server that leases an address twice: only some of many boot."""
+    rows = [
+        {**row, "id": number, "rom": "ipxe", "address": "10.0.0.9", "code": None, "requests": 1,
+         "retransmits": 0, "sha256": "0"}
+        for number, row in enumerate(_served(2))
+    ]  # fmt: skip
+    pc = {"cpu": 0.1, "lag_ms": 1, "memory_mb": 9, "wall_s": 1, "drops": 0, "curve": [],
+          "curve_ms": 100}  # fmt: skip
+    told = {"server": None, "server_port": None, "file": "f", "interface": "eth0", "ramp": None}
+    found = summary.document(rows, pc, limit.limit(rows, pc), **told, ended=None)
+    assert "  WARNING   machines have the same address: 10.0.0.9." in list(summary.lines(found))
 
 
 def test_who_waits_while_twenty_are_served_names_twenty():

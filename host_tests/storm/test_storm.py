@@ -64,8 +64,17 @@ def desk():
         yield Desk(stack)
 
 
-def test_two_hundred_machines_boot_each_from_2070_of_its_own_address(desk):
-    with servers.in_tftpd(desk.files, SERVER, 69, desk.server):
+def _in_tftpd(desk):
+    return servers.in_tftpd(desk.files, SERVER, 69, desk.server)
+
+
+def _dnsmasq(desk):
+    return servers.dnsmasq(desk.files, SERVER, desk.server, words=["--tftp-max=250"])
+
+
+@pytest.mark.parametrize("server", [_in_tftpd, _dnsmasq], ids=["in.tftpd", "dnsmasq"])
+def test_two_hundred_machines_boot_each_from_2070_of_its_own_address(desk, server):
+    with server(desk):
         range_ = "10.88.0.20-10.88.0.240"
         done, found = desk.storm(f"tftp://{SERVER}/f", "--count", "200", "--from", range_)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -74,6 +83,23 @@ def test_two_hundred_machines_boot_each_from_2070_of_its_own_address(desk):
     assert len({row["sha256"] for row in found["roms"]}) == 1
     assert len({row["address"] for row in found["roms"]}) == 200
     assert sum(found["curve"]) == 200 * len(SMALL)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("server", [_in_tftpd, _dnsmasq], ids=["in.tftpd", "dnsmasq"])
+def test_a_thousand_machines(desk, server):
+    """All of them have an end, and a server is not blamed for what this PC could not do."""
+    words = ("--count", "1000", "--from", "10.88.1.1-10.88.4.250", "--max-time", "120")
+    desk.server.run("ip", "route", "add", "10.88.0.0/16", "dev", "eth0")
+    with server(desk):
+        done, found = desk.storm(f"tftp://{SERVER}/f", *words, timeout_s=300)
+    print(done.stdout)
+    assert found["count"] == 1000 and found["pc"]["memory_mb"] < 300
+    if server is _in_tftpd:
+        assert found["booted"] == 1000, found["codes"]
+    else:  # 250 at once: the others ask again
+        assert found["booted"] >= 500, found["codes"]
+    assert "this PC" in done.stdout
 
 
 def test_a_server_that_serves_twenty_at_once_is_found_out(desk):

@@ -16,6 +16,7 @@ import time
 
 from pxebench import job
 from pxebench.diagnose import observe, signs, words
+from pxebench.diagnose.pieces import in_pieces
 from pxebench.sweep import asking, sweep
 from pxebench.sweep.rom_ports import rom_ports
 from pxebench.sweep.sweep import Stopped
@@ -176,6 +177,16 @@ class Examination:
         question = f"Does a datagram with {size} bytes of the file come through?"
         rom = self._client([["blksize", str(size)]], 600, 3)
         self._fetch(f"blksize-{size}", rom, 4000, size, (title, question))
+        done = self.done[-1]
+        if done["reassembled"] and not self._cut(size):
+            done["reassembled"] = 0  # other packets of this machine's
+
+    def _cut(self, size):
+        # False where this very datagram came whole; True where it did not, or nobody can tell.
+        target = self.target
+        name = job.name_bytes(target.file)
+        port = self._high(1)[0]
+        return in_pieces(target.server, target.port, name, size, target.bind, port) is not False
 
     def _largest_whole(self):
         # Between the largest block that came whole and the smallest that came in pieces.

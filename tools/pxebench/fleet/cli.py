@@ -86,9 +86,10 @@ def list_places(tags, coordinator, as_json):
             "place": one.name,
             "tags": one.tags,
             "exporter": one.exporter,
-            "state": "held" if one.acquired else "unready" if not one.ports else "free",
+            "state": "held" if one.acquired else "unready" if one.ports != 1 else "free",
             "held_by": one.acquired,
             "url": one.url,
+            "trouble": one.trouble if one.told else None,
         }
         for one in found
     ]
@@ -99,7 +100,8 @@ def list_places(tags, coordinator, as_json):
     for row in rows:
         state = f"held by {show(row['held_by'])}" if row["held_by"] else row["state"]
         words = " ".join(f"{show(name)}={show(value)}" for name, value in row["tags"].items())
-        where = f"{show(row['exporter'])} {row['url']}" if row["url"] else "no line to it"
+        line = row["url"] or row["trouble"] or "its port comes with the acquire"
+        where = f"{show(row['exporter'])} {line}" if row["exporter"] else "no exporter"
         click.echo(f"{show(row['place']):<{width}}  {state:<8}  {where}  {words}".rstrip())
     count = sum(row["state"] == "free" for row in rows)
     click.echo(f"{len(rows)} places, {count} free.")
@@ -236,9 +238,10 @@ def _together(wanted, rom, told, tags, coordinator, count, together, spread, nee
         pc = _pc(crew, used, time.monotonic() - began)
     rows = _rows(crew, taken)
     part = [row for row in rows if row["state"] != "held"]
+    asked = [row for row in part if row["requests"]]
     starts = [row["at_ms"] for row in part if row["at_ms"] is not None]
     found = document(
-        rows, pc, limit(part, {"cpu": 0, "lag_ms": 0}), "fleet", **told,
+        rows, pc, limit(asked, {"cpu": 0, "lag_ms": 0}), "fleet", **told,
         run=taken.run, tags=tags_of(tags),
         started_within_ms=max(starts) - min(starts) if starts else None,
         unreleased=taken.unreleased, ended={"by": "user"} if crew.stopped else None,

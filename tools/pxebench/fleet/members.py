@@ -56,6 +56,8 @@ class Member(threading.Thread):
             self.text = refused.message
             self.kept.broken()
             started = self.state in ("ready", "running")
+            if self.job and self.job.listener.refused:  # by the firmware: the line is sound
+                started = False
             self._become("lost" if started else "unready" if self.job_begun else "dead")
         except Exception as error:  # noqa: BLE001 - a thread's end must be seen by someone
             self.text = f"This is a bug in pxebench: {type(error).__name__}: {error}"
@@ -141,10 +143,11 @@ class Fleet:
             ready = [one for one in self.members if one.state == "ready"]
             if len(ready) < (need or 1):
                 self._stop()
-                raise Refused(
-                    f"{len(ready)} of {len(self.members)} boards are ready, and {need or 1} are "
-                    f"needed: nothing was started.", EXIT_BENCH
-                )  # fmt: skip
+                few = (
+                    f"{len(ready)} of {len(self.members)} boards are ready, and {need} are needed"
+                )
+                words = few if need else "No board is ready"
+                raise Refused(f"{words}: nothing was started.", EXIT_BENCH)
             self.began = time.monotonic()
             for number, one in enumerate(ready):
                 due = self.began + number * spread_s / len(ready)

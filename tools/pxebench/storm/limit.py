@@ -17,6 +17,7 @@ _FITS = 0.9
 _PC_CPU = 0.85  # of one core: beyond, the PC is as likely the limit
 _PC_LAG_MS = 50
 _WINDOW_MS = 1000
+_LEASE_MS = 3000  # a ROM asks a second time after 1 to 4 s
 _BLINK_MS = 200
 _MOMENT_MS = 50
 
@@ -44,12 +45,8 @@ def limit(rows, pc):
             f'"{error["message"]}", while {peak} were being served.',
         )
     if not waiting and not failed:
-        return _said(
-            "none",
-            peak,
-            None,
-            f"No limit was met: all {len(rows)} were served, {peak} of them at once.",
-        )
+        text = f"No limit was met: all {len(rows)} were served, {peak} of them at once."
+        return _said("none", peak, None, text + _leases(rows))
     if pc["cpu"] > _PC_CPU or pc["lag_ms"] > _PC_LAG_MS:
         return _said(
             *("pc", peak, None),
@@ -61,8 +58,8 @@ def limit(rows, pc):
     rate = _rate(asks, waiting, slow_ms)
     if few:
         text = (
-            f"{peak} are served at once, and never more; {len(waiting)} RRQs of the others got "
-            f"no answer, or a late one."
+            f"No more than {peak} are served at once; {len(waiting)} RRQs of the others got no "
+            f"answer, or a late one."
         )
         if rate:
             text += f" It may as well be {rate} RRQs a second: --spread tells the two apart."
@@ -95,6 +92,18 @@ def waited_for(rows):
     asks = [(ms, waited) for row in rows for ms, waited in row["asks"]]
     slow_ms = _slow_ms(asks)
     return [ms for ms, waited in asks if waited is None or waited > slow_ms]
+
+
+def _leases(rows):
+    # A pool that is used up: a machine waits for its lease until another gives one back.
+    waits = sorted(row["lease_ms"] for row in rows if row.get("lease_ms") is not None)
+    late = [wait for wait in waits if wait > 2 * waits[0] + _LEASE_MS]
+    if not late:
+        return ""
+    return (
+        f" But {len(late)} waited for a lease, up to {late[-1] / 1000:.1f} s, where the first had "
+        f"theirs after {waits[0] / 1000:.1f} s: look at the DHCP server and its pool."
+    )
 
 
 def _slow_ms(asks):

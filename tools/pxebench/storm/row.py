@@ -2,8 +2,8 @@
 
 {"id", "rom", "address", "mac", "outcome": "ok" | "failed" | "ended" | "bench", "code", "text",
  "at_ms": switched on, since the storm began, "first_ms": to the first answer, "ms": to its
- end, "requests", "retransmits", "bytes", "sha256", "error", "served_ms", "asks": [[ms since
- the storm began, ms until the answer or null], one for each RRQ]}
+ end, "requests", "retransmits", "bytes", "sha256", "error", "served_ms", "lease_ms": to its
+ lease by DHCP, "asks": [[ms since the storm began, ms until the answer or null] of each RRQ]}
 """
 
 import threading
@@ -41,7 +41,7 @@ class Row:
             "id": None, "rom": None, "address": None, "mac": None, "outcome": "failed",
             "code": None, "text": None, "at_ms": None, "first_ms": None, "ms": None,
             "requests": 0, "retransmits": 0, "bytes": 0, "sha256": None, "error": None,
-            "served_ms": None, "asks": self.asks, **told,
+            "served_ms": None, "lease_ms": None, "asks": self.asks, **told,
         }  # fmt: skip
 
     def start(self):
@@ -64,6 +64,7 @@ class Row:
                 row["error"] = event["error"]
         elif kind == "lease":
             row["address"] = event["ip"]
+            row["lease_ms"] = self._ms() - row["at_ms"]
         elif kind == "progress":
             self._note_bytes(event["bytes"])
 

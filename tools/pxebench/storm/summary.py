@@ -79,11 +79,14 @@ def lines(found):
     failed = Counter()
     rows = rows_of(found)
     for row in rows:
-        if row["outcome"] not in ("ok", "held") and row.get("state", "failed") == "failed":
+        if row["outcome"] != "ok" and row.get("state", "failed") in ("failed", "ended"):
             failed[(row["rom"], row["code"] or row["outcome"])] += 1
     for (rom, code), count in failed.most_common(_MOST_LINES):
         yield f"  failed    {count} as {show(rom)}: {code}"
     yield from trouble_lines(rows)
+    shared = _shared(rows)
+    if shared:
+        yield f"  WARNING   machines have the same address: {', '.join(map(show, shared))}."
     digests = {row["sha256"] for row in rows if row["outcome"] == "ok"}
     if len(digests) > 1:
         yield f"  WARNING   the machines did not all get the same file: {len(digests)} SHA-256s."
@@ -100,6 +103,13 @@ def lines(found):
             f"  this PC   {pc['cpu'] * 100:.0f} % of a core, 95 % of replies within "
             f"{pc['lag_ms']:.0f} ms, {pc['drops']} datagrams dropped here, {pc['memory_mb']} MB"
         )
+
+
+def _shared(rows):
+    """The addresses that more than one machine got: two leases of one DHCP server, or two
+    servers that know nothing of each other."""
+    count = Counter(row["address"] for row in rows if row["address"] and row["asks"])
+    return sorted(address for address, times in count.items() if times > 1)
 
 
 def trouble_lines(rows):
