@@ -43,7 +43,7 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 
 def _fetch(job, emit, on_wait, loaded):
     if job.get("job") != "fetch":
-        raise Refused("There is no job %s, only fetch, boot and ask." % job.get("job"))
+        raise Refused("A job is fetch, boot or ask, not %s." % job.get("job"))
     host = job.get("server")
     unicast(host)
     # Not imported at the top: a boot imports it after DHCP. Before the ROM is loaded: compiling

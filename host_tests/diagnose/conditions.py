@@ -139,7 +139,7 @@ def _empty(place, folder):
     place.server.run("truncate", "-s", "0", f"{folder}/{FILE}")
 
 
-def _elf(place, folder):
+def elf(place, folder):
     place.server.run("sh", "-c", f"printf '\\177ELF' | dd conv=notrunc of={folder}/{FILE}")
 
 
@@ -294,7 +294,7 @@ CONDITIONS = (
     Condition(
         "the same for a ROM that keeps its port",
         "repeats what was aborted, to SLOF's one port",
-        *(faulty("deaf-to-error"), "", _elf, "healthy", (), (), ("--rom", "slof", *_Q)),
+        *(faulty("deaf-to-error"), "", elf, "healthy", (), (), ("--rom", "slof", *_Q)),
     ),
     Condition(
         "the server itself asks",
