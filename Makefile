@@ -16,7 +16,7 @@ export ROM
 export MENU
 
 .DEFAULT_GOAL := help
-.PHONY: help setup board demo test rp2040 rp2040-test hil lint packages requirements bench soak firewall-demo boot-demo board-demo fidelity clean distclean
+.PHONY: help setup board demo test rp2040 rp2040-test package-test hil lint packages requirements bench soak firewall-demo boot-demo board-demo fidelity clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ rp2040: ## Build the firmware of a W5500-EVB-Pico, and get an RP2040 emulator to
 
 rp2040-test: setup rp2040 ## Run pxerom on the stock firmware of a W5500-EVB-Pico, on that emulator.
 	@$(VENV)/pytest -m rp2040 host_tests/rp2040 $(PYTEST_ARGS)
+
+package-test: setup ## Build wheel and sdist, and try them in an empty environment.
+	@$(VENV)/pytest -m package host_tests/packaging $(PYTEST_ARGS)
 
 hil: ## Run the hardware suite on a board: PORT=auto SERVER=10.0.0.1 FILE=undionly.kpxe (CONFIG=file).
 	@test -n "$(PORT)" -a -n "$(SERVER)" -a -n "$(FILE)" || { \

@@ -5,6 +5,10 @@
 a boot at power-up needs beside config.json, as `pxebench board deploy` copies it, but sources.
 mip knows files by URLs relative to package.json, and no relative `deps`: so each package lists all
 of its files.  `make packages` runs this; a test fails while a file is missing.
+
+Where the files lie above package.json, such a URL has `..` in it. A path and most web servers
+take that, GitHub's raw host does not: who publishes this on a forge names it in HOME, and the
+URLs begin there (`mpremote mip install github:OWNER/REPO/boards/ID`).
 """
 
 import json
@@ -16,10 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 BOARDS = ROOT / "boards"
+HOME = None  # "github:OWNER/REPO", or gitlab: or codeberg:, of the published repository
 
 
-def packages():
-    """{path of package.json: its text}."""
+def packages(home=HOME):
+    """{path of package.json: its text}. `home`: see HOME."""
     init = (FIRMWARE / "pxerom/__init__.py").read_text("utf-8")
     version = re.search(r'^__version__ = "(.+)"$', init, re.M)[1]
     files = sorted((FIRMWARE / "pxerom").glob("*.py"))
@@ -30,14 +35,20 @@ def packages():
         modules = json.loads(path.read_text("utf-8"))["modules"]
         if not modules:
             continue  # the PC
-        urls = [(name, f"../../firmware/{name}") for name in pxerom]
-        for name, source in modules.items():
-            urls.append((f"{name}.py", os.path.relpath(BOARDS / source, path.parent)))
-        urls.append(("powerup.py", "../../firmware/powerup.py"))
+        files = [(name, FIRMWARE / name) for name in pxerom]
+        files += [(f"{name}.py", BOARDS / source) for name, source in modules.items()]
+        files.append(("powerup.py", FIRMWARE / "powerup.py"))
         # mip's place is /lib, and a board runs /main.py; last, so that it never runs a part.
-        urls.append(("../main.py", "../../firmware/main.py"))
+        files.append(("../main.py", FIRMWARE / "main.py"))
+        urls = [(name, _url(source, path.parent, home)) for name, source in files]
         found[path.with_name("package.json")] = _text(version, urls)
     return found
+
+
+def _url(file, folder, home):
+    if home is None:
+        return os.path.relpath(file, folder)
+    return f"{home}/{file.relative_to(ROOT)}"
 
 
 def _text(version, urls):

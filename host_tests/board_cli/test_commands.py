@@ -98,6 +98,19 @@ def test_deployment_says_how_much_flash_it_takes_in_bytes_and_in_blocks(bench, b
     assert 0 <= told - (used() - before) // 1024 <= 24, last
 
 
+def test_dry_run_needs_no_board(bench, tmp_path):
+    words = ("board", "deploy", "--board", "rpi_pico_w", "--dry-run")
+    done = bench(*words, "--rom", "intel-undi")
+    assert done.returncode == 0, done.stderr
+    assert "would copy    /lib/pxerom/tftp.mpy" in done.stdout
+    assert "No board was asked." in done.stdout and "empty rpi_pico_w" in done.stdout
+    wrong = tmp_path / "config.json"
+    wrong.write_text('{"server": 1}')
+    done = bench(*words, "--config", wrong)
+    assert done.returncode == 2 and "link: is missing" in done.stderr
+    assert bench("board", "deploy", "--dry-run").returncode == 3  # of which kind?
+
+
 def test_dry_run_changes_nothing(bench, board):
     done = bench("board", "deploy", "--port", board.port, "--dry-run")
     assert done.returncode == 0 and "would copy" in done.stdout

@@ -4,6 +4,8 @@ import contextlib
 import functools
 import http.server
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,7 +13,10 @@ import pytest
 
 from host_tests.board_cli.conftest import BOARD, IMAGE, config, mpremote
 
-_ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import mip_packages
+
+_ROOT = mip_packages.ROOT
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -20,17 +25,73 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def _file_server():
-    """The address of a server that has this checkout."""
-    handler = functools.partial(_Quiet, directory=_ROOT)
+def _serving(handler):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield server
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def _file_server():
+    """The address of a server that has this checkout."""
+    with _serving(functools.partial(_Quiet, directory=_ROOT)) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+class _RawHost(_Quiet):
+    """GitHub's raw host: /OWNER/REPO/HEAD/PATH, and no path with `..` in it."""
+
+    def do_GET(self):
+        prefix = "/OWNER/REPO/HEAD/"
+        if ".." in self.path or not self.path.startswith(prefix):
+            self.send_error(400)
+            return
+        path = self.path.removeprefix(prefix)
+        text = self.server.packages.get(path)
+        content = (text or (_ROOT / path).read_text("utf-8")).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+# mpremote as it is; the name of the host alone leads to the test's.
+_MPREMOTE = """
+import sys
+from mpremote import main, mip
+host, sys.argv[1:] = sys.argv[1], sys.argv[2:]
+real = mip._rewrite_url
+mip._rewrite_url = lambda url, branch=None: real(url, branch).replace(
+    "https://raw.githubusercontent.com", host)
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize("home", ["github:OWNER/REPO", None])
+def test_package_is_installed_from_githubs_raw_host(desk, home):
+    packages = {
+        str(path.relative_to(_ROOT)): text for path, text in mip_packages.packages(home).items()
+    }
+    listed = json.loads(packages["boards/rpi_pico_w/package.json"])["urls"]
+    with contextlib.ExitStack() as stack:
+        board = stack.enter_context(desk.board())
+        server = stack.enter_context(_serving(_RawHost))
+        server.packages = packages
+        words = ("connect", board.port, "mip", "install", "github:OWNER/REPO/boards/rpi_pico_w")
+        done = subprocess.run(
+            [sys.executable, "-c", _MPREMOTE, f"http://127.0.0.1:{server.server_port}", *words],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        if home is None:  # the raw host takes no `..`: that is what HOME is for
+            assert done.returncode and "Error 400" in done.stdout + done.stderr
+            return
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(_sizes(board)) == len(listed)
 
 
 def _install(board, package):

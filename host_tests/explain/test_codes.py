@@ -97,12 +97,34 @@ def test_every_error_of_ipxes_list_has_words_and_those_that_were_not_seen_say_so
         ("E3015: (net) TFTP error occurred after missing 21 responses", "slof"),
         ("Boot mode: NETWORK (02) order f1", "rpi4"),
         ("Transfer timed out.", "tftp-hpa"),
+        ("error: couldn't send network packet.", "grub"),
+        ("error: timeout: could not resolve hardware address.", "grub"),
+        ("Boot Failed. EFI Network.", "edk2"),
+        (">  EFI Network... unsuccessful.", "edk2"),
     ],
 )
 def test_what_other_clients_print_is_known_too(line, rom):
     rows = told.of_text(line + "\n")["codes"]
     assert any(rom in (entry["roms"] or ()) for entry in rows)
     assert all(entry["first"] for entry in rows)
+
+
+def test_u_boots_arp_is_no_tftp_that_nobody_answers():
+    (entry,) = told.of_text("ARP Retry count exceeded; starting again\n")["codes"]
+    assert entry["code"] == "uboot-arp"
+
+
+def test_each_error_of_a_rom_is_one_sentence_after_another():
+    for number in range(9):
+        (entry,) = told.of_text(f"PXE-T{number:02}: Some words\n")["codes"]
+        for sentence in entry["first"].split(". ")[1:]:
+            assert sentence[0].isupper() and "Look at the server does" not in sentence
+
+
+@pytest.mark.parametrize("status", ["0xc0000001", "0xc000000f"])
+def test_what_windows_boot_manager_shows_is_of_the_servers_side(status):
+    (entry,) = told.of_text(f"Status: {status}\n")["codes"]
+    assert entry["side"] == "server" and entry["command"] == "fetch"
 
 
 def test_a_screen_beside_a_trace_is_told_with_it():

@@ -1,5 +1,7 @@
 """What tcpdump, tshark, ss, netstat, servers and firewalls print, as they really print it."""
 
+import json
+
 import pytest
 from pxebench.explain import names
 
@@ -118,6 +120,44 @@ def test_dnsmasqs_log_says_that_it_gave_up():
     ]
     assert client["verdict"]["cause"] == "no-tftp-helper"
     assert "client-port-filter" in client["verdict"]["also_possible"]
+
+
+# Those of dnsmasq 2.90's languages that have these lines (its po/de, fr, pl).
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        ("Datei /srv/x.0 nicht gefunden für 10.55.32.175", "file-missing"),
+        ("fichier /srv/x.0 non trouvé pour 10.55.32.175", "file-missing"),
+        ("plik /srv/x.0 nie został znaleziony dla 10.55.32.175", "file-missing"),
+        ("/srv/x.0 an 10.55.32.175 verschickt", "healthy"),
+        ("envoyé /srv/x.0 à 10.55.32.175", "healthy"),
+        ("plik /srv/x.0 przesłano do 10.55.32.175", "healthy"),
+        ("konnte /srv/x.0 nicht an 10.55.32.175 senden", "no-tftp-helper"),
+        ("impossible d'envoyer /srv/x.0 à 10.55.32.175", "no-tftp-helper"),
+        ("błąd wysyłania pliku /srv/x.0 do komputera 10.55.32.175", "no-tftp-helper"),
+    ],
+)
+def test_dnsmasqs_log_is_read_in_its_languages(line, outcome):
+    (client,) = told.of_text(f"Apr  4 11:38:25 pi dnsmasq-tftp[443]: {line}\n")["clients"]
+    assert client["verdict"]["cause"] == outcome
+    assert "/srv/x.0" in json.dumps(client)
+
+
+def test_requests_for_one_file_after_the_other_at_once_were_answered():
+    # rpi-eeprom's issue 74: a trace of port 69 alone.
+    lines = [
+        '18:23:31.697111 IP 192.168.1.32.40187 > 192.168.1.199.69:  40 RRQ "start4.elf"'
+        " octet tsize 0 blksize 1024",
+        '18:23:31.697542 IP 192.168.1.32.40188 > 192.168.1.199.69:  39 RRQ "start.elf"'
+        " octet tsize 0 blksize 1024",
+        "18:23:31.711981 IP 192.168.1.32.40189 > 192.168.1.199.69:  49 RRQ"
+        ' "d9780558/start4.elf" octet tsize 0 blksize 1024',
+    ]
+    (client,) = told.of_text("\n".join(lines) + "\n")["clients"]
+    assert client["verdict"]["cause"] is None
+    told_of_it = json.dumps(client)
+    assert "each but the last had an answer" in told_of_it
+    assert "nothing answers" not in told_of_it
 
 
 def test_dnsmasqs_dhcp_log_tells_a_client_by_what_it_asks_for():

@@ -21,7 +21,7 @@ from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refu
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _ASKED_BY_A_SHELL = "_PXEBENCH_COMPLETE"  # for completions: `completion.shells`
-_EXIT_PIPE = 128 + signal.SIGPIPE  # what a shell shows for a writer whose reader went away
+_EXIT_PIPE = 128 + 13  # what a shell shows for a writer whose reader went away (SIGPIPE)
 
 
 # The commands as `-h` groups them, and what it says of each; one is imported when it runs.
@@ -56,6 +56,11 @@ _GROUPS = {
     },
 }
 _COMMANDS = {name: text for group in _GROUPS.values() for name, text in group.items()}
+
+
+def groups():
+    """{heading: names of its commands}, as `-h` shows them."""
+    return {title: list(group) for title, group in _GROUPS.items()}
 
 
 class _Commands(click.Group):
@@ -108,7 +113,8 @@ def pxebench():
 
 def main(arguments=None):
     """The entry point: runs the command line and leaves with its exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):  # to be ended is to be ended in good order
+    # To be ended is to be ended in good order; Windows has no SIGHUP.
+    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _terminated)
     while os.open(os.devnull, os.O_RDWR) < 3:  # else a socket would take a closed stream's place

@@ -17,6 +17,18 @@ def _place(checkout, installed):
     return found if found.is_dir() and not _INSTALLED.is_dir() else _INSTALLED / installed
 
 
+def in_clone():
+    """Whether this runs from a clone, which can build what a package does not bring: `make`."""
+    return (boards().parent / "Makefile").is_file()
+
+
+def to_build(what, target):
+    """The sentence for something that only a clone can build, and that is not there."""
+    if in_clone():
+        return f"{what} is not built: run `make {target}`."
+    return f"{what} is no part of the package: it is built in a clone of pxerom."
+
+
 def pxerom():
     """The folder of the firmware's package."""
     import pxerom

@@ -128,12 +128,17 @@ def flash_command(port, kind, firmware, drive, erase, dry_run):
 def deploy_command(port, kind, config, roms, no_compile, dry_run):
     """Copy pxerom, the board's link module, main.py and ROMs to a board: only what changed.
 
-    config.json stays as it is on the board, unless --config gives another.
+    config.json stays as it is on the board, unless --config gives another. --dry-run with --board
+    needs no board.
     """
+    from pxebench.board import kinds
     from pxebench.board.connection import Board
-    from pxebench.board.deploy import Plans, deploy
+    from pxebench.board.deploy import Plans, deploy, foresee
 
     plans = Plans(read_config(config), config, roms, kind, not no_compile)
+    if dry_run and plans.kind and port == "auto" and not kinds.ports():
+        foresee(plans, click.echo)
+        return
     with Board(port) as target:
         deploy(target, plans.of(target), dry_run, click.echo)
 
@@ -284,14 +289,15 @@ def test(modules, port, as_json):
 def emulate(kind, flash, tap, heap, slow_flash, version):
     """Start an emulated board: MicroPython on a Cortex-M3, with the network stack of an RP2.
 
-    `make board` builds it. It is a board for every command here: deploy to the port that this one
-    prints (as --board w5500_evb_pico, or rpi_pico_w), run, test, fetch. Ctrl-C switches it off.
+    It is built in a clone of pxerom, and is a board for every command here: deploy to the port
+    that this one prints (as --board w5500_evb_pico, or rpi_pico_w), run, test, fetch. Ctrl-C
+    switches it off.
 
     Without --tap it is behind QEMU's NAT: this PC is 10.0.2.2, and every server that this PC can
     reach is reached, by its own address.
 
-    With --board w5500_evb_pico it is MicroPython's firmware for that board, on an emulated RP2040;
-    `make rp2040` builds it. There is no NAT: without --tap its cable leads nowhere.
+    With --board w5500_evb_pico it is MicroPython's firmware for that board, on an emulated RP2040.
+    There is no NAT: without --tap its cable leads nowhere.
     """
     import tempfile
 

@@ -32,7 +32,7 @@ _BLOCK = 4096
 _TINY = 128  # bytes; on RP2 it is 512
 _FOLDER = 4 * _BLOCK
 _SLACK = 3 * _BLOCK  # for a file that is replaced
-_MPY_VERSION = 6
+MPY_VERSION = 6
 # Modules of pxerom that stay on the PC: what checks ROM files, and what one job in many needs.
 CHECKERS = ("rom_check", "rom_check_dhcp")
 # By what a job asks for, or is.
@@ -249,13 +249,39 @@ def deploy(board, wanted, dry_run, say):
     say(_closing(board, wanted, copy, remove, same, dry_run))
 
 
+class _Empty:
+    """A board of a kind that nobody has plugged in, with nothing on it."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.who = {"mpy": MPY_VERSION, "roms": [], "machine": kind.id}
+
+
+def foresee(plans, say):
+    """Say what the Plans would copy to an empty board of their kind, without a board."""
+    from pxebench.view import size_words
+
+    kind = plans.kind
+    files = plans.of(_Empty(kind)).files
+    for path, data in files.items():
+        say(f"would copy    {path} ({len(data)} bytes)")
+    say(
+        f"No board was asked. {len(files)} files to copy to an empty {kind.id}: "
+        f"{size_words(sum(map(len, files.values())))}, up to {_blocks(files) // 1024} KiB in the "
+        "blocks of its flash."
+    )
+
+
+def _blocks(files):
+    return sum(map(_on_flash, files.values())) + len(_folders(files)) * _FOLDER
+
+
 def _closing(board, wanted, copy, remove, same, dry_run):
     from pxebench.view import size_words
 
     who = board.who
     files = wanted.files
     total = sum(len(data) for data in files.values())
-    taken = sum(map(_on_flash, files.values())) + len(_folders(files)) * _FOLDER
     used = who["flash_bytes"] - who["free_bytes"]
     if not (copy or remove):
         first = f"Nothing to do: all {len(same)} files are on {board.name} already"
@@ -265,7 +291,7 @@ def _closing(board, wanted, copy, remove, same, dry_run):
         first = f"{len(copy)} files copied, {len(remove)} removed, {len(same)} unchanged"
     return (
         f"{first}. pxerom's {len(files)} files have {size_words(total)}, up to "
-        f"{taken // 1024} KiB in the blocks of the flash. Flash: "
+        f"{_blocks(files) // 1024} KiB in the blocks of the flash. Flash: "
         f"{size_words(who['flash_bytes'])}, {size_words(used)} used, "
         f"{size_words(who['free_bytes'])} left."
     )
@@ -327,10 +353,10 @@ def _source(path, name):
 def compiler(mpy):
     """A function (path, name in tracebacks) -> (file name, bytes) for a board's .mpy version."""
     version = mpy & 0xFF
-    if version != _MPY_VERSION:
+    if version != MPY_VERSION:
         has = f"takes .mpy version {version}" if version else "takes no .mpy files"
         raise Refused(
-            f"The board's MicroPython {has}, and version {_MPY_VERSION} (MicroPython 1.19 and "
+            f"The board's MicroPython {has}, and version {MPY_VERSION} (MicroPython 1.19 and "
             f"later) is needed: flash a newer one, or deploy with --no-compile.",
             EXIT_BENCH,
         )

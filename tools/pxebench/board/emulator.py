@@ -25,6 +25,7 @@ import sys
 import time
 from pathlib import Path
 
+from pxebench import places
 from pxebench.job import EXIT_BENCH, Refused
 
 FLASH_BYTES = 16 << 20
@@ -68,7 +69,7 @@ class Emulator:
         built = firmwares()
         qemu = _CHECKOUT / ".tools" / "bin" / "qemu-system-arm"
         if not built or not qemu.is_file():
-            raise Refused("There is no emulated board yet: `make board` builds it.", EXIT_BENCH)
+            raise Refused(places.to_build("The emulated board", "board"), EXIT_BENCH)
         if version and version not in built:
             raise Refused(f"The emulated board has MicroPython {', '.join(built)}, no {version}.")
         self.folder = Path(folder)

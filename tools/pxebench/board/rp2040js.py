@@ -25,6 +25,7 @@ import sys
 import tty
 from pathlib import Path
 
+from pxebench import places
 from pxebench.job import EXIT_BENCH, Refused
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,7 +47,7 @@ def make_flash(path):
     try:
         firmware = (PROVIDED / "firmware.bin").read_bytes()
     except FileNotFoundError:
-        raise Refused("The emulated RP2040 is not built: run `make rp2040`.", EXIT_BENCH)
+        raise Refused(places.to_build("The emulated RP2040", "rp2040"), EXIT_BENCH)
     new = path.with_name(path.name + ".new")
     new.write_bytes(firmware.ljust(FLASH_BYTES, b"\xff"))
     new.rename(path)
@@ -67,7 +68,7 @@ def node():
     link = PROVIDED / "node"
     found = str(link) if link.exists() else shutil.which("node")
     if not found:
-        raise Refused("The emulated RP2040 needs node: run `make rp2040`.", EXIT_BENCH)
+        raise Refused(places.to_build("The emulated RP2040 with its node", "rp2040"), EXIT_BENCH)
     return found
 
 

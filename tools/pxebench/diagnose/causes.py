@@ -59,7 +59,7 @@ _CAUSE = {
         (),
     ),
     "file-missing": (
-        "The server has no file {file} where it looks for it.",
+        "The server does not find {file} where it looks for it.",
         [("error-missing",)],
         (),
     ),

@@ -72,11 +72,10 @@ def micropython():
     from pxebench.endpoints.micropython import NoneHere, find
 
     costs = "--endpoint micropython"
-    in_clone = (places.boards().parent / "Makefile").is_file()
-    mend = "make setup" if in_clone else _NAME_ONE
+    mend = "make setup" if places.in_clone() else _NAME_ONE
     try:
         binary = find()
-    except NoneHere as refused:  # its remedy is `mend`: an installed pxebench has no Makefile
+    except NoneHere as refused:  # the remedy is `mend`
         return Finding(LACKS, refused.what, costs, mend)
     except Refused as refused:
         return Finding(LACKS, refused.message, costs, mend)
@@ -173,7 +172,9 @@ def port_68():
 
 def namespaces():
     """Networks of one's own: what the demos and tests of a clone are made in."""
-    costs = "make test, make firewall-demo, make boot-demo (in a clone); no command of pxebench"
+    if not places.in_clone():
+        return Finding(OK, "no command needs them")
+    costs = "make test, make firewall-demo, make boot-demo; no command of pxebench"
     if not _LINUX:
         return Finding(LACKS, "no Linux", costs, "run them in a virtual machine with Linux")
     unshare = program("unshare")

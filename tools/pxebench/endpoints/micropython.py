@@ -40,8 +40,8 @@ class NoneHere(Refused):
     what = "There is no MicroPython here"
 
     def __init__(self):
-        remedy = "`make setup` gets one, or name one with --interpreter."
-        super().__init__(f"{self.what}; {remedy}", EXIT_BENCH)
+        needs = "it needs a `micropython` on PATH, or --interpreter."
+        super().__init__(f"{self.what}: {needs}", EXIT_BENCH)
 
 
 def find(wanted=None):

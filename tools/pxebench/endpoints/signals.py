@@ -3,6 +3,9 @@
 import signal
 import threading
 
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one is not on Windows
+_NUMBERS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+
 
 class Signals:
     """While it lasts, Ctrl-C, SIGTERM and SIGHUP call `notify` instead of raising."""
@@ -13,7 +16,7 @@ class Signals:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in _NUMBERS:
                 if signal.getsignal(number) != signal.SIG_IGN:  # nohup
                     self.before[number] = signal.signal(number, lambda *_: self.notify())
 

@@ -4,11 +4,15 @@ The order of `_LOOKS` is that of the certainty: what a firewall says that it dro
 ERROR packets say in words, and only then what is concluded from silence.
 """
 
+import itertools
+
 from pxebench.explain import finding_dhcp, finding_midway, finding_said, finding_silence
 from pxebench.explain.finding import Finding
 from pxebench.explain.observation import HEARD, SENT
 from pxebench.explain.story import only_requests, view_is_log
 
+# No boot client waits for less before it gives a request up.
+_SOONER_S = 0.3
 _LOOKS = (
     *(finding_said.dropped, finding_said.refused, finding_said.foreign, finding_said.icmp),
     *(finding_said.own_error, finding_silence.silence, finding_midway.midway),
@@ -77,7 +81,15 @@ def _requests_alone(program, evidence):
     )
     count = sum(len(talk.requests) for talk in talks)
     again = "none of them repeated" if count == len(talks) else "whether they repeat is not told"
-    return found.saw(f"{count} request{'s' * (count > 1)}, {again}.")
+    found.saw(f"{count} request{'s' * (count > 1)}, {again}.")
+    times = [talk.packets[0].time for talk in talks]
+    gaps = [] if None in times else [b - a for a, b in itertools.pairwise(times)]
+    if gaps and max(gaps) < _SOONER_S and count == len(talks):
+        found.saw(
+            f"The client asked for the next file after {max(gaps) * 1000:.0f} ms at most. No"
+            " client gives a request up so soon: each but the last had an answer, not the file."
+        )
+    return found
 
 
 def _log_alone(talks, evidence):

@@ -8,7 +8,6 @@
 
 import contextlib
 import json
-import resource
 import sys
 import time
 
@@ -209,6 +208,8 @@ def release(run, coordinator):
 
 
 def _together(wanted, rom, told, tags, coordinator, count, together, spread, need, **given):
+    import resource
+
     from pxebench.board import kinds
     from pxebench.fleet import members
     from pxebench.fleet.taking import tags_of
@@ -314,6 +315,8 @@ def _rows(crew, taken):
 
 
 def _pc(crew, used, wall):
+    import resource  # no Windows has it
+
     from pxebench.storm.row import BUCKET_MS
 
     now = resource.getrusage(resource.RUSAGE_SELF)

@@ -18,7 +18,6 @@ page (`report`). A history is a file of JSON lines, one **entry** for each boot:
 """
 
 import errno
-import fcntl
 import json
 import os
 import statistics
@@ -230,7 +229,7 @@ class History:
         self.entries.append(new)
         try:
             with open(self.path, "a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)  # another probe may write here too
+                _lock(file)  # another probe may write here too
                 if file.tell() and _last_byte(file) != b"\n":
                     file.write(b"\n")  # a line that was cut stays one by itself
                 file.write(json.dumps(new).encode() + b"\n")
@@ -247,6 +246,14 @@ class History:
         file.seek(0)
         file.truncate()
         file.write(text)
+
+
+def _lock(file):
+    try:
+        import fcntl
+    except ImportError:  # no Unix: one probe a history
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _last_byte(file):
