@@ -13,5 +13,5 @@ _CHECK = jsonschema.Draft202012Validator(SCHEMA)
 def holds(result):
     """Check a result as it is written; gives it back."""
     wrong = [f"{list(each.absolute_path)}: {each.message}" for each in _CHECK.iter_errors(result)]
-    assert wrong == []
+    assert not wrong, wrong
     return result

@@ -21,6 +21,7 @@ import fcntl
 import os
 import shutil
 import sys
+import threading
 import time
 
 from provisioning.axe import provide_axe
@@ -52,6 +53,16 @@ STEPS = {
 APART = ("browser", "axe", "esp32sock", "board", "rack", "lint", "rp2040")
 
 
+def _say_soon(step, wanted):
+    """What a step does, said as soon as it takes a while: nobody looks at a blank screen."""
+    place = f"{wanted.index(step) + 1} of {len(wanted)}"
+    words = f"{step} ({place}, may take minutes): {STEPS[step].__doc__.splitlines()[0]}"
+    timer = threading.Timer(1, print, [words], {"flush": True})
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
 def main():
     parser = argparse.ArgumentParser(
         description="Put what pxerom is run and tested with into .venv and .tools.",
@@ -69,12 +80,20 @@ def main():
     step = "lock"
     try:
         with open(TOOLS / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # a second `make` waits for the first
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # a second `make` waits for the first
+                print("setup: another one is at work here; waiting for it.", flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
             idle = True
             try:
                 for step in wanted:
                     started = time.monotonic()
-                    made = STEPS[step]()
+                    said = _say_soon(step, wanted)
+                    try:
+                        made = STEPS[step]()
+                    finally:
+                        said.cancel()
                     if made:
                         idle = False
                         print(f"{step}: {made} ({time.monotonic() - started:.0f} s)", flush=True)

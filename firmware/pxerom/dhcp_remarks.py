@@ -40,6 +40,12 @@ def of_offer(offer):
             "The name that %s gives has bytes that are no text: %s"
             % (offer.server, printable(name, NAME))
         )
+    if b"://" in name:
+        said.append(
+            "The file's name is a URL (%s): a ROM asks its TFTP server for it letter by letter. "
+            "iPXE takes it apart and fetches it as it says, which this bench does not imitate."
+            % printable(name, NAME)
+        )
     if reply.options.get(66, b"").split(b"\x00", 1)[0] == b"0.0.0.0":
         said.append(
             "Option 66 of %s says 0.0.0.0, which is nobody: a text is sent as it stands, so write "

@@ -180,3 +180,11 @@ def test_board_without_its_bench_says_the_same_shortly():
     same(run.failure.status()["advice"] != "", True)
     same((booted.client.found, booted.client.warnings), ((SERVER, b"x"), []))
     same(booted.client.boot["server_by"], "option 54")
+
+
+def test_name_that_is_a_url_is_said_to_be_one():
+    """DeterminateSystems/nix-netboot-serve#2: option 67 for UEFI's HTTP boot, and PXE read it."""
+    url = "http://10.0.0.1:3030/dispatch/small"
+    run = Run("edk2", dhcpd(options=LEASE + option(67, url), siaddr=SERVER))
+    same(run.client.found, (SERVER, url.encode()))
+    assert "The file's name is a URL (%s)" % url in " ".join(run.client.warnings)

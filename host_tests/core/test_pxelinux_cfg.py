@@ -10,7 +10,7 @@ from host_tests.core.packets import error
 
 _BY_MAC = "pxelinux.cfg/01-" + MAC.replace(":", "-")
 _BY_IP = ["pxelinux.cfg/" + "0A00004D"[:size] for size in range(8, 0, -1)]
-_ALL = [_BY_MAC, *_BY_IP, "pxelinux.cfg/default"]
+_ALL = [_BY_MAC] + _BY_IP + ["pxelinux.cfg/default"]
 _CONFIG = b"""\
 # for one machine
 DEFAULT two
@@ -50,7 +50,7 @@ def _asked(job):
 def test_names_after_a_file_that_is_missing_are_those_of_the_capture():
     """clients-2.md section 2: the MAC, the address digit by digit, default; all from 2001."""
     job = Job("s390x", dhcp_for_file(), _Files())
-    same(_asked(job), ["undionly.kpxe", *_ALL])
+    same(_asked(job), ["undionly.kpxe"] + _ALL)
     ports = [r["source_port"] for each in job.result["transfers"] for r in each["requests"]]
     same((set(ports), job.code()), ({2001}, "PXE-E3B"))
     assert "then each of 10 pxelinux.cfg names failed, too" in job.result["status"]["detail"]

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dhcp")]
 
 BOARD = "10.88.0.42"
 MAC = "28:cd:c1:00:00:01"
+_ODD = "--dhcp-option-force=66,0.0.0.0"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def board(tmp_path_factory):
         pc = lan.machine("board", f"{BOARD}/24")
         pc.run("ip", "route", "add", "default", "dev", "eth0")
         with (
-            dhcp_servers.dnsmasq(machine, SERVER, [f"--dhcp-host={MAC},{BOARD}", *PROMPT]),
+            dhcp_servers.dnsmasq(machine, SERVER, [f"--dhcp-host={MAC},{BOARD}", _ODD, *PROMPT]),
             servers.in_tftpd(served, SERVER, 69, machine),
             ptyboard.plugged_in(pc, address=BOARD) as plugged,
         ):
@@ -72,6 +73,8 @@ def test_board_takes_its_lease_and_boots_the_entry_asked_for(board, tmp_path):
     assert result["menu"]["chosen"]["text"] == "Tools"
     assert (tmp_path / "out").read_bytes() == FILES["tools.0"]
     assert os.path.getsize(tmp_path / "own.pcap") > 1000
+    # The remarks are the bench's, lent for this boot.
+    assert any("Option 66 of 10.88.0.1 says 0.0.0.0" in said for said in result["warnings"])
 
 
 def test_keys_of_the_pc_answer_the_menu_on_the_board(board, tmp_path):

@@ -242,9 +242,20 @@ def test_file_that_the_rom_does_not_start_is_told_beside_what_keeps_it_back():
     verdict = _judged(**_LOW, **wrong)
     assert verdict["cause"] == "client-port-filter"
     assert [fact["id"] for fact in verdict["facts"] if fact["id"] == "wrong-image"]
+    assert "wrong-image" not in [entry["cause"] for entry in verdict["ruled_out"]]
     verdict = _judged(**wrong)
     assert verdict["cause"] == "wrong-image"
     assert "wrong-image" not in [fact["id"] for fact in verdict["facts"]]
+
+
+def test_port_that_opens_and_closes_is_told_from_one_where_nobody_listens():
+    """As xinetd, whose server ends at once, was seen to do it (cps)."""
+    said = {"errno": 111, "type": 3, "code": 3, "from": "10.254.52.26", "count": 4}
+    row = {**said, "meaning": "port-unreachable"}
+    for silent, told in ((0, False), (8, True)):
+        verdict = _judged(**_NOTHING, alive=True, icmp=[row], silent=silent)
+        assert verdict["cause"] == "port-unreachable"
+        assert any("opens and closes" in text for text in verdict["unknown"]) == told
 
 
 def test_file_name_of_the_user_cannot_write_to_the_terminal():

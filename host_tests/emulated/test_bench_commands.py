@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from pxebench.board import connection
+from pxebench.job import Refused
 
 from host_tests.emulated import rig
 from host_tests.lab import capture
@@ -114,3 +116,15 @@ def test_folder_whose_mpremote_was_killed_is_taken_away(board, tmp_path):
     asking.kill()
     asking.communicate()
     assert "MicroPython 1.26" in board.pxebench("board", "list", board.port, timeout_s=30).stdout
+
+
+def test_board_that_was_reset_and_prints_on_is_given_up(lan, tmp_path):
+    # Its main.py prints for ever, and no end of what was asked will come.
+    program = b"import time\nwhile True:\n    print('21.5 C')\n    time.sleep(0.05)\n"
+    with lan.board(tmp_path, files={"/main.py": program}) as made:
+        made.power_on()
+        made.unplug()
+        with connection.Board(made.port) as target, pytest.raises(Refused) as refused:
+            target.ask("import machine\nmachine.reset()", 3)
+        assert "nothing but text for 3 s" in refused.value.message
+        assert made.mpremote("exec", "print(6 * 7)").strip() == "42"

@@ -40,13 +40,13 @@ def _all_but_loopback_passed(told, modules):
     assert counts["failed"] == counts["no memory"] == 0, told
     assert counts["ok"] + counts["no loopback"] == sum(len(suite.modules()[m]) for m in modules)
     lacking = {t["name"].split(".")[0] for t in told["tests"] if t["outcome"] == "no loopback"}
-    assert lacking <= {"test_udp", "test_port_probe"} and counts["no loopback"] < 15
+    assert lacking <= {"test_udp", "test_port_probe"}
 
 
 def test_selection_passes_in_the_heap_of_a_pico_w(board):
     told = _tested(board, _PICO_W, _SELECTION)
     _all_but_loopback_passed(told, _SELECTION)
-    assert told["counts"]["no loopback"] == 10
+    assert told["counts"]["no loopback"]
 
 
 def test_lack_of_memory_is_counted_and_the_line_stays_usable(board):

@@ -12,7 +12,7 @@ import random
 import pytest
 from pxebench.explain import explanation, machines, sources, words
 
-from host_tests.explain import told, wire
+from host_tests.explain import played, told, wire
 
 INPUTS = 10_000
 SHORT = 1_000
@@ -48,6 +48,10 @@ SCREEN = (
     b"CLIENT MAC ADDR: 00 0C 29 12 34 56\nPXE-E32: TFTP open timeout\nPXE-M0F: Exiting\n"
     b"https://ipxe.org/4c126035\nLoading: T T T T\nRetry count exceeded; starting again\n"
 )
+TABLES = (
+    b"in.tftpd 25115 nobody 0u IPv4 1 0t0 UDP 10.254.52.26:45140->10.55.32.175:2073\n"
+    b"udp 17 27 src=10.55.32.175 dst=10.254.52.26 sport=2072 dport=69 [UNREPLIED] src=1.2.3.4\n"
+)
 FIREWALLS = (
     b"kernel: DROP IN=a SRC=10.0.0.1 DST=10.0.0.5 LEN=42 TTL=63 PROTO=UDP SPT=50303 DPT=2070\n"
     b"%ASA-4-106023: Deny udp src o:10.0.0.1/50303 dst i:10.0.0.5/2070 by access-group\n"
@@ -74,6 +78,10 @@ KINDS = {
     ),
     "firewalls": FIREWALLS + _text("nft-trace.txt")[:500],
     "screens": SCREEN,
+    "broken lines": (told.INPUTS / "reports" / "broken-lines.txt").read_bytes(),
+    "lsof, conntrack, German": TABLES
+    + (told.INPUTS / "reports" / "dnsmasq-german.txt").read_bytes()[-300:],
+    "Wireshark's export": (told.INPUTS / "reports" / "wireshark-names.txt").read_bytes(),
 }
 
 
@@ -135,6 +143,17 @@ def _case(content, rng, whole):
         _look(content, whole)
     except Exception as error:
         raise AssertionError(f"{type(error).__name__}: {error} for {content!r}") from error
+
+
+def test_several_at_once_end_in_a_result_too():
+    rng = random.Random("explain several")
+    kept = [played.stored(name) for name in ("translator that reads TFTP", "a rule too narrow")]
+    for _ in range(150):
+        files = {name: raw[:6000] for name, raw in rng.choice(kept).items()}
+        files = {n: mutated(raw, rng) if rng.random() < 0.7 else raw for n, raw in files.items()}
+        result = told.of_named(files)
+        json.dumps(result)
+        assert all(line.isprintable() for line in words.lines(result))
 
 
 @pytest.mark.parametrize("seed", range(50))

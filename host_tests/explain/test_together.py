@@ -147,3 +147,22 @@ def test_an_address_that_only_a_log_has_is_the_client_when_files_and_distances_a
     result = told.of_named({"client.pcap": wire.pcap(boot.frames), "tftpd.log": log.encode()})
     assert [client["ip"] for client in result["clients"]] == [wire.CLIENT]
     assert f"{NAT} of tftpd.log is most likely {wire.CLIENT}, translated" in _notes(result)
+
+
+def _probe_then(gap, port, **options):
+    boot = wire.Boot()
+    boot.rrq(41000, 0.0, tsize="0")
+    boot.oack(41000, 0.001, tsize="1124")
+    boot.error(41000, 0.002, 0, "TFTP Aborted", by_client=True)
+    boot.whole(port, 0.002 + gap, blocks=3, **options)
+    return told.of_bytes(wire.pcap(boot.frames))["clients"]
+
+
+def test_a_probe_and_its_file_are_one_program_though_a_translator_changed_the_ports():
+    (client,) = _probe_then(0.004, 52111, blksize="512")
+    assert (client["boot"]["ports"], client["boot"]["outcome"]) == ([41000, 52111], "ok")
+
+
+def test_a_client_that_somebody_starts_behind_a_failed_rom_is_another_program():
+    rom, system = _probe_then(0.2, 52111)
+    assert rom["boot"]["ports"] == [41000] and system["boot"]["ports"] == [52111]

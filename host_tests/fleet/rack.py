@@ -21,7 +21,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pxebench.board import emulator
+
 from host_tests import ptyboard, results
+from host_tests.emulated import rig
 from host_tests.lab import namespaces, processes, programs, servers
 
 SERVER = "10.98.0.1"
@@ -86,6 +89,24 @@ class Rack:
                 self.fill(board.port, config)
                 # As at power-up: nothing of it is in the interpreter's memory.
                 shutil.copyfile(image, filled)
+
+    def add_emulated(self, names):
+        """Emulated boards (`boards/emulated`) behind QEMU's NAT, with pxerom in their flash."""
+        if not names:
+            return
+        files = {path: data for path, data in rig.deployed_files().items() if path != "/main.py"}
+        settings = {**CONFIG, "link": {"timeout_s": 20}, "board": "w5500_evb_pico"}
+        image = rig.flash_image(
+            {**files, "/config.json": json.dumps(settings).encode()}, emulator.BLOCKS
+        )
+        for name in names:
+            board = self.stack.enter_context(
+                emulator.Emulator(self.folder / name, "user", enter=self.namespace.argv("env"))
+            )
+            board.set(blocks=emulator.BLOCKS)
+            board.load_flash(image)
+            board.power_on()
+            self.boards[name] = board
 
     def fill(self, port, config):
         words = ("board", "deploy", "--port", port, "--config", str(config))
@@ -223,10 +244,10 @@ class Rack:
 
 
 @contextlib.contextmanager
-def rack(shelves, second=(), raw=()):
+def rack(shelves, second=(), raw=(), emulated=()):
     """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter. `second`:
     the places that another coordinator, on port SECOND, knows as well; `raw`: those with a
-    ser2net of labgrid's own."""
+    ser2net of labgrid's own; `emulated`: those that are no pseudo-terminal boards."""
     with contextlib.ExitStack() as stack:
         made = Rack(stack)
         places = {name: tags for shelf in shelves.values() for name, tags in shelf.items()}
@@ -237,7 +258,8 @@ def rack(shelves, second=(), raw=()):
             known = {name: places[name] for name in second}
             made.second = made.start_coordinator(known, SECOND)
             coordinators.append(made.second)
-        made.add_boards(places)
+        made.add_emulated(emulated)
+        made.add_boards([name for name in places if name not in emulated])
         made.ser2nets = {shelf: made.ser2net(shelf, its) for shelf, its in shelves.items()}
         made.await_ready(*coordinators)
         made.exporters = {

@@ -27,6 +27,7 @@ GROUPS = {
     "stop": ["stop0", "stop1", "stop2"],
     "kill": ["kill0", "kill1"],
     "alone": ["alone0", "alone1"],
+    "emulated": ["emu0", "emu1"],
     "spare": ["spare0", "spare1", "spare2", "spare3", "spare4"],
 }
 SLOW = ("--rom", "os-client")  # no size probe: one RRQ, one transfer
@@ -35,14 +36,17 @@ SLOW = ("--rom", "os-client")  # no size probe: one RRQ, one transfer
 @pytest.fixture(scope="module")
 def lab():
     tags = {
-        name: {"group": group, "rack": "1"} for group, names in GROUPS.items() for name in names
+        name: {"group": group, "rack": "2" if group == "emulated" else "1"}
+        for group, names in GROUPS.items()
+        for name in names
     }
     shelves = {
         "rackpc1": {name: tags[name] for name in tags if tags[name]["group"] != "trouble"},
         "rackpc2": {name: tags[name] for name in GROUPS["trouble"] if "cut" not in name},
         "rackpc3": {"cut0": tags["cut0"], "cut1": tags["cut1"]},
     }
-    with rack.rack(shelves, second=GROUPS["alone"], raw=["spare4"]) as made:
+    odd = {"second": GROUPS["alone"], "raw": ["spare4"], "emulated": GROUPS["emulated"]}
+    with rack.rack(shelves, **odd) as made:
         yield made
 
 
@@ -60,9 +64,10 @@ class Runs:
         self.processes = {}
         self.stack = stack
 
-    def start(self, name, *words, **env):
+    def start(self, name, *words, url=None, **env):
         path = self.lab.folder / f"{name}.json"
-        argv = ("fleet", "fetch", self.lab.slow, *SLOW, "--tag", f"group={name}", *words)
+        boot = (url,) if url else (self.lab.slow, *SLOW)
+        argv = ("fleet", "fetch", *boot, "--tag", f"group={name}", *words)
         started = self.lab.start(*argv, "--json", path, **env)
         self.processes[name] = self.stack.enter_context(started)
         return self.processes[name]
@@ -90,6 +95,7 @@ def runs(lab, all_of_them):
         lab.boards["deaf"].make_deaf()
         made.start("trouble")
         made.start("alone", "-x", f"127.0.0.1:{rack.SECOND}", "--spread", "2")
+        made.start("emulated", url=lab.url)
         stop, kill = made.start("stop"), made.start("kill")
 
         made.until("alone0", "alone1")
@@ -317,6 +323,15 @@ def test_what_a_killed_run_took_is_given_back_by_its_name(runs, after, lab):
     assert after["kill0"]["state"] == "free"
     done = lab.pxebench("fleet", "release", "--run", "bob")  # his own places are his
     assert done.returncode == 2 and "is no name of a run" in done.stderr
+
+
+def test_emulated_boards_boot_from_a_rack_with_lwip_and_their_own_link(runs):
+    code, found, said = runs.of("emulated")
+    assert code == 0, said
+    for row in found["boards"]:
+        assert row["state"] == "booted" and row["address"].startswith("10.0.2.")  # QEMU's DHCP
+        sent = [r["source_port"] for t in row["result"]["transfers"] for r in t["requests"]]
+        assert sent == [2070, 2071]
 
 
 def test_boards_start_evenly_over_the_time_asked_for(runs):

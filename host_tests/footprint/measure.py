@@ -31,7 +31,7 @@ APART = {
     "dhcp_inform.py": 2 << 10,
     "dns.py": 3 << 10,
     "pxelinux_cfg.py": 2 << 10,
-    "dhcp_remarks.py": 3 << 10,
+    "dhcp_remarks.py": 4 << 10,
     "dhcp_advice.py": 2 << 10,
     "rom_load.py": 1 << 10,
     "pxe_codes_boot.py": 4 << 10,

@@ -7,14 +7,17 @@ and sources are gone when they are built.  The port is `boards/emulated`.
 import os
 import shutil
 
-from provisioning import sources
 from provisioning.apt import (
+    Apt,
+    archive_of,
     find_program,
     has_apt,
     library_path,
+    os_release,
     own_apt,
     source_version,
     unpack,
+    unpack_source,
 )
 from provisioning.folder import (
     BIN,
@@ -22,6 +25,7 @@ from provisioning.folder import (
     TOOLS,
     Failure,
     digest_of,
+    here_for_make,
     is_done,
     megabytes,
     put_in_place,
@@ -30,6 +34,9 @@ from provisioning.folder import (
     write_wrapper,
 )
 
+# Suites whose source package of MicroPython is built. The first one stands still and must build;
+# sid moves on. lwIP is always the first one's.
+SUITES = {"debian": ("trixie", "sid")}
 PORT = HERE / "boards" / "emulated"
 
 
@@ -37,7 +44,7 @@ def provide_board():
     """An emulated board: QEMU, and MicroPython with rp2's network stack built for it."""
     own = [f for f in sorted(PORT.rglob("*")) if PORT / "rp2040" not in f.parents]
     files = [f.read_bytes() for f in own if f.suffix in (".c", ".h", ".ld")]
-    digest = digest_of(__file__, sources.TEXT, files, (PORT / "Makefile").read_bytes())
+    digest = digest_of(__file__, files, (PORT / "Makefile").read_bytes())
     if is_done("board", digest, BIN / "qemu-system-arm"):
         return None
     if not has_apt():
@@ -47,7 +54,8 @@ def provide_board():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     try:
-        versions = build(work, new)
+        with here_for_make() as here:
+            versions = build(here, here / work.relative_to(HERE), new)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     place = TOOLS / "board"
@@ -61,19 +69,19 @@ def provide_board():
     return f"MicroPython {', '.join(versions)} for QEMU in .tools/board, {megabytes(place)}"
 
 
-def build(work, new):
-    """Build every firmware into `new`, and unpack QEMU there; return MicroPython's versions."""
+def build(here, work, new):
+    """Build every firmware into `new`, and unpack QEMU there; return MicroPython's versions.
+    `here`, and `work` in it: by a path that make can take."""
     # A libc must be of one build with the loader, and the loader stays the system's. newlib's
     # headers are enough: nothing is linked with it.
     foreign = ("libc6_", "libnewlib-arm-", "libstdc++-")
     debs = own_apt().fetch(["gcc-arm-none-eabi", "libnewlib-dev"])
     unpack([deb for deb in debs if not deb.name.startswith(foreign)], work)
-    # The stable suite must build; sid moves on. lwIP is always the stable one's.
-    stable = sources.stable()
+    suites = SUITES.get(os_release().get("ID"), (os_release().get("VERSION_CODENAME"),))
     versions = []
-    for suite in (stable, "sid") if stable in sources.STABLE.values() else (stable,):
+    for suite in suites:
         try:
-            versions.append(build_suite(suite, sources.fetch(stable, "lwip"), work, new))
+            versions.append(build_suite(suite, suite == suites[0], here, work, new))
         except Failure as failure:
             if not versions:
                 raise
@@ -86,16 +94,22 @@ def build(work, new):
     return versions
 
 
-def build_suite(suite, lwip, work, new):
-    """Build the MicroPython of a suite, with the lwIP of a .dsc file; return its version."""
-    description = sources.fetch(suite, "micropython")
+def build_suite(suite, first, here, work, new):
+    """Build the MicroPython of a suite; return its version."""
+    apt = Apt(TOOLS / "apt/source" / suite, archive_of(suite), "", kinds=("deb-src",))
+    if first:
+        unpack_source(apt.fetch_sources(["lwip"])[0], work / "lwip")
+    description = apt.fetch_sources(["micropython"])[0]
     version = source_version(description)
     source = work / suite
-    sources.unpack(description, lwip, source)
+    unpack_source(description, source)
+    # Debian builds with lwIP as a package of its own; MicroPython's make files look for it here.
+    shutil.rmtree(source / "lib/lwip", ignore_errors=True)
+    (source / "lib/lwip").symlink_to(work / "lwip")
     compiler = work / "usr/bin/arm-none-eabi-"
     run(
         [
-            *("make", "-C", PORT, "-j", str(os.cpu_count() or 1)),
+            *("make", "-C", here / PORT.relative_to(HERE), "-j", str(os.cpu_count() or 1)),
             f"TOP={source}",
             f"BUILD={work / 'build' / suite}",
             f"CROSS_COMPILE={compiler}",

@@ -11,21 +11,24 @@ import shutil
 import sys
 from pathlib import Path
 
-from provisioning import sources
 from provisioning.apt import (
     Apt,
+    archive_of,
     find_program,
     has_apt,
     library_path,
+    os_release,
     own_sources,
     source_version,
     unpack,
+    unpack_source,
 )
 from provisioning.folder import (
     BIN,
     HERE,
     TOOLS,
     digest_of,
+    here_for_make,
     is_done,
     megabytes,
     put_in_place,
@@ -34,6 +37,8 @@ from provisioning.folder import (
     write_wrapper,
 )
 
+# The stable suite: its versions stand still, and were made for each other.
+SUITES = {"debian": "trixie"}
 OURS = HERE / "host_tests" / "esp32sock"
 PROGRAM = "micropython-esp32"
 # What a program is linked with: apart from the compiler, which runs with the system's C library.
@@ -43,18 +48,19 @@ C_LIBRARY = re.compile(r"(libc6|libc6-dev|linux-libc-dev|libgcc-s1|libcrypt\d?(-
 def provide_esp32sock():
     """micropython-esp32: the unix port with ESP32's own socket file, over lwIP."""
     own_files = [path for end in ("c", "h", "mk") for path in sorted(OURS.rglob("*." + end))]
-    digest = digest_of(
-        __file__, sources.TEXT, [(path.name, path.read_bytes()) for path in own_files]
-    )
+    digest = digest_of(__file__, [(path.name, path.read_bytes()) for path in own_files])
     if is_done("esp32sock", digest, BIN / PROGRAM):
         return None
     if not has_apt():
         return f"no apt here to fetch sources with: no {PROGRAM}, and its tests fail"
-    packages = [sources.fetch(sources.stable(), name) for name in ("micropython", "lwip")]
+    suite = SUITES.get(os_release().get("ID"), os_release().get("VERSION_CODENAME"))
+    apt = Apt(TOOLS / "apt" / "source", archive_of(suite), "", kinds=("deb-src",))
     new = TOOLS / "esp32sock.new"
     shutil.rmtree(new, ignore_errors=True)
     try:
-        versions = build(*packages, new, *compiler())
+        sources = apt.fetch_sources(["micropython", "lwip"])
+        with here_for_make() as here:
+            versions = build(sources, here, here / new.relative_to(HERE), *compiler(here))
         put_in_place(new, TOOLS / "esp32sock")
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -64,13 +70,15 @@ def provide_esp32sock():
     return "ESP32's sockets of MicroPython {} over lwIP {}, {}".format(*versions, size)
 
 
-def compiler():
-    """Return (the command for CC, environment variables to run it with)."""
+def compiler(here):
+    """Return (the command for CC, environment variables to run it with). `here`: a path that make
+    can take."""
     if shutil.which("gcc") and Path("/usr/include/stdio.h").exists():
         return "gcc", {}
     # Everything it needs, as if nothing were installed: what is, may lack its half for compilers.
     apt = Apt(TOOLS / "apt" / "gcc", own_sources(), "")
-    tools, library = (TOOLS / "apt" / "gcc" / name for name in ("tools", "library"))
+    place = here / TOOLS.relative_to(HERE) / "apt" / "gcc"
+    tools, library = place / "tools", place / "library"
     for deb in apt.fetch(["gcc", "libc6-dev"]):
         unpack([deb], library if C_LIBRARY.match(deb.name) else tools)
     gcc = find_program(tools, "gcc")
@@ -78,14 +86,19 @@ def compiler():
     return f"{gcc} --sysroot={library}", {"PATH": path, "LD_LIBRARY_PATH": library_path(tools)}
 
 
-def build(micropython, lwip, new, cc, environment):
-    """Build the interpreter of the two .dsc files as new/micropython; return their versions."""
+def build(sources, here, new, cc, environment):
+    """Build the interpreter of the two .dsc files as new/micropython; return their versions.
+    `here`, and `new` in it: by a path that make can take."""
+    ours = here / OURS.relative_to(HERE)
+    micropython, lwip = sources
     tree = new / "source"
-    sources.unpack(micropython, lwip, tree)
+    unpack_source(micropython, tree)
+    shutil.rmtree(tree / "lib" / "lwip", ignore_errors=True)  # an empty folder: a git submodule
+    unpack_source(lwip, tree / "lib" / "lwip")
     run(
         [
             *("make", "-C", tree / "ports" / "unix", f"-j{os.cpu_count()}"),
-            *(f"VARIANT_DIR={OURS / 'variant'}", f"USER_C_MODULES={OURS / 'port'}"),
+            *(f"VARIANT_DIR={ours / 'variant'}", f"USER_C_MODULES={ours / 'port'}"),
             *(f"BUILD={new / 'build'}", f"PYTHON={sys.executable}"),
             f"CC={cc}",
             "CFLAGS_EXTRA=-Wno-error",  # another compiler warns of other things

@@ -5,12 +5,14 @@ run leaves nothing that looks finished.  A stamp holds a digest of the recipe: o
 `apt.py`, of the step's own module, and of what that names.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent.parent
@@ -44,6 +46,18 @@ def run(argv, failure, cwd=None, **more):
         errors = [line for line in said if re.match("E:|ERROR|Error", line)]
         raise Failure("\n    ".join([f"{failure}:", *(errors[:4] or said[-4:])]))
     return done.stdout
+
+
+@contextlib.contextmanager
+def here_for_make():
+    """Yield this checkout by a path without a space: to a make file that is a name's end."""
+    if not re.search(r"\s", str(HERE)):
+        yield HERE
+        return
+    with tempfile.TemporaryDirectory(prefix="pxerom-") as folder:
+        link = Path(folder, "here")
+        link.symlink_to(HERE)
+        yield link
 
 
 def stamp_path(step):

@@ -171,6 +171,13 @@ def _refused(error, asked):
     name = asked[2]
     if isinstance(name, bytes):
         return _BYTES
+    if error["code"] == 1 and "://" in name:
+        path = show(name.partition("://")[2].partition("/")[2]) or "the file"
+        return (
+            f"The name is a URL, and a ROM asks its TFTP server for it letter by letter: let DHCP "
+            f"name {path} alone, and its server in next-server (siaddr). An http URL is for "
+            f"UEFI's HTTP boot or for iPXE."
+        )
     if error["code"] == 1 and "\\" in name:
         return (
             "The name has backslashes, which a server under Unix takes as letters: name the file "

@@ -3,8 +3,9 @@
 It does what a user would do by hand, with the very commands, and shows them: `pxebench serve` in
 one process, `pxebench fetch` in others.  Then it checks what came: ports, digest, image.
 
-1. The server serves a folder of its own with the image in it, on loopback, and ends with the demo.
-2. The exit code is 0 only when every boot used ports 2070 and 2071 and the digest is the file's.
+1. What comes next is said before it begins: nobody looks at a blank screen.
+2. The server serves a folder of its own with the image in it, on loopback, and ends with the demo.
+3. The exit code is 0 only when every boot used ports 2070 and 2071 and the digest is the file's.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ _TOOLS = Path(__file__).resolve().parents[2] / ".tools"
 _IMAGE = _TOOLS / "ipxe" / "undionly.kpxe"
 _ROM = "intel-undi"
 _PORTS = [2070, 2071]
-_READY_S = 10
+_SERVER_S = 10
 
 
 def main(arguments):
@@ -49,8 +50,15 @@ def main(arguments):
 
 
 def _demo(image, digest):
+    count = len(list(_endpoints()))
+    print(
+        f"Three steps: a TFTP server on this PC, {count} boots from it of some seconds\n"
+        "each, and what has come compared with the file.\n",
+        flush=True,
+    )
     print(f"The file: {image.name}, {image.stat().st_size} bytes, SHA-256\n  {digest}")
     port = _free_port()
+    print(f"\n1. The server starts, on UDP port {port} of 127.0.0.1.", flush=True)
     server = _start_server(image.parent, port)
     try:
         if not _wait_until_it_listens(server, port):
@@ -58,7 +66,9 @@ def _demo(image, digest):
             return _fail(f"The server did not start: {said}")
         url = f"tftp://127.0.0.1:{port}/{quote(image.name)}"
         results = []
-        for words in _endpoints():
+        print(f"\n2. Boots as {_ROM}, {count} in all:", flush=True)
+        for number, words in enumerate(_endpoints(), 1):
+            print(f"\n   {number} of {count}, {_where(words)}", flush=True)
             result, code = _boot(url, words)
             if result is None:
                 return code
@@ -75,10 +85,14 @@ def _endpoints():
         yield ["--endpoint", "micropython", "--interpreter", str(binary)]
 
 
+def _where(words):
+    return f"in {Path(words[-1]).name}" if words else "in this Python"
+
+
 def _boot(url, words):
     """Boot once with `pxebench fetch`, its screen on ours; (result or None, exit code)."""
     shown = [Path(word).name if word.startswith("/") else word for word in words]
-    print(f"\n$ pxebench fetch {url} --rom {_ROM} {shlex.join(shown)}".rstrip(), flush=True)
+    print(f"$ pxebench fetch {url} --rom {_ROM} {shlex.join(shown)}".rstrip(), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "result.json"
         command = [sys.executable, "-m", "pxebench", "fetch", url, "--rom", _ROM, *words]
@@ -89,7 +103,7 @@ def _boot(url, words):
 
 
 def _verdict(results, digest, url):
-    print("\nWhat you have just seen\n")
+    print("\n3. What you have just seen\n")
     row = "  {:<26} {:<12} {:<9} {}"
     print(row.format("interpreter", "source ports", "SHA-256", "image"))
     good = len(results) > 1
@@ -119,7 +133,7 @@ def _verdict(results, digest, url):
         "To try next\n\n"
         "  make firewall-demo                       that firewall, and the way out of it\n"
         "  make boot-demo                           a boot from nothing: DHCP first\n"
-        "  .venv/bin/pxebench diagnose --server YOUR-SERVER --file undionly.kpxe\n"
+        "  .venv/bin/pxebench diagnose YOUR-SERVER/undionly.kpxe\n"
         "                                           your own network, and the rule to change\n"
         f"  .venv/bin/pxebench roms show {_ROM}  what is known of this ROM, and from where"
     )
@@ -146,7 +160,7 @@ def _start_server(folder, port):
 
 def _wait_until_it_listens(server, port):
     """Ask for a file that is not there until an answer comes; False when none does."""
-    deadline = time.monotonic() + _READY_S
+    deadline = time.monotonic() + _SERVER_S
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.settimeout(0.1)
         while time.monotonic() < deadline and server.poll() is None:

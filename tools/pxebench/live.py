@@ -12,6 +12,7 @@ pieces behind.
 import os
 import time
 
+from pxebench import colour
 from pxebench.options import span
 
 _SOON_S = 1.0
@@ -30,7 +31,7 @@ class Line:
         """Show the texts beside each other, or by turns where they do not fit."""
         if not self.on:
             return
-        room = width(self.writer.stream) - 1
+        room = colour.width(self.writer.stream) - 1
         text = "; ".join(texts)
         if len(text) > room and len(texts) > 1:
             text = texts[int(time.monotonic() / _TURN_S) % len(texts)]
@@ -49,17 +50,6 @@ class Line:
         if self.shown:
             self.writer.write("\r\x1b[K")
             self.shown = ""
-
-
-def width(stream):
-    """Columns of the terminal behind a stream; COLUMNS goes before."""
-    given = os.environ.get("COLUMNS", "")
-    if given.isascii() and given.isdigit() and 20 <= int(given) <= 1000:
-        return int(given)
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError, AttributeError):
-        return 80
 
 
 class Waiting:

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from pxebench import advice, job, outputs
+from pxebench import advice, colour, job, outputs
 from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 
@@ -125,7 +125,12 @@ def _explain(result, code, todo, endpoint, client, json_path):
     from pxebench.view import Writer, summary
 
     say = Writer(sys.stderr)
-    for line in summary(result, todo["sink"].get("path")):
+    first, *lines = summary(result, todo["sink"].get("path"))
+    good = result["outcome"] == "ok"
+    word = "Fetched" if good else (result["status"] or {}).get("code") or "ended"
+    paint = colour.Paint(sys.stderr)
+    say.wrapped(first, "", lambda lines: paint.verdict(lines, word, good))
+    for line in lines:
         say.wrapped(line, " " * 11)
     silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
     if silent and endpoint.elsewhere:

@@ -11,7 +11,7 @@ is the firmware's own (`pxerom.screen`); what the bench itself has to say goes t
 
 import sys
 
-from pxebench import icmp, live
+from pxebench import colour, icmp, live
 from pxebench.images import words as image_words
 from pxebench.job import show, source_ports
 
@@ -47,15 +47,18 @@ class Writer:
     def line(self, text=""):
         self.write(text + "\n")
 
-    def wrapped(self, text, indent):
-        """A line; on a terminal as wide as that, with `indent` before what goes on below."""
-        if self.is_terminal() and len(text) > live.width(self.stream):
+    def wrapped(self, text, indent, painted=iter):
+        """A line; on a terminal as wide as that, with `indent` before what goes on below.
+        `painted`: gives its lines their colours."""
+        lines = [text]
+        if self.is_terminal() and len(text) > colour.width(self.stream):
             import textwrap
 
-            room = live.width(self.stream)
+            room = colour.width(self.stream)
             options = {"break_long_words": False, "break_on_hyphens": False}
-            text = "\n".join(textwrap.wrap(text, room, subsequent_indent=indent, **options))
-        self.line(text)
+            lines = textwrap.wrap(text, room, subsequent_indent=indent, **options)
+        for line in painted(lines):
+            self.line(line)
 
 
 class View:

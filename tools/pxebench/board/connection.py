@@ -135,18 +135,23 @@ class Board:
     def run(self, program, take, timeout_s=None, watch=None):
         """Run a program to its end; its traceback ("" for none).
 
-        `take` gets all that it prints as it comes. `timeout_s`: the longest silence. `watch` is
-        called all the time, and returns True when what runs is to be given up.
+        `take` gets all that it prints as it comes. `timeout_s`: the longest time without a record
+        or an end: whatever else a board prints, one that was reset may print it for ever. `watch`
+        is called all the time, and returns True when what runs is to be given up.
         """
         with self._guard():
             self._give(program)
             heard = time.monotonic()
+            how = "has been silent"
             trouble = None
             while True:
                 data = self.line.receive(0.05)
                 now = time.monotonic()
                 if data:
-                    heard = now
+                    if b"\x1e" in data or b"\x04" in data:
+                        heard = now
+                    else:
+                        how = "has printed nothing but text"
                     if trouble is None:
                         text, mark, data = data.partition(b"\x04")
                         take(text)
@@ -158,10 +163,10 @@ class Board:
                         if mark:
                             self.line.unread(after)  # the prompt
                             return text.decode("utf-8", "replace")
-                elif timeout_s is not None and now - heard > timeout_s:
+                if timeout_s is not None and now - heard > timeout_s:
                     raise Refused(
-                        f"The board on {self.name} has been silent for {timeout_s:.0f} s: it "
-                        f"hangs, lost its power or was reset; press its reset button.",
+                        f"The board on {self.name} {how} for {timeout_s:.0f} s: it hangs, lost "
+                        f"its power or was reset, by a watchdog perhaps; press its reset button.",
                         EXIT_BENCH,
                     )
                 if watch and watch():

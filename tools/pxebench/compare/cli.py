@@ -13,7 +13,7 @@ from itertools import groupby
 
 import click
 
-from pxebench import headings, outputs, record
+from pxebench import colour, headings, outputs, record
 from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, flat, load_rom, one_sentence, show
 from pxebench.options import complete_rom
 
@@ -217,7 +217,8 @@ def _side_by_side(found, paths):
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    system = "auto" if colour.wanted(sys.stdout) else None
+    console = Console(color_system=system, highlight=False)
     for title, rows in found.sections:
         table = Table(box=box.SIMPLE_HEAD, title=Text(show(title)), title_justify="left")
         for path in paths:

@@ -5,7 +5,7 @@ import time
 
 import click
 
-from pxebench import headings, job, outputs, record
+from pxebench import headings, job, outputs, prose, record
 from pxebench.job import EXIT_BENCH, Refused, show
 from pxebench.options import ENDPOINT, VERBOSE, IPv4, Time, all_of, complete_rom, read_config, span
 from pxebench.target import FILE, take_url
@@ -144,34 +144,31 @@ def _write_page(path, found):
 
 
 def _show(found):
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from pxebench import tables
+    from pxebench.view import Writer
 
     if sys.stdout is None:
         raise Refused("Standard output is closed; --json FILE writes the table.", EXIT_BENCH)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    table = Table(
-        title=f"{show(found['file'])} from {found['server']}:{found['port']}",
-        title_justify="left",
-        pad_edge=False,
-    )
-    for name in ("ROM", "boots", "time", "blksize", "code", "why"):
-        table.add_column(name, justify="right" if name in ("time", "blksize") else "left")
-    for row in found["rows"]:
-        word, colour = _SIGNS[row["verdict"]]
-        form = f"  {row['form_text']}" if row["form"] == "mild" else row["rom"]
-        table.add_row(
-            escape(form),
-            f"[{colour}]{word}[/]",
+    out = Writer(sys.stdout)
+    out.line(f"{show(found['file'])} from {found['server']}:{found['port']}")
+    out.line()
+    rows = [
+        (
+            show(f"  {row['form_text']}" if row["form"] == "mild" else row["rom"]),
+            _SIGNS[row["verdict"]],
             time_words(row),
             blksize_words(row),
             row["code"] or "",
-            escape(why_words(row)),
+            show(why_words(row)),
         )
-    console.print(table)
+        for row in found["rows"]
+    ]
+    head = ("ROM", "boots", "time", "blksize", "code", "why")
+    tables.show(head, rows, sys.stdout, right=("time", "blksize"), folded=("ROM", "why"))
+    out.line()
     for fact in found["server_facts"]:
-        console.print(escape(fact), soft_wrap=True)
+        for line in prose.wrapped(show(fact)):
+            out.line(line)
 
 
 def time_words(row):

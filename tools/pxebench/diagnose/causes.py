@@ -26,7 +26,8 @@ _CAUSE = {
     ),
     "no-tftp-helper": (
         "The path does not let a TFTP transfer through: the server goes on from a port of its "
-        "own, and no firewall on the way knows that this belongs to the request.",
+        "own, and a firewall on the way, or on the server, does not know that this belongs to the "
+        "request.",
         [("all-silent",), ("acks-lost",)],
         (),
     ),

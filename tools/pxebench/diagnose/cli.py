@@ -8,7 +8,7 @@ import time
 
 import click
 
-from pxebench import headings, job, outputs
+from pxebench import colour, headings, job, outputs, prose
 from pxebench.job import Refused, show
 from pxebench.options import ROM, SERVER_PCAP, Time, all_of
 from pxebench.target import TARGET, finish, open_target
@@ -81,7 +81,8 @@ def diagnose(json_path, quiet, **given):
         )
     try:
         result, unread = _judged(result, given, " ".join(chain) if named is not None else None)
-        lines = list(words(result, given["all_rules"], quiet))
+        paint = colour.Paint(sys.stdout)
+        lines = list(words(result, given["all_rules"], quiet, paint))
     except _DAMAGED as error:
         if not given["again"] or os.environ.get("PXEBENCH_DEBUG"):
             raise
@@ -179,7 +180,7 @@ class _Progress:
                 self.line.show(" ".join(self.words))
             return
         self.line.hide()
-        lines = textwrap.wrap(show(experiment["said"]), 74) or [""]
+        lines = textwrap.wrap(show(experiment["said"]), prose.room() - 25) or [""]
         self.stream.line(f"{name} {lines[0]}")
         for line in lines[1:]:
             self.stream.line(" " * 25 + line)
@@ -188,10 +189,9 @@ class _Progress:
 # ---- the verdict in words
 
 
-def words(result, all_rules=False, quiet=False):
-    """The verdict as lines of text."""
+def words(result, all_rules=False, quiet=False, paint=colour.PLAIN):
+    """The verdict as lines of text. `paint`: of the stream that they go to."""
     from pxebench.diagnose import rule_words
-    from pxebench.paragraphs import listed, wrapped
 
     verdict = result["verdict"]
     yield ""
@@ -199,7 +199,10 @@ def words(result, all_rules=False, quiet=False):
     same = f" (or {', or '.join(also)}: the same from this end)" if also else ""
     if also and result["ended"]:
         same = ""  # what fits so far stands below
-    yield from wrapped(f"Verdict: {verdict['cause'] or 'undecided'}{same}. {verdict['text']}", "")
+    cause = verdict["cause"] or "undecided"
+    lines = prose.wrapped(f"Verdict: {cause}{same}. {verdict['text']}")
+    good = None if verdict["cause"] is None else cause == "healthy"
+    yield from paint.verdict(lines, cause, good)
     if quiet:
         return
     for title, sentences in (
@@ -211,15 +214,15 @@ def words(result, all_rules=False, quiet=False):
         ),
         ("Not to be known from here", verdict["unknown"]),
     ):
-        yield from listed(title, sentences)
+        yield from prose.listed(title, sentences)
     out = [entry["cause"] for entry in verdict["ruled_out"]]
     if out:
-        yield from listed("Ruled out", [", ".join(out)])
+        yield from prose.listed("Ruled out", [", ".join(out)])
     if result.get("path"):
         from pxebench.hops import path_words
 
-        yield from listed("On the way", path_words.lines(result["path"]))
+        yield from prose.listed("On the way", path_words.lines(result["path"]))
     yield from rule_words.lines(verdict["rules"], all_rules)
     if verdict["decide"]:
-        yield from listed("What would decide", [verdict["decide"]["text"]])
+        yield from prose.listed("What would decide", [verdict["decide"]["text"]])
         yield "    " + verdict["decide"]["command"]

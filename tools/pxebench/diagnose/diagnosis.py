@@ -79,6 +79,8 @@ def judge(result, on_path=None):
     way = _way(cause, seen, on_path)
     marks = list(found.values())
     open_causes = [name for name, why in against.items() if causes.is_open(why)]
+    facts = [*_facts(result, seen), *_of_image(seen, found)]
+    beside = [fact["id"] for fact in facts]  # true as well, though not what keeps the file back
     verdict = {
         "cause": cause,
         "text": "It was ended before it came to a verdict."
@@ -90,10 +92,10 @@ def judge(result, on_path=None):
         "ruled_out": [
             {"cause": name, "because": why}
             for name, why in against.items()
-            if not causes.is_open(why) and name != "healthy"
+            if not causes.is_open(why) and name not in ("healthy", *beside)
         ],
         "unknown": list(_unknown(result, seen, found, cause, also, open_causes, way)),
-        "facts": [*_facts(result, seen), *_of_image(seen, found)],
+        "facts": facts,
         "decide": _decide(result, cause, also, on_path),
         "way": way,
     }
@@ -177,6 +179,12 @@ def _unknown(result, seen, found, cause, also, open_causes, way):
         )
     elif cause in ("port-unreachable", "host-unreachable", "rejected") and sender is None:
         yield "Who sent the ICMP error cannot be seen here: this runtime tells its errno alone."
+    if cause == "port-unreachable" and seen.get("silent"):
+        yield (
+            "Some RRQs stayed silent and others met the ICMP error: a port that opens and closes "
+            "is a server that ends at once. xinetd closes it for some seconds then (cps), and its "
+            "log says so."
+        )
     if cause == "few-at-once":
         yield "A path that lets a client have so many flows at a time looks the same."
     if cause == "rate-limit":

@@ -343,8 +343,9 @@ SERVER = (
         "xinetd",
         "at-once",
         "instances = UNLIMITED\nper_source = UNLIMITED\ncps = 100 2\n",
-        "In the block of the service tftp, /etc/xinetd.d/tftp; `wait = yes` starts one in.tftpd "
-        "that forks by itself. Beyond `cps` xinetd is deaf for so many seconds.",
+        "In the block of the service tftp, /etc/xinetd.d/tftp. It matters for a server that ends "
+        "after each transfer: with `wait = yes` one in.tftpd stays and forks by itself, whatever "
+        "`instances` says. Beyond `cps` xinetd closes the port for so many seconds (ICMP).",
     ),
     (
         "in.tftpd-address",

@@ -2,7 +2,7 @@
 
 from pxebench.diagnose.rules import CURES
 from pxebench.job import show
-from pxebench.paragraphs import listed, wrapped
+from pxebench.prose import listed, wrapped
 
 
 def lines(rules, all_rules):

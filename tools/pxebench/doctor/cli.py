@@ -5,10 +5,11 @@ import textwrap
 
 import click
 
-from pxebench import headings, outputs
+from pxebench import colour, headings, outputs
 from pxebench.job import EXIT_BENCH, EXIT_OK, Refused, nearest, show
 
 _SIGNS = {"ok": "ok", "lacks": "LACKS", "unknown": "?"}
+_COLOURS = {"ok": "green", "lacks": "red", "unknown": "yellow"}
 
 
 def _names(ctx, param, incomplete):
@@ -54,7 +55,7 @@ def doctor(names, json_path):
     lacking = [name for name, finding in found.items() if finding.state == "lacks"]
     if json_path != "-":
         out = Writer(sys.stdout)
-        for line in _lines(found, lacking):
+        for line in _lines(found, lacking, colour.Paint(sys.stdout)):
             out.line(line)
     if json_path:
         result = {
@@ -65,10 +66,11 @@ def doctor(names, json_path):
     return EXIT_BENCH if lacking else EXIT_OK
 
 
-def _lines(found, lacking):
+def _lines(found, lacking, paint):
     width = max(map(len, found))
     for name, finding in found.items():
-        yield f"{_SIGNS[finding.state]:<5}  {name:<{width}}  {finding.found}"
+        sign = paint(f"{_SIGNS[finding.state]:<5}", _COLOURS[finding.state])
+        yield f"{sign}  {name:<{width}}  {finding.found}"
         if finding.costs:
             yield from textwrap.wrap(
                 finding.costs, 79, initial_indent="       costs  ", subsequent_indent=" " * 14

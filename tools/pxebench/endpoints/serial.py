@@ -94,7 +94,7 @@ def _run(job, config):
     if nic and not boots and job.get('bind') in (None, '0.0.0.0'):
         job['bind'] = nic.ip
     from pxerom import agent
-    if job.pop('hold', None):
+    if job.pop('stand_by', None):
         try:
             _hold()
         except KeyboardInterrupt:
@@ -181,7 +181,7 @@ def prepared(
         keys = None  # the folder's own traffic comes the same way
         wanted.pop("keys", None)
     if on_ready:
-        wanted["hold"] = True
+        wanted["stand_by"] = True
     program = _program(wanted, config, kind, mount)
     if lent:
         program = _BORROW % (lent,) + ("" if out else _GIVE_BACK) + program

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from pxebench import headings, outputs
+from pxebench import colour, headings, outputs
 from pxebench.job import show
 
 _LARGE = 50 << 20  # bytes from which on a bar is drawn
@@ -52,7 +52,9 @@ def explain(given, client, all_rules, json_path, quiet):
         outputs.store_json(json_path, result)
     if json_path != "-":
         out = Writer(sys.stdout)
-        for line in _quiet(result) if quiet else words.lines(result, all_rules):
+        for line in (
+            _quiet(result) if quiet else words.lines(result, all_rules, colour.Paint(sys.stdout))
+        ):
             out.line(line)
     return explanation.exit_code(result)
 

@@ -19,6 +19,7 @@ _LEAST_NS = 10_000_000  # an offset that is worth a sentence
 _SPREAD_S = 2.0  # a log's lines may lie so far from the requests that they tell of
 _DAY_S = 86400.0
 _HEAD = 32
+_MOST = 20_000  # packets of a source that are compared
 
 
 def align(sources):
@@ -48,7 +49,7 @@ def align(sources):
 def _packets(source):
     # {what a packet is known by: its time}, each once; None for what was sent twice.
     found = {}
-    for packet in source.packets():
+    for packet in source.packets()[:_MOST]:
         if packet.icmp:
             continue
         key = (packet.src, packet.sport, packet.dst, packet.dport)

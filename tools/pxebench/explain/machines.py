@@ -19,7 +19,7 @@ _TFTP_PORT = 69
 _CLOSE = 64  # ports between neighbours of one counter
 _JUMP = 256
 _STEP = 4
-_AT_ONCE_S = 0.5
+_AT_ONCE_S = 0.1  # a ROM goes on at once; who types a command does not
 _SERVERS = (
     "in.tftpd",
     "tftpd",
@@ -454,7 +454,7 @@ def _jumps(last, talk):
 
 
 def _others(run, talk, talks):
-    if talk.file == run[-1].file and run[-1].oack is not None:
+    if talk.file == run[-1].file and run[-1].oack is not None and not run[-1].blocks:
         ends = [p.time for p, m in run[-1].messages() if p.out and m.kind == "ERROR"]
         if ends and max(ends[0] - run[-1].began, talk.began - ends[0]) < _AT_ONCE_S:
             return False  # a probe, and what it was for: a translator gave each another port

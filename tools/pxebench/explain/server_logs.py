@@ -39,9 +39,6 @@ _LINES = (
     (rf"\bdnsmasq-tftp\S* file (.+?) not found for {_IP}", REFUSED, ("file", "ip")),
     (rf"\bdnsmasq-tftp\S* cannot (?:read|access) (.+?):? .*?{_IP}", REFUSED, ("file", "ip")),
     (r"\bdnsmasq-tftp\S* (?:file )?(.+?) not found", REFUSED, ("file",)),
-    # dnsmasq in German, as a public report has it.
-    (r"\bdnsmasq-tftp\S* Datei (.+?) nicht gefunden", REFUSED, ("file",)),
-    (rf"\bdnsmasq-tftp\S* (.+?) an {_IP} verschickt", SENT, ("file", "ip")),
     # Red Hat's tftp-server.
     (r"\bin\.tftpd\S* Error code (\d+): (.*)$", HEARD, ("code", "text")),
     (r"\bdnsmasq-tftp\S* cannot (?:read|access) (.+?): (.*)$", REFUSED, ("file", "text")),
@@ -58,7 +55,11 @@ _LINES = (
     (rf"\bdnsmasq-tftp\S* Datei (.+?) nicht gefunden f.r {_IP}", REFUSED, ("file", "ip")),
     (rf"\bdnsmasq-tftp\S* fichier (.+?) non trouv. pour {_IP}", REFUSED, ("file", "ip")),
     (rf"\bdnsmasq-tftp\S* plik (.+?) nie zosta. znaleziony dla {_IP}", REFUSED, ("file", "ip")),
-    (r"\bdnsmasq-tftp\S* Datei (.+?) nicht gefunden", REFUSED, ("file",)),
+    (
+        rf"\bdnsmasq-tftp\S* Datei (.+?) nicht gefunden(?: f\w{{1,2}}r {_IP})?",
+        REFUSED,
+        ("file", "ip"),
+    ),
     (r"\bdnsmasq-tftp\S* [Kk]ann (?:auf )?(.+?) nicht \w+: (.*)$", REFUSED, ("file", "text")),
     (r"\bdnsmasq-tftp\S* Ne peut pas lire (.+?) : (.*)$", REFUSED, ("file", "text")),
     (r"\bdnsmasq-tftp\S* brak dost.pu do (.+?): (.*)$", REFUSED, ("file", "text")),

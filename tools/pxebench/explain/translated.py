@@ -37,7 +37,7 @@ class Change:
         self.other = other
         self.sources = sources
         self.why = why
-        self.count = 1
+        self.count = 0
 
 
 class _Asked:
@@ -155,15 +155,14 @@ def _alike(one, two):
 
 def apply(sources, changes):
     """Put what was translated under the client's own addresses; returns the `Change`s, one for
-    each pair of addresses."""
-    told = {}
+    each pair of addresses, with the first two sources that show it."""
+    told, counted = {}, set()
     flows, hosts, servers = {}, collections.defaultdict(set), {}
     for source, change in changes:
-        key = (change.side, change.own[0], change.other[0], change.sources)
-        if key in told:
-            told[key].count += 1
-        else:
-            told[key] = change
+        key = (change.side, change.own[0], change.other[0])
+        flow = (*key, change.own[1], change.other[1])
+        told.setdefault(key, change).count += flow not in counted
+        counted.add(flow)
         if change.side == "client":
             flows[change.other] = change.own
             hosts[change.other[0]].add(change.own[0])

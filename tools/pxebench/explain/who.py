@@ -28,9 +28,11 @@ _TOLERANCE_MS, _TOLERANCE = 150, 0.12
 _SECOND_MS = 1000
 _TTLS = (20, 32, 60, 64, 128, 255)
 _MOST_HOPS = 24
+_ERROR_HEAD = 5  # bytes of an ERROR without its text: opcode, code, NUL
 _LINUX = (32768, 60999)
 _VAGUE = 0.25  # the most that a file gets which assumes its own words
 _SAME = 0.02  # scores that differ by less are a tie: less than any one fact weighs
+_LITTLE = 0.15  # the same where little is known: how wide a range of ports is decides nothing
 # How much of a fact's weight a file that does not name it gets.
 _CREDIT = {
     "reaction": 1.0,
@@ -165,7 +167,7 @@ def rank(program, known=None):
         candidate.score = _score(candidate, total)
     inside = sorted((c for c in candidates if c.out is None), key=lambda c: (-c.score, c.rom))
     outside = sorted((c for c in candidates if c.out is not None), key=lambda c: (-c.score, c.rom))
-    _tie(inside)
+    _tie(inside, total)
     return found, inside, outside
 
 
@@ -182,12 +184,13 @@ def _score(candidate, total):
     return round(min(score, _VAGUE) if candidate.known.vague else score, 3)
 
 
-def _tie(inside):
+def _tie(inside, total):
     # Less of a difference than any fact weighs is none.  Of programs under a system, one reaction
     # more or less is a version's, not another program's.
+    same = max(_SAME, _LITTLE / total)
     for number, candidate in enumerate(inside[1:], 1):
         before = inside[number - 1]
-        close = before.score - candidate.score < _SAME and not candidate.of(AGAINST)
+        close = before.score - candidate.score < same and not candidate.of(AGAINST)
         if (close and not before.of(AGAINST)) or _versions(inside[0], candidate):
             candidate.score = before.score if close else inside[0].score
     inside.sort(key=lambda c: (-c.score, c.rom))
@@ -338,8 +341,12 @@ def _finishes(known, found):
         )
         yield Fact("finish", verdict, 2, text)
         return
+    words = error.text or ""
+    # Of a packet that the capture cut short, the beginning counts.
+    cut = len(words.encode("utf-8", "replace")) + _ERROR_HEAD < size
     same = any(
-        finish["error"] == error.code and finish["message"] == (error.text or "")
+        finish["error"] == error.code
+        and (finish["message"].startswith(words) if cut else finish["message"] == words)
         for finish in wanted
     )
     mine = f'ERROR {wanted[0]["error"]} "{wanted[0]["message"]}"'

@@ -152,7 +152,11 @@ def _counter(spec, draws, found, known):
     if before:
         text += f"; {before} earlier {what}{'s' * (before > 1)} went before"
     # The further from the beginning, the less a coincidence is ruled out.
-    weight = 3 if high <= 2 * len(known.flat["tftp"]["requests"]) + 8 or neighbours else 1.5
+    near = high <= 2 * len(known.flat["tftp"]["requests"]) + 8
+    if one:
+        weight = 2 if near else 1.2
+    else:
+        weight = 3 if near or neighbours else 1.5
     return FOR, "ports", weight, text
 
 

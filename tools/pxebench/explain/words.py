@@ -6,17 +6,17 @@
 
 import textwrap
 
+from pxebench import colour, prose
 from pxebench.diagnose import rule_words
 from pxebench.explain.story import WORDS
 from pxebench.job import show
-from pxebench.paragraphs import WIDTH, listed, wrapped
 
 _STEPS = 24
 _FACTS = 9
 
 
-def lines(result, all_rules=False):
-    """The lines."""
+def lines(result, all_rules=False, paint=colour.PLAIN):
+    """The lines. `paint`: of the stream that they go to."""
     yield from _sources(result)
     for code in result["codes"]:
         yield from _code(code)
@@ -24,14 +24,14 @@ def lines(result, all_rules=False):
     if len({_name(client) for client in clients}) > 1:
         yield from _table(clients)
     for client in clients:
-        yield from _client(client, all_rules)
+        yield from _client(client, all_rules, paint)
     if result["notes"]:
         yield ""
         for note in result["notes"]:
-            yield from wrapped(show(note), "  ")
+            yield from prose.wrapped(show(note), "  ")
     if result["outcome"] == "nothing":
         yield ""
-        yield from wrapped(
+        yield from prose.wrapped(
             "Nothing of a network boot is in this. What helps: a capture of the boot (tcpdump -ni"
             " any -s 0 -w boot.pcap 'udp or icmp'), `netstat -anup` or `ss -uanp` of the server"
             " while the client boots, the server's log, or what the client's screen says.",
@@ -57,9 +57,9 @@ def _sources(result):
             text += f", made {where} ({source['because']})"
         elif source["kind"] == "capture":
             text += f"; {source['because']}"
-        yield from wrapped(show(text) + ".", "")
+        yield from prose.wrapped(show(text) + ".", "")
         for note in source["notes"]:
-            yield from wrapped(show(note), "  ")
+            yield from prose.wrapped(show(note), "  ")
 
 
 _KINDS = {
@@ -115,7 +115,7 @@ def _best(client):
 # ---- one client
 
 
-def _client(client, all_rules):
+def _client(client, all_rules, paint):
     yield ""
     vendor = f", {client['vendor']}" if client.get("vendor") else ""
     mac = f" ({client['mac']}{vendor})" if client["mac"] and client["ip"] else vendor
@@ -129,7 +129,7 @@ def _client(client, all_rules):
     yield from _identity(client)
     yield ""
     yield from _far(client["boot"])
-    yield from _why(client["verdict"], all_rules)
+    yield from _why(client["verdict"], all_rules, paint)
 
 
 def _identity(client):
@@ -140,33 +140,35 @@ def _identity(client):
             return
         yield "Who: none of the known clients."
         if client["nearest"]:
-            yield from wrapped(f"The nearest is {client['nearest']}, and this differs:", "  ")
+            yield from prose.wrapped(
+                f"The nearest is {client['nearest']}, and this differs:", "  "
+            )
             for text in client["differs"][:_FACTS]:
-                yield from wrapped(show(text), "    ")
-            yield from wrapped(
+                yield from prose.wrapped(show(text), "    ")
+            yield from prose.wrapped(
                 "A capture of it makes a ROM file of its own: pxebench learn boot.pcap -o"
                 " mine.json",
                 "  ",
             )
         return
     if len(top) == 1:
-        yield from wrapped(f"Who: {top[0]['rom']} ({show(top[0]['name'])}).", "")
+        yield from prose.wrapped(f"Who: {top[0]['rom']} ({show(top[0]['name'])}).", "")
     else:
         names = ", ".join(one["rom"] for one in top)
-        yield from wrapped(
+        yield from prose.wrapped(
             f"Who: {names}: a tie, what was given fits {_count(len(top))} of them alike.", ""
         )
     one = top[0]
     total = len(one["for"]) + len(one["against"])
-    yield from wrapped(
+    yield from prose.wrapped(
         f"For it {len(one['for'])} of {total}: " + show("; ".join(one["for"][:_FACTS])), "  "
     )
     if one["against"]:
-        yield from wrapped("Against it: " + show("; ".join(one["against"][:_FACTS])), "  ")
+        yield from prose.wrapped("Against it: " + show("; ".join(one["against"][:_FACTS])), "  ")
     others = [c for c in client["candidates"] if c["score"] != one["score"]][:2]
     for other in others:
         if other["against"]:
-            yield from wrapped(
+            yield from prose.wrapped(
                 f"Less likely {other['rom']}: " + show("; ".join(other["against"][:2])), "  "
             )
 
@@ -176,7 +178,7 @@ def _count(number):
 
 
 def _far(boot):
-    yield from wrapped(f"How far: {WORDS[boot['reached']]}.", "")
+    yield from prose.wrapped(f"How far: {WORDS[boot['reached']]}.", "")
     steps = boot["steps"]
     shown = (
         steps
@@ -193,50 +195,53 @@ def _far(boot):
 
 
 def _steps(text):
-    return textwrap.wrap(show(text), WIDTH - 15, break_on_hyphens=False) or [""]
+    return textwrap.wrap(show(text), prose.room() - 15, break_on_hyphens=False) or [""]
 
 
-def _why(verdict, all_rules):
+def _why(verdict, all_rules, paint):
     also = verdict["also_possible"]
     same = f" (or {', or '.join(also)})" if also else ""
     yield ""
-    yield from wrapped(
-        f"Why: {verdict['cause'] or 'undecided'}{same}. {show(verdict['text'])}", ""
+    cause = verdict["cause"] or "undecided"
+    lines = prose.wrapped(f"Why: {cause}{same}. {show(verdict['text'])}")
+    good = None if verdict["cause"] is None else cause == "healthy"
+    yield from paint.verdict(lines, cause, good)
+    yield from prose.listed("Seen", verdict["explains"])
+    yield from prose.listed("Besides", [fact["text"] for fact in verdict["facts"]])
+    yield from prose.listed(
+        "Also possible", [f"{name}: {verdict['also_text'][name]}" for name in also]
     )
-    yield from listed("Seen", verdict["explains"])
-    yield from listed("Besides", [fact["text"] for fact in verdict["facts"]])
-    yield from listed("Also possible", [f"{name}: {verdict['also_text'][name]}" for name in also])
-    yield from listed(
+    yield from prose.listed(
         "Ruled out", [f"{one['cause']}: {one['because']}" for one in verdict["ruled_out"]]
     )
-    yield from listed("Not in this", verdict["unknown"])
+    yield from prose.listed("Not in this", verdict["unknown"])
     yield from rule_words.lines(verdict["rules"], all_rules)
     if verdict["decide"]:
         yield ""
         yield "What would decide:"
-        yield from wrapped(verdict["decide"]["text"], "  ")
+        yield from prose.wrapped(verdict["decide"]["text"], "  ")
         yield "    " + show(verdict["decide"]["command"])
 
 
 def _code(code):
     yield ""
     maker = f" ({code['maker']})" if code["maker"] else ""
-    yield from wrapped(show(f"{code['code']}{maker}: {code['text']}"), "")
+    yield from prose.wrapped(show(f"{code['code']}{maker}: {code['text']}"), "")
     if code["when"]:
-        yield from wrapped(show(code["when"]), "  ")
+        yield from prose.wrapped(show(code["when"]), "  ")
     if code["side"]:
         sides = {
             "client": "the client's",
             "server": "the server's",
             "path": "the way between them, or the server",
         }
-        yield from wrapped(f"Whose side: {sides[code['side']]}.", "  ")
-    yield from wrapped("First: " + show(code["first"]), "  ")
+        yield from prose.wrapped(f"Whose side: {sides[code['side']]}.", "  ")
+    yield from prose.wrapped("First: " + show(code["first"]), "  ")
     command = _COMMANDS.get(code["command"])
     if command:
-        yield from wrapped("Tells more: " + command, "  ")
+        yield from prose.wrapped("Tells more: " + command, "  ")
     if code.get("page"):
-        yield from wrapped("Its page: " + show(code["page"]), "  ")
+        yield from prose.wrapped("Its page: " + show(code["page"]), "  ")
 
 
 _COMMANDS = {

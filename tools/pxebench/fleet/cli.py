@@ -297,9 +297,10 @@ def _rows(crew, taken):
     rows = []
     for one in crew.members:
         row = one.kept.row
-        row.update(place=one.place.name, exporter=one.place.exporter, state=one.state)
-        if one.state not in ("booted", "failed", "ended"):
-            row["outcome"] = one.state
+        state = one.state if one.over else "ended"  # it was never started
+        row.update(place=one.place.name, exporter=one.place.exporter, state=state)
+        if state not in ("booted", "failed"):
+            row["outcome"] = state
         row["text"] = one.text or row["text"]
         row["result"] = one.result
         rows.append(row)

@@ -12,6 +12,7 @@ import sys
 
 import click
 
+from pxebench import colour, tables
 from pxebench.job import bare, load_rom, show, value
 from pxebench.record import headed
 
@@ -139,29 +140,7 @@ def list_all(as_json):
     rows = [
         (rom["id"], port_words(rom), option_words(rom), _assumed(rom), rom["name"]) for rom in roms
     ]
-    if sys.stdout and sys.stdout.isatty():
-        _table(head, rows)
-        return
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    for row in [head, *rows]:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        click.echo("  ".join(cells).rstrip())
-
-
-def _table(head, rows):
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*head, box=box.SIMPLE_HEAD, padding=0)
-    for column in table.columns:
-        column.overflow = "fold"  # nothing is left out, however narrow the terminal
-    for column in (0, 3):
-        table.columns[column].no_wrap = True  # an id has to be typed
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    tables.show(head, rows, sys.stdout, folded=("source ports", "options asked for", "name"))
 
 
 def show_one(wanted, as_json):
@@ -174,15 +153,16 @@ def show_one(wanted, as_json):
     for line in paragraphs:
         click.echo(line)
     rows = list(facts(rom))
+    paint = colour.Paint(sys.stdout)
     width = max(len(fact.path) for fact in rows)
     note = None
     for fact in rows:
-        mark = click.style(f"{fact.mark:<8}", fg=_COLOURS[fact.mark])
+        mark = paint(f"{fact.mark:<8}", _COLOURS[fact.mark])
         text = show(json.dumps(fact.content, ensure_ascii=False))
         click.echo(f"{fact.path:<{width}}  {mark}  {text}")
         if fact.note and fact.note != note:
             for line in _wrapped(fact.note, " " * (width + 12)):
-                click.echo(click.style(line, dim=True))
+                click.echo(paint(line, "dim"))
         note = fact.note
     found = counts(rom)
     click.echo()

@@ -35,13 +35,14 @@ def lines(strip, stream):
     from rich.console import Console
     from rich.text import Text
 
+    from pxebench import colour
     from pxebench.sweep import port_names
     from pxebench.sweep.asking import answered
 
     fared = {e["port"]: "answered" if answered(e) else e["answer"] for e in strip}
     encoding = getattr(stream, "encoding", None) or "ascii"
     plain = not _can_show("■·×", encoding)
-    terminal = bool(stream is not None and stream.isatty())
+    terminal = colour.wanted(stream)
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=200, highlight=False)
     for first, count in port_names.rows(sorted(fared)):

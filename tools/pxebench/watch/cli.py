@@ -13,7 +13,7 @@ import time
 
 import click
 
-from pxebench import headings, job, options, outputs
+from pxebench import colour, headings, job, options, outputs
 from pxebench.job import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Refused, show
 from pxebench.record import stamp
 from pxebench.target import FILE, TARGET, open_target, take_url
@@ -256,10 +256,13 @@ class _Lines:
             return
         if self.quiet and new["outcome"] == "ok" and not new["changes"]:
             return
+        paint = colour.Paint(sys.stdout)
         if new["outcome"] == "ok":
-            words = f"ok      {new['elapsed_ms']:>6} ms  {new['bytes']} bytes"
+            words = f"{paint('ok', 'green')}      {new['elapsed_ms']:>6} ms  {new['bytes']} bytes"
         elif new["outcome"] == "failed":
-            words = f"failed  {new['elapsed_ms']:>6} ms  {show(new['code'] or '')}: "
+            words = (
+                f"{paint('failed', 'red')}  {new['elapsed_ms']:>6} ms  {show(new['code'] or '')}: "
+            )
             words += show(memory.reason(new))
         else:
             words = f"bench              {show(new['text'])}"

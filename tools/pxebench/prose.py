@@ -1,0 +1,38 @@
+"""Sentences as lines: as wide as the terminal, up to `_MOST`; as wide as that anywhere else."""
+
+import sys
+import textwrap
+
+from pxebench import colour
+from pxebench.job import show
+
+_MOST = 79  # what most terminals, mails and tickets leave as it is
+
+
+def room():
+    """The columns of a line on standard output."""
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return min(_MOST, colour.width(sys.stdout)) if terminal else _MOST
+
+
+def wrapped(text, indent="", more=None):
+    """The lines of a text; `more`: the indent from the second one on (else two more)."""
+    if more is None:
+        more = indent + ("  " if indent else "")
+    return textwrap.wrap(
+        text,
+        room(),
+        initial_indent=indent,
+        subsequent_indent=more,
+        break_on_hyphens=False,
+    ) or [indent]
+
+
+def listed(title, sentences):
+    """A title and its sentences below it; nothing where there are none."""
+    sentences = list(sentences)
+    if sentences:
+        yield ""
+        yield f"{title}:"
+    for sentence in sentences:
+        yield from wrapped(show(sentence), "  ")
