@@ -4,20 +4,19 @@ Left to others: the link (`link` and `nic` of the board's folder), the boot (`px
 ROM's screen (`pxerom.screen`). The fields of config.json are the table `FIELDS`, those of its
 `link` are `link.FIELDS`; boards/README.md explains both.
 
-1. A config that cannot be used ends in one sentence: the field, and what was expected there; never
-   a value, for one of them is a password. Only `link.connect` is ever handed the settings.
-2. However it ends (a failure, a broken config, Ctrl-C), the prompt is there afterwards and stays:
-   a watchdog that was started cannot be stopped, so it is fed on.
-3. What happened is on the screen and in result.json; neither is needed for the next boot.
+1. A config that cannot be used ends in one sentence: the field, and what was expected there. No
+   value is shown: one of them is the Wi-Fi password. Only `link.connect` gets the settings.
+2. However it ends (a failure, a broken config, Ctrl-C), the prompt works afterwards: a running
+   watchdog cannot be stopped, so it is still fed.
+3. What happened is on the screen and in result.json; the next boot needs neither.
 """
 
 import json
 import sys
 
 from nic import MISSING, LinkDown, SettingError, check, text, whole
-from pxerom import agent, runtime
+from pxerom import agent, job, runtime
 from pxerom.failure import Refused
-from pxerom.job import load_rom
 from pxerom.runtime import is_ipv4, is_uuid, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 # The RP2040's watchdog cannot wait any longer; a boot feeds it about once a second, erasing flash
@@ -147,7 +146,7 @@ def _by_user(result):
 
 
 def _boot(settings, link, write, feed):
-    # Link, then the boot, as one result.
+    # The link, then the boot, as one result.
     mac = None
     boots = settings["server"] == "dhcp"
     try:
@@ -161,15 +160,8 @@ def _boot(settings, link, write, feed):
     except LinkDown as down:
         status = down.status()
         write("%s: %s\n" % (status["code"], status["text"]))
-        result = {
-            "schema": 1,
-            "outcome": "failed",
-            "status": status,
-            "ended": None,
-            "rom": settings["rom"] if isinstance(settings["rom"], str) else None,
-            "transfers": [],
-            "image": None,
-        }
+        rom = settings["rom"]
+        result = job.result(rom if isinstance(rom, str) else None, status=status)
     result["endpoint"] = {
         "kind": "board",
         "runtime": runtime.version(),
@@ -184,23 +176,23 @@ def _boot(settings, link, write, feed):
 def _run_job(settings, boots, write, feed, nic):
     # The settings as a job, with nobody to send its events to but the screen.
     try:
-        loaded = load_rom(settings["rom"], boots)
+        loaded = job.load_rom(settings["rom"], boots)
     except Refused as refusal:
         return _refused(refusal.message)
     rom = loaded[0]
     _tell_room(settings, rom, write)
-    job = {name: settings[name] for name in _JOB}
+    wanted = {name: settings[name] for name in _JOB}
     if boots:
-        job["job"] = "boot"
-        del job["server"]  # it is the word dhcp
+        wanted["job"] = "boot"
+        del wanted["server"]  # the word "dhcp", not an address
         from pxerom.boot import pressed as keys
         from pxerom.screen_boot import BootScreen as Screen
     else:
-        job["job"] = "fetch"
+        wanted["job"] = "fetch"
         keys = None
         from pxerom.screen import Screen
-    job["sink"] = _sink(settings)
-    job["max_time_ms"] = settings["max_time_s"] and settings["max_time_s"] * 1000
+    wanted["sink"] = _sink(settings)
+    wanted["max_time_ms"] = settings["max_time_s"] and settings["max_time_s"] * 1000
     screen = Screen(rom, write)
 
     def show(event):
@@ -208,7 +200,7 @@ def _run_job(settings, boots, write, feed, nic):
         if event["event"] == "warning":
             write("%s\n" % event["text"])
 
-    result = agent.run(job, show, feed, nic, keys, loaded)
+    result = agent.run(wanted, show, feed, nic, keys, loaded)
     return _refused(result["message"]) if result.pop("event") == "refused" else result
 
 
@@ -236,7 +228,7 @@ def _sink(settings):
 
 
 def _summary(result):
-    # What the ROM's screen leaves out.
+    # A line for what the ROM's screen does not show.
     image = result.get("image")
     if image:
         return "%s, %d bytes, SHA-256 %s" % (image["kind"], image["bytes"], image["sha256"])

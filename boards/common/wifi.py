@@ -6,7 +6,7 @@ ESP32's driver would do so for ever and never say why it fails, so it is told no
 1. A network that was not found or refuses the password gets three tries: one scan misses an access
    point now and then, and a busy one drops a handshake.
 2. Power save is off: with it, a datagram waits for up to 200 ms in the access point.
-3. The password goes into `connect` and nowhere else.
+3. The password is given to `connect` and nowhere else: not to a message, an event or the result.
 """
 
 import nic

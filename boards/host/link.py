@@ -10,6 +10,7 @@ route and the neighbour of the lease are put on the interface with `ip`, and tak
 3. A stack of its own is what a ROM has: port 68 is held, so that the kernel stays silent on it.
 """
 
+import json
 import os
 import socket
 import struct
@@ -59,20 +60,19 @@ def connect(settings, on_wait=None, dhcp=False):
     """The `nic.Nic` of an interface. Raises nic.SettingError, nic.LinkDown and Refused."""
     name = check(settings, FIELDS, "link")["interface"]
     # Not from /sys/class/net: in a network namespace, that may be another namespace's.
-    words = _said("-o link show dev %s" % name)
-    if not words:
+    links = _shown("link show dev %s" % name)
+    if not links:
         raise Refused("There is no network interface %s here; `ip link` shows them." % name)
-    flags = words[2].strip("<>").split(",")
-    if "link/ether" not in words:
+    link = links[0]
+    if link["link_type"] != "ether":
         raise Refused("The interface %s is no Ethernet, and PXE knows nothing else." % name)
-    if "UP" not in flags:
+    if "UP" not in link["flags"]:
         raise Refused(
             "The interface %s is switched off; `ip link set %s up` helps." % (name, name), 3
         )
-    if "LOWER_UP" not in flags:
+    if "LOWER_UP" not in link["flags"]:
         raise no_media("The interface %s has no carrier." % name)
-    mac = words[words.index("link/ether") + 1]
-    return Interface(name, mac, int(words[0].rstrip(":")))
+    return Interface(name, link["address"], link["ifindex"])
 
 
 class Interface(Nic):
@@ -87,14 +87,12 @@ class Interface(Nic):
 
     def find_address(self):
         """Look up the address that the interface has, for a boot without DHCP."""
-        words = _said("-4 -o addr show dev %s" % self.name)
-        if "inet" in words:
-            self.ip, _, bits = words[words.index("inet") + 1].partition("/")
-            mask = (1 << 32) - (1 << 32 - int(bits or 32))
+        for one in _addresses("dev %s" % self.name)[:1]:
+            self.ip = one["local"]
+            mask = (1 << 32) - (1 << 32 - one["prefixlen"])
             self.mask = ".".join([str(mask >> shift & 255) for shift in (24, 16, 8, 0)])
-        words = _said("-4 -o route show default dev %s" % self.name)
-        if "via" in words:
-            self.gateway = words[words.index("via") + 1]
+        for route in _shown("-4 route show default dev %s" % self.name)[:1]:
+            self.gateway = route.get("gateway")
 
     def limits(self):
         return []
@@ -108,7 +106,7 @@ class Interface(Nic):
         self.ip, self.mask, self.gateway = ip, mask, gateway
         bits = sum(bin(int(part)).count("1") for part in mask.split("."))
         where = "%s/%d dev %s" % (_checked(ip), bits, self.name)
-        if _said("-4 -o addr show dev %s to %s" % (self.name, _checked(ip))):
+        if _addresses("dev %s to %s" % (self.name, _checked(ip))):
             return  # it has this address already, and keeps it
         add = "-4 addr add %s valid_lft %d preferred_lft %d" % (where, self.life_s, self.life_s)
         if not _ip("%s metric %d" % (add, _METRIC)) and not _ip(add):
@@ -319,17 +317,26 @@ def _checked(ip):
 def _ip(command, into="/dev/null"):
     # True when the command could be carried out.
     path = "PATH=$PATH:/usr/sbin:/sbin"
-    return os.system("%s ip %s > '%s' 2> /dev/null" % (path, command, into)) == 0
+    status = os.system("%s ip %s > '%s' 2> /dev/null" % (path, command, into))
+    if status >> 8 == 127:  # the shell's word for a program that is not there
+        raise Refused("The program ip is not here: install iproute2.", 3)
+    return status == 0
 
 
-def _said(command):
-    # The words that a command printed; MicroPython reads no pipe.
+def _addresses(which):
+    # The IPv4 addresses as `ip` describes them; an empty object where a filter left nothing.
+    links = _shown("-4 addr show " + which)
+    return [one for link in links for one in link.get("addr_info", ())]
+
+
+def _shown(command):
+    # The objects that a command printed, [] when it failed; MicroPython reads no pipe.
     path = "%s/pxerom-%x" % (os.getenv("TMPDIR") or "/tmp", random_below(1 << 30))
     try:
-        if not _ip(command, path):
+        if not _ip("-json " + command, path):
             return []
         with open(path) as file:
-            return file.read().split()
+            return json.loads(file.read() or "[]")
     finally:
         try:
             os.remove(path)

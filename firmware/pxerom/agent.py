@@ -1,9 +1,8 @@
-"""The bench's end in the firmware: a job comes in, events go out, the last one is the result.
+"""Runs a job of the bench: a job goes in, events come out, the last event is the result.
 
-The same function serves in process, as a subprocess (`agent_stdio`) and over a serial line:
-events
-are RFC 7464 JSON text sequences (0x1E, JSON, LF), so that whatever else the console prints can be
-told apart. The shapes of jobs and events are the bench's to document (`pxebench/job.py`).
+The same function runs in the bench's process, in a child (`agent_stdio`) and on a board. The last
+two print the events as RFC 7464 JSON text sequences (0x1E, JSON, LF), so that the bench can tell
+them from other output. The shapes of jobs and events are in `pxebench/job.py`.
 
 1. A job that cannot be run ends in one `refused` event with a sentence, never in a traceback.
 2. What all jobs have in common stands in `job`.
@@ -44,12 +43,11 @@ def run(job, emit, on_wait=None, nic=None, keys=None, loaded=None):
 
 def _fetch(job, emit, on_wait, loaded):
     if job.get("job") != "fetch":
-        raise Refused(
-            "This agent runs jobs of the kinds fetch, boot and ask, not %s." % job.get("job")
-        )
+        raise Refused("A job is fetch, boot or ask, not %s." % job.get("job"))
     host = job.get("server")
     unicast(host)
-    # Not at the top (see `boot`), but before the ROM: compiling it takes memory in one piece.
+    # Not imported at the top: a boot imports it after DHCP. Before the ROM is loaded: compiling
+    # needs memory in one piece.
     from pxerom.fetch import Fetch
 
     rom = (loaded or load_rom(job.get("rom")))[0]
@@ -68,7 +66,7 @@ def _fetch(job, emit, on_wait, loaded):
 
         net = Faults(net, faults, limit_ms, on_wait)
     name = job.get("file") or ""
-    result = Fetch(rom, net, emit, on_wait).fetch(
+    last = Fetch(rom, net, emit, on_wait).fetch(
         host,
         job.get("port") or 69,
         name if isinstance(name, str) else bytes(name),  # a name that is no text: its bytes
@@ -76,5 +74,6 @@ def _fetch(job, emit, on_wait, loaded):
         job.get("max_bytes"),
         limit_ms,
     )
-    result["faults"] = net.report if faults else None  # pyright: ignore
-    return result
+    if faults:
+        last["faults"] = net.report  # pyright: ignore
+    return last

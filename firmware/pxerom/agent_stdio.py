@@ -1,6 +1,6 @@
 """One job from standard input, its events to standard output: how a bench drives an interpreter.
 
-A board is driven over its REPL instead, and does not carry this. What a job is: `agent`.
+A board gets its job over the REPL and has no copy of this file. What a job is: `agent`.
 """
 
 import json
@@ -28,7 +28,7 @@ def main():
     try:
         agent.run(job, emit, None, None, keys)
     except OSError:
-        pass  # nobody reads the events any more
+        pass  # the reader of the events is gone
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""The boot job: what `dhcp_client` finds out, then the file as `fetch` gets it, as one result.
+"""The boot job: DHCP (`dhcp_client`), then the file (`fetch`), as one result.
 
-1. The interface gets back what it had, and the lease goes back when the job says so, however the
-   boot ends.
-2. What DHCP needed is forgotten before the file comes: a board has better uses for its memory.
+1. However the boot ends, the interface is restored, and the lease is released if the job says so.
+2. The modules of DHCP are unloaded before the fetch: a board needs their memory.
 3. A program larger than the memory that such a machine has for it is PXE-E79, not a full disk.
 """
 
@@ -11,7 +10,7 @@ import sys
 
 from pxerom import runtime, sink
 from pxerom.failure import Ended, Failure, Refused
-from pxerom.job import load_rom, max_time_ms, start, unicast
+from pxerom.job import load_rom, max_time_ms, result, start, unicast
 from pxerom.runtime import ticks_diff
 from pxerom.udp import Udp
 
@@ -78,22 +77,15 @@ class _Job:
         self.found = None  # (server, name)
         self.configs = ()  # of `pxelinux_cfg`
         self.release = None  # the packet of that name, where one is to be sent
-        self.result = {
-            "schema": 1,
-            "outcome": "failed",
-            "status": None,
-            "ended": None,
-            "rom": rom["id"],
-            "lease": None,
-            "boot": None,
-            "offers": [],
-            "dropped": {"count": 0, "reasons": {}},
-            "dhcp": [],
-            "menu": None,
-            "warnings": [],
-            "transfers": [],
-            "image": None,
-        }
+        self.result = result(
+            rom["id"],
+            lease=None,
+            boot=None,
+            offers=[],
+            dropped={"count": 0, "reasons": {}},
+            dhcp=[],
+            menu=None,
+        )
 
     def run(self, nic):
         job = self.job
@@ -132,7 +124,7 @@ class _Job:
 
     def _connect(self):
         # (the link of the job's interface, None), or (None, the Failure)
-        sys.modules.pop("link", None)  # a bench may have had another board's
+        sys.modules.pop("link", None)  # the bench may have loaded another board's
         import link
         from nic import LinkDown
 
@@ -228,7 +220,7 @@ class _Job:
         self.emit(event)
 
     def _too_big(self, status):
-        # What does not fit in that machine is told apart from what we have no room for.
+        # Too large for that machine, or too large for this one?
         if self.small and status and status["code"] == "PXE-E3A":
             if status["reason"] != "cannot_write":
                 return Failure("PXE-E79", status["detail"], "server").status()

@@ -5,10 +5,10 @@ server discovery, menu) is `pxe_discovery`'s, the file `fetch`'s. Here they are 
 what happens becomes an event. All of it is loaded for a boot job and forgotten before the file
 comes.
 
-1. Waits, windows and the number of packets are the ROM file's; whatever else arrives neither
-   prolongs a wait nor brings forth a packet.
-2. Nothing is sent but what a client sends: never an OFFER, never an answer to another client.
-3. However it ends, the interface gets back what it had, and the lease goes back when asked for.
+1. Waits, windows and the number of packets are the ROM file's. Other packets neither prolong a
+   wait nor are answered.
+2. Only a client's messages are sent: never an OFFER, never an answer to another client.
+3. However it ends, the interface is restored, and the lease is released if the job says so.
 4. Without DHCP (`lease` static or stack) nothing but INFORM (`dhcp_inform`) and requests to port
    4011 go out.
 """
@@ -31,7 +31,7 @@ _OVER = "given up"
 
 try:
     from pxerom import dhcp_remarks as remarks
-except ImportError:  # a board without its bench
+except ImportError:  # a board without the bench's files
     remarks = None
 
 

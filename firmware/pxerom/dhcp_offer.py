@@ -1,13 +1,13 @@
-"""What an offer is worth: its class, the choice among all that came, why the others lost; and what
-PXE's option 43 says of boot servers, menu and prompt. No socket, no clock.
+"""Offers: the class of each, the choice among them, why the others were refused; and option 43:
+boot servers, menu and prompt. No socket, no clock.
 
 Follows PXE 2.1 §2.2 and its table of priorities as EDK2 cites it, and table 2-1 for option 43.
 
 1. An offer with an address is DHCP's or BOOTP's, one without is a proxyDHCP's (R-PXE-21).
 2. Within a class the first that came wins (R-PXE-23).
-3. Each offer that does not win has its reason, in words (R-SEC-27).
-4. A list is read entry by entry, each length checked against what is left (R-SEC-17); one that
-   does not add up is BAD as a whole, never half a list.
+3. Each offer that is refused has its reason, in words (R-SEC-27).
+4. A list is read entry by entry, each length checked against what is left (R-SEC-17). If the
+   lengths do not add up, the whole list is BAD.
 """
 
 from binascii import unhexlify
@@ -16,7 +16,7 @@ from pxerom import dhcp_packet
 from pxerom.failure import NAME, printable
 from pxerom.runtime import const, is_ipv4
 
-BAD = False  # what a list is that does not add up; one that is not there is None
+BAD = False  # a list whose lengths do not add up; a missing one is None
 
 # Bits of 43.6
 NO_BROADCAST = const(1)

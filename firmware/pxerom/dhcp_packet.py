@@ -1,7 +1,7 @@
 """DHCP packets as a PXE ROM sends and reads them. No socket, no clock.
 
-What the offers are worth and which of them wins is `dhcp_offer`'s business, when to send is
-`dhcp_client`'s. Follows RFC 951, 2131, 2132, 3396 (options that come twice), 4578 (93, 94, 97).
+`dhcp_offer` chooses among offers, `dhcp_client` decides when to send. Follows RFC 951, 2131, 2132,
+3396 (options that come twice) and 4578 (93, 94, 97).
 
 1. What a packet looks like stands in the ROM file's `dhcp`: options, order, lengths, flags, xid,
    secs, padding. An option whose value is not known at that point is left out.
@@ -29,7 +29,7 @@ _HEAD = const(236)
 _OPTIONS = const(240)
 _FILE = const(108)
 _SNAME = const(44)
-_COOKIE = b"\x63\x82\x53\x63"
+COOKIE = b"\x63\x82\x53\x63"
 _PAD = const(0)
 _END = const(255)
 
@@ -187,7 +187,7 @@ class Packets:
             flags = spec["flags"]
         packet[10:12] = flags.to_bytes(2, "big")
         packet[28:34] = self.mac
-        packet += _COOKIE
+        packet += COOKIE
         for code, value in spec["options"] if options is None else options:
             data = self._value(value, message, values or {})
             if data is not None:
@@ -282,7 +282,7 @@ class Reply:
 def parse(data, xids, mac):
     """The Reply in a datagram. `xids`: those that we wait for; `mac`: bytes. Raises Dropped
     (R-PXE-20)."""
-    if len(data) < _OPTIONS or bytes(data[_HEAD:_OPTIONS]) != _COOKIE:
+    if len(data) < _OPTIONS or bytes(data[_HEAD:_OPTIONS]) != COOKIE:
         raise Dropped("it is no DHCP packet")
     if data[0] != 2:
         raise Dropped("it is no reply")

@@ -1,4 +1,4 @@
-"""What is worth saying about an offer, a lease and a boot server that were taken all the same.
+"""Warnings about an offer, a lease and a boot server that are used nevertheless.
 
 Each function gives sentences for the result's `warnings`; nothing here changes what is sent. What
 to do about a boot that failed is `dhcp_advice`'s. A board carries neither: the bench lends them to
@@ -95,7 +95,7 @@ def of_server(offer, address, by, others, spec):
         )
     for field, text in others:
         if field == "option 54":
-            continue  # the DHCP server's own address, and no wish
+            continue  # the DHCP server's own address, filled in by default
         if field not in [label(each) for each in rules]:
             said.append("%s (%s) was there; this ROM does not read it." % (_capital(field), text))
         elif not is_ipv4(text):

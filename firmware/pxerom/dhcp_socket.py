@@ -1,12 +1,12 @@
 """The sockets of DHCP: ports 68 and 4011, without an address and with one.
 
-Opening, sending and receiving are `udp.Udp`'s; here is what DHCP needs beyond it. Where the link
-can send whole packets (`nic.raw`, Linux), they leave from 0.0.0.0 before there is an address, and
-answers to the address that is not ours yet are heard; elsewhere the stack's own sockets have to
-do, with whatever address the interface has.
+`udp.Udp` opens, sends and receives; this is what DHCP needs beyond it. Where the link can send
+whole packets (`nic.raw`, Linux), they are sent from 0.0.0.0 before there is an address, and
+answers to the offered address are received. Elsewhere the stack's own sockets are used, with
+whatever address the interface has.
 
-1. Everything keeps to the interface of the link, where the stack can be told so.
-2. What a stack cannot do is left out, and nothing fails for it. Only Linux is asked for a TTL:
+1. The sockets are bound to the interface of the link, where the stack can do that.
+2. What a stack cannot do is left out without an error. Only Linux is asked for a TTL:
    modlwip looks at an option's number alone, and prints a warning for one that it does not know.
 """
 

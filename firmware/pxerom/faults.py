@@ -1,11 +1,11 @@
 """A client that misbehaves on purpose, for people who test servers.
 
-`Faults` stands between the boot sequence and `udp.Udp` and has the surface of the latter. It is
-imported where a job asks for it; the engine, the ROM and its timers know nothing of it, so a ROM
-stays itself in everything but the fault. Which faults a user may ask for is the bench's to check
-(`pxebench/faults.py`); RFC 1350 says what a server owes such a client.
+`Faults` stands between the boot sequence and `udp.Udp` and has the same methods. It is imported
+where a job asks for it. The engine and the timers are unchanged, so that the ROM behaves as always
+except for the fault. The bench checks which faults a user may ask for (`pxebench/faults.py`). RFC
+1350 says how a server must treat such a client.
 
-1. Only what is sent is changed. What comes in reaches the ROM as it came.
+1. Only what is sent is changed. What is received reaches the ROM unchanged.
 2. An ACK passes the faults in this order: abort-at, silent-after, no-final-ack, wrong-tid,
    lose-ack, late-ack, double-ack.
 3. One number is drawn for each ACK that lose-ack meets, from the seed alone: the same ACKs are
@@ -87,7 +87,7 @@ class Faults:
         report["acks"] += 1
         block = packet[2] << 8 | packet[3]
         if block >= spec.get("abort-at", 65536):
-            raise _Aborted()  # the boot sequence sends the ERROR, as at a Ctrl-C
+            raise _Aborted()  # the boot sequence sends the ERROR, as after Ctrl-C
         after = spec.get("silent-after", 65536)
         if self._silent or block > after or ("no-final-ack" in spec and packet[2:] == self._final):
             self._silent = self._silent or block > after

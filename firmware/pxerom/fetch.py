@@ -14,6 +14,7 @@ file. Here they are put together, and each thing that happens becomes an event.
 from pxerom import tftp
 from pxerom.failure import NAME, Ended, Failure, Refused, printable
 from pxerom.image import END, Image
+from pxerom.job import result
 from pxerom.retry import Retry
 from pxerom.runtime import QUEUE, UNREACHABLE, address, const, split, ticks_add, ticks_diff, tidy
 
@@ -83,16 +84,15 @@ class Fetch:
             self.flush()
         if status:
             self.event("failed", {"status": status})
-        return {
-            "schema": 1,
-            "outcome": "ok" if image else "failed",
-            "status": status,
-            "ended": ended,
-            "rom": self.rom["id"],
-            "transfers": self.records,
-            "image": image,
-            "warnings": self.warnings,
-        }
+        return result(
+            self.rom["id"],
+            outcome="ok" if image else "failed",
+            status=status,
+            ended=ended,
+            transfers=self.records,
+            image=image,
+            warnings=self.warnings,
+        )
 
     # --- the requests of one file ------------------------------------------------------------
 
@@ -157,7 +157,8 @@ class Fetch:
         raise no_request(transfer)
 
     def _run(self):
-        # One RRQ and what follows; returns when the file is whole or the next request is due.
+        # One RRQ and its transfer; returns when the file is whole or the ROM goes on to its next
+        # request.
         net = self.net
         transfer = self.transfer
         retry = self.rom["tftp"]["retry"]
@@ -248,7 +249,7 @@ class Fetch:
                 acked_at = ticks_add(now, -functions[1]) if error else now
             self.timer.restart(acked_at)
         if error and (data is None or error.errno in UNREACHABLE):
-            net.failed(error)  # what else keeps an ACK back, `send` meets again
+            net.failed(error)  # any other error comes again at `send`
         if data is not None:
             net.came(data, sender)
         return data, sender
@@ -313,7 +314,7 @@ class Fetch:
         )
 
     def _expired(self):
-        # Nothing came in time: send again, or give up; False when the next request is due.
+        # Nothing came in time: retransmit, or give up. False: on to the ROM's next request.
         timer = self.timer
         transfer = self.transfer
         self.event(

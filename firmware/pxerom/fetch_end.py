@@ -1,4 +1,6 @@
-"""The end of a boot that is not simply over: a last wait, a time-out, an interrupt."""
+"""How a fetch ends other than by the final ACK: dally, timeout, interrupt.
+
+Loaded at that end, and not before."""
 
 from pxerom import tftp
 from pxerom.failure import Failure

@@ -1,8 +1,9 @@
 """ICMP errors: read from the socket, counted, believed or not. Loaded when one has come.
 
-1. An ICMP error ends nothing, unless the ROM file says that the ROM believes it (R-SEC-18).
-2. Only those count that came for a packet of the transfer.
-3. How a socket is asked for them differs between the interpreters, as the rest of `runtime` does.
+1. An ICMP error does not end a transfer, unless the ROM file says that this ROM believes it
+   (R-SEC-18).
+2. Only errors for packets of the transfer count.
+3. How a socket is read for them differs between the interpreters, as in `runtime`.
 """
 
 from pxerom.runtime import LINUX, MICROPYTHON, const
@@ -16,7 +17,7 @@ if MICROPYTHON:
         whom our packet went)], None for what is not known: here all but the errno."""
         sock.setblocking(False)
         try:
-            # One that is left makes the next receive return at once.
+            # One that is left in the queue makes the next receive return at once.
             while LINUX and sock.recv(512, _MSG_ERRQUEUE_DONTWAIT) is not None:
                 pass
         except OSError:

@@ -1,7 +1,7 @@
-"""What was fetched: size, SHA-256 and, from its bytes, what kind of boot image it is.
+"""What was fetched: size, SHA-256 and the kind of boot image.
 
-Fed block by block, it keeps the head of the file and one mark further in, no more: what
-`image_kind` needs to tell its kind, and is loaded for only when the file is whole.
+Fed block by block. It keeps only what `image_kind` needs: the head of the file and one mark
+further in. `image_kind` is loaded when the file is whole.
 """
 
 import hashlib

@@ -1,10 +1,10 @@
 """The kind of a boot image, told from its bytes.
 
-Loaded when a file is whole, and not before. The kind is advice for a reader (R-IMG-13): it
-replaces no check and decides nothing.
+Loaded when a file is whole. The kind is for the reader (R-IMG-13); the firmware decides nothing
+by it.
 
 1. Nothing is read beyond what was received; a header field that points outside is no header.
-2. The more specific signature is asked first: an ISO also looks like a disk, an arm64 Image
+2. The more specific signature is tested first: an ISO also looks like a disk, an arm64 Image
    like an EFI program.
 """
 

@@ -1,4 +1,4 @@
-"""What the jobs have in common: their first event, their ROM, the server's address, their limit.
+"""What all jobs have in common: first event, result, ROM, server's address, time limit.
 
 The kinds of job stand in `agent` (fetch), `boot` and `port_probe` (ask).
 
@@ -30,6 +30,25 @@ def start(job, rom):
         "runtime": runtime.version(),
         "epoch_us": runtime.epoch_us(),
     }
+
+
+def result(rom, **known):  # type: (...) -> dict
+    """A result with every field. `rom`: the ROM's id; `known`: the fields that are known already,
+    and those that a boot adds. The bench states the same shape (`job.RESULT`)."""
+    return dict(
+        {
+            "schema": 1,
+            "outcome": "failed",
+            "status": None,
+            "ended": None,
+            "rom": rom,
+            "transfers": [],
+            "image": None,
+            "warnings": [],
+            "faults": None,
+        },
+        **known,
+    )
 
 
 def load_rom(rom, boots=False):

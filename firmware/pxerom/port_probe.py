@@ -1,20 +1,21 @@
-"""One RRQ from each of many ports, and what came back: the bench's question to a path.
+"""Sends one RRQ from each of many source ports and reports the first answer to each.
 
-No ROM does this; `pxebench sweep` and `diagnose` do. A conversation goes no further than the first
-answer. Loaded for a job of the kind "ask" and for no other: a board that boots carries none of it.
+`pxebench sweep` and `diagnose` use it to find filtered ports; no ROM does this. Loaded only for
+jobs of the kind "ask".
 
-1. What was answered is ended with an ERROR, so that no server goes on resending; with `hold`
-   only when every port has asked, so that the conversations stand open side by side.
-2. A port that cannot be used here is an answer of its own, not the end of the job.
-3. An answer of another host ends nothing, nor does an ICMP error, which anybody can forge: the
-   server's own answer may still come.
-4. Up to `most` questions are under way at once, on a board no more than it has sockets for.
+1. Each answered transfer is ended with an ERROR, so that the server stops retransmitting. With
+   `hold` this happens after the last port, so that all transfers are open at the same time.
+2. A port that cannot be opened here is reported as "busy"; the job goes on.
+3. A datagram from another host, or an ICMP error, does not end the wait: both can be forged, and
+   the server's answer may still come.
+4. Up to `most` RRQs wait for their answers at the same time, on a board no more than it has
+   sockets for.
 """
 
 from pxerom import tftp_packet
 from pxerom.failure import Ended, Failure, Refused, printable
 from pxerom.icmp import tally
-from pxerom.job import local_address, start, unicast
+from pxerom.job import local_address, result, start, unicast
 from pxerom.runtime import (
     KEPT_SOCKETS,
     address,
@@ -30,15 +31,14 @@ _KINDS = {3: "data", 5: "error", 6: "oack"}
 
 
 def run(job, emit, on_wait=None):
-    """Ask from each port of job["ports"] ([[first, count], ...]); an `answer` event for each.
+    """Send an RRQ from each of job["ports"] ([[first, count], ...]); an `answer` event for each.
 
     Further fields: server, port, file, options, wait_ms, gap_ms (least time between two RRQs),
-    most (questions under way at once, 1 if left), hold, bind, trace, max_time_ms. Returns the
-    result, as far as it differs from one of which nothing is known; raises Refused for what
-    cannot be asked."""
+    most (RRQs that wait at the same time, 1 if left), hold, bind, trace, max_time_ms. Returns the
+    result; raises Refused if there is no such RRQ."""
     unicast(job.get("server"))
     name = job.get("file") or ""
-    if not isinstance(name, str):  # a name that is no text: its bytes
+    if not isinstance(name, str):  # a name that is not text: its bytes
         name = bytes(name)
     try:
         request = tftp_packet.rrq(name, "octet", job.get("options") or [])
@@ -51,7 +51,7 @@ def run(job, emit, on_wait=None):
         trace = Trace(emit)
     emit(start(job, "ask"))
     asker = _Run(job, request, emit, trace, on_wait)
-    ended = None
+    by = None
     try:
         for first, count in job["ports"]:
             for port in range(first, first + count):
@@ -59,10 +59,14 @@ def run(job, emit, on_wait=None):
         while asker.under_way:
             asker.listen(200)
     except (KeyboardInterrupt, Ended) as end:
-        ended = {"by": getattr(end, "by", "user"), "after_ms": asker.at_ms(), "next": None}
+        by = getattr(end, "by", "user")
     finally:
         asker.close()
-    return {"schema": 1, "outcome": "failed" if ended else "ok", "ended": ended, "rom": "ask"}
+    if by is None:
+        return result("ask", outcome="ok")
+    from pxerom.fetch_end import record
+
+    return result("ask", ended=record(by, asker.at_ms()))
 
 
 class _Run:

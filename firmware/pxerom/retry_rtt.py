@@ -1,14 +1,14 @@
-"""A retry timer that follows the round trips: loaded only for a ROM that has one.
+"""A retransmission timer that uses RTT samples. Loaded only for ROMs that have one.
 
-iPXE's `retry.c` and its like: the first wait of a round is four times the smoothed round trip,
-never less than the table's first entry, and each time-out doubles it. The table is the ladder of
-a fresh timer; what it has more or less than the exact double (a clock's tick) is kept.
+As iPXE's `retry.c`: the retransmission timeout t is about four times the smoothed RTT, and at
+least the first entry of the retry table. Each timeout doubles t. The table holds the waits of a
+new timer; where an entry is not exactly twice the one before (clock ticks), the difference stays.
 
-1. t := 7/8 t + r/2 after each round trip r; after a time-out the next replies, one for each, only
-   use it up (Karn): t stays doubled until then.
-2. One timer lives through a transfer: the request's waits are the first that it learns from.
-3. It ends where the doubled t would be more than a quarter beyond the table, which for iPXE is
-   its limit of 10 s; t itself never grows beyond that.
+1. After an RTT sample r: t := 7/8 t + r/2. After n timeouts the next n replies give no sample
+   (Karn), so the doubled t stays.
+2. One timer serves a whole transfer; the reply to the RRQ is its first sample.
+3. The timer gives up when the doubled t would exceed the last entry by more than a quarter (10 s
+   in iPXE). t never exceeds that limit.
 """
 
 from pxerom.retry import Retry
@@ -22,11 +22,11 @@ class RttRetry(Retry):
         super().__init__(waits_ms)
         self._t = waits_ms[0]
         self._limit = (waits_ms[0] << len(waits_ms) - 1) * 5 // 4
-        self._late = 0  # replies that teach nothing
+        self._late = 0  # replies that give no RTT sample
         self._began = 0
 
     def sent(self, now):
-        """A packet went out: again when a wait has expired before, which doubles t."""
+        """A packet was sent; a retransmission doubles t."""
         if self.sends:
             self._t *= 2
             self._late += 1
@@ -34,7 +34,7 @@ class RttRetry(Retry):
         self._wait(now)
 
     def restart(self, now):
-        """Progress: one round trip is over."""
+        """Progress: a reply came, which is an RTT sample unless it follows a timeout."""
         if self._late:
             self._late -= 1
         else:
@@ -44,11 +44,11 @@ class RttRetry(Retry):
         self._wait(now)
 
     def exhausted(self):
-        """True when the doubled t is beyond the table."""
+        """True when the doubled t exceeds the limit."""
         return self._t * 2 > self._limit
 
     def waited_ms(self):
-        """The wait that is running or has just expired, in ms."""
+        """The current wait, or the one that has just expired, in ms."""
         first = self.waits_ms[0]
         step = 0
         while first << step + 1 <= self._t and step < len(self.waits_ms) - 1:

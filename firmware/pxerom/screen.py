@@ -1,13 +1,13 @@
-"""The ROM's screen: events in, the lines that such a ROM prints out. A view, nothing more.
+"""The ROM's screen: prints, for each event, the lines that this ROM prints.
 
-Which lines stand in the ROM file's `screen`; those of a failure are made by `pxe_codes`.
+The lines are in the ROM file's `screen`; `pxe_codes` makes those of a failure.
 
-1. Text from the network was made harmless before it came here (`failure.printable`).
+1. Text from the network is already printable here (`failure.printable`).
 """
 
 
 class Screen:
-    """Screen of one boot. `rom`: a ROM as a dict; `write`: takes text."""
+    """Screen of one fetch. `rom`: a ROM as a dict; `write`: takes text."""
 
     def __init__(self, rom, write):
         self._screen = rom["screen"]
@@ -16,7 +16,7 @@ class Screen:
         self._error = None
 
     def event(self, event):
-        """Show what an event of the boot shows."""
+        """Print what the ROM prints at this event."""
         name = event["event"]
         if name == "start":
             for line in self._screen["banner"]:
@@ -29,7 +29,7 @@ class Screen:
             if self._midline:
                 self._part(".")
         elif name == "error":
-            self._error = event["error"]  # shown only if the boot fails for it, as ROMs do
+            self._error = event["error"]  # printed only if the boot fails by it, as in ROMs
         elif name == "failed":
             from pxerom.pxe_codes import lines_of
 

@@ -1,12 +1,12 @@
-"""The ROM's screen of a boot: client, lease, prompt and menu, then all that `screen` shows.
+"""The ROM's screen of a boot: client, lease, prompt and menu, then what `screen` prints.
 
-Which words stand there is the ROM file's `screen.boot`: lines in which {mac}, {ip} and so on stand
-for what the events bring, {text} for a menu's entry that was not chosen by hand, {menu} for
-nothing, where there was a menu. A line of which nothing is known is left out; one that begins
-with + goes on where the last one ended.
+The lines are in the ROM file's `screen.boot`. In them {mac}, {ip} and so on are replaced by values
+from the events; {text} is a menu entry that was not chosen by hand; {menu} is empty, and its line
+is printed only where there was a menu. A line with an unknown value is left out. A line that
+begins with + continues the last one.
 
-1. Text from the network was made harmless before it came here (`failure.printable`).
-2. A count-down is drawn again only where it can be drawn over (`live`).
+1. Text from the network is already printable here (`failure.printable`).
+2. The count-down of a prompt is redrawn only on a terminal (`live`).
 """
 
 from pxerom.screen import Screen
@@ -25,7 +25,7 @@ class BootScreen(Screen):
         self._width = 0  # of the count-down that stands there
 
     def event(self, event):
-        """Show what an event of the boot shows."""
+        """Print what the ROM prints at this event."""
         name = event["event"]
         known = self._known
         if self._width and name != "prompt":
@@ -53,7 +53,7 @@ class BootScreen(Screen):
         elif name == "prompt":
             self._prompt(event)
         elif name == "menu":
-            known["text"] = None  # who has seen the menu knows what was chosen
+            known["text"] = None  # it was chosen in the menu, so it is on the screen
             self._line("")
             for index, text in enumerate(event["items"]):
                 self._line(("> " if index == event["marked"] else "  ") + text)

@@ -1,8 +1,7 @@
 """Packets as events, for a capture file or a listing on the bench.
 
-A packet is noted when it passes and reported when there is time (`flush`), so that a slow serial
-line does not come between a DATA and its ACK. Of DATA only the head is kept: the file itself is
-the sink's business, and a capture needs no second copy.
+A packet is noted when it passes and reported later (`flush`), so that a slow serial line does not
+delay the ACK of a DATA. Of DATA only the first bytes are kept; the file is in the sink.
 
 1. `t_us` counts from the job's start and never wraps.
 2. `len` is the true length of the UDP payload, whatever `data` shows of it.

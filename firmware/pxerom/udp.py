@@ -1,16 +1,16 @@
 """The UDP service: which port a request leaves from, sending, receiving until a deadline.
 
 The only file that opens a socket, and the only one that reads the clock for the engines. What a
-datagram means is `tftp`'s business.
+datagram means is decided in `tftp`.
 
-1. The source port is decided by the ROM's policy, never by the system (R-TFTP-6 and its ROM
-   note): 2070, 2071, ... is the whole point.
-2. A port in use is an error, not a reason to take another one: a ROM has its stack for itself.
-   Only a random port is drawn again.
-3. A port that the ROM has left stays open, unread, until the boot ends: a closed one would make
-   the host answer late packets with ICMP, which no ROM does.
-4. An ICMP error ends nothing (R-SEC-18); it is counted, and kept in `errors` until it is taken:
-   only `fetch` knows whether it is for a packet of the transfer (`icmp.tally`).
+1. The source port is chosen by the ROM's policy, never by the system (R-TFTP-6 and its ROM note):
+   an Intel ROM counts 2070, 2071, ...
+2. A port in use is an error: a ROM has a stack of its own, so no other port is right. Only a
+   random port is drawn again.
+3. A port that the ROM no longer uses stays open, unread, until the boot ends. If it were closed,
+   the host would answer late packets with ICMP, which no ROM does.
+4. An ICMP error ends nothing (R-SEC-18). It is kept in `errors` until it is taken: only `fetch`
+   knows whether it is for a packet of the transfer (`icmp.tally`).
 """
 
 import socket
@@ -40,7 +40,7 @@ _SLICE_MS = const(1000)
 _INTO_WAIT_MS = const(10)
 _DRAWS = const(16)
 _SENDS = const(3)
-_MOST_ERRORS = const(8)  # that are kept; of a flood of ICMP the rest says nothing new
+_MOST_ERRORS = const(8)  # that are kept; in a flood of ICMP the rest is the same
 
 
 class SourcePorts:

@@ -33,6 +33,13 @@ def test_situations_are_told_apart(row, meaning, said):
     assert said in icmp.sentence([row], SERVER, CLIENT)
 
 
+def test_port_that_closes_in_mid_transfer_is_no_server_that_is_not_there():
+    rows = [_row(111, 3, 3, SERVER)]
+    assert "this transfer's port any more" in icmp.sentence(rows, SERVER, CLIENT, begun=True)
+    assert "log" in icmp.advice(rows, SERVER, begun=True)
+    assert "Start the TFTP server" in icmp.advice(rows, SERVER)
+
+
 def test_rows_are_counted_by_who_and_what():
     rows = icmp.total(
         [_row(111, 3, 3, SERVER), _row(113, 3, 1, ROUTER), _row(111, 3, 3, SERVER, 4)]

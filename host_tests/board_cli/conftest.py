@@ -6,13 +6,12 @@ import contextlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from host_tests import ptyboard
 from host_tests.bench_cli.conftest import Bench
-from host_tests.lab import namespaces, processes, servers
+from host_tests.lab import namespaces, servers
 
 SERVER = "10.99.0.1"
 BOARD = "10.99.0.2"
@@ -48,13 +47,10 @@ def desk():
         namespace = stack.enter_context(namespaces.lab()).namespace("desk")
         for address in (SERVER, BOARD):
             namespace.address("lo", f"{address}/24")
-        folder = stack.enter_context(servers.folder({"image.bin": IMAGE, "small.bin": b"small"}))
+        files = {"image.bin": IMAGE, "small.bin": b"small", "slow.bin": bytes(999 * 512)}
+        folder = stack.enter_context(servers.folder(files))
         stack.enter_context(servers.in_tftpd(folder, SERVER, 69, namespace))
-        program = Path(__file__).with_name("slow_server.py")
-        slow = [sys.executable, program, SERVER, "1069", "0.02", "1000"]
-        child = stack.enter_context(processes.start(namespace.argv(*slow)))
-        processes.wait_until(lambda: servers.listening(namespace.pid, 1069), "the slow server")
-        assert child.running()
+        stack.enter_context(servers.faulty("drip", folder, SERVER, 1069, namespace))
         yield Desk(namespace)
 
 

@@ -1,6 +1,6 @@
-"""ROMs in virtual time against a server with one oddity, and what passed as a capture.
+"""ROMs in virtual time against a server with one fault, and what passed as a capture.
 
-`play(rom, case)` boots a flat ROM once; `CASES` are the oddities. The result is a
+`play(rom, case)` boots a flat ROM once; `CASES` are the faults. The result is a
 `learning.Sample`, as if it had been read from a file.
 """
 

@@ -43,7 +43,7 @@ def _ports(rom):
     return bare(rom["udp"]["source_port"])
 
 
-# --- what real captures teach --------------------------------------------------------------------
+# --- what real captures show ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("client, stage, port, requests", [
@@ -120,7 +120,7 @@ def test_what_is_not_captured_is_assumed_and_listed_with_what_would_show_it():
     assert set(assumed) - set(more) == {"tftp.on.duplicate_data", "udp.source_port.policy"}
 
 
-# --- what captures made for it teach -------------------------------------------------------------
+# --- what captures made for it show --------------------------------------------------------------
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def test_ack_of_the_peers_data_is_no_answer_to_an_unknown_tid(learn):
     assert bare(learn(steps).rom["tftp"]["on"]["unknown_tid"]) == "ignore"
 
 
-def test_silence_for_good_after_an_oddity_is_a_failure(learn):
+def test_silence_for_good_after_a_fault_is_a_failure(learn):
     steps = [(0, out(rrq())), (0.01, back(data(1))), (0.02, out(ack(1), to=4000)),
              (0.1, back(data(0))), (1, back(data(2))), (9, back(data(2)))]  # fmt: skip
     assert bare(learn(steps).rom["tftp"]["on"]["block_zero"]) == "fail"
@@ -320,7 +320,7 @@ def test_rom_learned_from_a_real_capture_boots_like_it(tmp_path, name, stage, fi
     sizes = [p.size - 4 for p in talks[-1].packets if not p.out and p.payload[:2] == b"\0\3"]
     whole = talks[-1].blocks * talks[-1].blksize - (talks[-1].blksize - (sizes or [0])[-1])
     files = {} if known == "none" else {file: bytes(whole)}
-    options = known if isinstance(known, tuple) else scripted._ALL_OPTIONS
+    options = known if isinstance(known, tuple) else scripted.ALL_OPTIONS
     with scripted.serve(files, known=options) as server:
         words = ("--stage", stage, "--file", file)
         done = _again(tmp_path, server, file, [capture], *words, code=1 if known == "none" else 0)
@@ -443,7 +443,7 @@ def test_boot_that_dies_in_dhcp_is_learned_as_far_as_it_came(tmp_path):
     assert not (tmp_path / "-").exists()
 
 
-def test_request_that_is_cut_short_teaches_nothing(tmp_path):
+def test_request_that_is_cut_short_is_left_out(tmp_path):
     """`tcpdump -s 60`: its options are not in the file, which does not mean that it has none."""
     steps = [ethernet(out(rrq("f", ("blksize", "1456"))))]
     (tmp_path / "x.pcap").write_bytes(pcap(steps, snaplen=60))

@@ -12,7 +12,7 @@ from host_tests.fidelity import replay, table
 
 _STAGE = {"pxelinux": 2, "grubpc": 2}
 _OTHER_HOST = "it acknowledges what another host sends; a ROM here never does"
-# What one capture cannot teach: a guest's clock that ran unevenly, or what has no word in a ROM
+# What one capture does not show: a guest's clock that ran unevenly, or what has no word in a ROM
 # file (`learn` then says so, or leaves it assumed).
 _EXPLAINED = {
     "curl823-drop1": "its time-out and the server's second DATA came in the same instant",
@@ -27,7 +27,7 @@ _EXPLAINED = {
     "ubnlwip-py-biggerblk": "it sends ACK 0 behind its ERROR",
     "ubnlwip-py-garbage": "it acknowledges DATA behind its ERROR",
     "ubootarm64-acklost": "the server's copy and the guest's time-out came within 2 ms",
-    "pxelinux-blackhole": "two ladders of one guest, up to 8 % apart; the ROM has their median",
+    "pxelinux-blackhole": "two tables of one guest, up to 8 % apart; the ROM has their median",
     "grubpc-noopt": "its RRQ timer ran on while it swallowed the file",
 }
 

@@ -1,4 +1,4 @@
-"""Every ROM that there is, learned back from what it does: in virtual time, ladders and all."""
+"""Every ROM that there is, learned back from what it does: in virtual time, its waits too."""
 
 import pytest
 from pxebench.compare.differences import compare

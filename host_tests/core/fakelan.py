@@ -20,7 +20,6 @@ PROXY = "10.0.0.2"
 CLIENT = "10.0.0.77"
 EVERYONE = "255.255.255.255"
 _BEFORE_WRAP = 2500
-_COOKIE = b"\x63\x82\x53\x63"
 
 
 def option(code, *data):
@@ -55,7 +54,7 @@ def answer(
     body = option(53, kind) if kind else b""
     if server:
         body += option(54, ip(server))
-    return bytes(head) + _COOKIE + body + options + fields.get("end", b"\xff")
+    return bytes(head) + dhcp_packet.COOKIE + body + options + fields.get("end", b"\xff")
 
 
 LEASE = option(1, ip("255.255.255.0")) + option(3, ip(SERVER)) + option(51, b"\0\0\x0e\x10")
@@ -318,7 +317,7 @@ class Run:
     def code(self):
         return self.failure and self.failure.code
 
-    def ladder(self, kind=dhcp_packet.DISCOVER):
+    def sent_at(self, kind=dhcp_packet.DISCOVER):
         """When the packets of a kind went out, in ms."""
         return [sent.at_ms for sent in self.lan.sent if sent.kind == kind]
 

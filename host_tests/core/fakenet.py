@@ -1,4 +1,4 @@
-"""A network in virtual time in the place of `pxerom.udp.Udp`: long ladders cost nothing.
+"""A network in virtual time in the place of `pxerom.udp.Udp`: long waits cost nothing.
 
 A server is a function `(packet, local_port, port) -> replies`, or a table `{packet: replies}`. A
 reply is `(delay_ms, source, what)`: `source` a port of the server or `(host, port)`; `what` the
@@ -244,7 +244,7 @@ class Run:
         """The bytes that were sent, in order."""
         return [entry[3] for entry in self.net.sent]
 
-    def ladder(self):
+    def requests(self):
         """(at_ms, source port, RRQ) of every request as it was on the wire."""
         return [
             (at_ms, port, packet) for at_ms, port, _, packet in self.net.sent if packet[1] == 1

@@ -1,4 +1,4 @@
-"""DHCP in virtual time: the ladders, the windows, the choice, what goes wrong and what is said."""
+"""DHCP in virtual time: waits, windows, the choice of an offer, failures and what is said."""
 
 from pxerom import dhcp_offer, dhcp_packet
 
@@ -24,7 +24,7 @@ from host_tests.core.fakelan import (
 
 _BIT3 = option(43, b"\6\1\x08\xff")
 # name: waits after each DISCOVER, in ms
-_LADDERS = {
+_WAITS_MS = {
     "intel-undi": (2090, 4000, 8000, 16000),
     "intel-undi-plain": (4070, 8070, 16000, 32000),
     "edk2": (3710, 8000, 16000, 32000),
@@ -34,12 +34,12 @@ _LADDERS = {
 }
 
 
-def test_silence_is_met_by_the_roms_ladder_and_then_e51():
+def test_silence_is_met_by_the_roms_waits_and_then_e51():
     """R-PXE-10, R-PXE-24: DISCOVERs at the ROM's times, PXE-E51 after its total."""
-    for rom, waits_ms in _LADDERS.items():
+    for rom, waits_ms in _WAITS_MS.items():
         run = Run(dhcp_of(rom, discover__jitter_ms=0))
         at_ms = [sum(waits_ms[:number]) for number in range(len(waits_ms))]
-        same(run.ladder(), at_ms, rom)
+        same(run.sent_at(), at_ms, rom)
         same((run.code(), run.lan.clock), ("PXE-E51", sum(waits_ms)), rom)
         same(run.lan.log, [], "no lease, nothing on the interface")
 
@@ -58,32 +58,32 @@ def test_captured_silence_is_repeated_within_the_guests_jitter():
 def test_intel_waits_its_window_out_for_a_proxy():
     """R-PXE-11 with its ROM note, R-PXE-12: the REQUEST at 2.09 s, though the OFFER was there."""
     run = Run("intel-undi", dhcpd(file=b"x"))
-    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0], [2090]))
+    same((run.sent_at(), run.sent_at(dhcp_packet.REQUEST)), ([0], [2090]))
     same(run.client.found, (SERVER, b"x"))
 
 
 def test_ipxe_asks_twice_and_requests_after_three_seconds():
     """R-PXE-11: a plain server is given 2 s for a proxy; seen at 0, 1.0 and 3.2 s."""
     run = Run("ipxe", dhcpd(file=b"x"))
-    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0, 1000], [3000]))
+    same((run.sent_at(), run.sent_at(dhcp_packet.REQUEST)), ([0, 1000], [3000]))
 
 
 def test_ipxe_goes_on_at_once_when_a_proxy_has_spoken():
     """R-PXE-11"""
     run = Run("ipxe", together(dhcpd(), proxy(PXECLIENT + _BIT3, siaddr=PROXY, file=b"p")))
-    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0], [1]))
+    same((run.sent_at(), run.sent_at(dhcp_packet.REQUEST)), ([0], [1]))
     same(run.client.found, (PROXY, b"p"))
 
 
 def test_u_boot_takes_the_first_offer_at_once():
     run = Run("u-boot", dhcpd(file=b"x", delay_ms=5))
-    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0], [5]))
+    same((run.sent_at(), run.sent_at(dhcp_packet.REQUEST)), ([0], [5]))
 
 
 def test_standard_keeps_asking_for_a_pxe_reply_through_12_seconds():
     """R-PXE-11: a plain OFFER, and DISCOVER again after the windows of 4 and 8 s."""
     run = Run(dhcp_of("standard", discover__jitter_ms=0), dhcpd(file=b"x"))
-    same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), ([0, 4000], [12000]))
+    same((run.sent_at(), run.sent_at(dhcp_packet.REQUEST)), ([0, 4000], [12000]))
 
 
 def test_standard_draws_each_of_its_waits_from_two_seconds():
@@ -92,32 +92,32 @@ def test_standard_draws_each_of_its_waits_from_two_seconds():
     for drawn, expected in ((0, [0, 3000, 10000, 25000]), (2000, [0, 5000, 14000, 31000])):
         draw = lambda below, drawn=drawn: min(drawn, below - 1)  # noqa: E731
         with Patch(fakelan.dhcp_client, "random_below", draw):
-            same(Run("standard").ladder(), expected)
+            same(Run("standard").sent_at(), expected)
             # However short the windows are, two of them pass for a proxy (R-PXE-11).
             run = Run("standard", dhcpd(file=b"x"))
-            same((run.ladder(), run.ladder(dhcp_packet.REQUEST)), (expected[:2], expected[2:3]))
-            same(Run("edk2").ladder(), [0, 3710, 11710, 27710])
+            same((run.sent_at(), run.sent_at(dhcp_packet.REQUEST)), (expected[:2], expected[2:3]))
+            same(Run("edk2").sent_at(), [0, 3710, 11710, 27710])
 
 
 def test_requests_are_sent_at_1_2_3_4_seconds():
     """R-PXE-12"""
     silent = dhcpd(file=b"x")
     run = Run("intel-undi", lambda sent: silent(sent) if sent.kind == dhcp_packet.DISCOVER else ())
-    same(run.ladder(dhcp_packet.REQUEST), [2090, 3090, 5090, 8090])
+    same(run.sent_at(dhcp_packet.REQUEST), [2090, 3090, 5090, 8090])
     same((run.code(), run.lan.clock), ("PXE-E51", 12090))
 
 
 def test_only_proxies_are_e52():
     """R-PXE-24, R-PXE-21: an OFFER without an address is a proxy's."""
     run = Run("intel-undi", proxy(PXECLIENT + _BIT3, file=b"p"))
-    same((run.code(), len(run.ladder())), ("PXE-E52", 4))
+    same((run.code(), len(run.sent_at())), ("PXE-E52", 4))
     same(run.reasons(), ["there is no lease to go with it"] * 4)
 
 
 def test_address_without_a_file_is_e53_and_never_requested():
     """R-PXE-24; UEFI knows no valid offer then (R-PXE-61)."""
     run = Run("intel-undi", dhcpd())
-    same((run.code(), run.ladder(dhcp_packet.REQUEST)), ("PXE-E53", []))
+    same((run.code(), run.sent_at(dhcp_packet.REQUEST)), ("PXE-E53", []))
     same(run.reasons()[0], "it names no boot file, and no proxyDHCP offer goes with it")
     same(Run("edk2", dhcpd(), uefi=True).code(), "PXE-E16")
 
@@ -125,16 +125,16 @@ def test_address_without_a_file_is_e53_and_never_requested():
 def test_rom_that_takes_any_lease_finds_no_file_after_it():
     """R-PXE-24: iPXE requests, then has nothing to boot."""
     run = Run("ipxe", dhcpd())
-    same((run.code(), len(run.ladder(dhcp_packet.REQUEST))), ("PXE-E53", 1))
+    same((run.code(), len(run.sent_at(dhcp_packet.REQUEST))), ("PXE-E53", 1))
 
 
 def test_nak_starts_again_and_not_for_ever():
     """R-PXE-27"""
     run = Run("intel-undi", dhcpd(file=b"x", nak=1))
-    same((len(run.ladder()), len(run.ladder(dhcp_packet.REQUEST))), (2, 2))
+    same((len(run.sent_at()), len(run.sent_at(dhcp_packet.REQUEST))), (2, 2))
     same((run.client.found, run.named("nak")[0]["message"]), ((SERVER, b"x"), "no"))
     run = Run("intel-undi", dhcpd(file=b"x", nak=99))
-    same((run.code(), len(run.ladder(dhcp_packet.REQUEST))), ("PXE-E51", 4))
+    same((run.code(), len(run.sent_at(dhcp_packet.REQUEST))), ("PXE-E51", 4))
 
 
 def test_ack_of_another_server_or_another_address_does_not_count():
@@ -154,7 +154,7 @@ def test_ack_of_another_server_or_another_address_does_not_count():
 
 
 def test_replies_to_others_do_not_move_the_clock():
-    """R-PXE-20: another client's lease, another xid, noise: the ladder stays as it was."""
+    """R-PXE-20: another client's lease, another xid, noise: the waits stay as they were."""
 
     def noise(sent):
         replies = []
@@ -166,7 +166,7 @@ def test_replies_to_others_do_not_move_the_clock():
         return replies
 
     run = Run("intel-undi", noise)
-    same((run.code(), run.ladder()), ("PXE-E51", [0, 2090, 6090, 14090]))
+    same((run.code(), run.sent_at()), ("PXE-E51", [0, 2090, 6090, 14090]))
     same(run.client.offers, [])
     assert "other packets did not count" in run.failure.detail
 
@@ -183,7 +183,7 @@ def test_bootp_reply_needs_no_request():
         return ((1, SERVER, 67, answer(sent.data, 0, CLIENT, SERVER, None, LEASE, b"x")),)
 
     run = Run("intel-undi", serve)
-    same((run.client.found, run.ladder(dhcp_packet.REQUEST)), ((SERVER, b"x"), []))
+    same((run.client.found, run.sent_at(dhcp_packet.REQUEST)), ((SERVER, b"x"), []))
     same(run.client.offers[0].record()["class"], "bootp")
 
 
@@ -301,7 +301,7 @@ def test_address_in_use_is_declined_by_the_rom_that_probes():
     lan = FakeLan(dhcpd(file=b"x"))
     lan.arps = {CLIENT: True}
     run = Run("standard", lan=lan)
-    same((run.code(), len(run.ladder(dhcp_packet.DECLINE))), ("PXE-E54", 4))
+    same((run.code(), len(run.sent_at(dhcp_packet.DECLINE))), ("PXE-E54", 4))
     decline = [sent for sent in lan.sent if sent.kind == dhcp_packet.DECLINE][0]
     same((decline.options[50], decline.data[12:16]), (ip(CLIENT), bytes(4)))
     assert not [entry for entry in lan.log if entry[0] == "take"]
@@ -331,7 +331,7 @@ def test_far_server_without_a_gateway_is_e11():
 
 def test_nothing_that_a_server_sends_ever_goes_out():
     """R-PXE-1: op is 1, and the type one of a client's, in every run of every ROM."""
-    for rom in _LADDERS:
+    for rom in _WAITS_MS:
         for server in (
             dhcpd(file=b"x"),
             together(dhcpd(), proxy(PXECLIENT)),
@@ -413,9 +413,9 @@ def test_answer_to_an_inform_that_says_most_counts():
     same(_static(network(bare)).code(), "PXE-E53")
 
 
-def test_static_without_an_answer_fails_after_its_ladder():
+def test_static_without_an_answer_fails_after_its_waits():
     run = _static(None)
-    same((run.code(), run.ladder(dhcp_packet.INFORM)), ("PXE-E53", [0, 1000, 3000, 6000]))
+    same((run.code(), run.sent_at(dhcp_packet.INFORM)), ("PXE-E53", [0, 1000, 3000, 6000]))
 
 
 def test_stack_takes_the_address_of_the_interface():

@@ -73,7 +73,7 @@ def test_intel_goes_on_at_once_after_an_error_to_its_probe():
         return [(2, 45140, error(2, text))]
 
     run = Run(flat, refuse)
-    same([(at_ms, port) for at_ms, port, _ in run.ladder()], [(0, 2070), (2, 2071)])
+    same([(at_ms, port) for at_ms, port, _ in run.requests()], [(0, 2070), (2, 2071)])
     same(len(run.net.sent), 2, "an ERROR is never answered")
     same(run.code(), "PXE-E3C")
     shown = _screen(flat, run)
@@ -97,7 +97,7 @@ def test_error_in_mid_file_never_leads_on_to_the_next_request():
         return [(1, 45140, data(block, bytes(512)))]
 
     run = Run(rom("standard"), breaking)
-    same((run.code(), len(run.ladder()), run.packets()[-1]), ("PXE-E36", 1, ack(2)))
+    same((run.code(), len(run.requests()), run.packets()[-1]), ("PXE-E36", 1, ack(2)))
 
 
 def test_intel_fetches_the_file_though_the_probe_was_refused():
@@ -129,7 +129,7 @@ def test_intel_completes_with_512_where_blksize_is_not_granted():
     content = pattern(5000)
     run = Run(rom("intel-undi"), FileServer(content, grant=("tsize",)))
     _whole(run, content)
-    same((run.result["transfers"][1]["blocks"], len(run.ladder())), (10, 2))
+    same((run.result["transfers"][1]["blocks"], len(run.requests())), (10, 2))
 
 
 def test_unknown_tid_is_met_with_silence_by_intel_and_with_error_5_by_standard():
@@ -144,7 +144,7 @@ def test_unknown_tid_is_met_with_silence_by_intel_and_with_error_5_by_standard()
         def server(packet, local_port, port, files=files):
             answer = list(files(packet, local_port, port))
             if packet == ack(1):
-                answer.insert(0, (0, 50000, data(2, b"stranger")))
+                answer.insert(0, (0, 50000, data(2, b"unknown TID")))
             return answer
 
         run = Run(rom(name), server)
@@ -616,7 +616,7 @@ def test_error_to_the_last_request_is_what_the_boot_fails_with():
         return [(7, 45140, error(8, "no options" if b"tsize" in packet else "none at all"))]
 
     run = Run(flat, refuse)
-    same((run.code(), len(run.ladder())), ("PXE-E36", 2))
+    same((run.code(), len(run.requests())), ("PXE-E36", 2))
     same(run.result["status"]["detail"], "The server answered with ERROR 8: none at all")
     same([each["elapsed_ms"] for each in run.result["transfers"]], [7, 7])
 
@@ -718,7 +718,7 @@ def test_events_tell_the_whole_story_in_order():
 def test_octet_is_the_only_mode():
     """R-TFTP-4, R-TFTP-75: netascii is never offered, so never sent."""
     for name in ("intel-undi", "intel-undi-plain", "os-client", "standard"):
-        for _, _, packet in Run(rom(name), silence).ladder():
+        for _, _, packet in Run(rom(name), silence).requests():
             same(packet.split(b"\0")[2], b"octet")
 
 

@@ -208,27 +208,27 @@ def test_requests_are_those_of_the_captures_byte_for_byte():
         wanted = [_plain(text) for text in _RRQ[name]]
         if name == "standard":
             wanted = wanted[:1]  # the second is for a server that refuses the first
-        same([_hex(packet) for _, _, packet in run.ladder()], wanted, name)
+        same([_hex(packet) for _, _, packet in run.requests()], wanted, name)
         same((run.result["outcome"], run.sink.data), ("ok", content), name)
 
 
-def test_ladder_of_requests_is_the_captured_one():
+def test_requests_come_at_the_captured_times():
     """R-TFTP-6, R-TFTP-70, R-TFTP-71 (ROM notes): times, bytes, ports, and the end. R-TIM-1,
     R-TIM-2, R-TIM-3: EDK2's, iPXE's and U-Boot's waits."""
     for name in _names():
         waits, _ = _WAITS[name]
         run = Run(rom(name), silence, _FILE)
         times = _sums(waits)
-        _near([at_ms for at_ms, _, _ in run.ladder()], times[:-1])
+        _near([at_ms for at_ms, _, _ in run.requests()], times[:-1])
         _near([run.net.clock], times[-1:])
         same((run.code(), len(run.net.sent)), (_code(name, "PXE-E32"), len(waits)), name)
-        ports = [port for _, port, _ in run.ladder()]
+        ports = [port for _, port, _ in run.requests()]
         if name in _HOPPING:
             same(ports, [ports[0] + n for n in range(len(waits))], name)
         else:
             same(set(ports), {ports[0]}, name)
         probes = 5 if name == "intel-undi" else len(waits)
-        asked = [_hex(packet) for _, _, packet in run.ladder()]
+        asked = [_hex(packet) for _, _, packet in run.requests()]
         same(asked[:probes], [_plain(_RRQ[name][0])] * probes, name)
         same(asked[probes:], [_plain(_RRQ[name][-1])] * (len(waits) - probes), name)
 

@@ -298,31 +298,31 @@ def _silent(sent):
 def test_nak_ends_edk2():
     """R-PXE-27 with its ROM notes, here and in the next four."""
     run = _boot("edk2", _refusing)
-    same((run.ladder(), run.failure.status(True)["code"]), ([0], "PXE-E07"))
+    same((run.sent_at(), run.failure.status(True)["code"]), ([0], "PXE-E07"))
 
 
 def test_nak_makes_slof_ask_ten_times():
     run = _boot("slof", _refusing)
-    same((len(run.ladder()), run.ladder()[1], run.code()), (10, 6020, "PXE-E51"))
+    same((len(run.sent_at()), run.sent_at()[1], run.code()), (10, 6020, "PXE-E51"))
     assert abs(run.lan.clock - 60700) < 700, run.lan.clock
 
 
 def test_nak_makes_u_boot_ask_six_times_in_thirty_seconds():
     run = _boot("u-boot-2025", _refusing)
-    same((len(run.ladder()), run.lan.clock // 1000), (6, 30))
+    same((len(run.sent_at()), run.lan.clock // 1000), (6, 30))
 
 
 def test_nak_makes_lwip_ask_at_once_and_anew():
     run = _boot("u-boot-lwip", _refusing)
     xids = set(bytes(sent.data[4:8]) for sent in run.lan.sent)
-    same((len(run.ladder()), len(xids)), (20, 20))
+    same((len(run.sent_at()), len(xids)), (20, 20))
 
 
 def test_nak_makes_ipxe_ask_for_ever():
     run = _boot("ipxe-2", _refusing, max_time_ms=10000)
     same([sent.data[9] for sent in run.lan.sent], [4, 10, 18, 22, 30, 34, 42])
     same(len(set(bytes(sent.data[4:8]) for sent in run.lan.sent)), 1)
-    same([run.ladder()[2] - 3033, run.ended["by"]], [1043, "bench"])
+    same([run.sent_at()[2] - 3033, run.ended["by"]], [1043, "bench"])
 
 
 def test_silence_after_the_request_is_each_roms_own():
@@ -331,7 +331,7 @@ def test_silence_after_the_request_is_each_roms_own():
     asked = [sent for sent in run.lan.sent if sent.kind == dhcp_packet.REQUEST]
     same([sent.data[9] for sent in asked], [0] * 4)
     run = _boot("ipxe-2", _silent)
-    asked = run.ladder(dhcp_packet.REQUEST)
+    asked = run.sent_at(dhcp_packet.REQUEST)
     same([at - asked[0] for at in asked], [0, 275, 824, 1868, 3900, 7965])
     run = _boot("slof", _silent)
     kinds = [sent.kind for sent in run.lan.sent]

@@ -1,6 +1,6 @@
 """When each ROM asks again, from which port, with which bytes, and how it gives up.
 
-The ladders are those of `clients.md`'s captures; what is assumed in the ROM file is tested as the
+The waits are those of the captured clients; what is assumed in the ROM file is tested as the
 file says it.
 """
 
@@ -16,11 +16,11 @@ _TSIZE = _NAME + b"tsize\0" + b"0\0"
 _BLKSIZE = _NAME + b"blksize\0" + b"1456\0"
 
 
-def test_intel_ladder_counts_ports_up_from_2070_at_the_captured_times():
+def test_intel_requests_count_ports_up_from_2070_at_the_captured_times():
     """R-TFTP-6 (ROM note), R-TFTP-70 (ROM note), R-TIM-5 (ROM note), R-TFTP-71."""
     run = Run(rom("intel-undi"), silence, "undionly.kpxe")
     same(
-        run.ladder(),
+        run.requests(),
         [
             (0, 2070, _TSIZE),
             (2032, 2071, _TSIZE),
@@ -44,17 +44,19 @@ def test_intel_ladder_counts_ports_up_from_2070_at_the_captured_times():
 def test_second_boot_uses_the_very_same_ports():
     """R-TFTP-6 (ROM note): the counter starts again with each boot."""
     flat = rom("intel-undi")
-    assert Run(flat, silence).ladder() == Run(flat, silence).ladder()
+    assert Run(flat, silence).requests() == Run(flat, silence).requests()
 
 
-def test_intel_ladder_is_the_same_when_icmp_says_that_nothing_listens():
+def test_intel_requests_are_the_same_when_icmp_says_that_nothing_listens():
     """R-SEC-18: an ICMP error neither ends nor shortens anything; it is counted."""
 
     def closed(packet, local_port, port):
         return [(1, 69, UNREACHABLE)]
 
     run = Run(rom("intel-undi"), closed, "undionly.kpxe")
-    same([at_ms for at_ms, _, _ in run.ladder()][:7], [0, 2032, 6042, 12029, 19993, 29935, 65966])
+    same(
+        [at_ms for at_ms, _, _ in run.requests()][:7], [0, 2032, 6042, 12029, 19993, 29935, 65966]
+    )
     same(run.code(), "PXE-E32")
     same([each["unreachable"] for each in run.result["transfers"]], [5, 4])
 
@@ -75,7 +77,7 @@ def test_intel_without_probe_waits_4_8_and_12_seconds():
     """R-TFTP-70 (ROM note), R-TIM-5 (ROM note)."""
     run = Run(rom("intel-undi-plain"), silence, "undionly.kpxe")
     same(
-        run.ladder(),
+        run.requests(),
         [
             (0, 2070, _BLKSIZE),
             (3943, 2071, _BLKSIZE),
@@ -90,8 +92,8 @@ def test_intel_without_probe_waits_4_8_and_12_seconds():
 def test_os_client_asks_six_times_from_one_high_port():
     """R-TFTP-6: the port is kept for retransmissions, and it is above 32767."""
     run = Run(rom("os-client"), silence, "undionly.kpxe")
-    port = run.ladder()[0][1]
-    same(run.ladder(), [(5000 * i, port, _NAME) for i in range(6)])
+    port = run.requests()[0][1]
+    same(run.requests(), [(5000 * i, port, _NAME) for i in range(6)])
     assert 32768 <= port <= 60999, port
     same(run.net.clock, 30000)
 
@@ -100,18 +102,18 @@ def test_standard_backs_off_exponentially():
     """R-TFTP-70, R-TIM-6: 1, 2, 4, 8, 8, 8 s; R-TFTP-76: 1468 bytes fill a frame, no more."""
     run = Run(rom("standard"), silence, "undionly.kpxe")
     request = rrq("undionly.kpxe", ("blksize", 1468), ("tsize", 0))
-    same([at_ms for at_ms, _, _ in run.ladder()], [0, 1000, 3000, 7000, 15000, 23000])
-    same({packet for _, _, packet in run.ladder()}, {request})
+    same([at_ms for at_ms, _, _ in run.requests()], [0, 1000, 3000, 7000, 15000, 23000])
+    same({packet for _, _, packet in run.requests()}, {request})
     same(run.net.clock, 31000)
-    port = run.ladder()[0][1]
-    same({port for _, port, _ in run.ladder()}, {port})
+    port = run.requests()[0][1]
+    same({port for _, port, _ in run.requests()}, {port})
     assert port >= 49152, port
 
 
 def test_standard_takes_a_new_random_port_for_each_transfer():
     """R-TFTP-6, R-SEC-20: also for the request that follows a refused one."""
     flat = rom("standard")
-    ports = {Run(flat, silence).ladder()[0][1] for _ in range(8)}
+    ports = {Run(flat, silence).requests()[0][1] for _ in range(8)}
     assert len(ports) > 4, ports
 
     def refuse(packet, local_port, port):
@@ -119,13 +121,13 @@ def test_standard_takes_a_new_random_port_for_each_transfer():
 
     pairs = set()
     for _ in range(8):
-        ladder = Run(flat, refuse).ladder()
-        same([ladder[0][2], ladder[1][2]], [rrq("x", ("blksize", 1468), ("tsize", 0)), rrq("x")])
-        pairs.add(ladder[0][1] == ladder[1][1])
+        asked = Run(flat, refuse).requests()
+        same([asked[0][2], asked[1][2]], [rrq("x", ("blksize", 1468), ("tsize", 0)), rrq("x")])
+        pairs.add(asked[0][1] == asked[1][1])
     assert False in pairs
 
 
-def test_read_ladder_resends_the_last_ack_and_ends_with_e35():
+def test_read_retries_resend_the_last_ack_and_end_with_e35():
     """R-TFTP-71, R-TFTP-73: a server that dies in mid-file."""
 
     def dying(packet, local_port, port):
@@ -153,8 +155,8 @@ def test_read_ladder_resends_the_last_ack_and_ends_with_e35():
     )
 
 
-def test_progress_starts_the_ladder_again():
-    """R-TFTP-72: after a block the first wait is due once more."""
+def test_progress_starts_the_waits_again():
+    """R-TFTP-72: after a block the first wait is used again."""
 
     def slow(packet, local_port, port):
         if port == 69:
@@ -202,15 +204,15 @@ def test_noise_neither_prolongs_nor_shortens_a_wait():
     same((run.code(), run.net.clock), ("PXE-E35", 31001))
 
 
-def test_clock_that_wraps_in_mid_ladder_changes_nothing():
+def test_clock_that_wraps_between_retries_changes_nothing():
     """The counter of ticks wraps on every board within days; here within the third wait."""
     for name in ("intel-undi", "intel-undi-plain"):
         flat = rom(name)
-        usual = Run(flat, silence).ladder()
+        usual = Run(flat, silence).requests()
         for before_wrap in (0, 1, 2032, 6000, 20000):
             net = FakeNet(flat, silence)
             net.before_wrap = before_wrap
-            same(Run(flat, silence, net=net).ladder(), usual)
+            same(Run(flat, silence, net=net).requests(), usual)
 
 
 def test_retry_table_is_followed_to_its_end():

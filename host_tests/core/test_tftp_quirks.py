@@ -78,7 +78,7 @@ def test_block_that_came_early_is_held_and_acknowledged_with_the_missing_one():
 
 
 def test_held_block_waits_until_all_before_it_have_come():
-    """The capture: DATA 8 while 5 is due; 5 and 6 get their ACKs, 7 gets the ACK of 8."""
+    """The capture: DATA 8 while 5 is expected; 5 and 6 get their ACKs, 7 gets the ACK of 8."""
     content = pattern(512 * 11 + 7)
     files = FileServer(content, grant=(), retry_ms=None)
     early = data(8, content[7 * 512 : 8 * 512])
@@ -604,7 +604,7 @@ def test_counter_with_a_drawn_start_counts_on_from_there():
     """EDK2: probe n, download n + 1, the probe's retries at n."""
     for _ in range(30):
         run = Run(rom("edk2"), FileServer(pattern(10)))
-        probe, download = [port for _, port, _ in run.ladder()]
+        probe, download = [port for _, port, _ in run.requests()]
         assert 1024 <= probe <= 2047, probe
         same(download, probe + 1)
 

@@ -5,8 +5,8 @@ Boot with all that can be seen from outside: the result, the file, the packets o
 the servers heard, and what is left on the interface. `play_all` plays many side by side.
 
 1. Each scene has networks and servers of its own: leases, counters and logs are no one else's.
-2. ROMs keep their packets and their order of things, and wait less long (`hurried`): the ladder at
-   its full length is played in virtual time, by the core's tests.
+2. ROMs send their own packets in their own order, but wait less long (`hurried`). The full waits
+   are played in virtual time, by the core's tests.
 """
 
 import collections

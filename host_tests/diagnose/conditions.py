@@ -5,11 +5,9 @@ One row each; the table in `host_tests/bench/README.md` is made from these rows
 """
 
 import collections
-import contextlib
-import sys
 
-from host_tests.diagnose.place import ODD, OTHER, SERVER
-from host_tests.lab import processes, programs, servers
+from host_tests.diagnose.place import OTHER, SERVER
+from host_tests.lab import programs, servers
 from host_tests.lab.firewall import CLIENT, FILE
 
 Condition = collections.namedtuple(
@@ -28,16 +26,8 @@ def dnsmasq(single_port=False, words=()):
     return lambda folder, where: servers.dnsmasq(folder, SERVER, where, single_port, words)
 
 
-def odd(weakness):
-    @contextlib.contextmanager
-    def serve(folder, where):
-        with where.start(sys.executable, ODD, weakness, SERVER, folder) as process:
-            processes.wait_until(
-                lambda: servers.listening(where.pid, 69), f"odd server ({weakness})", 5, process
-            )
-            yield process
-
-    return serve
+def faulty(fault):
+    return lambda folder, where: servers.faulty(fault, folder, SERVER, 69, where)
 
 
 def bench(folder, where):
@@ -149,7 +139,7 @@ def _empty(place, folder):
     place.server.run("truncate", "-s", "0", f"{folder}/{FILE}")
 
 
-def _elf(place, folder):
+def elf(place, folder):
     place.server.run("sh", "-c", f"printf '\\177ELF' | dd conv=notrunc of={folder}/{FILE}")
 
 
@@ -279,12 +269,12 @@ CONDITIONS = (
     Condition(
         "each DATA twice",
         "a server of our own",
-        *(odd("twice"), "", None, "healthy", (), ("duplicates",), _Q),
+        *(faulty("twice"), "", None, "healthy", (), ("duplicates",), _Q),
     ),
     Condition(
         "wrong tsize",
         "a server of our own: half of the file's size",
-        *(odd("tsize-lies"), "", None, "wrong-tsize", (), (), _Q),
+        *(faulty("tsize-lies"), "", None, "wrong-tsize", (), (), _Q),
     ),
     Condition(
         "server behind DNAT, answers not translated back",
@@ -294,17 +284,17 @@ CONDITIONS = (
     Condition(
         "server that does not hear ERROR",
         "a server of our own: repeats what was aborted",
-        *(odd("deaf-to-error"), "", None, "healthy", (), (), _Q),
+        *(faulty("deaf-to-error"), "", None, "healthy", (), (), _Q),
     ),
     Condition(
         "server that answers ERROR by ERROR",
         "a server of our own",
-        *(odd("echo-error"), "", None, "healthy", (), (), _Q),
+        *(faulty("echo-error"), "", None, "healthy", (), (), _Q),
     ),
     Condition(
         "the same for a ROM that keeps its port",
         "repeats what was aborted, to SLOF's one port",
-        *(odd("deaf-to-error"), "", _elf, "healthy", (), (), ("--rom", "slof", *_Q)),
+        *(faulty("deaf-to-error"), "", elf, "healthy", (), (), ("--rom", "slof", *_Q)),
     ),
     Condition(
         "the server itself asks",
@@ -436,12 +426,12 @@ CONDITIONS = (
     Condition(
         "server that refuses",
         "a server of our own: ERROR 0",
-        *(odd("error"), "", None, "server-error", (), (), _Q),
+        *(faulty("error"), "", None, "server-error", (), (), _Q),
     ),
     Condition(
         "options refused",
         "a server of our own: ERROR 8 to options",
-        *(odd("options-error"), "", None, "options-refused", (), (), _Q),
+        *(faulty("options-error"), "", None, "options-refused", (), (), _Q),
     ),
     Condition(
         "options refused, EDK2",
@@ -454,17 +444,17 @@ CONDITIONS = (
     Condition(
         "option that nobody asked for",
         "a server of our own: multicast in each OACK",
-        *(odd("unasked"), "", None, "unasked-option", (), (), _Q),
+        *(faulty("unasked"), "", None, "unasked-option", (), (), _Q),
     ),
     Condition(
         "larger blocks granted than asked for",
         "a server of our own: twice the blksize",
-        *(odd("larger"), "", None, "unasked-option", (), (), _Q),
+        *(faulty("larger"), "", None, "unasked-option", (), (), _Q),
     ),
     Condition(
         "blksize set at the server alone",
         "a server of our own: 1468 bytes to everybody, and no OACK",
-        *(odd("hard-blksize"), "", None, "oversize-data", (), (), _Q),
+        *(faulty("hard-blksize"), "", None, "oversize-data", (), (), _Q),
     ),
     Condition(
         "empty file",
@@ -474,17 +464,17 @@ CONDITIONS = (
     Condition(
         "no empty last block",
         "a server of our own; the file is a multiple of 1456",
-        *(odd("no-final"), "", _exact_size, "no-final-block", (), (), _Q),
+        *(faulty("no-final"), "", _exact_size, "no-final-block", (), (), _Q),
     ),
     Condition(
         "no block after 65,535",
         "a server of our own that ignores options; 66,000 blocks",
-        *(odd("no-rollover"), "", _large_file, "no-rollover", (), (), ("--max-time", "90")),
+        *(faulty("no-rollover"), "", _large_file, "no-rollover", (), (), ("--max-time", "90")),
     ),
     Condition(
         "blocks longer than agreed",
         "a server of our own: 100 bytes more",
-        *(odd("oversize"), "", None, "oversize-data", (), (), _Q),
+        *(faulty("oversize"), "", None, "oversize-data", (), (), _Q),
     ),
     Condition(
         "one transfer at once",
@@ -505,12 +495,12 @@ CONDITIONS = (
     Condition(
         "size probe refused",
         "a server of our own: ERROR 8 to tsize",
-        *(odd("tsize-error"), "", None, "probe-refused", (), (), _Q),
+        *(faulty("tsize-error"), "", None, "probe-refused", (), (), _Q),
     ),
     Condition(
         "server upset by an aborted probe",
         "a server of our own: deaf for 15 s after it",
-        *(odd("aborted-probe"), "", None, "probe-refused", (), (), _Q),
+        *(faulty("aborted-probe"), "", None, "probe-refused", (), (), _Q),
     ),
     # -- the way and the server's pace
     Condition(
@@ -543,7 +533,7 @@ CONDITIONS = (
     Condition(
         "slow server",
         "a server of our own: 1.6 s to the first answer",
-        *(odd("slow"), "", None, "slow-server", (), (), ("--max-time", "6")),
+        *(faulty("slow"), "", None, "slow-server", (), (), ("--max-time", "6")),
     ),
     Condition(
         "one flow at a time",

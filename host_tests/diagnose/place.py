@@ -16,7 +16,6 @@ from pathlib import Path
 from host_tests.lab import namespaces, programs, servers
 from host_tests.lab.firewall import CLIENT, FILE, SERVER, image
 
-ODD = Path(__file__).with_name("odd_server.py")
 OTHER = "10.254.52.27"  # a second address of the server
 
 

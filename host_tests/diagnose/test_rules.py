@@ -303,9 +303,9 @@ def _one_answering_port():
 def _every_rom():
     """ROMs that begin elsewhere at each boot, count otherwise, or draw their ports."""
     seen = {}
+    images = {"edk2": conditions.for_uefi, "u-boot": conditions.elf, "slof": conditions.elf}
     for rom in ("edk2", "etherboot", "u-boot", "ipxe", "slof"):
-        image = conditions.for_uefi if rom == "edk2" else None
-        with place(conditions.tftpd(), conditions.HIGH_ONLY, image) as where:
+        with place(conditions.tftpd(), conditions.HIGH_ONLY, images.get(rom)) as where:
             result, *_ = where.diagnose("--quick", "--rom", rom)
             first, last = result["verdict"]["rules"]["client_ports"]
             where.paste(_text(result, "ports"))

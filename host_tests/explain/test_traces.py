@@ -13,7 +13,7 @@ EITHER = ["intel-undi", "intel-undi-plain"]
 @pytest.mark.parametrize(
     ("name", "kind", "ids"),
     [
-        ("u1", "tcpdump", INTEL),  # the whole ladder, each request refused by ICMP
+        ("u1", "tcpdump", INTEL),  # the whole retry table, each request refused by ICMP
         ("u3", "tcpdump", INTEL),  # both requests refused by the server
         ("u5", "tcpdump", INTEL),  # a healthy boot, port 69 alone
         ("u6", "tftpd64", INTEL),  # a healthy boot, Tftpd32's log

@@ -102,7 +102,7 @@ class Boot:
 
 
 def intel(boot, answered=False, at=0.0):
-    """The retry ladder of an Intel ROM, from 2070 to 2075; `answered`: the server's OACKs too."""
+    """The requests of an Intel ROM, from 2070 to 2075; `answered`: the server's OACKs too."""
     times = (0, 2.032, 6.042, 12.029, 19.993, 29.935)
     for number, wait in enumerate(times):
         options = {"tsize": "0"} if number < 5 else {"blksize": "1456"}

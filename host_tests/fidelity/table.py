@@ -257,19 +257,19 @@ def _reason(name, rom_id, text):
 
 @functools.cache
 def _waits(rom_id):
-    # {(kind, place in its ladder): [(capture, seconds)]} of all captured waits of a program.
+    # {(kind, place in its retry table): [(capture, seconds)]} of all captured waits of a program.
     found = {}
     for name in names():
         for each, talks in programs(name):
             if each != rom_id:
                 continue
             for talk in talks:
-                for event, rung in _ladder(talk):
+                for event, rung in _retry_table(talk):
                     found.setdefault(rung, []).append((name, event.since_out))
     return found
 
 
-def _ladder(talk):
+def _retry_table(talk):
     # The client's packets that repeat the one before, nothing having come in between.
     before, rung = None, 0
     for event in differences.events(talk):

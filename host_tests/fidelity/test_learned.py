@@ -21,7 +21,7 @@ ONLY_HERE = {
     "ovmf-win4drop1": "a time-out within a window",
     "ubootarm64-py-dup": "two copies of the last block",
     "pxelinux-dropall": "data that never comes",
-    "pxelinux-firewall": "the other ladder is of a guest that was held up",
+    "pxelinux-firewall": "the other retry table is of a guest that was held up",
     "pxelinux-py-wrongtid": "an unknown TID",
     "grubpc-blackhole": _CLOCK,
     "grubpc-firewall": _CLOCK,

@@ -4,12 +4,12 @@ The tests here hold the figures against their bounds, `make bench` prints them. 
 the unix port: "1.25" and "1.26" have words twice as long as a board's, "32" has a board's own.
 """
 
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
+
+from host_tests.lab import scripted
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BLKSIZE = 1456
@@ -48,7 +48,6 @@ APART = {
 }
 _FIRMWARE = ROOT / "firmware"
 _PROBE = Path(__file__).with_name("probe.py")
-_TIMEOUT_S = 5
 
 _IMPORT = """
 import gc
@@ -107,72 +106,12 @@ def garbage_bytes(version, windowsize=1):
     return datagram, [run / 100 for run in runs]
 
 
-class Responder(threading.Thread):
-    """A TFTP server with one file of zeros, for one client after the other. Loopback loses
-    nothing, so it never sends anything again."""
-
-    def __init__(self, size):
-        super().__init__(daemon=True)
-        self._size = size
-        self._payload = bytes(BLKSIZE)
-        self._listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._listener.bind(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.start()
-
-    def run(self):
-        while True:
-            try:
-                request, client = self._listener.recvfrom(600)
-            except OSError:
-                return  # closed: the test is over
-            if not request:
-                return
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                sock.bind(("127.0.0.1", 0))
-                sock.connect(client)
-                sock.settimeout(_TIMEOUT_S)
-                try:
-                    self._serve(sock, request)
-                except OSError:
-                    pass
-
-    def _serve(self, sock, request):
-        fields = request[2:].split(b"\0")[2:-1]
-        asked = dict(zip(fields[::2], fields[1::2], strict=True))
-        window = int(asked.get(b"windowsize", 1))
-        if b"tsize" in asked:
-            asked[b"tsize"] = b"%d" % self._size
-        pairs = b"".join(name + b"\0" + value + b"\0" for name, value in asked.items())
-        sock.send(b"\0\6" + pairs)
-        if sock.recv(600)[1] == 5:
-            return  # the size probe
-        last = self._size // BLKSIZE + 1
-        tail = bytes(self._size % BLKSIZE)
-        block = 0
-        while block < last:
-            for _ in range(min(window, last - block)):
-                block += 1
-                payload = tail if block == last else self._payload
-                sock.send(b"\0\3" + (block & 0xFFFF).to_bytes(2, "big") + payload)
-            reply = sock.recv(600)
-            if reply != b"\0\4" + (block & 0xFFFF).to_bytes(2, "big"):
-                return
-
-    def close(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.sendto(b"", ("127.0.0.1", self.port))
-        self.join()
-        self._listener.close()
-
-
 def _probe(version, heap, size, windowsize, *words):
     """The figures that the probe printed."""
-    responder = Responder(size)
-    try:
+    with scripted.serve({"zeros": bytes(size)}, tries=5) as server:
         process = subprocess.run(
             [interpreter(version), "-X", f"heapsize={heap}", _PROBE]
-            + [str(word) for word in (responder.port, windowsize, *words)],
+            + [str(word) for word in (server.port, windowsize, *words)],
             env={"MICROPYPATH": str(_FIRMWARE)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -180,8 +119,6 @@ def _probe(version, heap, size, windowsize, *words):
             timeout=120,
             check=False,
         )
-    finally:
-        responder.close()
     lines = process.stdout.splitlines()
     assert lines and lines[0] == f"ok {size}", process.stdout
     return [int(figure) for figure in lines[1].split()]

@@ -92,14 +92,14 @@ _ENDED = [
 
 
 @pytest.mark.parametrize(("name", "script"), _SURVIVED, ids=[each[0] for each in _SURVIVED])
-def test_oddity_that_a_transfer_survives(fetch, content, name, script):
+def test_fault_that_a_transfer_survives(fetch, content, name, script):
     with scripted.serve({"f": content}, script, retry_s=0.1) as server:
         result = fetch(server.url("f"), fetch.rom("standard"), content)
     assert result["outcome"] == "ok", result["status"]
 
 
 @pytest.mark.parametrize(("name", "code", "script"), _ENDED, ids=[each[0] for each in _ENDED])
-def test_oddity_that_ends_a_boot_has_one_code(fetch, content, name, code, script):
+def test_fault_that_ends_a_boot_has_one_code(fetch, content, name, code, script):
     with scripted.serve({"f": content}, script, retry_s=0.1) as server:
         result = fetch(server.url("f"), fetch.rom("standard"), content)
     assert result["outcome"] == "failed"

@@ -325,7 +325,7 @@ class Case:
             assert most is None or len(data) <= most
 
     def early(self, datagram, wire, blksize, block):
-        # A DATA that the ROM's table has held until it is due.
+        # A DATA that the ROM has held until it is expected.
         if datagram[:2] != b"\x00\x03" or not 4 <= len(datagram) <= blksize + 4:
             return False
         number = datagram[2] << 8 | datagram[3]

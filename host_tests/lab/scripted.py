@@ -13,10 +13,13 @@ the Nth request), "oack N" (the Nth OACK), "data N" (block N, counted from 1 wit
 order: NORMAL (the reply itself), bytes (sent from the transfer's TID), `unknown_tid(bytes)`,
 `wait(seconds)`, `flood(bytes, per_second)`, CLOSE (the TID's socket is gone: ICMP unreachable),
 DIE (nothing is sent any more, by anyone). No action at all: silence.
+
+What a script cannot say is a subclass of Transfer (`faulty_server`).
 """
 
 import contextlib
-import select
+import functools
+import selectors
 import socket
 import struct
 import threading
@@ -28,8 +31,9 @@ from host_tests.lab.capture import Packet
 NORMAL = object()
 CLOSE = object()
 DIE = object()
+_NORMAL = (NORMAL,)
 
-_ALL_OPTIONS = ("blksize", "tsize", "timeout", "windowsize")
+ALL_OPTIONS = ("blksize", "tsize", "timeout", "windowsize")
 
 
 # --- further actions ----------------------------------------------------------------------------
@@ -55,34 +59,57 @@ def flood(payload, per_second):
 # --- the server ---------------------------------------------------------------------------------
 
 
-class _Transfer:
+class Transfer:
     """One TID: what goes to one client's port, from one port of ours."""
+
+    known = None  # the options that it grants; None: those of its server
+    default_blksize = 512
 
     def __init__(self, server, peer, request):
         self.server = server
         self.peer = peer
         self.socket = server.open_socket()
+        if self.known is None:
+            self.known = server.known
         words = [word.decode("latin-1") for word in request[2:].split(b"\0")[:-1]]
         self.file = words[0]
-        asked = dict(zip(words[2::2], words[3::2], strict=False))
-        self.options = {name: text for name, text in asked.items() if name in server.known}
+        self.asked = dict(zip(words[2::2], words[3::2], strict=False))
         self.content = server.files.get(self.file)
-        self.blksize = int(self.options.get("blksize", 512))
+        self.options = self.granted()
+        self.blksize = int(self.options.get("blksize", self.default_blksize))
         self.windowsize = int(self.options.get("windowsize", 1))
-        if "tsize" in self.options and self.content is not None:
-            size = len(self.content) if server.tsize is None else server.tsize
-            self.options["tsize"] = str(size)
         self.acked = -1 if self.options else 0  # -1: the OACK is not
         self.done = False
         self.resend_at = None
+        self.tries = 1  # of what the client has not acknowledged
 
-    @property
+    def granted(self):
+        """{name: value} of its OACK."""
+        granted = {name: text for name, text in self.asked.items() if name in self.known}
+        if "tsize" in granted and self.content is not None:
+            granted["tsize"] = str(self.size())
+        return granted
+
+    def size(self):
+        """What the OACK says of the size."""
+        return len(self.content) if self.server.tsize is None else self.server.tsize
+
+    @functools.cached_property
     def blocks(self):
         return len(self.content) // self.blksize + 1
 
+    def refusal(self):
+        """The ERROR that answers the RRQ, or None."""
+        return error(1, "File not found") if self.content is None else None
+
+    def part(self, begin, end):
+        """The payload of a block, which is the content's from `begin` to `end`."""
+        return self.content[begin:end]
+
     def begin(self, number):
-        if self.content is None:
-            self._at(f"rrq {number}", error(1, "File not found"), self._finish)
+        refusal = self.refusal()
+        if refusal:
+            self._at(f"rrq {number}", refusal, self._finish)
         elif self._scripted(f"rrq {number}"):
             first = self._oack() if self.acked < 0 else self._data(1)
             self._at(f"rrq {number}", first)
@@ -97,7 +124,8 @@ class _Transfer:
             return
         last = min(self.acked + self.windowsize, self.blocks)
         for block in range(self.acked + 1, last + 1):
-            self.server.ending.wait(self.server.drip_s)
+            if self.server.drip_s:
+                self.server.ending.wait(self.server.drip_s)
             named_last = block == self.blocks and self._scripted("data last")
             self._at("data last" if named_last else f"data {block}", self._data(block))
 
@@ -111,6 +139,7 @@ class _Transfer:
             for block in range(end, max(self.acked, -1), -1):
                 if self._on_wire(block) == number:
                     self.acked = block
+                    self.tries = 1
                     break
             else:
                 return  # an old ACK: answering it would double every packet that follows
@@ -120,9 +149,14 @@ class _Transfer:
                 self.proceed()
 
     def expire(self, now):
-        if self.resend_at is not None and now >= self.resend_at and not self.done:
-            self.resend_at = now + self.server.retry_s
-            self.proceed()
+        if self.resend_at is None or now < self.resend_at or self.done:
+            return
+        if self.tries == self.server.tries:
+            self._finish()
+            return
+        self.tries += 1
+        self.resend_at = now + self.server.retry_s
+        self.proceed()
 
     def send(self, packet):
         if not self.done:
@@ -130,12 +164,11 @@ class _Transfer:
 
     def close(self):
         self._finish()
-        self.socket.close()
+        self.server.forget(self)
 
     def _at(self, point, reply, then=None):
         server = self.server
-        always = server.script.get(point + " always", [NORMAL])
-        for action in server.script.pop(point, always):
+        for action in server.actions(point) if server.script else _NORMAL:
             if action is NORMAL:
                 self.send(reply)
             elif action is CLOSE:
@@ -162,7 +195,7 @@ class _Transfer:
 
     def _data(self, block):
         begin = (block - 1) * self.blksize
-        return data(self._on_wire(block), self.content[begin : begin + self.blksize])
+        return data(self._on_wire(block), self.part(begin, begin + self.blksize))
 
     def _oack(self):
         return oack(**self.options)
@@ -174,7 +207,9 @@ class _Transfer:
 class Server:
     """Made by `serve`. `packets`: capture.Packets of both directions, in their order."""
 
-    def __init__(self, files, script, host, known, rollover, retry_s, tsize, drip_s):
+    def __init__(
+        self, files, script, host, known, rollover, retry_s, tsize, drip_s, port, transfer, tries
+    ):
         self.files = files
         self.script = dict(script)
         self.host = host
@@ -183,33 +218,52 @@ class Server:
         self.retry_s = retry_s
         self.tsize = tsize
         self.drip_s = drip_s
+        self.transfer = transfer
+        self.tries = tries
         self.packets = []
         self.oacks = 0
         self.dead = False
         self.failure = None
         self.ending = threading.Event()
         self._requests = 0
-        self._transfers = {}
+        self.deaf_until = 0.0  # monotonic: no RRQ is heard before
+        self._transfers = []
         self._floods = []
-        self._listen = self.open_socket()
+        self._names = {}  # {socket: (host, port)}
+        self._expires = 0.0  # monotonic: when timers are looked at next
+        self._waiting = selectors.DefaultSelector()
+        self._listen = self.open_socket(port)
+        self._waiting.register(self._listen, selectors.EVENT_READ)
         self.unknown_tid = self.open_socket()
-        self.port = self._listen.getsockname()[1]
+        self.port = self._names[self._listen][1]
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def url(self, file):
         return f"tftp://{self.host}:{self.port}/{file}"
 
-    def open_socket(self):
+    def open_socket(self, port=0):
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        made.bind((self.host, 0))
+        made.bind((self.host, port))
+        self._names[made] = made.getsockname()
         return made
+
+    def forget(self, transfer):
+        """Close the socket of a transfer: who sends to it gets an ICMP error."""
+        if transfer.socket.fileno() >= 0:
+            self._waiting.unregister(transfer.socket)
+            transfer.socket.close()
+
+    def actions(self, point):
+        """What the script says of a reply."""
+        return self.script.pop(point, self.script.get(point + " always", _NORMAL))
 
     def send(self, from_socket, peer, packet):
         if self.dead:
             return
-        local = from_socket.getsockname()
-        self.packets.append(Packet(time.time(), *local, *peer, bytes(packet)))
+        if self.tries is None:
+            local = self._names[from_socket]
+            self.packets.append(Packet(time.time(), *local, *peer, bytes(packet)))
         try:
             from_socket.sendto(packet, peer)
         except ConnectionRefusedError:
@@ -232,7 +286,9 @@ class Server:
         self.ending.set()
         for thread in (self._thread, *self._floods):
             thread.join()
-        for made in (self._listen, self.unknown_tid, *self._transfers):
+        for transfer in self._transfers:
+            self.forget(transfer)
+        for made in (self._listen, self.unknown_tid, self._waiting):
             made.close()
         if self.failure:
             raise self.failure
@@ -245,25 +301,35 @@ class Server:
             self.failure = failure
 
     def _step(self):
-        waiting = [self._listen, *(made for made in self._transfers if made.fileno() >= 0)]
-        for ready in select.select(waiting, [], [], 0.01)[0]:
+        for key, _ in self._waiting.select(0.01):
+            ready, transfer = key.fileobj, key.data
+            if ready.fileno() < 0:
+                continue  # closed for a packet before this one
             try:
                 packet, peer = ready.recvfrom(65536)
             except ConnectionRefusedError:
                 continue
-            self.packets.append(Packet(time.time(), *peer, *ready.getsockname(), packet))
-            if ready is not self._listen:
-                transfer = self._transfers[ready]
+            if self.tries is None:
+                self.packets.append(Packet(time.time(), *peer, *self._names[ready], packet))
+            if transfer:
                 if peer == transfer.peer:
                     transfer.receive(packet)
-            elif packet[:2] == b"\0\1":
+            elif packet[:2] == b"\0\1" and time.monotonic() >= self.deaf_until:
                 self._requests += 1
-                transfer = _Transfer(self, peer, packet)
-                self._transfers[transfer.socket] = transfer
+                transfer = self.transfer(self, peer, packet)
+                self._transfers.append(transfer)
+                self._waiting.register(transfer.socket, selectors.EVENT_READ, transfer)
                 transfer.begin(self._requests)
         now = time.monotonic()
-        for transfer in list(self._transfers.values()):
+        if now < self._expires:
+            return
+        self._expires = now + 0.01
+        for transfer in self._transfers:
             transfer.expire(now)
+        if self.tries:
+            for transfer in [one for one in self._transfers if one.done]:
+                self.forget(transfer)
+                self._transfers.remove(transfer)
 
 
 @contextlib.contextmanager
@@ -271,19 +337,26 @@ def serve(
     files,
     script=(),
     host="127.0.0.1",
-    known=_ALL_OPTIONS,
+    known=ALL_OPTIONS,
     rollover=0,
     retry_s=1.0,
     tsize=None,
     drip_s=0,
+    port=0,
+    transfer=Transfer,
+    tries=None,
 ):
     """Serve `files` ({name: bytes}) by the script until the block ends; yields the Server.
 
     known: the options it grants; rollover: the block number after 65535; retry_s: its own timer
     (None: it never repeats); tsize: what it claims instead of the size; drip_s: wait before each
-    block.
+    block; transfer: the class of its transfers; tries: how often it sends a packet before it
+    forgets a transfer, whose socket is then closed, and `packets` are not kept (None: never).
     """
-    server = Server(files, script or {}, host, known, rollover, retry_s, tsize, drip_s)
+    server = Server(
+        *(files, script or {}, host, known, rollover, retry_s, tsize, drip_s),
+        *(port, transfer, tries),
+    )
     try:
         yield server
     finally:

@@ -23,6 +23,7 @@ import struct
 import sys
 import time
 
+# A program of its own, without pxerom: it starts with `-I -S`.
 _KINDS = {1: "discover", 3: "request", 4: "decline", 7: "release", 8: "inform"}
 _NAMES = ("BOOTP", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK", "RELEASE", "INFORM")
 _COOKIE = b"\x63\x82\x53\x63"

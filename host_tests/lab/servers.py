@@ -62,13 +62,13 @@ def folder(files):
 
 
 @contextlib.contextmanager
-def serving(name, argv, host, port, namespace, env=None):
+def serving(name, argv, host, port, namespace, **more):
     """Run `argv` until the block ends, and yield the Server once it listens on `port`."""
     if namespace is None:
-        child = processes.start([programs.find(str(argv[0])), *argv[1:]], env=env)
+        child = processes.start([programs.find(str(argv[0])), *argv[1:]], **more)
         network = os.getpid()
     else:
-        child = namespace.start(*argv, env=env)
+        child = namespace.start(*argv, **more)
         network = namespace.pid
     with child as process:
         processes.wait_until(
@@ -119,6 +119,13 @@ def python_server(library, folder, host="127.0.0.1", port=None, namespace=None):
     program = Path(__file__).with_name("python_servers.py")
     argv = [sys.executable, program, library, host, port, folder]
     return serving(library, argv, host, port, namespace)
+
+
+def faulty(fault, folder, host="127.0.0.1", port=None, namespace=None):
+    """A server of our own with one fault (`faulty_server.FAULTS`)."""
+    port = port or free_port(host)
+    argv = [sys.executable, "-m", "host_tests.lab.faulty_server", fault, host, port, folder]
+    return serving(f"server with {fault}", argv, host, port, namespace, cwd=programs.ROOT)
 
 
 def pxebench(folder, host="127.0.0.1", port=None, namespace=None):

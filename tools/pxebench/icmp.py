@@ -111,12 +111,18 @@ def most(rows):
     return max(rows, key=lambda row: row["count"]) if rows else None
 
 
-def sentence(rows, server, client=None):
-    """What the ICMP errors of a boot mean, as one sentence; the most frequent kind speaks."""
+def sentence(rows, server, client=None, begun=False):
+    """What the ICMP errors of a boot mean, as one sentence; the most frequent kind speaks.
+    `begun`: True when the server had answered, so that its transfer's port is meant."""
     row = most(rows)
     if row is None:
         return None
     what, sender = meaning(row, server), row["from"]
+    if what == PORT and sender and begun:
+        return (
+            f"{server} had answered, and then itself says that nothing listens on this transfer's"
+            " port any more: the server, or its part for this transfer, has ended."
+        )
     if what == PORT and sender:
         return (
             f"{server} itself says that nothing listens on that port: no TFTP server runs there, "
@@ -140,12 +146,18 @@ def sentence(rows, server, client=None):
     return f"The router {sender} says that there is no host {server}."
 
 
-def advice(rows, server, port=69):
-    """What to do about the ICMP errors of a boot, as one sentence; None where they say nothing."""
+def advice(rows, server, port=69, begun=False):
+    """What to do about the ICMP errors of a boot, as one sentence; None where they say nothing.
+    `begun`: as for `sentence`."""
     row = most(rows)
     if row is None or server is None:
         return None
     what, sender = meaning(row, server), row["from"]
+    if what == PORT and begun:
+        return (
+            f"Look in the TFTP server's log on {server} for why it ended this transfer: a crash, a"
+            " limit of its own, a restart."
+        )
     if what == PORT:
         return (
             f"Start the TFTP server on {server}, and see that it listens on this address: "

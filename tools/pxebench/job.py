@@ -34,7 +34,7 @@ A **job** (one JSON object, one line):
 A **result** (`--json`):
 
     {"schema": 1, "outcome": "ok" or "failed",
-     "status": {"code", "text", "side": "ours|server|path", "detail", "advice"} or null,
+     "status": {"code", "text", "side": "ours|server|path", "detail", "reason", "advice"} or null,
      "rom": id, "endpoint": {"kind", "runtime", "board", "mac"}, "lease": null,
      "transfers": [{"purpose", "file", "server", "server_port", "server_tid",
         "requests": [{"source_port", "at_ms", "options"}], "oack", "outcome", "error", "blocks",
@@ -44,6 +44,9 @@ A **result** (`--json`):
      "ended": {"by": "bench|user|fault", "after_ms", "next"} or null,
      "faults": {"asked", "seed", "acks", "lost", "late", "doubled", "withheld", "strange",
         "answers", "errors_5"} or null}
+
+A status' "reason" is the id of what happened: a hazard (`tftp_hazards`), or the code where the
+code says it all.
 
 What a user typed wrong is a `Refused` with exit code 2, what the bench lacks one with 3; both
 carry one sentence.
@@ -62,8 +65,8 @@ EXIT_INTERRUPTED = 130  # Ctrl-C
 
 SCHEMA = 1  # of events and results; another number is another shape
 
-# A result and a transfer of it, as nobody has said anything of them yet: the shapes' one owner on
-# the host.  The firmware's is `pxerom.fetch`; a test holds the two equal.
+# A result and a transfer of which nothing is known yet: the only place on the host that states
+# their shape.  The firmware's are in `pxerom.job` and `pxerom.fetch`; a test holds them equal.
 RESULT = {
     "schema": SCHEMA,
     "outcome": "failed",

@@ -217,7 +217,8 @@ SERVER_PCAP = [
         "--server-pcap",
         metavar="FILE",
         multiple=True,
-        help="A capture made at the server or a firewall meanwhile; several: from here on.",
+        help="A capture made at the server or firewall during this run. Repeatable: nearest to "
+        "this PC first.",
     )
 ]
 

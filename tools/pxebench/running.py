@@ -99,9 +99,9 @@ def _check_way(server, bind):
             probe.connect((server, 9))  # sends nothing
         except OSError as error:
             if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL):
-                whence = bind or "this machine"
+                sender = bind or "this machine"
                 raise Refused(
-                    f"There is no route from {whence} to {server}.", EXIT_BENCH
+                    f"There is no route from {sender} to {server}.", EXIT_BENCH
                 ) from None
 
 

@@ -262,17 +262,17 @@ def _text(status):
 
 
 def _server(result):
-    # (its address, the port that was asked) of the last transfer
+    # (its address, the port that was asked, whether it had answered) of the last transfer
     last = result["transfers"][-1] if result["transfers"] else {}
-    return last.get("server"), last.get("server_port")
+    return last.get("server"), last.get("server_port"), last.get("server_tid") is not None
 
 
 def _icmp_words(result, rows):
     if not rows:
         return ""
-    server, _ = _server(result)
+    server, _, begun = _server(result)
     said = "; ".join(icmp.words(row, server) for row in rows)
-    return f"{said}. {icmp.sentence(rows, server)}"
+    return f"{said}. {icmp.sentence(rows, server, begun=begun)}"
 
 
 def _so_far(result):

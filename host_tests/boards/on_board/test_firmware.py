@@ -1,4 +1,4 @@
-"""The firmware on a board's sockets: what each port's oddities would break."""
+"""The firmware on a board's sockets: what differs between the ports' stacks must not break it."""
 
 import time
 

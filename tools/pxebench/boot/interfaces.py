@@ -12,13 +12,13 @@ killed.  Linux only: elsewhere a board boots.
 import contextlib
 import errno
 import os
-import shutil
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
+from pxebench import iproute
 from pxebench.boot.boot_job import mask_bits
+from pxebench.iproute import ip
 from pxebench.job import EXIT_BENCH, Refused, show
 
 _CLIENT_PORT = 68
@@ -37,14 +37,13 @@ def check(name, lease="dhcp"):
             EXIT_BENCH,
         )
     there = _interfaces()
-    usable = sorted(one for one, (_, ethernet, _) in there.items() if ethernet)
+    usable = sorted(one for one, link in there.items() if link["link_type"] == "ether")
     have = f"this machine has {', '.join(usable) or 'none to boot from'}"
     if name is None:
         raise Refused(f"--interface says where to boot from: {have}.")
     if name not in there:
         raise Refused(f"There is no interface {show(name)}: {have}.")
-    _, ethernet, flags = there[name]
-    if not ethernet:
+    if name not in usable:
         raise Refused(f"{name} is no Ethernet interface, and a ROM boots from no other: {have}.")
     missing = missing_rights()
     if missing:
@@ -53,29 +52,16 @@ def check(name, lease="dhcp"):
             f"({', '.join(missing)} is missing): run it with sudo.",
             EXIT_BENCH,
         )
-    if "UP" not in flags:
+    if "UP" not in there[name]["flags"]:
         raise Refused(f"{name} is down: `ip link set {name} up` first.", EXIT_BENCH)
     if lease == "dhcp":
         _check_port(name)
 
 
 def _interfaces():
-    """{name: (index, is it Ethernet, flags)} of this network. Not from /sys: that shows the
+    """{name: the interface as `ip` describes it} of this network. Not from /sys: that shows the
     network of whoever mounted it, which need not be ours."""
-    said = ip("-o", "link", "show")
-    if said is None:
-        raise Refused("The program ip is not here: install iproute2.", EXIT_BENCH)
-    found = {}
-    for line in said.splitlines():
-        # 7: eth0@if8: <BROADCAST,UP,LOWER_UP> mtu ... link/ether 02:00:00:00:00:01 brd ...
-        words = line.split()
-        name = words[1].rstrip(":").partition("@")[0]
-        found[name] = (
-            words[0].rstrip(":"),
-            "link/ether" in words,
-            words[2].strip("<>").split(","),
-        )
-    return found
+    return {link["ifname"]: link for link in iproute.shown("link", "show")}
 
 
 def missing_rights():
@@ -118,17 +104,6 @@ def holder():
     return "another program"
 
 
-def ip(*words):
-    """Run `ip` with these words; what it printed, or None when it failed or is not here."""
-    program = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/sbin:/usr/sbin")
-    if program is None:
-        return None
-    done = subprocess.run(
-        [program, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    return done.stdout if done.returncode == 0 else None
-
-
 class Guard:
     """`with Guard(name) as guard`: hands `guard.event` each event; leaves the interface as it was.
 
@@ -141,7 +116,7 @@ class Guard:
         self.added = []  # [what kind, its words for `ip`]
 
     def __enter__(self):
-        self.before = self._lines()
+        self.before = self._there()
         return self
 
     def event(self, event):
@@ -154,17 +129,17 @@ class Guard:
     def __exit__(self, *_):
         if not self.added:
             return
-        left = self._lines() - self.before
+        left = self._there() - self.before
         for kind, words in reversed(self.added):
             if (kind, words) in left:
                 ip("-4", kind, "del", words, "dev", self.name)
 
-    def _lines(self):
+    def _there(self):
         """{("addr", "10.0.0.9/24"), ("route", "10.1.0.1")} of the interface."""
-        addresses = (ip("-4", "-o", "addr", "show", "dev", self.name) or "").splitlines()
-        routes = (ip("-4", "route", "show", "dev", self.name) or "").splitlines()
-        found = {("addr", line.split()[3]) for line in addresses if len(line.split()) > 3}
-        return found | {("route", line.split()[0]) for line in routes if line.split()}
+        addresses = iproute.addresses("dev", self.name)
+        routes = iproute.shown("-4", "route", "show", "dev", self.name)
+        found = {("addr", f"{one['local']}/{one['prefixlen']}") for one in addresses}
+        return found | {("route", route["dst"]) for route in routes}
 
 
 @contextlib.contextmanager
@@ -174,7 +149,7 @@ def with_mac(name, mac):
     if mac is None:
         yield name
         return
-    made = f"pxe{_interfaces()[name][0]}"
+    made = f"pxe{_interfaces()[name]['ifindex']}"
     ip("link", "del", made)  # of a run that was killed
     if (
         ip("link", "add", "link", name, "name", made, "address", mac, "type", "macvlan") is None

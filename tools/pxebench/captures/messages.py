@@ -7,20 +7,12 @@ TFTP: RFC 1350, 2347.  DHCP: RFC 2131, 2132; BOOTP: RFC 951.
 
 import struct
 
+from pxerom.dhcp_packet import COOKIE, NAMES
+
 KINDS = {1: "RRQ", 2: "WRQ", 3: "DATA", 4: "ACK", 5: "ERROR", 6: "OACK"}
 _MODES = (b"octet", b"netascii", b"mail")
 
-DHCP_TYPES = {
-    1: "DISCOVER",
-    2: "OFFER",
-    3: "REQUEST",
-    4: "DECLINE",
-    5: "ACK",
-    6: "NAK",
-    7: "RELEASE",
-    8: "INFORM",
-}
-_COOKIE = b"\x63\x82\x53\x63"
+DHCP_TYPES = dict(enumerate(NAMES[1:], 1))
 
 
 class Tftp:
@@ -127,7 +119,7 @@ class Dhcp:
         self.size = size
         self.options = []
         self.ended = False
-        raw = payload[240:] if payload[236:240] == _COOKIE else b""
+        raw = payload[240:] if payload[236:240] == COOKIE else b""
         at = 0
         while at < len(raw) and not self.ended:
             code = raw[at]

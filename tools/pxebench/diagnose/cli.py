@@ -191,6 +191,8 @@ class _Progress:
 
 def words(result, all_rules=False, quiet=False, paint=colour.PLAIN):
     """The verdict as lines of text. `paint`: of the stream that they go to."""
+    from pxebench.diagnose import rule_words
+
     verdict = result["verdict"]
     yield ""
     also = verdict["also_possible"]
@@ -220,39 +222,7 @@ def words(result, all_rules=False, quiet=False, paint=colour.PLAIN):
         from pxebench.hops import path_words
 
         yield from prose.listed("On the way", path_words.lines(result["path"]))
-    yield from _rules(verdict["rules"], all_rules)
+    yield from rule_words.lines(verdict["rules"], all_rules)
     if verdict["decide"]:
         yield from prose.listed("What would decide", [verdict["decide"]["text"]])
         yield "    " + verdict["decide"]["command"]
-
-
-def _rules(rules, all_rules):
-    from pxebench.diagnose.rules import CURES
-
-    if rules["advice"]:
-        yield from prose.listed("What to do", [rules["advice"]])
-    if rules["least"]:
-        yield from prose.listed("What to ask for", [rules["least"]])
-    shown = 0
-    for item in rules["items"]:
-        if not all_rules and not (item["product"] == "nftables" or item["where"] == "server"):
-            continue
-        shown += 1
-        yield ""
-        yield f"  {item['product']} ({CURES[item['cure']]}):"
-        for line in item["text"].splitlines():
-            yield "    " + line
-        if item["note"]:
-            yield from prose.wrapped(item["note"], "      ")
-        if not item["tried"]:
-            yield "      Written from the product's documentation; not tried on the product."
-    left = len(rules["items"]) - shown
-    if left:
-        others = dict.fromkeys(
-            item["product"] for item in rules["items"] if item["product"] != "nftables"
-        )
-        names = [name for name in others if "tftpd" not in name and "dnsmasq" not in name]
-        yield ""
-        yield from prose.wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
-    if rules["notes"]:
-        yield from prose.listed("Mind", rules["notes"])

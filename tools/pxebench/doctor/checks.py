@@ -69,14 +69,16 @@ def python():
 
 def micropython():
     """The interpreter of `--endpoint micropython`, and its version."""
-    from pxebench.endpoints.micropython import find
+    from pxebench.endpoints.micropython import NoneHere, find
 
     costs = "--endpoint micropython"
     mend = "make setup" if places.in_clone() else _NAME_ONE
     try:
         binary = find()
+    except NoneHere as refused:  # the remedy is `mend`
+        return Finding(LACKS, refused.what, costs, mend)
     except Refused as refused:
-        return Finding(LACKS, refused.message.partition(":")[0], costs, mend)
+        return Finding(LACKS, refused.message, costs, mend)
     ask = "import sys; print(sys.implementation.name, *sys.implementation.version[:3])"
     try:
         said = subprocess.run(

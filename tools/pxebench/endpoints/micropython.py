@@ -34,6 +34,16 @@ _STDERR_TAIL = 4000
 _PROGRAM = "from pxerom import agent_stdio; agent_stdio.main()"
 
 
+class NoneHere(Refused):
+    """No interpreter was named and none is here. `what`: that alone, without the remedy."""
+
+    what = "There is no MicroPython here"
+
+    def __init__(self):
+        needs = "it needs a `micropython` on PATH, or --interpreter."
+        super().__init__(f"{self.what}: {needs}", EXIT_BENCH)
+
+
 def find(wanted=None):
     """Path of the MicroPython binary: `--interpreter`, PXEROM_MICROPYTHON, .tools/bin, PATH."""
     wanted = wanted or os.environ.get("PXEROM_MICROPYTHON")
@@ -45,10 +55,7 @@ def find(wanted=None):
     provisioned = Path(__file__).resolve().parents[3] / ".tools" / "bin" / "micropython"
     found = shutil.which(str(provisioned)) or shutil.which("micropython")
     if not found:
-        raise Refused(
-            "There is no MicroPython here: it needs a `micropython` on PATH, or --interpreter.",
-            EXIT_BENCH,
-        )
+        raise NoneHere()
     return found
 
 

@@ -53,14 +53,13 @@ def _config(text):
     except ValueError:
         raise ValueError('/config.json on the board is no JSON')
 def _end(job, status, by):
-    _say({'event': 'start', 'rom': job['rom'] if isinstance(job['rom'], str) else job['rom']['id'],
-        'runtime': 'MicroPython %s %s' % ('.'.join(str(v) for v in sys.implementation.version[:3]),
-        sys.platform), 'schema': 1})
+    from pxerom.job import result, start
+    rom = job['rom'] if isinstance(job['rom'], str) else job['rom']['id']
+    _say(start(job, rom))
     if status:
         _say({'event': 'failed', 'status': status})
-    _say({'event': 'result', 'schema': 1, 'outcome': 'failed', 'status': status, 'ended':
-        by and {'by': by, 'after_ms': 0, 'next': 'It had not begun.'}, 'transfers': [],
-        'image': None})
+    ended = by and {'by': by, 'after_ms': 0, 'next': 'It had not begun.'}
+    _say(dict(result(rom, status=status, ended=ended), event='result'))
 def _run(job, config):
     try:
         import link

@@ -2,7 +2,8 @@
 numbers, and the words of U-Boot, GRUB, PXELINUX, SLOF, the Raspberry Pi and host tools.
 
 The table is `codes.json`.  An entry: {"code", "maker", "text", "when", "side": "client|server|
-path", "first": what to look at first, "command": the command that tells more, or null, "roms"}.
+path", "first": what to look at first, "command": the command that tells more, or null, "roms",
+"own_words": true where the text is whatever the server sends}.
 
 1. Legacy ROMs and UEFI use the same numbers for different things: both are shown, each with its
    maker, unless the screen says which one it was.
@@ -48,7 +49,7 @@ def _texts():
     rows = []
     for entry in _table()["codes"]:
         text = _plain(entry["text"].split("AH ==")[0].split("API:")[0].split("Status:")[0])
-        if len(text) >= _SHORTEST and not text.startswith("the server s own"):
+        if len(text) >= _SHORTEST and not entry.get("own_words"):
             rows.append((text, entry))
     return sorted(rows, key=lambda row: -len(row[0]))
 

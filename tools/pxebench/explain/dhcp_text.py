@@ -10,6 +10,8 @@
 import re
 import struct
 
+from pxerom.dhcp_packet import COOKIE
+
 from pxebench.explain.names import is_ipv4, mac
 
 _OPTION = re.compile(
@@ -100,7 +102,7 @@ class DhcpLines:
             fields.get("sname", "").encode("utf-8", "replace")[:64],
             fields.get("file", "").encode("utf-8", "replace")[:128],
         )
-        raw = b"\x63\x82\x53\x63" if self.options else b""
+        raw = COOKIE if self.options else b""
         for code, length, text in self.options:
             content = _content(code, length, text)
             raw += bytes((code & 0xFF, len(content))) + content

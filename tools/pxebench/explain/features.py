@@ -1,7 +1,6 @@
 """What a program shows of itself: ports, words, waits, reactions, DHCP; the side of the evidence.
 
-The walks are `learn`'s: its attempts, ladders and reactions.  What a ROM file says about the same
-things, and whether both agree, is `who`.
+Attempts, waits and reactions are read by `learn`'s code.  `who` compares them with the ROM files.
 
 1. What the evidence cannot show is not here: a port that no line tells, a request that was cut, a
    wait in a text without times.
@@ -140,9 +139,9 @@ def _boot(found, talks, view, until):
         _reactions(found, talks, view, until)
 
 
-def _at_once(ladder):
+def _at_once(table):
     # Who goes on at once has been answered, though the answer is not in the evidence.
-    return ladder.ending in ("next", "file") and ladder.waits_ms[-1] < _ANSWERED_MS
+    return table.ending in ("next", "file") and table.waits_ms[-1] < _ANSWERED_MS
 
 
 def _waits(found, talks, until, blind):
@@ -157,13 +156,13 @@ def _waits(found, talks, until, blind):
             if gaps:
                 found.open.append((Request(talk), waits.RetryRow(gaps, None, "")))
             continue
-        ladders = waits.request_retries(talk, after, until, "")
+        tables = waits.request_retries(talk, after, until, "")
         found.open += [
-            (Request(talk), ladder) for ladder in ladders if not (blind and _at_once(ladder))
+            (Request(talk), table) for table in tables if not (blind and _at_once(table))
         ]
         if len(talk.packets) < _BIG:
-            ladders, _ = waits.read_retries(talk, until, "")
-            found.read += ladders
+            tables, _ = waits.read_retries(talk, until, "")
+            found.read += tables
 
 
 def _reactions(found, talks, view, until):

@@ -52,7 +52,6 @@ _LINES = (
     (rf"\bdnsmasq-tftp\S* Fehler (\d+) (.*?) von {_IP}", HEARD, ("code", "text", "ip")),
     (rf"\bdnsmasq-tftp\S* erreur (\d+) (.*?) re.u de {_IP}", HEARD, ("code", "text", "ip")),
     (rf"\bdnsmasq-tftp\S* b..d (\d+) (.*?) odebrano od {_IP}", HEARD, ("code", "text", "ip")),
-    (rf"\bdnsmasq-tftp\S* Datei (.+?) nicht gefunden f.r {_IP}", REFUSED, ("file", "ip")),
     (rf"\bdnsmasq-tftp\S* fichier (.+?) non trouv. pour {_IP}", REFUSED, ("file", "ip")),
     (rf"\bdnsmasq-tftp\S* plik (.+?) nie zosta. znaleziony dla {_IP}", REFUSED, ("file", "ip")),
     (

@@ -365,8 +365,8 @@ def _waits(known, found):
         [[name.lower(), text] for name, text in request["options"]] for request in tftp["requests"]
     ]
     rows = []
-    for request, ladder in found.open:
-        if not ladder.waits_ms:
+    for request, seen in found.open:
+        if not seen.waits_ms:
             continue
         place, _ = _place(request, own) if request.known else (0, False)
         probe = retry["size"] is not None and place == 0 and len(own) > 1
@@ -376,24 +376,24 @@ def _waits(known, found):
         table = retry[phase]["waits_ms"]
         if probe and not request.known and retry["size"]["then"] == "next":
             table = table + retry["open"]["waits_ms"]  # a log does not say which request it was
-        rows.append((phase, table, ladder))
+        rows.append((phase, table, seen))
     best = None
-    for phase, table, ladder in rows:
-        judged = _ladder(known, table, phase, ladder)
-        if best is None or len(ladder.waits_ms) > best[1]:
-            best = (judged, len(ladder.waits_ms))
+    for phase, table, seen in rows:
+        judged = _judged_waits(known, table, phase, seen)
+        if best is None or len(seen.waits_ms) > best[1]:
+            best = (judged, len(seen.waits_ms))
     if best:
         yield best[0]
-    reads = [ladder for ladder in found.read if len(ladder.waits_ms) >= 2]
+    reads = [seen for seen in found.read if len(seen.waits_ms) >= 2]
     if reads and not tftp.get("timer"):
-        longest = max(reads, key=lambda ladder: len(ladder.waits_ms))
-        fact = _ladder(known, retry["read"]["waits_ms"], "read", longest)
+        longest = max(reads, key=lambda seen: len(seen.waits_ms))
+        fact = _judged_waits(known, retry["read"]["waits_ms"], "read", longest)
         fact.kind = "read"
         yield fact
 
 
-def _ladder(known, table, name, ladder):
-    waits = ladder.waits_ms
+def _judged_waits(known, table, name, seen):
+    waits = seen.waits_ms
     coarse = bool(waits) and all(wait % 1000 == 0 for wait in waits)  # a log's seconds
     words = "gaps " + ", ".join(
         f"{wait / 1000:.1f}" if wait >= 950 else f"{wait / 1000:.2f}" for wait in waits[:8]
@@ -410,7 +410,7 @@ def _ladder(known, table, name, ladder):
             wrong = f"send {index + 2} comes, it gives up after {len(table)}"
             break
         last = index == len(waits) - 1
-        if last and ladder.ending == "file":
+        if last and seen.ending == "file":
             continue  # between two files somebody may think
         if coarse and index > 1 and not misses and wait < table[index] - _SECOND_MS:
             break  # a log of several boots: here the next one begins
@@ -425,7 +425,7 @@ def _ladder(known, table, name, ladder):
                 break
     if wrong and (misses == 0 or misses > len(waits) // 10):
         return Fact("waits", AGAINST, weight, f"{what}{words}: {wrong}")
-    if ladder.ending == "quiet" and name != "read" and known.says(field):
+    if seen.ending == "quiet" and name != "read" and known.says(field):
         sends = len(waits) + 1
         if sends != len(table) and len(table) < 100:
             # Fewer, and somebody switched it off; more, and it is another.

@@ -7,6 +7,7 @@
 import textwrap
 
 from pxebench import colour, prose
+from pxebench.diagnose import rule_words
 from pxebench.explain.story import WORDS
 from pxebench.job import show
 
@@ -214,38 +215,12 @@ def _why(verdict, all_rules, paint):
         "Ruled out", [f"{one['cause']}: {one['because']}" for one in verdict["ruled_out"]]
     )
     yield from prose.listed("Not in this", verdict["unknown"])
-    yield from _rules(verdict["rules"], all_rules)
+    yield from rule_words.lines(verdict["rules"], all_rules)
     if verdict["decide"]:
         yield ""
         yield "What would decide:"
         yield from prose.wrapped(verdict["decide"]["text"], "  ")
         yield "    " + show(verdict["decide"]["command"])
-
-
-def _rules(rules, all_rules):
-    from pxebench.diagnose.rules import CURES
-
-    if rules["advice"]:
-        yield from prose.listed("What to do", [rules["advice"]])
-    if rules["least"]:
-        yield from prose.listed("What to ask for", [rules["least"]])
-    shown = 0
-    for item in rules["items"]:
-        if not all_rules and item["product"] != "nftables":
-            continue
-        shown += 1
-        yield ""
-        yield f"  {item['product']} ({CURES[item['cure']]}):"
-        for line in item["text"].splitlines():
-            yield "    " + show(line)
-    if shown < len(rules["items"]):
-        names = dict.fromkeys(
-            item["product"] for item in rules["items"] if item["product"] != "nftables"
-        )
-        yield ""
-        yield from prose.wrapped(f"--all-rules has them for {', '.join(names)} as well.", "  ")
-    if rules["notes"]:
-        yield from prose.listed("Mind", rules["notes"])
 
 
 def _code(code):

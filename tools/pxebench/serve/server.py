@@ -104,7 +104,7 @@ class _Server:
         self._selector.register(self._socket, selectors.EVENT_READ, self._request)
 
     def step(self):
-        """Take what came, send again what is due, and report the transfers that ended."""
+        """Take what came, retransmit where it is time, and report the transfers that ended."""
         for key, _ in self._selector.select(_TICK_S):
             with contextlib.suppress(OSError):  # an ICMP for a packet that was sent before
                 data, sender = key.fileobj.recvfrom(65536)

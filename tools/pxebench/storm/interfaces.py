@@ -11,15 +11,14 @@ makes a macvlan for each, so that every machine has its own DHCP.  Linux only, w
 """
 
 import contextlib
-import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from pxebench import places
+from pxebench import iproute, places
+from pxebench.iproute import ip
 from pxebench.job import EXIT_BENCH, Refused, show
 
 _ARP_WAIT_MS = 300
@@ -35,20 +34,13 @@ printf %s "$cleanup" | exec "$0" -force -batch -
 """
 
 
-def _program():
-    found = shutil.which("ip", path=os.environ.get("PATH", os.defpath) + ":/sbin:/usr/sbin")
-    if found is None:
-        raise Refused("The program ip is not here: install iproute2.", EXIT_BENCH)
-    return found
-
-
 class _Guard:
     """A process that runs `commands` of `ip` if we end before `dismiss`, by SIGKILL even."""
 
     def __init__(self, commands):
         # A session of its own: a Ctrl-C on the terminal is for us alone.
         self._process = subprocess.Popen(
-            ["sh", "-c", _GUARD, _program()],
+            ["sh", "-c", _GUARD, iproute.program()],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
@@ -62,26 +54,17 @@ class _Guard:
         self._process.wait()
 
 
-def ip(*words, given=None):
-    """Run `ip` with these words; what it printed, or None when it failed. `given`: commands."""
-    program = _program()
-    source = {"input": given} if given else {"stdin": subprocess.DEVNULL}
-    done = subprocess.run([program, *words], capture_output=True, text=True, check=False, **source)
-    return done.stdout if done.returncode == 0 else None
-
-
 def leading_to(server):
     """The name of the interface over which `server` is reached."""
-    said = ip("-json", "-4", "route", "get", server)
-    if not said:
+    routes = iproute.shown("-4", "route", "get", server)
+    if not routes:
         raise Refused(f"There is no route to {server}.", EXIT_BENCH)
-    return json.loads(said)[0]["dev"]
+    return routes[0]["dev"]
 
 
 def here():
     """{address} of this PC."""
-    links = json.loads(ip("-json", "-4", "addr", "show") or "[]")
-    return {one["local"] for link in links for one in link.get("addr_info", []) if "local" in one}
+    return {one["local"] for one in iproute.addresses()}
 
 
 class Addresses:
@@ -137,7 +120,7 @@ def _in_use(name, addresses):
     finally:
         sys.path[:] = [folder for folder in sys.path if folder not in folders]
         sys.modules.pop("link", None)
-    found = json.loads(ip("-json", "link", "show", "dev", name) or "[]")
+    found = iproute.shown("link", "show", "dev", name)
     if not found or found[0].get("link_type") != "ether":
         return []  # a tunnel has no ARP
     wire = link.Interface(name, found[0]["address"], found[0]["ifindex"])
@@ -190,7 +173,7 @@ class Macs:
         return made
 
     def __exit__(self, *_):
-        there = {link["ifname"] for link in json.loads(ip("-json", "link", "show") or "[]")}
+        there = {link["ifname"] for link in iproute.shown("link", "show")}
         for name in self.names:
             if name in there:
                 ip("link", "del", name)

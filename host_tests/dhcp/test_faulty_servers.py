@@ -1,4 +1,4 @@
-"""DHCP servers that do what no real one does: silent, slow, wrong, lying. One oddity at a time.
+"""DHCP servers that do what no real one does: silent, slow, wrong, lying. One fault at a time.
 
 Each ends in a boot or in one clear code, on every interpreter, and never in another machine's
 lease. What the engine makes of every single byte is the core's tests' matter; here it is what
