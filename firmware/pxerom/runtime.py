@@ -181,8 +181,10 @@ if MICROPYTHON:
     def recvfrom_into(sock):
         """A socket's receive into a buffer, as CPython's; None where it has none."""
         if LINUX:
-            from pxerom import runtime_unix
-
+            try:
+                from pxerom import runtime_unix
+            except ImportError:
+                return None  # a deployment, tried on the unix port
             return runtime_unix.recvfrom_into(sock)
 
     def tidy():

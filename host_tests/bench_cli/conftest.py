@@ -67,13 +67,17 @@ class Bench:
         """`pxebench fetch` from this run's own address."""
         return self.when_free(lambda: self("fetch", *words, "--bind", ADDRESS, **options))
 
-    def interrupted(self, *words, after_s, number=signal.SIGINT):
-        """A fetch that gets a signal after a while; (its result, how long it took to end)."""
+    def interrupted(self, *words, after_s, number=signal.SIGINT, server=None):
+        """A fetch that gets a signal after a while, counted from its first request to `server`, a
+        Script, where there is one; (its result, how long it took to end)."""
         sent = 0
 
         def run():
             nonlocal sent
+            before = len(server.seen) if server else 0
             process = self.start("fetch", *words, "--bind", ADDRESS)
+            while server and len(server.seen) == before and process.poll() is None:
+                time.sleep(0.01)
             time.sleep(after_s)
             sent = time.monotonic()
             process.send_signal(number)

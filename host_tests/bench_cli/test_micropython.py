@@ -214,11 +214,11 @@ def test_wrapper_that_stays_between_passes_the_interrupt_on(bench, script, micro
     wrapper.chmod(0o755)
     run, took_s = bench.interrupted(
         silent.url, "--endpoint", "micropython", "--interpreter", wrapper, "--json", "-",
-        after_s=1,
+        after_s=0.5, server=silent,
     )  # fmt: skip
-    assert run.returncode == 130
+    assert run.returncode == 130, run.stderr
     assert took_s < 1.5
-    assert "2071" in json.loads(run.stdout)["ended"]["next"]
+    assert "2071" in json.loads(run.stdout)["ended"]["next"], run.stderr
 
 
 @pytest.mark.parametrize("version", ["1.25", "1.26"])

@@ -15,7 +15,7 @@ _GROUPS = {
     "Find out why": "explain diagnose sweep compat watch",
     "Boot": "fetch boot storm serve",
     "ROMs": "roms learn compare",
-    "Boards": "board",
+    "Boards": "board fleet",
     "Results": "report",
     "This PC": "doctor completion",
 }

@@ -199,7 +199,8 @@ def test_fetch_on_a_board_gives_the_shape_of_every_endpoint(bench, desk, filled)
     done = bench(*words, "--endpoint", f"serial:{filled.port}")
     assert done.returncode == 0, done.stderr
     ours = json.loads(done.stdout)
-    names = ["schema", "outcome", "status", "ended", "rom", "endpoint", "lease", "warnings"]
+    names = ["schema", "kind", "pxebench", "started", "server", "outcome", "status", "ended"]
+    names += ["rom", "endpoint", "lease", "warnings"]
     assert list(ours) == [*names, "transfers", "image", "faults", "command", "events"]
     assert ours["image"]["sha256"] == hashlib.sha256(b"small").hexdigest()
 

@@ -34,9 +34,10 @@ def test_learned_machine_boots_as_the_captured_one(tmp_path, names, file, size):
     learned = _run("learn", *captures, "-o", "mine.json", cwd=tmp_path)
     assert learned.returncode == 0, learned.stderr
     wire = tmp_path / "wire.pcap"
+    image = scenes.efi(0x8664, size) if file.endswith(".efi") else bytes(size)
     with contextlib.ExitStack() as stack:
         lan = dhcp_servers.Lan(stack.enter_context(namespaces.lab()))
-        served = stack.enter_context(servers.folder({file: bytes(size)}))
+        served = stack.enter_context(servers.folder({file: image}))
         machine = lan.machine("server", f"{scenes.SERVER}/24")
         boot = [f"--dhcp-boot={file}"]
         stack.enter_context(dhcp_servers.dnsmasq(machine, scenes.SERVER, boot))

@@ -38,7 +38,7 @@ EVERYWHERE = ("CPython", "MicroPython-1.26")
 _DICE = random.Random(68)
 
 
-def _efi(machine, size):
+def efi(machine, size):
     # A PE image for UEFI, by its headers: a ROM starts no other.
     head = b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0"
     return (head + machine.to_bytes(2, "little")).ljust(128, b"\0") + _DICE.randbytes(size - 128)
@@ -46,8 +46,8 @@ def _efi(machine, size):
 
 FILES = {
     "undionly.kpxe": firewall.image(),
-    "x64.efi": _efi(0x8664, 5000),
-    "arm64.efi": _efi(0xAA64, 4001),
+    "x64.efi": efi(0x8664, 5000),
+    "arm64.efi": efi(0xAA64, 4001),
     "image.itb": b"\xd0\x0d\xfe\xed" + _DICE.randbytes(3000),  # for U-Boot
     "linux.0": _DICE.randbytes(3000),
     "tools.0": _DICE.randbytes(2000),

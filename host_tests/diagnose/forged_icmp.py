@@ -35,6 +35,7 @@ def error(kind, code, client, port, server):
 def main(client, server, first, last):
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     ports = range(int(first), int(last) + 1)
+    print("forging", flush=True)
     for port, (kind, code), whom in itertools.cycle(
         itertools.product(ports, _KINDS, (server, _ELSEWHERE))
     ):

@@ -1,5 +1,6 @@
 """ICMP errors for packets of another conversation, or forged ones, change nothing (R-SEC-18)."""
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -9,10 +10,19 @@ import pytest
 
 from host_tests.diagnose import conditions
 from host_tests.diagnose.place import place
+from host_tests.lab import processes
 from host_tests.lab.firewall import CLIENT, FILE, SERVER, image
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("diagnose")]
 _FORGE = Path(__file__).with_name("forged_icmp.py")
+
+
+@contextlib.contextmanager
+def _forged(where, first, last):
+    words = (_FORGE, CLIENT, SERVER, str(first), str(last))
+    with where.firewall.start(sys.executable, *words) as forger:
+        processes.wait_until(lambda: "forging" in forger.output(), "a forger", process=forger)
+        yield
 
 
 def _fetched(where, endpoint):
@@ -28,7 +38,7 @@ def _fetched(where, endpoint):
 def test_boot_amid_forged_icmp_gets_the_whole_file(endpoint):
     with (
         place(conditions.tftpd()) as where,
-        where.firewall.start(sys.executable, _FORGE, CLIENT, SERVER, 2070, 2071),
+        _forged(where, 2070, 2071),
     ):
         result, printed = _fetched(where, endpoint)
     assert result["outcome"] == "ok", printed
@@ -42,7 +52,7 @@ def test_boot_amid_forged_icmp_gets_the_whole_file(endpoint):
 def test_verdict_amid_forged_icmp_is_healthy():
     with (
         place(conditions.tftpd()) as where,
-        where.firewall.start(sys.executable, _FORGE, CLIENT, SERVER, 2070, 2073),
+        _forged(where, 2070, 2073),
     ):
         result, _, printed = where.diagnose("--quick")
     assert result["verdict"]["cause"] == "healthy", printed

@@ -33,7 +33,8 @@ def test_fragments_of_another_program_are_no_cause():
     with place(tftpd()) as where:
         with where.server.start(sys.executable, "-c", _OTHERS):
             result, code, said = where.diagnose("--quick")
-        assert _reassembled(where.client) > 1000
+        # More than the blocks of 8,192 bytes that the diagnosis itself asks for, many times.
+        assert _reassembled(where.client) > 100
     assert (result["verdict"]["cause"], code) == ("healthy", 0), said
     pieces = result["observations"]["pieces"]
     assert pieces["512"] is pieces["1456"] is False and pieces["8192"] is True

@@ -246,8 +246,8 @@ def test_interpreters_tell_the_same_of_a_transfer(outcomes, server):
                 transfer.pop(name, None)
             for request in transfer["requests"]:
                 request.pop("at_ms", None)
-        # The command names the endpoint, and events have times.
-        apart = ("endpoint", "command", "events")
+        # The command names the endpoint, and events have times, as the start has.
+        apart = ("endpoint", "command", "events", "started")
         return {name: part for name, part in result.items() if name not in apart}
 
     stories = [told(interpreter) for interpreter in INTERPRETERS]

@@ -129,7 +129,9 @@ def main(arguments=None):
     except OSError as error:
         # The interpreter would flush once more on its way out, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if code == EXIT_OK and not isinstance(error, BrokenPipeError):
+        if code == EXIT_OK and isinstance(error, BrokenPipeError):
+            code = _EXIT_PIPE
+        elif code == EXIT_OK:
             _say(f"Cannot write to standard output: {error.strerror}.")
             code = EXIT_BENCH
     sys.exit(code)

@@ -9,6 +9,7 @@ is the firmware's own (`pxerom.screen`); what the bench itself has to say goes t
    comes or a wait lasts: no thread of its own steps between a DATA packet and its ACK.
 """
 
+import os
 import sys
 
 from pxebench import colour, icmp, live
@@ -38,6 +39,7 @@ class Writer:
             self.stream.write(text)
             self.stream.flush()
         except (OSError, ValueError):  # nobody reads it, or it is closed
+            _let_go(self.stream)
             self.stream = None
         self.column = len(text) - text.rfind("\n") - 1 + (0 if "\n" in text else self.column)
 
@@ -59,6 +61,14 @@ class Writer:
             lines = textwrap.wrap(text, room, subsequent_indent=indent, **options)
         for line in painted(lines):
             self.line(line)
+
+
+def _let_go(stream):
+    # What it still holds would be written, and fail, once more at the end of the program.
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        pass
 
 
 class View:
