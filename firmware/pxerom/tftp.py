@@ -228,6 +228,7 @@ class Transfer:
                         end = block
                 if not into:
                     buffer[:full] = data
+                    data = None  # a board has room for one, and finds it here again
                 update(view)
                 if write:
                     try:

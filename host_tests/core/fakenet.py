@@ -8,6 +8,7 @@ bytes, UNREACHABLE for an ICMP error, or a function that is called then and retu
 2. The clock begins just before the tick counter wraps: every test runs across the wrap.
 """
 
+import pxerom.pxe_codes  # noqa: F401 - the first failure would look for room for it
 from pxerom import fetch
 from pxerom.fetch import Fetch
 from pxerom.runtime import TIMED_OUT, address, split, ticks_add

@@ -3,8 +3,8 @@ works after each of them."""
 
 import json
 import subprocess
-import threading
 import sys
+import threading
 
 import pytest
 from pxebench.board import connection
