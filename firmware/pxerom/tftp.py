@@ -227,7 +227,7 @@ class Transfer:
                     if ticks_diff(now, until) >= 0:
                         end = block
                 if not into:
-                    buffer[:full] = data
+                    buffer[:full] = data  # pyright: ignore
                     data = None  # a board has room for one, and finds it here again
                 update(view)
                 if write:
