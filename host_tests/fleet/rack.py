@@ -33,7 +33,7 @@ _READY = ("Coordinator ready", "connected to coordinator")
 FIRST_PORT = 31000
 COORDINATOR = 20408
 SECOND = 20409
-_SLOW = programs.ROOT / "host_tests/board_cli/slow_server.py"
+_SLOW = programs.ROOT / "host_tests/fleet/slow_server.py"
 VENV = programs.ROOT / ".tools/labgrid/bin"
 CONFIG = {
     "link": {"ssid": "bench", "password": "secret word"},
