@@ -74,10 +74,16 @@ def _bridge(connection, port, made_by, most):
                 return
 
 
-def test_board_on_another_machine_boots(bench, desk, filled):
+@contextlib.contextmanager
+def _elsewhere(served, *how, scheme="rfc2217"):
+    """The URL at which `served`, with a listener and `how`, gives out a board's port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_serve, args=(listener, filled.port), daemon=True).start()
-        url = f"rfc2217://127.0.0.1:{listener.getsockname()[1]}"
+        threading.Thread(target=served, args=(listener, *how), daemon=True).start()
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_board_on_another_machine_boots(bench, desk, filled):
+    with _elsewhere(_serve, filled.port) as url:
         done = bench("fetch", desk.url("image.bin"), "--endpoint", f"serial:{url}", timeout_s=40)
         assert done.returncode == 0, done.stderr
         assert "2070, 2071" in done.stderr
@@ -86,10 +92,7 @@ def test_board_on_another_machine_boots(bench, desk, filled):
 
 def test_port_without_control_requests_is_one_all_the_same(bench, filled):
     """ser2net on a pseudo-terminal: "timeout while waiting for option 'control'", before."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = (listener, filled.port, _Uncontrolled)
-        threading.Thread(target=_serve, args=serving, daemon=True).start()
-        url = f"rfc2217://127.0.0.1:{listener.getsockname()[1]}"
+    with _elsewhere(_serve, filled.port, _Uncontrolled) as url:
         began = time.monotonic()
         done = bench("board", "list", url, timeout_s=40)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -98,10 +101,7 @@ def test_port_without_control_requests_is_one_all_the_same(bench, filled):
 
 
 def test_line_that_breaks_is_a_sentence_and_no_threads_traceback(bench, desk, filled):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = (listener, filled.port, serial.rfc2217.PortManager, 1500)
-        threading.Thread(target=_serve, args=serving, daemon=True).start()
-        url = f"rfc2217://127.0.0.1:{listener.getsockname()[1]}"
+    with _elsewhere(_serve, filled.port, serial.rfc2217.PortManager, 1500) as url:
         done = bench("fetch", desk.url("image.bin"), "--endpoint", f"serial:{url}", timeout_s=60)
         assert done.returncode == 3, done.stderr
         assert "Traceback" not in done.stderr and "Exception in thread" not in done.stderr
@@ -125,9 +125,7 @@ def _doubles(listener, device):
 
 def test_a_mounted_folder_that_comes_out_garbled_is_a_sentence(bench, desk, filled):
     """`KeyError: 103` of mpremote, before: the number of a file that nobody opened."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_doubles, args=(listener, filled.port), daemon=True).start()
-        url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+    with _elsewhere(_doubles, filled.port, scheme="socket") as url:
         words = ("--out", "image", "--endpoint", f"serial:{url}")
         done = bench("fetch", desk.url("image.bin"), *words, timeout_s=60)
     complains(done, 3, "is garbled")

@@ -19,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from host_tests.lab import capture, dhcp_servers, firewall, namespaces, programs, servers
 
 HURRY = 8  # every long wait of DHCP is so many times shorter
@@ -34,6 +36,7 @@ INTERPRETERS = {
 }
 
 EVERYWHERE = ("CPython", "MicroPython-1.26")
+everywhere = pytest.mark.parametrize("interpreter", EVERYWHERE)
 
 _DICE = random.Random(68)
 
@@ -62,6 +65,14 @@ Boot = collections.namedtuple("Boot", "exit_code result stored said servers wire
 Boot.__doc__ = """One boot: the exit code; the result's JSON or None; the file stored or None; what
 was printed; what those functions returned; the packets on the client's wire; the file of
 `--pcap` and of the wire, as bytes each; addresses and routes that were left on its interface."""
+
+
+def failed(boot, code):
+    """The result of a boot that failed with `code` and stored nothing."""
+    assert boot.exit_code == 1, boot.said
+    assert boot.stored is None
+    assert boot.result["status"]["code"] == code
+    return boot.result
 
 
 def hurried_ms(wait_ms):

@@ -16,7 +16,7 @@ import pytest
 from pxebench import job as job_of
 
 from host_tests.dhcp import scenes
-from host_tests.dhcp.scenes import EVERYWHERE, FILES, SERVER
+from host_tests.dhcp.scenes import FILES, SERVER, everywhere
 from host_tests.lab import capture, dhcp_servers, namespaces, processes, programs, servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dhcp")]
@@ -27,7 +27,6 @@ PROMPT = [
     "--pxe-service=x86PC,Linux,linux",
     "--pxe-service=x86PC,Tools,tools",
 ]
-everywhere = pytest.mark.parametrize("interpreter", EVERYWHERE)
 
 
 @pytest.fixture(scope="module")

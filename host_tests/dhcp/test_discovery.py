@@ -12,7 +12,7 @@ import dpkt
 import pytest
 
 from host_tests.dhcp import scenes
-from host_tests.dhcp.scenes import EVERYWHERE, FILES, SECOND, SERVER, Scene, play_all, tftp
+from host_tests.dhcp.scenes import FILES, SECOND, SERVER, Scene, everywhere, play_all, tftp
 from host_tests.lab import scripted_dhcp
 from host_tests.lab.scripted_dhcp import ack, offer
 
@@ -66,9 +66,6 @@ SCENES = {
 @pytest.fixture(scope="module")
 def boots():
     return play_all({name: scene for name, (scene, _) in SCENES.items()})
-
-
-everywhere = pytest.mark.parametrize("interpreter", EVERYWHERE)
 
 
 def _asked(boot):

@@ -8,7 +8,7 @@ comes over a wire and what a user gets.
 import pytest
 
 from host_tests.dhcp import scenes
-from host_tests.dhcp.scenes import EVERYWHERE, FILES, SECOND, SERVER, Scene, play_all, tftp
+from host_tests.dhcp.scenes import FILES, SECOND, SERVER, Scene, everywhere, failed, play_all, tftp
 from host_tests.lab import scripted_dhcp
 from host_tests.lab.scripted_dhcp import ack, nak, offer
 
@@ -175,20 +175,10 @@ def boots():
     return play_all(SCENES) | play_all(HALF_LIE_SCENES, interpreters=["MicroPython-1.26"])
 
 
-everywhere = pytest.mark.parametrize("interpreter", EVERYWHERE)
-
-
 def _booted(boot, ip=ADDRESS):
     assert boot.exit_code == 0, boot.said
     assert boot.stored == FILES["linux.0"]
     assert boot.result["lease"]["ip"] == ip
-    return boot.result
-
-
-def _failed(boot, code):
-    assert boot.exit_code == 1, boot.said
-    assert boot.stored is None
-    assert boot.result["status"]["code"] == code
     return boot.result
 
 
@@ -217,7 +207,7 @@ def test_silence_is_asked_at_the_roms_times_and_then_given_up(
 ):
     """R-PXE-10. To the millisecond in virtual time; here a busy PC may be late, never early."""
     boot = boots[scene, interpreter]
-    result = _failed(boot, code)
+    result = failed(boot, code)
     assert _heard(boot) == ["discover"] * 4
     waits_s = [scenes.hurried_ms(wait_ms) / 1000 for wait_ms in waits_ms]
     for number, sent in enumerate(result["dhcp"]):
@@ -243,7 +233,7 @@ def test_nak_starts_again_and_ends_some_day(boots, interpreter):
     _booted(boot)
     assert _order(boot) == ["discover", "request"] * 2
     boot = boots["nak-always", interpreter]
-    result = _failed(boot, "PXE-E51")
+    result = failed(boot, "PXE-E51")
     assert "NAK" in result["status"]["detail"]
     assert _order(boot) == ["discover", "request"] * 4
     assert "\x1b" not in boot.said
@@ -255,7 +245,7 @@ def test_nak_starts_again_and_ends_some_day(boots, interpreter):
 @everywhere
 def test_request_is_repeated_and_then_given_up(boots, interpreter):
     boot = boots["no-ack", interpreter]
-    result = _failed(boot, "PXE-E51")
+    result = failed(boot, "PXE-E51")
     assert _order(boot) == ["discover", "request"]
     assert _heard(boot).count("request") == 4
     assert result["lease"] is None
@@ -277,7 +267,7 @@ def test_relayed_reply_is_a_reply(boots, interpreter):
 
 @everywhere
 def test_nobody_elses_lease_is_taken(boots, interpreter):
-    result = _failed(boots["lease-for-another", interpreter], "PXE-E51")
+    result = failed(boots["lease-for-another", interpreter], "PXE-E51")
     assert result["lease"] is None
     assert result["dropped"]["count"] == 8
     assert {"request"} & set(_heard(boots["lease-for-another", interpreter])) == set()
@@ -308,7 +298,7 @@ def test_name_is_found_where_it_stands(boots, scene, interpreter):
 
 @everywhere
 def test_boot_server_that_is_gone_is_e11(boots, interpreter):
-    result = _failed(boots["server-is-gone", interpreter], "PXE-E11")
+    result = failed(boots["server-is-gone", interpreter], "PXE-E11")
     assert "10.88.0.250" in result["status"]["detail"]
     assert result["transfers"] == []
 

@@ -11,7 +11,17 @@ import subprocess
 import dpkt
 import pytest
 
-from host_tests.dhcp.scenes import EVERYWHERE, FILES, SECOND, SERVER, Scene, play_all, tftp
+from host_tests.dhcp.scenes import (
+    EVERYWHERE,
+    FILES,
+    SECOND,
+    SERVER,
+    Scene,
+    everywhere,
+    failed,
+    play_all,
+    tftp,
+)
 from host_tests.lab import dhcp_servers, programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dhcp")]
@@ -132,20 +142,10 @@ def boots():
     return play_all(SCENES, OLD_TOO)
 
 
-everywhere = pytest.mark.parametrize("interpreter", EVERYWHERE)
-
-
 def _booted(boot, file, server):
     assert boot.exit_code == 0, boot.said
     assert boot.stored == FILES[file]
     assert (boot.result["boot"]["server"], boot.result["boot"]["file"]) == (server, file)
-    return boot.result
-
-
-def _failed(boot, code):
-    assert boot.exit_code == 1, boot.said
-    assert boot.stored is None
-    assert boot.result["status"]["code"] == code
     return boot.result
 
 
@@ -230,7 +230,7 @@ def test_menu_without_time_out_does_not_wait_for_ever(boots, interpreter):
 @everywhere
 def test_local_boot_of_the_menu_boots_nothing(boots, interpreter):
     """R-PXE-44."""
-    result = _failed(boots["menu-local", interpreter], "PXE-M0F")
+    result = failed(boots["menu-local", interpreter], "PXE-M0F")
     assert result["menu"]["chosen"]["text"] == "Local disk"
     assert result["transfers"] == []
 
@@ -259,7 +259,7 @@ def test_proxy_without_pxe_options_is_asked_on_port_4011(boots, interpreter):
 def test_left_over_option_60_stops_a_rom_that_believes_it(boots, interpreter):
     """R-PXE-25."""
     boot = boots["leftover-60", interpreter]
-    result = _failed(boot, "PXE-E55")
+    result = failed(boot, "PXE-E55")
     assert _sent(boot) == [*_DORA, ("REQUEST", f"{SECOND}:4011")]
     assert [sent["purpose"] for sent in boot.result["dhcp"]].count("proxy") == 4
     assert "option 60" in result["status"]["advice"]
@@ -270,7 +270,7 @@ def test_left_over_option_60_stops_a_rom_that_believes_it(boots, interpreter):
 @everywhere
 def test_proxy_alone_gives_no_address(boots, interpreter):
     """R-PXE-24."""
-    result = _failed(boots["proxy-alone", interpreter], "PXE-E52")
+    result = failed(boots["proxy-alone", interpreter], "PXE-E52")
     assert {offer["proxy"] for offer in result["offers"]} == {True}
     assert result["lease"] is None
 
@@ -279,7 +279,7 @@ def test_proxy_alone_gives_no_address(boots, interpreter):
 def test_offer_without_a_file_is_not_enough(boots, interpreter):
     """R-PXE-24."""
     boot = boots["no-file", interpreter]
-    result = _failed(boot, "PXE-E53")
+    result = failed(boot, "PXE-E53")
     assert {message for message, _ in _sent(boot)} == {"DISCOVER"}
     assert all("no boot file" in offer["reason"] for offer in result["offers"])
 

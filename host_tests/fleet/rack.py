@@ -33,7 +33,7 @@ _READY = ("Coordinator ready", "connected to coordinator")
 FIRST_PORT = 31000
 COORDINATOR = 20408
 SECOND = 20409
-_SLOW = programs.ROOT / "host_tests/fleet/slow_server.py"
+_SLOW = {"slow.bin": bytes(749 * 512)}
 VENV = programs.ROOT / ".tools/labgrid/bin"
 CONFIG = {
     "link": {"ssid": "bench", "password": "secret word"},
@@ -59,8 +59,8 @@ class Rack:
         self.boards, self.urls = {}, {}
         served = stack.enter_context(servers.folder({"image.bin": IMAGE}))
         stack.enter_context(servers.in_tftpd(served, SERVER, 69, self.namespace))
-        slow = (sys.executable, _SLOW, SERVER, "1069", "0.02", "750")
-        stack.enter_context(self.namespace.start(*slow))
+        slow = stack.enter_context(servers.folder(_SLOW))
+        stack.enter_context(servers.faulty("drip", slow, SERVER, 1069, self.namespace))
         self.url = f"tftp://{SERVER}/image.bin"
         self.slow = f"tftp://{SERVER}:1069/slow.bin"  # 15 s, and a little
 

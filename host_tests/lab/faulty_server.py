@@ -49,11 +49,9 @@ class Slow(Transfer):
 
 
 class Drip(Transfer):
-    """Waits 20 ms before each packet."""
+    """Waits 20 ms before each block."""
 
-    def send(self, packet):
-        self.server.ending.wait(0.02)
-        super().send(packet)
+    drip_s = 0.02
 
 
 class Error(Transfer):

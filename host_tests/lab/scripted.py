@@ -19,6 +19,8 @@ What a script cannot say is a subclass of Transfer (`faulty_server`).
 
 import contextlib
 import functools
+import heapq
+import itertools
 import selectors
 import socket
 import struct
@@ -64,9 +66,12 @@ class Transfer:
 
     known = None  # the options that it grants; None: those of its server
     default_blksize = 512
+    drip_s = None  # the wait before each block; None: that of its server
 
     def __init__(self, server, peer, request):
         self.server = server
+        if self.drip_s is None:
+            self.drip_s = server.drip_s
         self.peer = peer
         self.socket = server.open_socket()
         if self.known is None:
@@ -123,11 +128,15 @@ class Transfer:
             self._at(f"oack {self.server.oacks}", self._oack())
             return
         last = min(self.acked + self.windowsize, self.blocks)
-        for block in range(self.acked + 1, last + 1):
-            if self.server.drip_s:
-                self.server.ending.wait(self.server.drip_s)
-            named_last = block == self.blocks and self._scripted("data last")
-            self._at("data last" if named_last else f"data {block}", self._data(block))
+        for number, block in enumerate(range(self.acked + 1, last + 1), 1):
+            if self.drip_s:
+                self.server.later(number * self.drip_s, functools.partial(self._send_block, block))
+            else:
+                self._send_block(block)
+
+    def _send_block(self, block):
+        named_last = block == self.blocks and self._scripted("data last")
+        self._at("data last" if named_last else f"data {block}", self._data(block))
 
     def receive(self, packet):
         opcode, number = struct.unpack(">HH", packet[:4].ljust(4, b"\0"))
@@ -229,6 +238,8 @@ class Server:
         self.deaf_until = 0.0  # monotonic: no RRQ is heard before
         self._transfers = []
         self._floods = []
+        self._later = []  # a heap of (monotonic, number, what to do)
+        self._number = itertools.count()
         self._names = {}  # {socket: (host, port)}
         self._expires = 0.0  # monotonic: when timers are looked at next
         self._waiting = selectors.DefaultSelector()
@@ -269,6 +280,10 @@ class Server:
         except ConnectionRefusedError:
             pass  # an ICMP answer to an earlier packet: a server that does not care
 
+    def later(self, seconds, act):
+        """Call `act()` so much later; what arrives meanwhile is answered."""
+        heapq.heappush(self._later, (time.monotonic() + seconds, next(self._number), act))
+
     def flood(self, peer, packet, per_second):
         def run():
             sent, began = 0, time.monotonic()
@@ -301,7 +316,8 @@ class Server:
             self.failure = failure
 
     def _step(self):
-        for key, _ in self._waiting.select(0.01):
+        wait_s = min(0.01, self._later[0][0] - time.monotonic()) if self._later else 0.01
+        for key, _ in self._waiting.select(max(0, wait_s)):
             ready, transfer = key.fileobj, key.data
             if ready.fileno() < 0:
                 continue  # closed for a packet before this one
@@ -321,6 +337,8 @@ class Server:
                 self._waiting.register(transfer.socket, selectors.EVENT_READ, transfer)
                 transfer.begin(self._requests)
         now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            heapq.heappop(self._later)[2]()
         if now < self._expires:
             return
         self._expires = now + 0.01

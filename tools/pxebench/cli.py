@@ -127,8 +127,9 @@ def main(arguments=None):
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        # The interpreter would flush once more on its way out, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        from pxebench.view import let_go
+
+        let_go(sys.stdout)
         if code == EXIT_OK and isinstance(error, BrokenPipeError):
             code = _EXIT_PIPE
         elif code == EXIT_OK:

@@ -39,7 +39,7 @@ class Writer:
             self.stream.write(text)
             self.stream.flush()
         except (OSError, ValueError):  # nobody reads it, or it is closed
-            _let_go(self.stream)
+            let_go(self.stream)
             self.stream = None
         self.column = len(text) - text.rfind("\n") - 1 + (0 if "\n" in text else self.column)
 
@@ -63,8 +63,9 @@ class Writer:
             self.line(line)
 
 
-def _let_go(stream):
-    # What it still holds would be written, and fail, once more at the end of the program.
+def let_go(stream):
+    """Give a stream up that nobody reads: what it still holds would be written, and fail, once
+    more at the end of the program."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (OSError, ValueError):
