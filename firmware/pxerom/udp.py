@@ -92,6 +92,7 @@ class Udp:
         self.sender = None
         self.errors = []  # of `icmp.errors`, not yet taken
         self._socket = None
+        self._into = None  # its receive into a buffer, where it has one
         self._left = []
         self._timeout_ms = None
 
@@ -138,6 +139,7 @@ class Udp:
             raise
         watch_icmp(sock)
         self._timeout_ms = None
+        self._into = recvfrom_into(sock)
         return sock
 
     def send(self, packet, to):
@@ -180,13 +182,13 @@ class Udp:
         more."""
         if self.trace:
             return None
-        sock = self._socket
-        receive = recvfrom_into(sock)
-        if receive:
+        into = self._into
+        if into:
             # That nothing came tells the time of the last ACK: the clock is seldom asked for it.
             wait_ms = min(wait_ms, _INTO_WAIT_MS)
         self._wait(wait_ms)
-        return receive or sock.recvfrom, receive and wait_ms, sock.sendto
+        sock = self._socket
+        return into or sock.recvfrom, into and wait_ms, sock.sendto
 
     def came(self, data, sender):
         """A datagram came from `sender`."""
