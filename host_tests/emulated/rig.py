@@ -94,8 +94,10 @@ class Board(emulator.Emulator):
         return self._screen.text
 
     def power_on(self):
-        super().power_on()
         self._screen = Screen()
+        super().power_on(self._plug_in)
+
+    def _plug_in(self):
         self._line = serial.Serial(self.port, timeout=0.1)
 
     def power_off(self):
@@ -112,7 +114,7 @@ class Board(emulator.Emulator):
         """Read the serial port until `words` have come, after those of the last time; all that
         was printed."""
         if self._line is None:
-            self._line = serial.Serial(self.port, timeout=0.1)
+            self._plug_in()
         end = time.monotonic() + timeout_s
         while not self._screen.find(words):
             assert time.monotonic() < end, f"no {words!r} within {timeout_s} s of: {self.screen}"

@@ -9,6 +9,7 @@ again.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -135,6 +136,18 @@ class Desk:
             servers.in_tftpd(folder, SERVER, 69, self.namespace) as server,
         ):
             yield server
+
+
+def sha256():
+    """That of the image that is served."""
+    return hashlib.sha256(IMAGE.read_bytes()).hexdigest()
+
+
+def fetch(board, *words):
+    """What `pxebench fetch` of that image by the board prints, JSON on its stdout."""
+    url = f"tftp://{SERVER}/{FILE}"
+    endpoint = f"serial:{board.port}"
+    return board.pxebench("fetch", "--endpoint", endpoint, url, "--json", "-", *words)
 
 
 @contextlib.contextmanager

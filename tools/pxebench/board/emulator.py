@@ -148,12 +148,13 @@ class Emulator:
 
     # ---- power
 
-    def power_on(self):
-        """Switch the board on; its serial port is `port`. Raises Refused."""
+    def power_on(self, at_port=None):
+        """Switch the board on; its serial port is `port`. `at_port`: called when the port is
+        there, before the board runs: QEMU drops what nobody listens to. Raises Refused."""
         self.set(power_lost=0)
         memory = f"memory-backend-file,id=psram,size=16M,mem-path={self._flash},share=on"
         argv = [*self._argv, "-machine", "mps2-an385,memory-backend=psram", "-object", memory]
-        argv += ["-kernel", str(self.firmware), "-display", "none", "-serial", "pty"]
+        argv += ["-kernel", str(self.firmware), "-display", "none", "-serial", "pty", "-S"]
         argv += ["-qmp", f"unix:{self._qmp_path},server=on,wait=off"]
         nic = f"{self._nic},model=lan9118,mac={self.mac},id=net0" if self._nic else "none"
         argv += ["-nic", nic]
@@ -174,7 +175,13 @@ class Emulator:
             found = re.search(r"redirected to (\S+) ", line)
             if found:
                 self.port = found[1]
-                return
+                if at_port:
+                    at_port()
+                try:
+                    self._ask_qemu({"execute": "cont"})
+                    return
+                except (OSError, ValueError):  # it has ended, or is silent
+                    break
         self.power_off()
         raise Refused(f"The emulated board does not start: {said.strip()}", EXIT_BENCH)
 
@@ -217,14 +224,17 @@ class Emulator:
 
     def set_carrier(self, there):
         """Pull the network cable, or plug it in."""
+        self._ask_qemu({"execute": "set_link", "arguments": {"name": "net0", "up": there}})
+
+    def _ask_qemu(self, asked):
+        path = os.path.relpath(self._qmp_path)
+        deadline = time.monotonic() + _START_S
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as qmp:
             qmp.settimeout(_START_S)
-            qmp.connect(os.path.relpath(self._qmp_path))
+            while qmp.connect_ex(path) and time.monotonic() < deadline and self.running():
+                time.sleep(0.005)  # its serial port is there a moment earlier
             file = qmp.makefile("rw")
-            for command in (
-                {"execute": "qmp_capabilities"},
-                {"execute": "set_link", "arguments": {"name": "net0", "up": there}},
-            ):
+            for command in ({"execute": "qmp_capabilities"}, asked):
                 file.write(json.dumps(command) + "\n")
                 file.flush()
                 while "return" not in (answer := json.loads(file.readline())):

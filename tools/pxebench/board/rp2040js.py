@@ -22,7 +22,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 import tty
 from pathlib import Path
 
@@ -36,7 +35,6 @@ FLASH_BYTES = 2 * 1024 * 1024
 
 _TUNSETIFF = 0x400454CA
 _IFF_TAP_NO_PI = 0x0002 | 0x1000
-_TAP_WAIT_S = 2  # an emulator that has just ended may still hold it
 # As much as a pty and a USB host keep: more, and the board has to wait.
 _HELD_BYTES = 65536
 
@@ -57,18 +55,12 @@ def make_flash(path):
 
 def open_tap(name):
     """Make or take the TAP interface `name`; its file descriptor, of one frame a read."""
-    deadline = time.monotonic() + _TAP_WAIT_S
-    while True:
-        try:
-            tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-            fcntl.ioctl(tap, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP_NO_PI))
-            return tap
-        except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                raise Refused(
-                    f"There is no TAP interface {name} to be had: {error.strerror}.", EXIT_BENCH
-                )
-        time.sleep(0.05)
+    try:
+        tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+        fcntl.ioctl(tap, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP_NO_PI))
+    except OSError as error:
+        raise Refused(f"There is no TAP interface {name} to be had: {error.strerror}.", EXIT_BENCH)
+    return tap
 
 
 def node():
