@@ -12,7 +12,9 @@ Rules
 
 import collections
 import contextlib
+import errno
 import os
+import random
 import socket
 import sys
 import tempfile
@@ -23,6 +25,7 @@ from host_tests.lab.programs import LabError
 
 # Options that in.tftpd knows; "refused" is a server of RFC 1350 alone.
 IN_TFTPD_OPTIONS = ("blksize", "blksize2", "tsize", "timeout", "utimeout", "rollover")
+_PORTS = (10000, 25000)  # below what Linux and GRUB count or draw from
 PYTHON_SERVERS = ("tftpy", "partftpy", "fbtftp", "py3tftp")
 
 
@@ -36,10 +39,18 @@ class Server(collections.namedtuple("Server", "name host port process")):
 
 
 def free_port(host="127.0.0.1"):
-    """Return a UDP port on which nobody listens at this moment, on this PC's own network."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    """Return a UDP port on which nobody listens at this moment, on this PC's own network. None of
+    those that the system gives out: the next socket of any test might get it first."""
+    while True:
+        port = random.randrange(*_PORTS)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return port
 
 
 def listening(pid, port):

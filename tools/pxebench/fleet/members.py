@@ -11,6 +11,7 @@
 3. Ctrl-C goes to every board; what there is by then is the result.
 """
 
+import contextlib
 import queue
 import tempfile
 import threading
@@ -39,6 +40,7 @@ class Member(threading.Thread):
         self.result = None
         self.job = None
         self.stopped = False
+        self.answered = False  # the board did, and what is done with it began
         self.kept = Row(fleet.ms, fleet.curve, rom=fleet.rom)
         self._turn = False
         self._changing = threading.Lock()
@@ -58,14 +60,12 @@ class Member(threading.Thread):
             started = self.state in ("ready", "running")
             if self.job and self.job.listener.refused:  # by the firmware: the line is sound
                 started = False
-            self._become("lost" if started else "unready" if self.job_begun else "dead")
+            self._become("lost" if started else "unready" if self.answered else "dead")
         except Exception as error:  # noqa: BLE001 - a thread's end must be seen by someone
             self.text = f"This is a bug in pxebench: {type(error).__name__}: {error}"
             self._become("lost")
         finally:
             self.give_turn()
-
-    job_begun = False  # the board answered, and what is done with it began
 
     def _work(self):
         if self.stopped:
@@ -75,7 +75,7 @@ class Member(threading.Thread):
             raise Refused(f"{self.place.name} cannot be used: {self.place.trouble}.", EXIT_BENCH)
         self._become("preparing")
         with Board(self.place.url, self.place.name) as board:
-            self.job_begun = True
+            self.answered = True
             self._become(self.fleet.work(self, board))
 
     def give_turn(self):
@@ -176,27 +176,15 @@ class Fleet:
             one.stop()
         self._until(lambda one: one.over, _END_S)
 
+    @contextlib.contextmanager
     def _ctrl_c(self):
-        return _CtrlC(self)
-
-
-class _CtrlC:
-    # The first one tells all boards and waits for their rows; the second one does not wait.
-    def __init__(self, fleet):
-        self.fleet = fleet
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is not KeyboardInterrupt:
-            return False
-        self.fleet.stopped = True
+        # The first one tells all boards and waits for their rows; the second one does not wait.
         try:
-            self.fleet._stop()
+            yield
         except KeyboardInterrupt:
-            pass
-        return True
+            self.stopped = True
+            with contextlib.suppress(KeyboardInterrupt):
+                self._stop()
 
 
 def boot(wanted, config=None, mount=False, kind=None):
