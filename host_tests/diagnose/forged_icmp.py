@@ -1,18 +1,21 @@
 """ICMP errors that nobody's packet has caused: `forged_icmp.py CLIENT SERVER FIRST LAST`.
 
-To each of the client's ports in turn, over and over: one for a packet to the server's port 69, one
-for a packet to another host. Type 3 with codes 3, 13 and 4, and type 12, which Linux reports as
-different errno.
+To a client's port: one for a packet to the server's port 69, one for a packet to another host, of
+type 3 with codes 3, 13 and 4, and of type 12, which Linux reports as different errno. Each port in
+turn, over and over; and all of them at once for the port of an RRQ that is seen to pass, because a
+fetch of milliseconds may end before its port's turn.
 """
 
 import itertools
+import select
 import socket
 import struct
 import sys
-import time
 
 _KINDS = ((3, 3), (3, 13), (3, 4), (12, 0))
 _ELSEWHERE = "192.0.2.9"
+_ETH_P_IP = 0x0800
+_IP, _UDP = 14, 34  # where the headers begin: Ethernet, IPv4 without options
 
 
 def _checksum(data):
@@ -32,15 +35,33 @@ def error(kind, code, client, port, server):
     return struct.pack(">BBHI", kind, code, _checksum(head + quoted), rest) + quoted
 
 
+def asking_port(frame, client):
+    """The client's port, if the Ethernet frame is a request of it to port 69; else None."""
+    if frame[_IP + 9 : _IP + 10] != b"\x11" or frame[_IP + 12 : _IP + 16] != socket.inet_aton(client):
+        return None
+    source, target = struct.unpack(">HH", frame[_UDP : _UDP + 4])
+    return source if target == 69 else None
+
+
 def main(client, server, first, last):
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    seen = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP))
     ports = range(int(first), int(last) + 1)
-    print("forging", flush=True)
-    for port, (kind, code), whom in itertools.cycle(
-        itertools.product(ports, _KINDS, (server, _ELSEWHERE))
-    ):
+    of_port = list(itertools.product(_KINDS, (server, _ELSEWHERE)))
+    in_turn = itertools.cycle(itertools.product(ports, of_port))
+
+    def forge(port, kind, code, whom):
         raw.sendto(error(kind, code, client, port, whom), (client, 0))
-        time.sleep(0.0005)
+
+    print("forging", flush=True)
+    while True:
+        ready, _, _ = select.select([seen], [], [], 0.0005)
+        if not ready:
+            port, ((kind, code), whom) = next(in_turn)
+            forge(port, kind, code, whom)
+        elif (port := asking_port(seen.recv(2048), client)) in ports:
+            for (kind, code), whom in of_port:
+                forge(port, kind, code, whom)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from pxebench import icmp, job
-from pxebench.diagnose import anomalies, causes, diagnosis, observe, rules
+from pxebench.diagnose import anomalies, causes, diagnosis, observe, rules, signs
 from pxebench.job import show
 from pxebench.sweep import rom_ports
 
@@ -478,3 +478,29 @@ def test_damaged_result_is_one_sentence_and_no_bug(tmp_path, changes):
     done = _again(tmp_path, _kept(**changes))
     assert done.returncode == 2, done.stderr
     assert "is damaged, or of another version" in done.stderr and done.stderr.count("\n") == 1
+
+
+def _experiment(name, *asks):
+    """{id: [an experiment]} of (client port, server's TID, options asked for, options granted)."""
+    names = ("port", "server_port", "options", "granted")
+    return {name: [{"asks": [dict(zip(names, ask, strict=True)) for ask in asks]}]}
+
+
+_DATA_RRQ, _SIZE_RRQ = [["tsize", "0"], ["blksize", "1456"]], [["tsize", "0"]]
+
+
+def test_repeated_oack_of_an_earlier_transfer_grants_what_that_one_asked_for():
+    """A server that never hears the end of a transfer repeats its OACK to the same client port,
+    where the next RRQ may wait by then. Seen behind a translator that changes ports."""
+    oack = {"tsize": "74213", "blksize": "1456"}
+    before = _experiment("rom", (2071, 40001, _DATA_RRQ, oack))
+    assert signs.unasked(before) is None
+    late = {**before, **_experiment("low-again", (2071, 40001, _SIZE_RRQ, oack))}
+    assert signs.unasked(late) is None
+    own = {**before, **_experiment("low-again", (2071, 40002, _SIZE_RRQ, oack))}
+    assert signs.unasked(own) == {"name": "blksize", "value": "1456", "asked": None}
+    other_port = {**before, **_experiment("high", (50001, 40001, _SIZE_RRQ, oack))}
+    assert signs.unasked(other_port) == {"name": "blksize", "value": "1456", "asked": None}
+    third = {"windowsize": "4", **oack}
+    odd = {**before, **_experiment("low-again", (2071, 40001, _SIZE_RRQ, third))}
+    assert signs.unasked(odd) == {"name": "windowsize", "value": "4", "asked": None}

@@ -43,14 +43,22 @@ def same_again(by):
 def unasked(by):
     """{"name", "value", "asked": value or None} of an option that an OACK grants though the RRQ
     did not have it, or of a blksize or windowsize larger than asked; None: no such OACK."""
-    for experiment in [one for found in by.values() for one in found]:
-        for ask in experiment["asks"]:
-            asked = {name.lower(): value for name, value in ask["options"]}
-            for name, value in (ask["granted"] or {}).items():
-                own = asked.get(name.lower())
-                if asked and (own is None or _larger(name, value, own)):
-                    return {"name": name, "value": value, "asked": own}
+    before = {}  # (client port, server's TID) of a transfer: the options that it asked for
+    for ask in [ask for found in by.values() for one in found for ask in one["asks"]]:
+        asked = {name.lower(): value for name, value in ask["options"]}
+        ends = ask["port"], ask["server_port"]
+        late = before.get(ends, {})
+        for name, value in (ask["granted"] or {}).items():
+            if asked and _more(name, value, asked) and (not late or _more(name, value, late)):
+                return {"name": name, "value": value, "asked": asked.get(name.lower())}
+        # A server that never heard the end of a transfer repeats its OACK to the same client port.
+        before[ends] = {**late, **asked}
     return None
+
+
+def _more(name, value, asked):
+    own = asked.get(name.lower())
+    return own is None or _larger(name, value, own)
 
 
 def _larger(name, granted, asked):
