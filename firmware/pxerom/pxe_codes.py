@@ -1,8 +1,8 @@
-"""What failures are called: the PXE codes of TFTP, and the system's error numbers.
+"""The PXE codes of TFTP with text, side and advice; the system's error numbers in words.
 
-Loaded when something has failed, and not before: a board that boots carries none of it. The codes
-and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60). The codes of all that
-comes before TFTP, and UEFI's numbers, stand in `pxe_codes_boot`.
+Loaded only when something has failed: a boot that succeeds needs none of it. The codes and texts
+are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60). The codes of all that comes
+before TFTP, and UEFI's numbers, stand in `pxe_codes_boot`.
 """
 
 # One line for each code: number|side|the ROM's text|what to do next. One string, because forty
@@ -43,7 +43,7 @@ def of_code(code, uefi=False):
         from pxerom.pxe_codes_boot import CODES as codes
 
         at = codes.index(code[4:] + "|")
-    end = codes.find("\n", at)  # only the one line is copied: what failed may have no memory left
+    end = codes.find("\n", at)  # only the one line is copied: memory may be what ran out
     _, side, text, advice = codes[at : end if end > 0 else len(codes)].split("|")
     if uefi:
         from pxerom.pxe_codes_boot import of_uefi
