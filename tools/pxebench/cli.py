@@ -117,11 +117,11 @@ def main(arguments=None):
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _terminated)
-    while os.open(os.devnull, os.O_RDWR) < 3:  # else a socket would get the number of a closed stream
+    while os.open(os.devnull, os.O_RDWR) < 3:  # else a socket takes a closed stream's number
         pass
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # with the C locale, what cannot be printed is escaped
+            stream.reconfigure(errors="backslashreplace")  # for the C locale
     code = _guarded(arguments)
     try:
         if sys.stdout is not None:

@@ -1,4 +1,6 @@
-"""One line on a terminal that replaces itself while something lasts. Nothing is written into a pipe, a file or a terminal that cannot go back on its line (TERM=dumb).  The line is cut to the terminal's width: a longer one could not be erased.
+"""One line on a terminal that replaces itself while something lasts. Nothing is written into a
+pipe, a file or a terminal that cannot go back on its line (TERM=dumb). The line is cut to the
+terminal's width: a longer one could not be erased.
 
 1. A wait is shown once it has lasted `_SOON_S`: most are over before that.
 2. What the ROM will do next is read from its ROM file, as the firmware does; the events say how

@@ -1,7 +1,8 @@
 """The settings that a ROM takes from the command line: --blksize, --windowsize, --timeout,
 --retries, --no-tsize.
 
-A ROM is adjusted only where its file allows it (`tftp.adjustable`), by changing its data: the firmware knows no settings.  Options follow RFC 2348, 2349 and 7440.
+A ROM is adjusted only where its file allows it (`tftp.adjustable`), by changing its data: the
+firmware knows no settings. Options follow RFC 2348, 2349 and 7440.
 """
 
 import copy
