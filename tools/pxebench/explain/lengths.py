@@ -66,7 +66,7 @@ class _Transfer:
         if not self.opened and self.options and size <= self.oack_most:
             return _oack(self.options, size) or b"\0\6"
         if not self.opened and size < 60:
-            # A file of so few bytes is no boot file: more likely an ERROR's words.
+            # Too few bytes for a boot file: more likely an ERROR.
             return b"\0\5"
         self.opened = True
         self.block += 1

@@ -6,8 +6,8 @@ finds conversations, waits and reactions for all sources.
 
 1. What a line does not say is None; a port that is not known is 0 in the Packet, or below it:
    where a list shows no ports, each request has a number of its own.
-2. A payload is built from the words of the line.  Where only the length is printed (`UDP, length 14`), it
-   is a cut Packet: `size` is true, `payload` has what is certain.
+2. A payload is built from the words of the line.  Where only the length is printed (`UDP, length
+   14`), it is a cut Packet: `size` is true, `payload` has what is certain.
 3. `evidence` is the line, unchanged; it is made safe where it is shown (`job.show`).
 """
 
