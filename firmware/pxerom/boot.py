@@ -185,9 +185,10 @@ class _Job:
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
         # DHCP's modules are gone, and leave their memory to those that come now; what it found out
-        # lies scattered in between: a copy does not.
+        # lies scattered in between: a copy does not. Part by part: no long piece may be left.
         runtime.tidy()
-        self.result = json.loads(json.dumps(self.result))
+        for name in self.result:
+            self.result[name] = json.loads(json.dumps(self.result[name]))
         runtime.tidy()
         from pxerom.fetch import Fetch
 
