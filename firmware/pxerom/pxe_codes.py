@@ -1,8 +1,8 @@
-"""What failures are called: the PXE codes of TFTP, and the system's error numbers.
+"""The PXE codes of TFTP with text, side and advice; the system's error numbers in words.
 
-Loaded when something has failed, and not before: a board that boots carries none of it. The codes
-and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60). The codes of all that
-comes before TFTP, and UEFI's numbers, stand in `pxe_codes_boot`.
+Loaded only when something has failed: a boot that succeeds needs none of it. The codes and texts
+are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60). The codes of all that comes
+before TFTP, and UEFI's numbers, stand in `pxe_codes_boot`.
 """
 
 # One string for each code: number|side|the ROM's text|what to do next. Not one for all of them:

@@ -1,8 +1,8 @@
 """The PXE codes of DHCP, boot servers, menus and links; and UEFI's own numbering.
 
-Loaded by `pxe_codes`, for such a failure or a ROM of UEFI. UEFI's numbers are another table
-(R-PXE-61; EDK2, PxeBcBoot.c): E07, E09 and E21 stand among the codes for it alone. There is no
-PXE-E75: no list of the ROMs' codes has one, and between PXENV_STATUS 0x74 and 0x76 there is none.
+Loaded by `pxe_codes` for such a failure, or for a UEFI ROM. UEFI's numbers are another table
+(R-PXE-61; EDK2, PxeBcBoot.c): E07, E09 and E21 are here for UEFI only. There is no PXE-E75: no
+list of the ROMs' codes has one, and between PXENV_STATUS 0x74 and 0x76 there is none.
 """
 
 # As in `pxe_codes`: number|side|the ROM's text|what to do next. UEFI's alone have theirs below.

@@ -1,4 +1,4 @@
-"""Sentences as lines: as wide as the terminal, up to `_MOST`; as wide as that anywhere else."""
+"""Text wrapped to lines: of the terminal's width, at most `_MOST`; of that width anywhere else."""
 
 import sys
 import textwrap
@@ -6,7 +6,7 @@ import textwrap
 from pxebench import colour
 from pxebench.job import show
 
-_MOST = 79  # what most terminals, mails and tickets leave as it is
+_MOST = 79  # most terminals, mails and tickets do not wrap such a line
 
 
 def room():

@@ -1,7 +1,7 @@
 """The result of `explain` as lines of text: who, how far, why, what to ask for.
 
-1. Every text of the network or of a file goes through `job.show`.
-2. One client is told in full; of several, a table and then each that did not boot.
+1. All text from the network or from a file goes through `job.show`.
+2. One client is shown in full; of several, a table and then each that did not boot.
 """
 
 import textwrap

@@ -5,8 +5,7 @@
           ■ answered   · silent
    tcpdump says ah-esp-encap for 2070, acp-port for 2071, ...
 
-Drawn with rich, so that colour comes where it can be shown, and plain characters where the
-terminal's encoding has no others.
+Drawn with rich: in colour where the terminal has it, in ASCII where its encoding has no more.
 """
 
 import io
@@ -63,7 +62,7 @@ def lines(strip, stream):
 
 
 def _names(asked, ports):
-    # What tcpdump prints in place of these numbers; of many, those that ROMs ask from.
+    # The names that tcpdump prints; of many ports, those that ROMs ask from.
     shown, more = ports.worth_naming(asked, _MOST_NAMES)
     if not shown:
         return []
