@@ -185,9 +185,11 @@ class _Job:
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
         # DHCP's modules are unloaded. What they found out lies scattered over their memory and
-        # would keep it in pieces: a copy is made outside of it.
+        # would keep it in pieces: a copy is made outside of it, part by part, because no long
+        # piece may be left.
         runtime.tidy()
-        self.result = json.loads(json.dumps(self.result))
+        for name in self.result:
+            self.result[name] = json.loads(json.dumps(self.result[name]))
         runtime.tidy()
         from pxerom.fetch import Fetch
 
