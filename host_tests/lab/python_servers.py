@@ -1,6 +1,6 @@
 """TFTP servers from PyPI, each started as its own documentation says: `LIBRARY HOST PORT FOLDER`.
 
-They are here as further opponents for the client, so they run as they come, without our fixes.
+They run unchanged, without fixes of ours, as further servers for the client.
 """
 
 import os
@@ -57,7 +57,7 @@ def fbtftp(host, port, folder):
 
 if __name__ == "__main__":
     _, name, host, port, folder = sys.argv
-    # This file's folder leads the search path, and a module of it must not pass for a library.
+    # This file's folder is first in the search path, and must not hide a library.
     del sys.path[0]
     {"tftpy": tftpy, "partftpy": partftpy, "py3tftp": py3tftp, "fbtftp": fbtftp}[name](
         host, int(port), folder

@@ -1,4 +1,4 @@
-"""`make setup` where there is no apt: what the system has is taken, and found again each time."""
+"""`make setup` without apt: the system's programs are used, and found again each time."""
 
 import os
 from pathlib import Path

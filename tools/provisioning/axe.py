@@ -1,7 +1,7 @@
 """The step `axe`: npm's axe-core, the accessibility rules that Lighthouse uses too.
 
-One file of JavaScript, which the tests of the report put into each page in the headless Chromium;
-node runs npm here and nothing else. Only `make test` asks for it.
+One file of JavaScript, which the report's tests load into each page in the headless Chromium; node
+is used only to run npm. Only `make test` needs this step.
 """
 
 import shutil

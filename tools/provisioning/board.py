@@ -1,7 +1,7 @@
 """The step `board`: an emulated board, built from Debian's sources of MicroPython and lwIP.
 
-QEMU stays in .tools/board/qemu, and a firmware for each version of MicroPython beside it; compiler
-and sources are gone when they are built.  The port is `boards/emulated`.
+.tools/board/qemu has QEMU, beside it is a firmware for each version of MicroPython; compiler and
+sources are removed after the build. The port is `boards/emulated`.
 """
 
 import os
@@ -34,8 +34,8 @@ from provisioning.folder import (
     write_wrapper,
 )
 
-# Suites whose source package of MicroPython is built. The first one stands still and must build;
-# sid moves on. lwIP is always the first one's.
+# Suites whose source package of MicroPython is built. The first one is stable and must build; sid
+# changes. lwIP is always the first one's.
 SUITES = {"debian": ("trixie", "sid")}
 PORT = HERE / "boards" / "emulated"
 
@@ -72,8 +72,8 @@ def provide_board():
 def build(here, work, new):
     """Build every firmware into `new`, and unpack QEMU there; return MicroPython's versions.
     `here`, and `work` in it: by a path that make can take."""
-    # A libc must be of one build with the loader, and the loader stays the system's. newlib's
-    # headers are enough: nothing is linked with it.
+    # A libc must match its loader, and the loader is the system's. newlib's headers are enough:
+    # nothing is linked with it.
     foreign = ("libc6_", "libnewlib-arm-", "libstdc++-")
     debs = own_apt().fetch(["gcc-arm-none-eabi", "libnewlib-dev"])
     unpack([deb for deb in debs if not deb.name.startswith(foreign)], work)
@@ -125,6 +125,6 @@ def build_suite(suite, first, here, work, new):
 
 
 def compiler_environment(work):
-    """What the compiler needs to run from where it was unpacked."""
+    """The environment in which the unpacked compiler runs."""
     libraries = library_path(work)
     return {"LD_LIBRARY_PATH": libraries} if libraries else {}

@@ -1,7 +1,7 @@
-"""The step `browser`: a Chromium without a screen, for the tests that look at pages.
+"""The step `browser`: a headless Chromium, for the tests of pages.
 
-Only `make test` asks for it: it is 100 MB to fetch and 310 MB unpacked. Its fonts come along, so
-that text is as wide on one machine as on the next.
+Only `make test` needs it: it is 100 MB to fetch and 310 MB unpacked. It brings its fonts, so that
+text is equally wide on every machine.
 """
 
 import shutil
@@ -22,7 +22,7 @@ from provisioning.servers import answer, system_program
 
 NAME = "chromium-headless-shell"
 PACKAGES = (NAME, "fonts-dejavu-core")
-# What is as good, where there is no apt.
+# Programs that do as well, where there is no apt.
 OTHERS = ("chromium", "chromium-browser", "google-chrome")
 
 FONTS_CONF = """\
@@ -53,13 +53,13 @@ def provide_browser():
         return f"no apt here: for the tests of the report, install {OTHERS[0]} yourself"
     new = TOOLS / "browser.new"
     shutil.rmtree(new, ignore_errors=True)
-    # A libc must be of one build with the loader, and the loader stays the system's.
+    # A libc must match its loader, and the loader is the system's.
     debs = [deb for deb in own_apt().fetch(PACKAGES) if not deb.name.startswith("libc6_")]
     fetched = sum(deb.stat().st_size for deb in debs) / 1e6
     unpack(debs, new)
     put_in_place(new, root)
     (root / "fonts.conf").write_text(FONTS_CONF.format(root=root))
-    # PulseAudio's own library lies one folder further down, and its path is built in.
+    # PulseAudio's own library is one folder further down, and its path is built in.
     folders = [library_path(root), *(str(f) for f in root.glob("usr/lib/*/pulseaudio"))]
     write_wrapper(
         NAME,

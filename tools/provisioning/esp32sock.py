@@ -1,8 +1,8 @@
 """The step `esp32sock`: MicroPython's unix port with the sockets of its ESP32 port.
 
-Built from the distribution's source packages `micropython` and `lwip`, which stay as their authors
-wrote them; what is ours stands in host_tests/esp32sock, and its README says what that is worth.
-The compiler is the system's, or else comes out of its distribution's packages for the while.
+Built from the distribution's source packages `micropython` and `lwip`, unchanged; our own files
+are in host_tests/esp32sock, whose README says what the result proves. The compiler is the
+system's, or else is unpacked for the build.
 """
 
 import os
@@ -37,11 +37,12 @@ from provisioning.folder import (
     write_wrapper,
 )
 
-# The stable suite: its versions stand still, and were made for each other.
+# The stable suite: its versions do not change, and fit each other.
 SUITES = {"debian": "trixie"}
 OURS = HERE / "host_tests" / "esp32sock"
 PROGRAM = "micropython-esp32"
-# What a program is linked with: apart from the compiler, which runs with the system's C library.
+# Packages that programs are linked with: unpacked apart from the compiler, which runs with the
+# system's C library.
 C_LIBRARY = re.compile(r"(libc6|libc6-dev|linux-libc-dev|libgcc-s1|libcrypt\d?(-dev)?)_")
 
 
@@ -75,7 +76,7 @@ def compiler(here):
     can take."""
     if shutil.which("gcc") and Path("/usr/include/stdio.h").exists():
         return "gcc", {}
-    # Everything it needs, as if nothing were installed: what is, may lack its half for compilers.
+    # All dependencies, as if nothing were installed: an installed one may lack its -dev part.
     apt = Apt(TOOLS / "apt" / "gcc", own_sources(), "")
     place = here / TOOLS.relative_to(HERE) / "apt" / "gcc"
     tools, library = place / "tools", place / "library"
@@ -101,7 +102,7 @@ def build(sources, here, new, cc, environment):
             *(f"VARIANT_DIR={ours / 'variant'}", f"USER_C_MODULES={ours / 'port'}"),
             *(f"BUILD={new / 'build'}", f"PYTHON={sys.executable}"),
             f"CC={cc}",
-            "CFLAGS_EXTRA=-Wno-error",  # another compiler warns of other things
+            "CFLAGS_EXTRA=-Wno-error",  # warnings differ between compilers
         ],
         f"{PROGRAM} could not be built",
         **environment,

@@ -25,7 +25,7 @@ def provide_ipxe():
     if has_apt():
         root = TOOLS / "apt/ipxe"
         unpack(own_apt().fetch(["ipxe"]), root)
-    # Some of Debian's images are links to /boot, which is another place here: real files only.
+    # Some of Debian's images are links to /boot, which is not unpacked there: real files only.
     patterns = ("usr/lib/ipxe/*", "usr/share/ipxe/*", "boot/ipxe*")
     files = [f for p in patterns for f in root.glob(p) if f.is_file() and not f.is_symlink()]
     if "undionly.kpxe" not in [f.name for f in files]:

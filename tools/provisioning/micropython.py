@@ -1,8 +1,8 @@
 """The step `micropython`: the unix port in each version that Debian has.
 
-Every version comes with C libraries of its own and is started by their loader: the system's own
-may be too old for it. One with 32-bit words comes along where the processor runs it: a board's
-words have 32 bits, and what takes how much heap is measured with it.
+Every version has its own C libraries and is started by their loader: the system's may be too old.
+Where the processor runs it, there is also one with 32-bit words, as a board has them: heap is
+measured with it.
 """
 
 import os
@@ -35,12 +35,12 @@ from provisioning.folder import (
 
 # Debian suites beside the machine's own that carry MicroPython, and the versions expected there.
 MICROPYTHON_SUITES = {"debian": {"trixie": "1.25", "sid": "1.26"}}
-# What an architecture also runs, with words of 32 bits.
+# The architecture with 32-bit words that a processor also runs.
 SHORT_WORDS = {"amd64": "i386", "arm64": "armhf"}
 
 
 class DoesNotStart(Failure):
-    """A MicroPython is here, and this machine does not run it."""
+    """This machine does not run this MicroPython."""
 
 
 def provide_micropython():
@@ -49,7 +49,7 @@ def provide_micropython():
     if is_done("micropython", digest, BIN / "micropython"):
         return None
     if not has_apt():
-        # Not the wrapper made here: it would then start itself, for ever.
+        # Not the wrapper made here: it would start itself, again and again.
         places = os.environ.get("PATH", "").split(":")
         path = shutil.which("micropython", path=":".join(p for p in places if Path(p) != BIN))
         if not path:
@@ -81,7 +81,7 @@ def provide_micropython():
 
 def from_suite(suite, stem, arch=None):
     """Unpack the MicroPython of a suite, make its wrapper STEM + version; return the version."""
-    # The system's own libraries are too old for these: all of them come along, libc included.
+    # The system's libraries may be too old: all of them are fetched, libc included.
     apt = Apt(TOOLS / "apt" / (arch or "own") / suite, archive_of(suite), "", arch)
     new = TOOLS / "micropython" / f"{suite}.new"
     shutil.rmtree(new, ignore_errors=True)
@@ -108,7 +108,7 @@ def provide_short_words(suites):
             version = from_suite(suite, "micropython32-", arch)
         except DoesNotStart:
             return None
-        except Failure as failure:  # the suite lacks it just now
+        except Failure as failure:  # the suite does not have it at present
             lacking = failure
             continue
         (BIN / "micropython32").symlink_to(f"micropython32-{version[0]}.{version[1]}")
@@ -121,14 +121,14 @@ def provide_short_words(suites):
 def micropython_argv(root):
     """Return how to start the MicroPython in `root` with the dynamic loader of the same folder."""
     program = find_program(root, "micropython")
-    # The ELF file names its loader (PT_INTERP), and with it the architecture's own spelling.
+    # The ELF file names its loader (PT_INTERP), whose name depends on the architecture.
     name = re.search(rb"/lib[\w/]*/(ld[\w.-]+)\0", program.read_bytes())
     if not name:
         return [program]  # linked statically: it needs none
     real = [f for f in root.rglob(name[1].decode()) if f.is_file() and not f.is_symlink()]
     if not real:
         raise Failure(f"the packages fetched hold no {name[1].decode()} to start micropython with")
-    # Through a link of that name, `ps` and `ss` show micropython and not the loader.
+    # Started by a link of that name, `ps` and `ss` show micropython and not the loader.
     link = root / "micropython"
     if not link.is_symlink():
         link.symlink_to(real[0].relative_to(root))

@@ -1,4 +1,5 @@
-"""The steps `python` and `lint`: .venv with what pyproject.toml names, and the ports' stubs."""
+"""The steps `python` and `lint`: .venv with the packages of pyproject.toml, and the ports'
+stubs."""
 
 import contextlib
 import shutil
@@ -18,7 +19,7 @@ from provisioning.folder import (
     set_done,
 )
 
-# One folder each: the sets of stubs contradict each other.
+# One folder for each port: the stubs contradict each other.
 STUBS = {
     "rp2": "micropython-rp2-stubs==1.29.0.post1",
     "esp32": "micropython-esp32-stubs==1.29.0.post1",
@@ -61,7 +62,7 @@ def make_venv(python):
     try:
         run([*venv, VENV], failure)
     except Failure:
-        # Debian keeps what venv needs in a package of its own; its pip can be had without it.
+        # Debian has venv's pip in a package of its own, which is unpacked here.
         if not has_apt():
             raise
         run([*venv, "--without-pip", VENV], failure)

@@ -1,7 +1,7 @@
 """The step `rack`: labgrid and ser2net, for the tests of a rack of boards.
 
-labgrid has a venv of its own, with pxebench in it (`pxerom[lab]`): it brings pyserial-labgrid,
-which owns the same folder as pyserial.
+labgrid has a venv of its own, with pxebench in it (`pxerom[lab]`): it needs pyserial-labgrid,
+which installs into the same folder as pyserial.
 """
 
 import sys
@@ -33,7 +33,7 @@ def provide_rack():
     if is_done("rack", digest, python, VENV / "bin/pxebench"):
         return None
     ours = _provide_ser2net()
-    # The packages that .venv has already are not fetched a second time: pip keeps them.
+    # Packages that .venv has are in pip's cache.
     run([sys.executable, "-m", "venv", "--clear", VENV], "Python could not make a venv")
     pip = [python, "-m", "pip", "--disable-pip-version-check", "-q", "install"]
     run([*pip, "-e", f"{HERE}[lab]"], "pip could not install labgrid")
@@ -52,7 +52,7 @@ def _provide_ser2net():
     debs = [deb for deb in own_apt().fetch(["ser2net"]) if not deb.name.startswith("libc6_")]
     unpack(debs, new)
     put_in_place(new, root)
-    # gensio's plugins are found by a path that is built in.
+    # gensio's path for plugins is built in.
     plugins = next(root.glob("usr/libexec/*/gensio/*"), None)
     more = {"GENSIO_LIBRARY_PATH": str(plugins)} if plugins else {}
     argv = [find_program(root, "ser2net")]

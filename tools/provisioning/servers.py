@@ -1,7 +1,7 @@
 """The step `servers`: the TFTP servers, clients and network programs that the tests start.
 
-What the system has already is taken from there; the rest comes out of packages of the machine's
-own suite, so that its own C library serves them.
+Programs that the system has are used; the rest is unpacked from packages of the machine's own
+suite, which fit its C library.
 """
 
 import os
@@ -22,8 +22,8 @@ from provisioning.folder import (
     write_wrapper,
 )
 
-# program, its package, how to ask for its version, and what the answer must contain: a busybox
-# or a curl without TFTP, or another `tftp` than tftp-hpa's, is as good as none.
+# program, its package, how to ask for its version, and what the answer must contain: a busybox or
+# a curl without TFTP, or another `tftp` than tftp-hpa's, does not count.
 PROGRAMS = (
     ("in.tftpd", "tftpd-hpa", ["-V"], "tftp-hpa"),
     ("tftp", "tftp-hpa", ["-V"], "tftp-hpa"),
@@ -47,7 +47,7 @@ APART = ("atftpd", "atftp")
 
 
 def system_program(name, arguments, expected):
-    """Return where the system has a `name` that says what is expected, or None."""
+    """Return the path of the system's `name` if its answer is as expected, or None."""
     others = os.environ.get("PATH", "").split(":") + ["/usr/sbin", "/sbin"]
     path = shutil.which(name, path=":".join(p for p in others if Path(p) != BIN))
     return path if path and expected in answer([path, *arguments]) else None
@@ -83,7 +83,7 @@ def provide_servers():
     # The atftp packages first: atftpd brings an in.tftpd of its own, which must not stay.
     groups = [p for p in packages if p in APART], [p for p in packages if p not in APART]
     for group in filter(None, groups):
-        # A libc must be of one build with the loader, and the loader stays the system's.
+        # A libc must match its loader, and the loader is the system's.
         debs = [deb for deb in own_apt().fetch(group) if not deb.name.startswith("libc6_")]
         unpack(debs, new)
     put_in_place(new, root)
@@ -94,7 +94,7 @@ def provide_servers():
         "WIRESHARK_EXTCAP_DIR": str(root / "usr/lib/wireshark/none"),
     }
     for row in PROGRAMS:
-        (BIN / row[0]).unlink(missing_ok=True)  # from an earlier run: the system has it by now
+        (BIN / row[0]).unlink(missing_ok=True)  # from an earlier run: now the system has it
     for name, package, arguments, expected in missing:
         more = wireshark if name == "tshark" else {}
         if name == "iptables-nft":  # its matches and targets are files of their own

@@ -1,4 +1,4 @@
-"""The command `pxebench doctor`: the checks that were asked for, their words, the exit code."""
+"""The command `pxebench doctor`: runs the checks, prints the findings, gives the exit code."""
 
 import sys
 import textwrap
