@@ -221,11 +221,12 @@ def _big_blocks(seen):
 
 
 def _slow(seen):
-    limit_ms = min(1000, seen["first_wait_ms"] / 2)
+    # A round trip within the ROM's first wait costs time and nothing else, near as it may come.
+    limit_ms = min(1000, seen["first_wait_ms"])
     if seen["answer_ms"] and seen["answer_ms"] >= limit_ms:
         return (
-            f"A first answer takes {seen['answer_ms'] / 1000:.1f} s (median); the ROM sends its "
-            f"next RRQ after {seen['first_wait_ms'] / 1000:.1f} s."
+            f"A first answer takes {seen['answer_ms'] / 1000:.2f} s (median); the ROM sends its "
+            f"next RRQ after {seen['first_wait_ms'] / 1000:.2f} s."
         )
     block_ms = (seen["lockstep"] or {}).get("median_ms")
     if block_ms and block_ms >= _SLOW_BLOCK_MS:
