@@ -40,7 +40,6 @@ class Fetch:
         self._end = None  # ticks at which the job's time limit ends
         self.due = 0  # ticks of the next tick
         self._shown = 0  # bytes in the last progress event
-        self.ignored = 0  # datagrams that came and did not count
         # Of the request that runs:
         self.transfer = None
         self._request = None
@@ -184,7 +183,6 @@ class Fetch:
                 sender = net.sender
             verdict = transfer.feed(data, sender, self._now)
             if verdict == tftp.DROP:
-                self.ignored += 1
                 continue
             if verdict == tftp.LAST:
                 self._stored(transfer.payload(data))

@@ -58,19 +58,12 @@ def timed_out(boot, why):
         ports = "UDP port %d" % asked[0] if asked else "no port yet"
         if asked and asked[-1] != asked[0]:
             ports = "UDP ports %d to %d" % (asked[0], asked[-1])
-        # An unknown TID's are counted as `foreign`, and so they are not the server's.
-        passed = boot.ignored - (transfer.foreign if transfer else 0)
-        for record in boot.records[:-1]:
-            passed -= record["foreign"]
-        came = ""
-        if passed > 0:
-            came = ": the ROM passed over %d packet%s of the server" % (passed, "s"[: passed > 1])
         return Failure(
             "PXE-E32",
-            "%d request%s from %s got no answer that counts in %.1f s%s; %s"
-            % (len(asked), "s"[: len(asked) != 1], ports, seconds, came, why),
-            "server" if came else None,
-            "not_taken" if came else "no_reply",
+            "%d request%s from %s got no answer that counts in %.1f s; %s"
+            % (len(asked), "s"[: len(asked) != 1], ports, seconds, why),
+            None,
+            "no_reply",
         )
     return Failure(
         "PXE-E35",

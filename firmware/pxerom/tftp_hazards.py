@@ -20,7 +20,7 @@ _HAZARDS = """
 39 3 longer_than_tsize: More than the announced %d bytes came
 3A 3 too_long: The file has %d bytes or more, at most %d can be taken
 3A 3 rollover: The file has more than 65535 blocks
-38 0 rrq_unreachable ack_unreachable: ICMP says that it cannot be reached
+38 0 rrq_unreachable ack_unreachable: ICMP says that nothing listens there
 """
 
 # Texts of the ERRORs that an RFC client sends (RFC 1350 appendix, RFC 2347).
@@ -84,7 +84,7 @@ def last_packet(transfer, end):
         outcome, error = "aborted", {"error": 0, "message": "TFTP Aborted"}
     elif reason == "stopped":
         outcome, error = "timeout", transfer.on["give_up"]
-    elif reason in ("no_reply", "not_taken"):
+    elif reason == "no_reply":
         return "timeout", None, None
     else:
         outcome = "error" if transfer.error else "refused"

@@ -10,12 +10,10 @@ asked, what came, and what was just tried.
 
 import shlex
 
-from pxebench import icmp
 from pxebench.job import show
 
 _TFTP = 69
 _SILENT = ("PXE-E32", "PXE-E18")
-_UNREACHABLE = ("rrq_unreachable", "ack_unreachable")
 _HIGH = 32768  # systems' own clients use ports from here on, and firewalls allow these
 
 # (text in the server's ERROR, lower case; advice); the first match counts.
@@ -95,24 +93,17 @@ def fitted(result, todo, words):
     status = result["status"]
     if not status or (result["ended"] or {}).get("by") == "user":
         return result
+    if status.get("reason") in _OF_DHCP:
+        told = _OF_DHCP[status["reason"]].format(dhcp=_dhcp_server(result))
+        return {**result, "status": {**status, "advice": told}}
     asked = _asked(result, todo)
-    came = icmp.of_result(result)
-    last = result["transfers"][-1] if result["transfers"] else {}
     told = None
-    if came and (status["code"] in _SILENT or status.get("reason") in _UNREACHABLE):
-        # An ICMP error says more than a timeout.
-        begun = last["server_tid"] is not None
-        told = icmp.advice(came, last["server"], last["server_port"], begun)
-    if told:
-        pass
-    elif status["code"] in _SILENT:
+    if status["code"] in _SILENT:
         told = _silent(result, asked, words)
     elif _error(result):
         told = _refused(_error(result), asked)
     elif status.get("reason") in _OF_SERVER:
         told = _OF_SERVER[status["reason"]]
-    elif status.get("reason") in _OF_DHCP:
-        told = _OF_DHCP[status["reason"]].format(dhcp=_dhcp_server(result))
     elif status["code"] == "PXE-E35" and asked:
         told = f"{status['advice']} {_diagnose(asked, words)} looks for it."
     return {**result, "status": {**status, "advice": told}} if told else result
@@ -162,12 +153,6 @@ def _silent(result, asked, words):
             f"{_packets(strange)} came from an address that was not asked, and this ROM takes "
             f"nothing from there: let the server answer from {server}, or name in DHCP the one "
             f"that it answers from. {_diagnose(asked, words)} says which that is."
-        )
-    if result["status"].get("reason") == "not_taken":
-        return (
-            f"The server answers, and this ROM takes nothing of it: no port and no firewall is in "
-            f"the way. Keep the exchange (--pcap) and see what came; {_diagnose(asked, words)} "
-            f"says what is wrong with it."
         )
     ports = [r["source_port"] for t in result["transfers"] for r in t["requests"]]
     tried = f"{_diagnose(asked, words)} tries other ports and options, and names the cause"
