@@ -24,10 +24,6 @@ Name the file{arch}. dnsmasq: dhcp-boot={file},,{server}{beside}. Kea: "next-ser
 _BESIDE = """ (beside another DHCP server: dhcp-range={server},proxy and \
 pxe-service={number},boot,{file})"""
 
-_MARK = """\
-Let the server send this text in option 43; the ROM knows its file's name itself. dnsmasq: \
-pxe-service={number},"{mark}" (beside another DHCP server: with dhcp-range={server},proxy)."""
-
 _BINL = """\
 Either UDP port 4011 of {server} is blocked, or no PXE service runs there. dnsmasq as a proxy \
 needs a line pxe-service={number},boot,{file}; dhcp-boot alone does not do. A DHCP server that \
@@ -40,23 +36,21 @@ _SERVER = """\
 Set next-server (siaddr). dnsmasq: dhcp-boot={file},,{server}. Kea: "next-server": "{server}". \
 ISC: next-server {server};"""
 
-_TEXTS = {"no_file": _FILE, "no_mark": _MARK, "no_binl": _BINL, "no_server": _SERVER}
+_TEXTS = {"no_file": _FILE, "no_binl": _BINL, "no_server": _SERVER}
 
 
 class Advised(Failure):
     """A Failure of DHCP. `reason`: "no_file", "no_binl" or "no_server"; `offer`: what it is about;
-    `spec`: the ROM's `dhcp`. Where the ROM looks for a text in option 43, "no_file" is "no_mark"."""
+    `spec`: the ROM's `dhcp`."""
 
     def __init__(self, code, detail, side, reason, offer, spec):
         super().__init__(code, detail, side)
-        mark = offer.rules["recognises"]
-        self.reason = reason = "no_mark" if mark and reason == "no_file" else reason
+        self.reason = reason
         number = spec["arch"]
         told = any(option[0] == 93 for option in spec["options"])
         known = _FILES.get(number, "FILE") if told else "FILE"
         values = {"number": number, "file": _plain(offer.file()[0] or known.encode())}
         values["arch"] = " for architecture %d" % number if told else " for this machine"
-        values["mark"] = mark
         values["server"], also = _server(offer)
         values["beside"] = _BESIDE.format(**values) if spec["proxy"] else ""
         self._advice = _TEXTS[reason].format(**values) + also

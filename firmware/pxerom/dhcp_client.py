@@ -203,6 +203,8 @@ class DhcpClient:
 
     def advised(self, code, detail, reason, offer):
         """A Failure at the server, with advice of `dhcp_advice` for `offer` where that is."""
+        if reason == "no_file" and self.spec["boot"]["recognises"]:
+            return Failure(code, detail, "server", "no_mark")  # no name would help
         try:
             from pxerom.dhcp_advice import Advised
         except ImportError:

@@ -21,7 +21,7 @@ from host_tests.core.fakelan import (
     together,
 )
 from host_tests.core.fakenet import HOST, FileServer, silence
-from host_tests.core.packets import ACK, RRQ, error
+from host_tests.core.packets import RRQ, error
 
 FILE = b"undionly.kpxe"
 FIREWALL = "10.254.52.1"
@@ -57,11 +57,6 @@ def says(code, text):
     return lambda packet, _, __: ((1, _TID, error(code, text)),) if packet[1] == RRQ else ()
 
 
-def sends(*packets):
-    """A server that answers each RRQ with these packets, and nothing after them."""
-    return lambda packet, _, __: [(1, _TID, each) for each in packets] if packet[1] == RRQ else ()
-
-
 def to_high_ports(files):
     """Answers to client ports below HIGH are dropped on the way."""
     return lambda packet, local, port: [
@@ -72,19 +67,6 @@ def to_high_ports(files):
 def without_helper(files):
     """Answers from another port than 69 are dropped on the way."""
     return lambda packet, local, port: [each for each in files(packet, local, port) if 0]
-
-
-def until(files, blocks):
-    """The server dies when so many ACKs of DATA have come."""
-    seen = set()
-
-    def serve(packet, local, port):
-        replies = files(packet, local, port)
-        if packet[1] == ACK and packet[2:4] != b"\0\0":
-            seen.add(packet[2:4])
-        return () if len(seen) >= blocks else replies
-
-    return serve
 
 
 def refuses_options(files):
@@ -98,18 +80,8 @@ def refuses_options(files):
     return serve
 
 
-def swallow_strays(files):
-    """What goes on to another port than 69 without a transfer there is not answered."""
-    return lambda packet, local, port: (
-        () if packet[1] == RRQ and port != 69 else files(packet, local, port)
-    )
-
-
 def _served():
     return FileServer(CONTENT)
-
-
-_LONG = bytes(range(256)) * 400
 
 
 def _timeout(rom):
@@ -139,23 +111,6 @@ def _options(rom):
     if plain[0] or (plain[-1] and first.get("error", "fail") != "fail"):
         return Right(True)
     return Right(False, codes(rom, "E36"), "server", (("grant options",),), FIREWALLS)
-
-
-def _no_oack(rom):
-    if rom["id"] in ("edk2", "grub"):  # captured: an ERROR 4, and a file that is swallowed
-        return Right(False, codes(rom, "E38", "E32"), None, (), FIREWALLS)
-    return Right(True)
-
-
-def _stopped(rom):
-    return Right(False, codes(rom, "E35"), "path", (("began and then stopped",),), FIREWALLS)
-
-
-def _odd(rom):
-    # Refused with words of the server's, or passed over, or taken, and then the rest is missing.
-    legacy = "E38", "E3F", "E39", "E35", "E32", "E33"
-    said = ("RFC 2347", "RFC 2348", "takes nothing of it", "began and then stopped")
-    return Right(False, codes(rom, *legacy), None, (said,), FIREWALLS)
 
 
 TFTP = {
@@ -192,10 +147,6 @@ def place(rom, **named):
     return None
 
 
-def _own_name(rom):
-    return rom["dhcp"]["boot"].get("name")
-
-
 def _knows(rom):
     # It takes any server; else only one with a text in option 43, which none of these has.
     return not rom["dhcp"]["boot"].get("recognises")
@@ -203,7 +154,11 @@ def _knows(rom):
 
 def _stranger(rom):
     return Right(
-        False, codes(rom, "E53", "E51"), "server", (("option 43",),), (*NOBODY, "undionly.kpxe")
+        False,
+        codes(rom, "E53", "E51"),
+        "server",
+        (("option 43",), ("Raspberry Pi Boot",)),
+        (*NOBODY, "undionly.kpxe"),
     )
 
 

@@ -41,7 +41,7 @@ def booted(name, network, server=None):
     """The result of a boot, as a user has it."""
     made = Job(name, network, tftp=server, max_time_ms=600000)
     assert "outcome" in made.result, made.result
-    return _finished(made.result, name, {"job": "boot"})
+    return _finished(made.result, name, {"job": "boot", "rom": name})
 
 
 def faults(name, result, right):

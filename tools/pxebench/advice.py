@@ -10,7 +10,7 @@ asked, what came, and what was just tried.
 
 import shlex
 
-from pxebench.job import show
+from pxebench.job import bare, load_rom, show
 
 _TFTP = 69
 _SILENT = ("PXE-E32", "PXE-E18")
@@ -68,6 +68,9 @@ _OF_DHCP = {
     "with DHCP snooping), and whether the address is still free.",
     "none_taken": "Servers answered, and this ROM takes none of their offers: see the reason of "
     "each.",
+    "no_mark": "Let the DHCP server, or a proxyDHCP server beside it, send this text in option "
+    "43; the ROM knows its file's name itself. dnsmasq: "
+    'pxe-service=0,"{mark}"',
     "no_gateway": "Let the DHCP server name the router (option 3), or give the lease the mask of "
     "the network that both are in (option 1).",
     "cut_short": "Nothing had failed so far: give it longer (--max-time).",
@@ -94,7 +97,9 @@ def fitted(result, todo, words):
     if not status or (result["ended"] or {}).get("by") == "user":
         return result
     if status.get("reason") in _OF_DHCP:
-        told = _OF_DHCP[status["reason"]].format(dhcp=_dhcp_server(result))
+        told = _OF_DHCP[status["reason"]].format(
+            dhcp=_dhcp_server(result), mark=_mark(todo) if status["reason"] == "no_mark" else None
+        )
         return {**result, "status": {**status, "advice": told}}
     asked = _asked(result, todo)
     told = None
@@ -113,6 +118,12 @@ def _dhcp_server(result):
     # Of the offer that was chosen last; its address may stand in the text of the failure alone.
     chosen = [each for each in result.get("offers") or () if each["chosen"]]
     return chosen[-1]["server"] if chosen else "that it asked"
+
+
+def _mark(todo):
+    # The text by which the ROM of a job knows its server.
+    rom = bare(load_rom(todo["rom"]) if isinstance(todo["rom"], str) else todo["rom"])
+    return rom["dhcp"]["boot"]["recognises"]
 
 
 def _asked(result, todo):
