@@ -1,4 +1,4 @@
-"""The line that tells of a boot's wait before its first TFTP request: its words, without a clock."""
+"""The line that tells of a boot's wait before its first TFTP request: its words."""
 
 from pxebench import job, live
 from pxebench.boot import boot_job
@@ -17,10 +17,8 @@ def _waiting(rom="intel-undi", max_time_ms=None):
 
 
 def _sent(message, attempt, purpose="lease", to="255.255.255.255:67"):
-    return {
-        **{"event": "dhcp", "at_ms": 0, "message": message, "purpose": purpose, "to": to},
-        **{"source_port": 68, "attempt": attempt, "xid": "00000000", "secs": 4},
-    }
+    event = {"event": "dhcp", "at_ms": 0, "message": message, "purpose": purpose, "to": to}
+    return event | {"source_port": 68, "attempt": attempt, "xid": "00000000", "secs": 4}
 
 
 def _offer():
