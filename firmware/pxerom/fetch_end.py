@@ -1,6 +1,4 @@
-"""How a fetch ends other than by the final ACK: dally, timeout, interrupt.
-
-Loaded at that end, and not before."""
+"""How a fetch ends other than by the final ACK: dally, timeout, interrupt. Loaded then only."""
 
 from pxerom import tftp
 from pxerom.failure import Failure

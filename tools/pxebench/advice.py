@@ -1,11 +1,11 @@
 """What to do about a boot that failed, with the user's own values: server, port, file, ROM.
 
-The firmware's advice goes by the PXE code alone; here it is made to fit what was asked, what came,
-and what was just tried.
+The firmware's advice depends on the PXE code alone (`pxe_codes`); here it also depends on what was
+asked, what came, and what was just tried.
 
 1. Nothing is advised that was done just now: no os-client after os-client, no port 69 after 70.
-2. What a server says in an ERROR is matched, never trusted: the words are those of in.tftpd,
-   dnsmasq, atftpd and Windows.
+2. The text of an ERROR is compared with those of in.tftpd, dnsmasq, atftpd and Windows, nothing
+   more.
 """
 
 import shlex
@@ -14,9 +14,9 @@ from pxebench.job import show
 
 _TFTP = 69
 _SILENT = ("PXE-E32", "PXE-E18")
-_HIGH = 32768  # ports that systems take for their clients, and that firewalls know as such
+_HIGH = 32768  # systems' own clients use ports from here on, and firewalls allow these
 
-# (words in the server's ERROR, in small letters; what to do about it); the first that fits.
+# (text in the server's ERROR, lower case; advice); the first match counts.
 _SAID = (
     (
         "absolute filenames",
@@ -43,7 +43,7 @@ _SAID = (
 )
 
 
-# What a server does that this ROM does not take, by the id of the failure (`status.reason`).
+# What a server does that this ROM refuses: advice by the id of the failure (`status.reason`).
 _OF_SERVER = {
     "unrequested_option": "Let the server grant only what was asked for (RFC 2347): update it, "
     "or switch that option off there. Many ROMs refuse such an OACK.",

@@ -1,12 +1,10 @@
-"""What a person at a terminal sees while something lasts: one line that replaces itself.
+"""One line on a terminal that replaces itself while something lasts. Nothing is written into a
+pipe, a file or a terminal that cannot go back on its line (TERM=dumb). The line is cut to the
+terminal's width: a longer one could not be erased.
 
-Nothing is written where nobody looks: not into a pipe, a file or a terminal that cannot go back
-on its line (TERM=dumb).  The line is as short as the terminal is wide, else it would leave its
-pieces behind.
-
-1. A wait is shown once it has lasted `_SOON_S`: most are over before anybody could read it.
-2. What the ROM will do next is read from its file, as the firmware does; the events say where it
-   stands.
+1. A wait is shown once it has lasted `_SOON_S`: most are over before that.
+2. What the ROM will do next is read from its ROM file, as the firmware does; the events say how
+   far it is.
 """
 
 import os
@@ -17,7 +15,7 @@ from pxebench.dhcp_wait import DhcpWait
 from pxebench.options import span
 
 _SOON_S = 1.0
-_TURN_S = 3  # how long one of two texts stands that do not fit side by side
+_TURN_S = 3  # how long each of two texts is shown that do not fit side by side
 
 
 class Line:
@@ -30,7 +28,7 @@ class Line:
         self.on = not quiet and writer.is_terminal() and os.environ.get("TERM") != "dumb"
 
     def show(self, *texts):
-        """Show the texts beside each other, or by turns where they do not fit, the first first."""
+        """Show the texts side by side, or in turns where they do not fit, the first first."""
         if not self.on:
             return
         if not self.shown:
@@ -46,12 +44,12 @@ class Line:
             self.shown = text
 
     def above(self, text):
-        """A line that stays, wherever it goes; the other one comes back below it."""
+        """A line that stays; the live line is drawn again below it."""
         self.hide()
         self.writer.line(text)
 
     def hide(self):
-        """Take the line away."""
+        """Erase the line."""
         if self.shown:
             self.writer.write("\r\x1b[K")
             self.shown = ""
@@ -142,7 +140,7 @@ class Waiting:
         return self.rom["tftp"]["requests"][self._transfer + 1 :]
 
     def _later_s(self):
-        # The ROM's other requests, after this one was given up.
+        # The requests that the ROM file has after this one.
         if not self._goes_on():
             return 0
         total_ms = 0

@@ -1,7 +1,7 @@
-"""The commands `pxebench board ...`: what they take; the work is done in `board`.
+"""The commands `pxebench board ...`: their options; the other modules here do the work.
 
 1. PORT and --port take what mpremote takes; without one there must be one board only.
-2. stdout carries what was asked for, stderr what the bench says on the way.
+2. stdout has what was asked for, stderr the progress.
 """
 
 import json
@@ -50,7 +50,7 @@ def list_boards(ports, no_ask, as_json):
     from pxebench.board import listing
 
     rows = listing.rows(ports, not no_ask)
-    # A port that was named and has no board is no answer to the question.
+    # A port that was named and has no board is an error.
     code = EXIT_BENCH if ports and any(row["trouble"] for row in rows) else EXIT_OK
     if as_json:
         click.echo(json.dumps(headed("board-list", {"boards": rows}), indent=2))
@@ -96,7 +96,7 @@ def flash_command(port, kind, firmware, drive, erase, dry_run):
     if chosen.format == "uf2":
 
         def restart():
-            # A board that runs MicroPython can go to its boot loader by itself.
+            # A board that runs MicroPython can start its own boot loader.
             try:
                 with Board(port) as running:
                     running.restart("import machine\nmachine.bootloader()")

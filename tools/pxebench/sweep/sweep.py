@@ -1,17 +1,18 @@
 """Which client ports get an answer: `pxebench sweep`.
 
-An RRQ from each port, and the first answer to it; that answer is ended with an ERROR.  What the
-pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, drawing `strip`.
+An RRQ from each port, and the first answer to it, which is ended with an ERROR. What the pattern
+means is for `diagnose`. Jobs: `asking`; picture: `strip`.
 
-1. Polite: at most `rate` RRQs a second, a bounded number in all, no conversation left open, and
-   at most `most` questions under way (a board has sockets for three).
-2. A lost packet is no closed port: who was silent is asked once more, with twice the wait.
-3. A bisection trusts the ends of its range and then looks for ports that contradict it: a set of
-   ports that is no plain "from here on" is said to be none.
-4. A server may serve few at once, and it still serves those whose answers are lost on the way
+1. Light on the server: at most `rate` RRQs a second, a bounded number in all, no transfer left
+   open, and at most `most` RRQs unanswered at once (a board has sockets for three).
+2. A lost packet is no closed port: a silent one is asked once more, with twice the wait.
+3. A bisection relies on the ends of its range and then looks for ports that contradict it; the
+   result says when there is more than one border.
+4. A server may serve few transfers at once, and transfers whose answers are lost keep their place
    (dnsmasq: 50, each for half a minute). So a port that was answered, the witness, is asked among
-   the others: where that is silent too, silence proves nothing. From then on no more questions
-   stand open than the server has borne, and what is not settled in time is said.
+   the others: if it is silent too, silence proves nothing. From then on no more RRQs are
+   unanswered at once than the server has coped with; the result names the ports that stay
+   undecided.
 """
 
 import time
@@ -22,12 +23,12 @@ from pxebench.sweep import asking
 
 _LEAST_WAIT_MS, _MOST_WAIT_MS = 200, 1000
 _CALIBRATE_MS = 2000
-FAN = 7  # ports a round where each job is dear (a board)
-_NEIGHBOURS = 8  # that are tried in place of a port that is in use
-_CHECKS = 4  # ports looked at on each side of a border, beside the usual suspects
+FAN = 7  # ports a round where each job takes long (a board)
+_NEIGHBOURS = 8  # neighbours that are tried instead of a port in use
+_CHECKS = 4  # ports tested on each side of a border, beside the well-known ones
 AT_ONCE = 16
-_WITNESS_EVERY = 16  # ports between two questions of the witness
-_HELD_S = 45  # for so long a server may hold a transfer of which it hears nothing
+_WITNESS_EVERY = 16  # ports between two RRQs of the witness
+_HELD_S = 45  # for so long a server may keep a transfer without any ACK
 _CAREFUL_MOST_S = 180
 _ROUNDS = 4
 SUSPECTS = (1024, 2001, 2069, 2070, 2071, 2072, 2073, 2078, 32768, 40000, 49152, 57089)
@@ -61,13 +62,13 @@ class Asker:
         self.asked_for = set()  # without the port that only set the wait
         self.full = []
         self._witness = None  # a port that was answered
-        self._silent_at = []  # when each question without an answer was over
-        self._room = 0  # how many of those the server has borne, once it bore no more
-        # Of the round that runs: questions ahead, asked, silent; how often those are asked again.
+        self._silent_at = []  # when each RRQ without an answer ended
+        self._room = 0  # how many of those the server copes with, once that is known
+        # Of the current round: RRQs to come, sent, silent; how often silent ones are repeated.
         self._ahead = self._done = self._silent = self._more = self._wait_ms = 0
 
     def ask(self, ports):
-        """{port: its entry of the strip} after asking each, and the silent ones once more."""
+        """{port: its entry of the strip}: each is asked, the silent ones once more."""
         ports = list(ports)
         self.asked_for.update(ports)
         if self.wait_ms is None:
@@ -84,8 +85,9 @@ class Asker:
         return {entry["port"]: entry for entry in self.strip() if entry["port"] in ports}
 
     def _round(self, silences, ports, waits, more):
-        # Ask each; take out of `silences` what is settled; those whose silence proves nothing.
-        # `waits`: times the usual one; `more`: how often a silent one will be asked again.
+        # Ask each; remove from `silences` what is decided; returns those whose silence proves
+        # nothing. `waits`: times the usual one; `more`: how often a silent one will be asked
+        # again.
         among = self._among(ports)
         self._ahead, self._more, self._wait_ms = len(among), more, self.wait_ms * waits
         self._silent = self._done = 0
@@ -129,11 +131,11 @@ class Asker:
         return asking.answered(self._job([self._witness], self.wait_ms * 2).asks[0])
 
     def _held(self):
-        # Questions without an answer that the server may still be busy with.
+        # RRQs without an answer that may still occupy the server.
         return sum(self.now() - at < _HELD_S for at in self._silent_at)
 
     def _carefully(self, silences):
-        # The rest, never more at once than the server has borne; first those not yet settled once.
+        # The rest, never more at once than the server copes with; undecided ones first.
         until = self.now() + _CAREFUL_MOST_S
         while silences and self._room:
             count = min(self._room, _WITNESS_EVERY, len(silences))
@@ -153,7 +155,7 @@ class Asker:
         return asking.strip(self.asks)
 
     def _calibrate(self):
-        # How long an answer takes here, from a port that most paths let through.
+        # How long an answer takes, from a port that most paths let through.
         asked = self._job([asking.HIGH[time.time_ns() // 1000 % len(asking.HIGH)]], _CALIBRATE_MS)
         took = asked.asks[0]["ms"] if asked.asks and asking.answered(asked.asks[0]) else None
         if took is not None:
@@ -227,7 +229,7 @@ def border(asker, low, high, fan=1, suspects=SUSPECTS):
 
 
 def _usable(asker, known, ports, above):
-    # Ask the ports; one that is in use here says nothing of the path, so its neighbours stand in.
+    # Ask the ports; for one that is in use here, neighbours are asked instead.
     for _ in range(_NEIGHBOURS):
         for port, entry in asker.ask(sorted(set(ports) - set(known))).items():
             known[port] = _fared(entry)
@@ -258,7 +260,7 @@ def _fared(entry):
 
 
 def runs(strip):
-    """Neighbours that were asked and fared the same: [{"first", "last", "answer"}]."""
+    """Runs of ports with the same answer: [{"first", "last", "answer"}]."""
     found = []
     for entry in strip:
         fared = _fared(entry)
