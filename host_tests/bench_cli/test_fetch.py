@@ -281,7 +281,7 @@ def _do(run):
 
 @pytest.mark.parametrize(("code", "said", "name", "advice"), [
     (2, "Only absolute filenames allowed", "x", "in.tftpd runs without --secure"),
-    (2, "Forbidden directory", "x", "The folder is none that in.tftpd was started with"),
+    (2, "Forbidden directory", "x", "in.tftpd was not started with this folder"),
     (2, "File must have global read permissions", "x", "chmod a+r"),
     (2, "cannot access /srv/tftp/x: Permission denied", "x", "SELinux or AppArmor"),
     (2, "Access violation", "x", "Make the file readable for the server's user"),

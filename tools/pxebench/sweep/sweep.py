@@ -228,8 +228,8 @@ def border(asker, low, high, fan=1, suspects=SUSPECTS):
     """Where the ports between `low` and `high` change from silent to answered, or the reverse.
 
     {"low", "high" (neighbours, but for ports in use at this end), "low_answer", "high_answer",
-    "monotone", "probes"}, or None when both ends fare the same.  `fan`: how many ports one round
-    asks.  Raises `Refused` when an end cannot be used here.
+    "monotone", "probes"}, or None when both ends have the same outcome.  `fan`: how many ports one
+    round asks.  Raises `Refused` when an end cannot be used here.
     """
     before = len(asker.asks)
     known = {port: _fared(entry) for port, entry in asker.ask([low, high]).items()}
@@ -410,8 +410,8 @@ def sentences(result):
     elif result["settings"]["bisect"] and not result["ended"]:
         yield (
             "border",
-            "Both ends of the range fare the same, so there is no border to find between them; "
-            "a sweep of chosen ports shows whether there is a hole inside.",
+            "Both ends of the range have the same outcome, so there is no border between them to "
+            "find; a sweep of chosen ports shows whether there is a hole inside.",
         )
 
 
