@@ -69,7 +69,6 @@ class DhcpClient:
         self.ack = None
         self.first = None
         self.then = ""  # what the ROM would have done next
-        self._refused = None  # the Failure of the last server that gave no lease
         self._emit = emit
         self._on_wait = on_wait
         self._end = None
@@ -120,7 +119,6 @@ class DhcpClient:
                 self._use(ack, proxies)
                 return [ack, lease] + proxies
             except _NoLease as refused:
-                self._refused = refused.failure
                 if (again if refused.nak else self.spec["request"])["then"] == "fail":
                     raise refused.failure
                 rounds += 1
@@ -184,14 +182,7 @@ class DhcpClient:
         if not good:
             dropped = sum(self.dropped.values())
             also = "; %d other packets did not count" % dropped if dropped else ""
-            if not seen:
-                return Failure("PXE-E51", "%s brought no offer%s" % (tried, also))
-            also = "%s brought no offer that this ROM takes: %s: %s" % (
-                tried,
-                seen[0].server,
-                seen[0].reason,
-            )
-            return Failure("PXE-E51", also, "server", "none_taken")
+            return Failure("PXE-E51", "%s brought no offer%s" % (tried, also))
         if all(each.proxy for each in good):
             return Failure("PXE-E52", "%s brought proxyDHCP offers, none with an address" % tried)
         first = [each for each in good if not each.proxy][0]
@@ -203,13 +194,11 @@ class DhcpClient:
 
     def advised(self, code, detail, reason, offer):
         """A Failure at the server, with advice of `dhcp_advice` for `offer` where that is."""
-        if reason == "no_file" and self.spec["boot"]["recognises"]:
-            return Failure(code, detail, "server", "no_mark")  # no name would help
         try:
             from pxerom.dhcp_advice import Advised
         except ImportError:
             return Failure(code, detail, "server", reason)
-        return Advised(code, detail, "server", reason, offer, self.spec)
+        return Advised(code, detail, "server", reason, offer, self.spec["arch"])
 
     def _request(self, lease):
         # The ACK, as an Offer. Raises _NoLease.
@@ -241,13 +230,13 @@ class DhcpClient:
                     got[0].reason = "the lease, confirmed"
                     return got[0]
                 detail = "%s refused (NAK) %s" % (lease.server, lease.reply.yiaddr)
-                raise _NoLease(Failure(self.spec["nak"]["code"], detail, "server", "nak"), True)
+                raise _NoLease(Failure(self.spec["nak"]["code"], detail, "server"), True)
         detail = "%s offered %s and then answered none of %d REQUESTs" % (
             lease.server,
             lease.reply.yiaddr,
             len(waits_ms),
         )
-        raise _NoLease(Failure("PXE-E51", detail, "server", "no_ack"))
+        raise _NoLease(Failure("PXE-E51", detail, "server"))
 
     def _use(self, ack, proxies):
         # Put the lease on the interface, unless the ROM declines it. Raises _NoLease.
@@ -424,17 +413,14 @@ class DhcpClient:
         """The Failure of a boot that the bench's time ended before the file: what was missing."""
         until = ", until the bench's time was up,"
         known = "The lease was there"
-        next_words = "the ROM would have %s when the bench's time was up" % self.then
-        if self._refused and not self.lease:
-            detail = "%s; %s" % (self._refused.detail, next_words)
-            return Failure("PXE-E51", detail, "server", self._refused.reason)
         if not self.lease:
             chosen, proxies = dhcp_offer.choose(self._seen, self._needs_file())
             dhcp_offer.explain(self._seen, chosen, proxies)
             if chosen is None:
                 return self._nothing(until)
             known = "The offer of %s was good" % chosen.server
-        return Failure("PXE-E51", "%s; %s" % (known, next_words), "ours", "cut_short")
+        detail = "%s; the ROM would have %s when the bench's time was up" % (known, self.then)
+        return Failure("PXE-E51", detail, "ours")
 
     def release(self):
         """The RELEASE of the lease, for when the boot is over; None when there is none to send."""

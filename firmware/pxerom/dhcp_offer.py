@@ -69,7 +69,7 @@ class Offer:
         if self.reply.type == 0:
             return "bootp"
         if self.rules["recognises"]:
-            return "pxe10" if self.recognised() else "plain"
+            return "pxe10" if self._recognised() else "plain"
         if not self.reply.pxe():
             return "plain"
         if any(tag in self.tags for tag in (6, 7, 8, 9, 10)):
@@ -78,8 +78,7 @@ class Offer:
             return "wfm"
         return "binl"
 
-    def recognised(self):
-        """Whether option 43 has the text by which this ROM knows its server, if it wants one."""
+    def _recognised(self):
         text = self.rules["recognises"]
         return not text or text.encode() in self.reply.options.get(43, b"")
 
@@ -95,7 +94,7 @@ class Offer:
             if name:
                 return name, label(field)
         own = self.rules["name"]
-        return (own.encode(), "ROM") if own and self.recognised() else (b"", "")
+        return (own.encode(), "ROM") if own and self._recognised() else (b"", "")
 
     def next_server(self):
         """(address, where it stands) of the server that has the file, as this ROM looks for it
@@ -214,8 +213,6 @@ def explain(offers, lease, proxies):
 def _lost(offer, lease, proxies):
     if offer.kind == "wfm":
         return "it is for MTFTP, which this ROM does not do"
-    if offer.kind == "plain" and not offer.recognised():
-        return "it does not say '%s' in option 43" % offer.rules["recognises"]
     if offer.proxy and offer.kind in ("plain", "bootp"):
         return "it has neither an address nor PXEClient"
     if offer.proxy and lease is None:

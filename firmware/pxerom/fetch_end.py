@@ -60,8 +60,8 @@ def timed_out(boot, why):
             ports = "UDP ports %d to %d" % (asked[0], asked[-1])
         return Failure(
             "PXE-E32",
-            "%d request%s from %s got no answer that counts in %.1f s; %s"
-            % (len(asked), "s"[: len(asked) != 1], ports, seconds, why),
+            "%d requests from %s got no answer that counts in %.1f s; %s"
+            % (len(asked), ports, seconds, why),
             None,
             "no_reply",
         )

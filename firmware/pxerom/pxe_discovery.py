@@ -30,7 +30,6 @@ class BootServer:
         self.answers = answers
         self.boot = None
         self.packet = "dhcp"
-        self.silent = ""  # what is said of a port 4011 that the ROM went on without
 
     def find(self):
         """(the result's `boot`, the file's name as bytes). Raises Failure."""
@@ -56,12 +55,7 @@ class BootServer:
 
             name, by = pxelinux_cfg.first(self.client, best, name, by)
         if not name:
-            reason, offer = "no_file", best
-            said = self._said("no_file", best)
-            if self.silent:
-                said = "%s; %s" % (self.silent, said)
-                reason, offer = "no_binl", self.answers[-1]
-            raise self.client.advised("PXE-E53", said, reason, offer)
+            raise self.client.advised("PXE-E53", self._said("no_file", best), "no_file", best)
         others = []
         if job.get("server"):
             server, server_by = job["server"], "job"
@@ -140,7 +134,6 @@ class BootServer:
                 "PXE-E11",
                 "The boot server %s is in another network, and no gateway is known" % server,
                 "server",
-                "no_gateway",
             )
         hop = server if near else gateway
         client.nic.route(server, None if near else gateway)
@@ -195,7 +188,6 @@ class BootServer:
         )
         if may_be_silent:
             client.warn(detail + "; this ROM goes on without.")
-            self.silent = detail
             return None
         if not self.answers:
             raise Failure("PXE-E55", detail)

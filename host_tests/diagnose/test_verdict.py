@@ -413,6 +413,22 @@ def test_slow_way_loses_nothing():
     assert _transfer([300, 310, 290, 305])["stalls"] == 0
 
 
+@pytest.mark.parametrize(
+    ("answer_ms", "first_wait_ms", "slow"),
+    [
+        (80.6, 100, False),
+        (101, 100, True),
+        (240, 250, False),
+        (1200, 4000, True),
+        (900, 4000, False),
+    ],
+)
+def test_answer_within_the_rom_s_first_wait_is_not_slow(answer_ms, first_wait_ms, slow):
+    """BusyBox asks again after 0.1 s: 80 ms of round trip cost it nothing."""
+    found = _judged(answer_ms=answer_ms, first_wait_ms=first_wait_ms)
+    assert found["cause"] == ("slow-server" if slow else "healthy")
+
+
 def test_slow_first_answer_is_no_loss():
     packets = [_packet(0, "out", 69, "0001"), _packet(1600000, "in", 7, "00030001")]
     assert observe.blocks(packets, "10.0.0.1")["stalls"] == 0

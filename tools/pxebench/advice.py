@@ -10,7 +10,7 @@ asked, what came, and what was just tried.
 
 import shlex
 
-from pxebench.job import bare, load_rom, show
+from pxebench.job import show
 
 _TFTP = 69
 _SILENT = ("PXE-E32", "PXE-E18")
@@ -60,21 +60,6 @@ _OF_SERVER = {
     "no_oack": "The server sends no OACK, and this ROM needs one: use another server, or check "
     "that no firewall or proxy on the way removes the options.",
 }
-# What stopped a boot in DHCP, by the same.
-_OF_DHCP = {
-    "nak": "See the log of the DHCP server {dhcp} for why it refused (NAK): the address is "
-    "another machine's or of another network, or another DHCP server gave it.",
-    "no_ack": "See the log of the DHCP server {dhcp}: whether the REQUEST came (a relay, a switch "
-    "with DHCP snooping), and whether the address is still free.",
-    "none_taken": "Servers answered, and this ROM takes none of their offers: see the reason of "
-    "each.",
-    "no_mark": "Let the DHCP server, or a proxyDHCP server beside it, send this text in option "
-    "43; the ROM knows its file's name itself. dnsmasq: "
-    'pxe-service=0,"{mark}"',
-    "no_gateway": "Let the DHCP server name the router (option 3), or give the lease the mask of "
-    "the network that both are in (option 1).",
-    "cut_short": "Nothing had failed so far: give it longer (--max-time).",
-}
 _OPTIONS = (
     "Let the server grant options or ignore what it does not know (RFC 2347; in.tftpd: drop "
     "--refuse; dnsmasq: drop tftp-no-blocksize). `--rom os-client` asks without any."
@@ -96,11 +81,6 @@ def fitted(result, todo, words):
     status = result["status"]
     if not status or (result["ended"] or {}).get("by") == "user":
         return result
-    if status.get("reason") in _OF_DHCP:
-        told = _OF_DHCP[status["reason"]].format(
-            dhcp=_dhcp_server(result), mark=_mark(todo) if status["reason"] == "no_mark" else None
-        )
-        return {**result, "status": {**status, "advice": told}}
     asked = _asked(result, todo)
     told = None
     if status["code"] in _SILENT:
@@ -112,18 +92,6 @@ def fitted(result, todo, words):
     elif status["code"] == "PXE-E35" and asked:
         told = f"{status['advice']} {_diagnose(asked, words)} looks for it."
     return {**result, "status": {**status, "advice": told}} if told else result
-
-
-def _dhcp_server(result):
-    # Of the offer that was chosen last; its address may stand in the text of the failure alone.
-    chosen = [each for each in result.get("offers") or () if each["chosen"]]
-    return chosen[-1]["server"] if chosen else "that it asked"
-
-
-def _mark(todo):
-    # The text by which the ROM of a job knows its server.
-    rom = bare(load_rom(todo["rom"]) if isinstance(todo["rom"], str) else todo["rom"])
-    return rom["dhcp"]["boot"]["recognises"]
 
 
 def _asked(result, todo):
