@@ -14,7 +14,7 @@ _CODES = (
     "E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.",
     "E35|path|TFTP read timeout|The transfer began and then stopped: look for loss on the "
     "path, a server that died, or datagrams too big for it (try a smaller blksize).",
-    "E36|server|Error received from TFTP server|Look up the server's own words in its log.",
+    "E36|server|Error received from TFTP server|Look for the server's words in its log.",
     "E38|server|TFTP cannot open connection|Try `--rom standard` with other options, or "
     "without any (`--rom os-client`).",
     "E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`): the packets"

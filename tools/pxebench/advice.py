@@ -61,12 +61,24 @@ _OF_SERVER = {
     "small as these it has more of them than this ROM can count.",
     "unused_answer": "The server, or what answers in its place, sends what this ROM did not ask for "
     "(RFC 1350, RFC 2347): capture the exchange (`--pcap`), and update or exchange the server.",
-    "no_oack": "The server knows no options, and this ROM goes no further without: use another "
-    "server, or see that no firewall or proxy on the way takes the options out.",
+    "no_oack": "The server knows no options, or may not use them (in.tftpd: drop --refuse), and "
+    "this ROM goes no further without: use another server, or see that no firewall or proxy on the "
+    "way takes the options out.",
+}
+# What DHCP did, likewise.
+_OF_DHCP = {
+    "nak": "See the log of the DHCP server for why it refused (NAK): often two servers that do not "
+    "know each other's leases, or a pool of another network.",
+    "no_ack": "See the log of the DHCP server for whether the REQUEST arrived there, and why it "
+    "gave no ACK; a relay or a switch may have lost either of them.",
+    "no_use": "Let the DHCP server offer an address, or a proxyDHCP what this ROM looks for.",
+    "no_entry": "Write an entry into that file, as PXELINUX reads it (KERNEL, INITRD, APPEND), or "
+    "name the kernel's own file in option 67.",
+    "time_up": "Give the boot more time (`--max-time`).",
 }
 _OPTIONS = (
-    "Let the server grant options or ignore what it does not know (RFC 2347; in.tftpd: drop "
-    "--refuse; dnsmasq: drop tftp-no-blocksize). `--rom os-client` asks without any."
+    "The server refuses an option, where it may only leave it out of its OACK (RFC 2347): update "
+    "it, or switch its options off. `--rom os-client` asks without any."
 )
 _BYTES = (
     "The name has bytes that are no text. Where \\xff stands at its end, option 67 came without a "
@@ -93,6 +105,8 @@ def fitted(result, todo, words):
         told = _refused(_error(result), asked)
     elif status.get("reason") in _OF_SERVER:
         told = _OF_SERVER[status["reason"]]
+    elif status.get("reason") in _OF_DHCP:
+        told = _OF_DHCP[status["reason"]]
     elif status.get("reason") == "no_reply":
         told = _silent(result, asked, words)
     elif status.get("reason") == "stopped" and asked:
@@ -231,7 +245,7 @@ def _refused(error, asked):
     if error["code"] == 1:
         return (
             f"See that the server has {show(name)} below its root folder: upper and lower case, "
-            f"no folder that is the root itself{_slash(name)}."
+            f"and no name of the root folder in front{_slash(name)}."
         )
     return None
 
