@@ -417,19 +417,18 @@ class DhcpClient:
 
     def cut_short(self):
         """The Failure of a boot that the bench's time ended before the file: what was missing."""
-        until = ", until the bench's time was up,"
         known = "The lease was there"
         if not self.lease:
             if self.refused:
                 return self.refused
             taken = [each for each in self._seen if each.chosen]
-            chosen = taken[0] if taken else None
-            if chosen is None:
+            if not taken:
                 chosen, proxies = dhcp_offer.choose(self._seen, self._needs_file())
                 dhcp_offer.explain(self._seen, chosen, proxies)
-            if chosen is None:
-                return self._nothing(until)
-            known = "The offer of %s was good" % chosen.server
+                if chosen is None:
+                    return self._nothing(", until the bench's time was up,")
+                taken = (chosen,)
+            known = "The offer of %s was good" % taken[0].server
         detail = "%s; the ROM would have %s when the bench's time was up" % (known, self.then)
         return Failure("PXE-E51", detail, "ours", "time_up")
 

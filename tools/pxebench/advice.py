@@ -59,16 +59,16 @@ _OF_SERVER = {
     "meanwhile, or the server counts wrongly.",
     "rollover": "Let the server grant a larger blksize, or give the file in parts: with blocks as "
     "small as these it has more of them than this ROM can count.",
-    "unused_answer": "The server, or what answers in its place, sends what this ROM did not ask for "
-    "(RFC 1350, RFC 2347): capture the exchange (`--pcap`), and update or exchange the server.",
+    "unused_answer": "The server, or what answers in its place, sends what this ROM did not ask "
+    "for (RFC 1350, RFC 2347): capture the exchange (`--pcap`), and update or exchange the server.",
     "no_oack": "The server knows no options, or may not use them (in.tftpd: drop --refuse), and "
-    "this ROM goes no further without: use another server, or see that no firewall or proxy on the "
-    "way takes the options out.",
+    "this ROM goes no further without: use another server, or see that no firewall or proxy on "
+    "the way takes the options out.",
 }
 # What DHCP did, likewise.
 _OF_DHCP = {
-    "nak": "See the log of the DHCP server for why it refused (NAK): often two servers that do not "
-    "know each other's leases, or a pool of another network.",
+    "nak": "See the log of the DHCP server for why it refused (NAK): often two servers that do "
+    "not know each other's leases, or a pool of another network.",
     "no_ack": "See the log of the DHCP server for whether the REQUEST arrived there, and why it "
     "gave no ACK; a relay or a switch may have lost either of them.",
     "no_use": "Let the DHCP server offer an address, or a proxyDHCP what this ROM looks for.",

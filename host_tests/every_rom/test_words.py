@@ -1,13 +1,14 @@
 """The right sentence, word by word, where a rule could not say more than that it fits."""
 
+from pxebench import advice
+from pxerom import dhcp_packet
+
 from host_tests.core import fakenet
 from host_tests.core.check import rom
 from host_tests.core.fakelan import LEASE, FakeLan, dhcpd, ip, option, proxy
 from host_tests.core.fakelan import Run as Dhcp
 from host_tests.core.packets import data, oack
-from host_tests.variations.situations import FETCHES, FILE
-from pxebench import advice
-from pxerom import dhcp_packet
+from host_tests.every_rom.situations import FETCHES, FILE
 
 
 def _status(name, server):
@@ -95,8 +96,7 @@ def test_client_that_is_none_of_pxes_is_not_told_to_load_ipxe():
 def test_offer_that_is_of_no_use_is_not_no_offer():
     failure = Dhcp("rpi3", proxy(siaddr="10.0.0.9")).failure
     assert failure.detail.endswith(
-        "brought an offer of 10.0.0.2, but it has no address, nor what this ROM knows a PXE "
-        "server by"
+        "an offer of 10.0.0.2, but it has no address and is no PXE server's for this ROM"
     )
 
 

@@ -9,6 +9,8 @@ nothing that came can be the server's fault, an ERROR is the server's word, and 
 
 import collections
 
+from pxerom import dhcp_packet
+
 from host_tests.core.fakelan import (
     LEASE,
     PROXY,
@@ -22,7 +24,6 @@ from host_tests.core.fakelan import (
 )
 from host_tests.core.fakenet import HOST, UNREACHABLE, FileServer, pattern, silence
 from host_tests.core.packets import error, oack
-from pxerom import dhcp_packet
 
 FILE = b"undionly.kpxe"
 CONTENT = pattern(9000)

@@ -5,14 +5,14 @@ import os
 import random
 
 import pytest
+from pxebench import advice, icmp
+from pxerom import rom_check
 
 from host_tests.core import fakenet
 from host_tests.core.bootrun import Job
 from host_tests.core.check import rom
 from host_tests.core.fakelan import FakeLan, dhcp_of
-from host_tests.variations.situations import BOOTS, CONTENT, FETCHES, LOW
-from pxebench import advice, icmp
-from pxerom import rom_check
+from host_tests.every_rom.situations import BOOTS, CONTENT, FETCHES, LOW
 
 _TIME_MS = 300_000  # iPXE answers a NAK by DISCOVER for ever
 
@@ -112,8 +112,7 @@ def _boot(situation, one, network):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fakenet, "HOST", fakenet.HOST)  # undone
         patch.setattr(fakenet, "split", split)
-        job = Job(one, network, server, FakeLan(network), max_time_ms=_TIME_MS)
-    return job
+        return Job(one, network, server, FakeLan(network), max_time_ms=_TIME_MS)
 
 
 _split = fakenet.split
