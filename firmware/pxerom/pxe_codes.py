@@ -11,19 +11,17 @@ _CODES = (
     "E32|path|TFTP open timeout|See that the server runs, and that no firewall drops requests to "
     "UDP port 69 or answers to this ROM's source ports.",
     "E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.",
-    "E35|path|TFTP read timeout|The transfer began and then stopped: look for loss on the "
-    "path, a server that died, or datagrams too big for it (try a smaller blksize).",
+    "E35|path|TFTP read timeout|Look for loss on the path,"
+    " a server that died, or datagrams too big for it (try a smaller blksize).",
     "E36|server|Error received from TFTP server|Look for the server's words in its log.",
     "E38|server|TFTP cannot open connection|Compare what was asked with the server's OACK.",
-    "E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`): the packets"
-    " do not add up.",
+    "E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`).",
     "E3A|ours|TFTP too many packages|Make room, raise the limit, or check the file's name.",
-    "E3B|server|TFTP error - File not found|Check the name (case, slashes, no leading folder)"
-    " against the server's root folder.",
+    "E3B|server|TFTP error - File not found|Check the name (case, slashes) against "
+    "the server's root folder.",
     "E3C|server|TFTP error - Access violation|Make the file readable for the server's user, "
     "and see which folders it serves.",
-    "E3F|server|TFTP packet size is invalid|The server sends more than it was asked for: try "
-    "another blksize, report the server.",
+    "E3F|server|TFTP packet size is invalid|Try another blksize; report the server.",
 )
 
 _WORDS = (

@@ -13,12 +13,6 @@ def tftpy(host, port, folder):
     library.TftpServer(folder).listen(host, port)
 
 
-def partftpy(host, port, folder):
-    from partftpy.TftpServer import TftpServer
-
-    TftpServer(folder).listen(host, port)
-
-
 def py3tftp(host, port, folder):
     from py3tftp.__main__ import main
 
@@ -59,6 +53,4 @@ if __name__ == "__main__":
     _, name, host, port, folder = sys.argv
     # This file's folder is first in the search path, and must not hide a library.
     del sys.path[0]
-    {"tftpy": tftpy, "partftpy": partftpy, "py3tftp": py3tftp, "fbtftp": fbtftp}[name](
-        host, int(port), folder
-    )
+    {"tftpy": tftpy, "py3tftp": py3tftp, "fbtftp": fbtftp}[name](host, int(port), folder)

@@ -26,7 +26,6 @@ from host_tests.lab.programs import LabError
 # Options that in.tftpd knows; "refused" is a server of RFC 1350 alone.
 IN_TFTPD_OPTIONS = ("blksize", "blksize2", "tsize", "timeout", "utimeout", "rollover")
 _PORTS = (10000, 25000)  # below the ports that Linux and GRUB use
-PYTHON_SERVERS = ("tftpy", "partftpy", "fbtftp", "py3tftp")
 
 
 class Server(collections.namedtuple("Server", "name host port process")):
@@ -125,7 +124,7 @@ def atftpd(folder, host="127.0.0.1", port=None, namespace=None):
 
 
 def python_server(library, folder, host="127.0.0.1", port=None, namespace=None):
-    """A server made of one of PYTHON_SERVERS, in a Python process of its own."""
+    """One of the servers of `python_servers`, in a Python process of its own."""
     port = port or free_port(host)
     program = Path(__file__).with_name("python_servers.py")
     argv = [sys.executable, program, library, host, port, folder]

@@ -1,1 +1,1 @@
-"""The steps of `tools/provision.py`, one module each; they use `folder`, `apt` and `npm`."""
+"""The steps of `tools/provision.py`, and what they share: `folder`, `apt`, `npm`, `sources`."""

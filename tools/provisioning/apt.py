@@ -208,6 +208,16 @@ def unpack(debs, root):
         run(["dpkg-deb", "-x", deb, root], f"{deb.name} could not be unpacked")
 
 
+def unpack_programs(packages, root, but=()):
+    """Fetch packages of the machine's own suite with what they need, and unpack them into `root`;
+    return the .deb files. `but`: beginnings of names to leave out. libc is never unpacked: it must
+    match its loader, and the loader is the system's."""
+    left_out = ("libc6_", *but)
+    debs = [deb for deb in own_apt().fetch(packages) if not deb.name.startswith(left_out)]
+    unpack(debs, root)
+    return debs
+
+
 def source_version(dsc):
     """Return the upstream version of a source package, without Debian's revision and epoch."""
     version = re.search(r"^Version: (?:\d+:)?(\S+?)(?:[+~-]\S*)?$", dsc.read_text(), re.M)
@@ -239,6 +249,13 @@ def library_path(root):
     patterns = ("lib", "usr/lib", "lib/*-linux-*", "usr/lib/*-linux-*")
     folders = [folder for pattern in patterns for folder in root.glob(pattern)]
     return ":".join(str(f) for f in folders if f.is_dir())
+
+
+def library_environment(root):
+    """Return the environment variables with which a program unpacked in `root` finds its
+    libraries."""
+    folders = library_path(root)
+    return {"LD_LIBRARY_PATH": folders} if folders else {}
 
 
 def find_program(root, name):

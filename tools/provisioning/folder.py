@@ -93,6 +93,22 @@ def put_in_place(new, place):
     shutil.rmtree(old, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def replacing(place):
+    """Yield two empty folders beside `place`, (new, work); after the block `new` replaces `place`.
+    Neither is left behind, also not by a failure."""
+    folders = [place.with_name(place.name + end) for end in (".new", ".work")]
+    try:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        yield folders
+        put_in_place(folders[0], place)
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def write_wrapper(name, argv, **environment):
     """Make .tools/bin/NAME, which execs argv with the caller's arguments behind it."""
     lines = ["#!/bin/sh", "# Made by tools/provision.py."]

@@ -27,7 +27,7 @@ _SAID = (
     ),
     (
         "forbidden directory",
-        "The folder is none that in.tftpd was started with: name the file below one of those, or "
+        "in.tftpd was not started with this folder: name a file below one of its folders, or "
         "start it with `--secure FOLDER`, which takes names below FOLDER.",
     ),
     ("reverse path", "Take the .. out of the file's name."),
@@ -60,10 +60,10 @@ _OF_SERVER = {
     "rollover": "Let the server grant a larger blksize, or give the file in parts: with blocks as "
     "small as these it has more of them than this ROM can count.",
     "unused_answer": "The server, or what answers in its place, sends what this ROM did not ask "
-    "for (RFC 1350, RFC 2347): capture the exchange (`--pcap`), and update or exchange the server.",
-    "no_oack": "The server knows no options, or may not use them (in.tftpd: drop --refuse), and "
-    "this ROM goes no further without: use another server, or see that no firewall or proxy on "
-    "the way takes the options out.",
+    "for (RFC 1350, RFC 2347): capture the exchange (`--pcap`), and update or replace the server.",
+    "no_oack": "The server sends no OACK, and this ROM needs one: use another server, drop what "
+    "forbids it options (in.tftpd: --refuse), or check that no firewall or proxy on the way "
+    "removes them.",
 }
 # What DHCP did, likewise.
 _OF_DHCP = {
@@ -233,13 +233,13 @@ def _refused(error, asked):
     if error["code"] == 1 and "://" in name:
         path = show(name.partition("://")[2].partition("/")[2]) or "the file"
         return (
-            f"The name is a URL, and a ROM asks its TFTP server for it letter by letter: let DHCP "
+            f"The name is a URL, and a ROM sends it to its TFTP server unchanged: let DHCP "
             f"name {path} alone, and its server in next-server (siaddr). An http URL is for "
             f"UEFI's HTTP boot or for iPXE."
         )
     if error["code"] == 1 and "\\" in name:
         return (
-            "The name has backslashes, which a server under Unix takes as letters: name the file "
+            "The name has backslashes, which to a Unix server are part of the name: name the file "
             "with / in DHCP, or map them (in.tftpd: a --map-file with `gr \\\\ /`)."
         )
     if error["code"] == 1:

@@ -54,11 +54,9 @@ class Writer:
         `painted`: gives its lines their colours."""
         lines = [text]
         if self.is_terminal() and len(text) > colour.width(self.stream):
-            import textwrap
+            from pxebench import prose
 
-            room = colour.width(self.stream)
-            options = {"break_long_words": False, "break_on_hyphens": False}
-            lines = textwrap.wrap(text, room, subsequent_indent=indent, **options)
+            lines = prose.wrapped(text, "", indent, colour.width(self.stream))
         for line in painted(lines):
             self.line(line)
 

@@ -102,13 +102,13 @@ class Dhcp:
     `padding`: bytes after it; `size`: of the whole message."""
 
     __slots__ = (
-        *("kind", "reply", "htype", "xid", "secs", "flags", "ciaddr", "yiaddr", "siaddr"),
+        *("kind", "reply", "xid", "secs", "flags", "ciaddr", "yiaddr", "siaddr"),
         *("giaddr", "mac", "sname", "file", "options", "ended", "padding", "size"),
     )
 
     def __init__(self, payload, size):
         fixed = struct.unpack(">BBBBIHH4s4s4s4s16s64s128s", payload[:236])
-        op, self.htype, length, _, self.xid, self.secs, self.flags = fixed[:7]
+        op, _, length, _, self.xid, self.secs, self.flags = fixed[:7]
         self.ciaddr, self.yiaddr, self.siaddr, self.giaddr = (
             ".".join(str(byte) for byte in address) for address in fixed[7:11]
         )

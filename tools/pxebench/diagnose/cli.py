@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import textwrap
 import time
 
 import click
@@ -180,7 +179,7 @@ class _Progress:
                 self.line.show(" ".join(self.words))
             return
         self.line.hide()
-        lines = textwrap.wrap(show(experiment["said"]), prose.room() - 25) or [""]
+        lines = prose.wrapped(show(experiment["said"]), "", "", prose.room() - 25)
         self.stream.line(f"{name} {lines[0]}")
         for line in lines[1:]:
             self.stream.line(" " * 25 + line)
@@ -212,7 +211,7 @@ def words(result, all_rules=False, quiet=False, paint=colour.PLAIN):
             "Also possible",
             [f"{name}: {verdict['also_text'][name]}" for name in verdict["also_possible"]],
         ),
-        ("Not to be known from here", verdict["unknown"]),
+        ("Cannot be known from here", verdict["unknown"]),
     ):
         yield from prose.listed(title, sentences)
     out = [entry["cause"] for entry in verdict["ruled_out"]]

@@ -1,11 +1,10 @@
 """The command `pxebench doctor`: runs the checks, prints the findings, gives the exit code."""
 
 import sys
-import textwrap
 
 import click
 
-from pxebench import colour, headings, outputs
+from pxebench import colour, headings, outputs, prose
 from pxebench.job import EXIT_BENCH, EXIT_OK, Refused, nearest, show
 
 _SIGNS = {"ok": "ok", "lacks": "LACKS", "unknown": "?"}
@@ -72,9 +71,7 @@ def _lines(found, lacking, paint):
         sign = paint(f"{_SIGNS[finding.state]:<5}", _COLOURS[finding.state])
         yield f"{sign}  {name:<{width}}  {finding.found}"
         if finding.costs:
-            yield from textwrap.wrap(
-                finding.costs, 79, initial_indent="       costs  ", subsequent_indent=" " * 14
-            )
+            yield from prose.wrapped(finding.costs, "       costs  ", " " * 14)
         if finding.mend:  # to be copied: on one line
             yield f"       mend   {finding.mend}"
     yield ""

@@ -13,7 +13,6 @@ ports, requests and times.
 from pxebench.captures import conversations, packets
 from pxebench.explain import observation
 from pxebench.explain.observation import ASKED, DHCP, DROPPED, PASSED, SOCKET
-from pxebench.explain.server_logs import SERVER
 
 _TFTP_PORT = 69
 _CLOSE = 64  # ports between neighbours of one counter
@@ -481,9 +480,3 @@ def _clusters(rows):
         else:
             found.append([row])
     return found
-
-
-def server_of(machine):
-    """The address of its TFTP server, or a word in capitals."""
-    known = [address for address in machine.servers if address != SERVER]
-    return known[0] if known else SERVER

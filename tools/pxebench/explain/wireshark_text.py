@@ -13,7 +13,7 @@ import re
 
 from pxebench.explain import observation
 from pxebench.explain.dhcp_text import DhcpLines
-from pxebench.explain.names import IPV4, clock, is_ipv4, mac, port
+from pxebench.explain.names import IPV4, clock, mac, port
 from pxebench.explain.observation import DHCP, PACKET, Observation
 
 _ROW = re.compile(
@@ -360,8 +360,3 @@ def _time(text):
         return float(text.replace(",", "."))
     except ValueError:
         return None
-
-
-def addresses_of(text):
-    """Every IPv4 address in a text, in its order."""
-    return [found for found in re.findall(IPV4, text) if is_ipv4(found)]

@@ -4,8 +4,6 @@
 2. One client is shown in full; of several, a table and then each that did not boot.
 """
 
-import textwrap
-
 from pxebench import colour, prose
 from pxebench.diagnose import rule_words
 from pxebench.explain.story import WORDS
@@ -195,7 +193,7 @@ def _far(boot):
 
 
 def _steps(text):
-    return textwrap.wrap(show(text), prose.room() - 15, break_on_hyphens=False) or [""]
+    return prose.wrapped(show(text), "", "", prose.room() - 15)
 
 
 def _why(verdict, all_rules, paint):

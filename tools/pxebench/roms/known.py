@@ -176,10 +176,7 @@ def show_one(wanted, as_json):
 
 
 def _wrapped(text, indent):
-    from textwrap import wrap
+    from pxebench import prose
 
-    text = show(str(value(text)))
-    width = max(99, len(indent) + 30)
-    return wrap(
-        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )
+    columns = max(99, len(indent) + 30)
+    return prose.wrapped(show(str(value(text))), indent, indent, columns)

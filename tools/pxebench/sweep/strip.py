@@ -9,7 +9,8 @@ Drawn with rich: in colour where the terminal has it, in ASCII where its encodin
 """
 
 import io
-import textwrap
+
+from pxebench import prose
 
 _WIDTH = 64
 _MOST_NAMES = 12
@@ -68,9 +69,7 @@ def _names(asked, ports):
         return []
     words = ", ".join(f"{ports.name(port)} for {port}" for port in shown)
     words += f"; {more} more have names, which --json has." if more else "."
-    return textwrap.wrap(
-        f"tcpdump says {words}", 96, initial_indent="         ", subsequent_indent="         "
-    )
+    return prose.wrapped(f"tcpdump says {words}", " " * 9, " " * 9, 96)
 
 
 def _can_show(text, encoding):
