@@ -22,6 +22,7 @@ _MODULES = (
     "dhcp_advice",
     "dhcp_inform",
     "dns",
+    "boot_url",
     "dhcp_offer",
     "dhcp_packet",
 )
@@ -152,6 +153,7 @@ class _Job:
         try:
             client.run()
             self.found, self.configs = client.found, client.configs
+            self.port = client.port
         except Failure as error:
             failure = error
         except MemoryError:
@@ -200,7 +202,7 @@ class _Job:
 
         def get(name, to, most_of_it=None):
             time_ms = left_ms.pop() if left_ms else None  # one limit for all files
-            return fetch(server, 69, name, to, most_of_it or most_bytes, time_ms)
+            return fetch(server, self.port, name, to, most_of_it or most_bytes, time_ms)
 
         if self.configs:
             from pxerom import pxelinux_cfg

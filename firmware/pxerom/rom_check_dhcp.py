@@ -32,6 +32,7 @@ boot?.file [67|file]
 boot?.name ascii null
 boot?.recognises ascii null
 boot?.configs [ascii] null
+boot?.urls [ascii] null
 discover.waits_ms [1..3600000]
 discover.secs [0..65535] null
 discover.gather window|complete|first "window"
