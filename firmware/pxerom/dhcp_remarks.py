@@ -161,7 +161,7 @@ def of_next_stage(client):
     boot server. Who asks a proxy or a boot server for the file is right; the next program may
     not be."""
     boot, ack = client.boot, client.ack
-    if not ack or client.job.get("server") or boot["packet"] == "dhcp":
+    if not ack or client.job.get("server") or boot["packet"] == "dhcp" or boot["file_by"] == "ROM":
         return []
     siaddr = ack.reply.siaddr
     if siaddr == boot["server"]:

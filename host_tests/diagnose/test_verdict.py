@@ -409,6 +409,23 @@ def test_lost_block_is_seen_whoever_sent_it_again():
     assert (found["stalls"], found["repeats"], found["median_ms"]) == (2, 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("oack", "padded"),
+    [
+        ("0006" + b"blksize\0008192\0".hex(), False),
+        ("0006" + b"multicast\0\0".hex(), False),  # an empty value is no padding
+        ("0006" + (b"blksize\0008192\0" + bytes(5)).hex(), True),
+        ("0006" + (b"blksize\0008192\0tsize\00012\0" + bytes(1)).hex(), True),
+    ],
+)
+def test_nuls_behind_an_oack_are_told(oack, padded):
+    events = [{"event": "packet", "dir": "in", "data": oack}]
+    by = {"high": [{"asks": [], "events": events}]}
+    assert signs.padded_oack(by) is padded
+    facts = {fact["id"] for fact in _judged(padded_oack=padded)["facts"]}
+    assert ("padded-oack" in facts) is padded
+
+
 def test_slow_way_loses_nothing():
     assert _transfer([300, 310, 290, 305])["stalls"] == 0
 

@@ -248,6 +248,14 @@ def _facts(result, seen):
         }
     if seen["options_ignored"] and seen["rom_works"]:
         yield {"id": "no-options", "text": "The server ignores options; blocks have 512 bytes."}
+    if seen.get("padded_oack"):
+        yield {
+            "id": "padded-oack",
+            "text": (
+                "The server's OACK goes on with NULs behind its last option, which RFC 2347 does "
+                "not have: some clients (switches) refuse it. Update the server."
+            ),
+        }
     twice = seen.get("duplicates") or {"again": 0}
     if twice["again"] >= _TWICE and not seen["lost"]:
         yield {
