@@ -64,10 +64,10 @@ class Runs:
         self.processes = {}
         self.stack = stack
 
-    def start(self, name, *words, url=None, **env):
+    def start(self, name, *words, what=None, **env):
         path = self.lab.folder / f"{name}.json"
-        boot = (url,) if url else (self.lab.slow, *SLOW)
-        argv = ("fleet", "fetch", *boot, "--tag", f"group={name}", *words)
+        what = what or ("fetch", self.lab.slow, *SLOW)
+        argv = ("fleet", *what, "--tag", f"group={name}", *words)
         started = self.lab.start(*argv, "--json", path, **env)
         self.processes[name] = self.stack.enter_context(started)
         return self.processes[name]
@@ -95,7 +95,7 @@ def runs(lab, all_of_them):
         lab.boards["deaf"].make_deaf()
         made.start("trouble")
         made.start("alone", "-x", f"127.0.0.1:{rack.SECOND}", "--spread", "2")
-        made.start("emulated", url=lab.url)
+        made.start("emulated", what=("boot",))
         stop, kill = made.start("stop"), made.start("kill")
 
         made.until("alone0", "alone1")
@@ -325,12 +325,18 @@ def test_what_a_killed_run_took_is_given_back_by_its_name(runs, after, lab):
     assert done.returncode == 2 and "is no name of a run" in done.stderr
 
 
-def test_emulated_boards_boot_from_a_rack_with_lwip_and_their_own_link(runs):
+def test_emulated_boards_boot_from_nothing_by_dhcp_each_from_its_own_link(runs):
+    """`fleet boot`: lwIP, the W5500's link, one DHCP server for both."""
     code, found, said = runs.of("emulated")
     assert code == 0, said
+    assert "2 of 2 booted what DHCP names." in said
+    assert len({row["address"] for row in found["boards"]}) == 2
     for row in found["boards"]:
-        assert row["state"] == "booted" and row["address"].startswith("10.0.2.")  # QEMU's DHCP
-        sent = [r["source_port"] for t in row["result"]["transfers"] for r in t["requests"]]
+        result = row["result"]
+        assert row["state"] == "booted" and result["lease"]["ip"] == row["address"]
+        assert result["boot"]["server"] == rack.BOOT_SERVER and row["bytes"] == len(rack.IMAGE)
+        assert row["address"].startswith("10.96.0.1") and row["lease_ms"] >= 0
+        sent = [r["source_port"] for t in result["transfers"] for r in t["requests"]]
         assert sent == [2070, 2071]
 
 

@@ -31,9 +31,9 @@ def doctor(names, json_path):
     command that mends it.
 
     CHECK is one of python, micropython, rights, port-68, firewall, namespaces, tcpdump, gevent,
-    netaddr, esptool, serial-group, boards (default: all). It changes nothing, opens no board and
-    sends no packet; `?` is what cannot be told. Exit code 0: nothing lacks of what was looked at,
-    3: something does.
+    netaddr, esptool, labgrid, serial-group, boards (default: all). It changes nothing, opens no
+    board and sends no packet, but where labgrid is installed to its coordinator; `?` is what
+    cannot be told. Exit code 0: nothing lacks of what was looked at, 3: something does.
 
     \b
     pxebench doctor
