@@ -97,6 +97,13 @@ def test_loss_here_and_there_is_neither():
     assert limit.limit(rows, _IDLE)["cause"] == "unclear"
 
 
+def test_a_machine_that_failed_though_nobody_waited_is_no_question_of_how_many():
+    rows = [*_served(20), _row(5, 1, 4000, [[5, 1]], "failed")]
+    found = limit.limit(rows, _IDLE)
+    assert found["cause"] == "unclear"
+    assert "1 machine did not boot all the same" in found["text"]
+
+
 def test_nobody_served_is_no_question_of_how_many():
     rows = [_row(0, None, 60000, [[0, None]], "failed") for _ in range(5)]
     assert limit.limit(rows, _IDLE)["cause"] == "nobody"

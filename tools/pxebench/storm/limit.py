@@ -70,11 +70,22 @@ def limit(rows, pc):
             f"{rate} RRQs a second are answered and no more, also while fewer than {peak} are "
             f"being served; {len(waiting)} got nothing, or had to wait.",
         )
+    if not waiting:
+        return _said(
+            *("unclear", peak, None),
+            f"All RRQs were answered at once, with {peak} served at the same time; "
+            f"{_machines(len(failed))} did not boot all the same: this is no question of how "
+            f"many.",
+        )
     return _said(
         *("unclear", peak, None),
-        f"{len(waiting)} RRQs of {len(asks)} had to wait, and {len(failed)} machines did not "
+        f"{len(waiting)} RRQs of {len(asks)} had to wait, and {_machines(len(failed))} did not "
         f"boot; neither a number at once ({peak} at most) nor a rate explains them.",
     )
+
+
+def _machines(count):
+    return f"{count} machine{'s' * (count != 1)}"
 
 
 def _said(cause, at_once, per_s, text, also=()):
