@@ -34,6 +34,7 @@ _READY = ("Coordinator ready", "connected to coordinator")
 FIRST_PORT = 31000
 COORDINATOR = 20408
 SECOND = 20409
+THIRD = 20410
 _SLOW = {"slow.bin": bytes(749 * 512)}
 VENV = programs.ROOT / ".tools/labgrid/bin"
 CONFIG = {
@@ -255,20 +256,23 @@ class Rack:
 
 
 @contextlib.contextmanager
-def rack(shelves, second=(), raw=(), emulated=()):
-    """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter. `second`:
-    the places that another coordinator, on port SECOND, knows as well; `raw`: those with a
-    ser2net of labgrid's own; `emulated`: those that are no pseudo-terminal boards."""
+def rack(shelves, second=(), third=(), raw=(), emulated=()):
+    """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter. `second`,
+    `third`: the places that another coordinator, on port SECOND or THIRD, knows as well, by an
+    exporter of that name; `raw`: those with a ser2net of labgrid's own; `emulated`: those that are
+    no pseudo-terminal boards."""
     with contextlib.ExitStack() as stack:
         made = Rack(stack)
         places = {name: tags for shelf in shelves.values() for name, tags in shelf.items()}
         # Each takes a second to start, and that many at the same time hardly more.
         made.coordinator = made.start_coordinator(places)
         coordinators = [made.coordinator]
-        if second:
-            known = {name: places[name] for name in second}
-            made.second = made.start_coordinator(known, SECOND)
-            coordinators.append(made.second)
+        others = [("second", second, SECOND), ("third", third, THIRD)]
+        others = [one for one in others if one[1]]
+        for _, names, port in others:
+            known = {name: places[name] for name in names}
+            coordinators.append(made.start_coordinator(known, port))
+        made.coordinators = coordinators
         made.add_emulated(emulated)
         made.add_boards([name for name in places if name not in emulated])
         made.ser2nets = {shelf: made.ser2net(shelf, its) for shelf, its in shelves.items()}
@@ -276,7 +280,7 @@ def rack(shelves, second=(), raw=(), emulated=()):
         made.exporters = {
             shelf: made.export(shelf, its, raw=raw) for shelf, its in shelves.items()
         }
-        if second:
-            made.exporters["second"] = made.export("second", second, SECOND)
+        for exporter, names, port in others:
+            made.exporters[exporter] = made.export(exporter, names, port)
         made.await_ready(*made.exporters.values())
         yield made

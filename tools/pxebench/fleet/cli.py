@@ -210,10 +210,13 @@ def boot(tags, coordinator, rom, **given):
 def release(run, coordinator):
     """Release the places that the run NAME holds, and nothing else."""
     from pxebench.fleet.taking import release_run
+    from pxebench.storm.summary import silent_lines
 
-    released, failed = release_run(run, coordinator)
+    released, failed, silent = release_run(run, coordinator)
     for name, why in failed.items():
         _say(f"{show(name)} could not be released: {show(why)}")
+    for line in silent_lines(silent):
+        _say(line)
     words = f": {', '.join(map(show, released))}" if released else ""
     click.echo(f"{len(released)} places released{words}.")
     return EXIT_BENCH if failed else EXIT_OK
@@ -265,7 +268,8 @@ def _together(wanted, rom, told, tags, coordinator, count, together, spread, nee
         rows, pc, limit(asked, {"cpu": 0, "lag_ms": 0}), "fleet", **told,
         run=taken.run, tags=tags_of(tags),
         started_within_ms=max(starts) - min(starts) if starts else None,
-        unreleased=taken.unreleased, ended={"by": "user"} if crew.stopped else None,
+        unreleased=taken.unreleased, silent_exporters=taken.silent,
+        ended={"by": "user"} if crew.stopped else None,
     )  # fmt: skip
     if json_path != "-":
         for line in (*lines(found), *files.lines(found["booted"])):
@@ -368,9 +372,9 @@ def _say_unless(json_path, text, rows, taken):
 
 
 def _unreleased(taken, stream):
-    from pxebench.storm.summary import unreleased_lines
+    from pxebench.storm.summary import silent_lines, unreleased_lines
 
-    for line in unreleased_lines(taken.unreleased, taken.run):
+    for line in (*silent_lines(taken.silent), *unreleased_lines(taken.unreleased, taken.run)):
         click.echo(line, file=stream)
 
 

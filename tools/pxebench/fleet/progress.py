@@ -1,4 +1,4 @@
-"""What a person sees while a fleet is at work: one line on a terminal; with -v, what each board does.
+"""What a person sees while a fleet is at work: one line on a terminal; with -v, each step.
 
     12 ready, 2 preparing, 1 dead; 7 s for board07, board11; Ctrl-C says what is known
 
