@@ -24,6 +24,11 @@ def test_all_well_is_no_limit():
     assert (found["cause"], found["at_once"]) == ("none", 40)
 
 
+def test_who_is_served_within_a_millisecond_is_served_all_the_same():
+    found = limit.limit([_row(0, 9, 9, [[0, 9]])], _IDLE)
+    assert (found["cause"], found["at_once"]) == ("none", 1)
+
+
 def test_machines_that_waited_for_a_lease_are_told():
     """A pool of five addresses and eight machines: all boot, the last ones after 16 s, and
     nothing was wrong with TFTP."""

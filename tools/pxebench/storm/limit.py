@@ -168,7 +168,8 @@ def _served(row):
     begin, served_ms = row["asks"][-1][0], row["served_ms"] or 0
     # The server is done a little earlier than we are: what overlaps for a moment only does not
     # count as served at once.
-    return begin + row["asks"][-1][1], begin + served_ms - min(_MOMENT_MS, served_ms // 20)
+    answered, over = begin + row["asks"][-1][1], begin + served_ms
+    return answered, max(answered, over - min(_MOMENT_MS, served_ms // 20))
 
 
 def _peak(served):
