@@ -4,9 +4,10 @@ import io
 from types import SimpleNamespace
 
 import pytest
+from pxebench.fleet import members
 from pxebench.fleet.files import Files
 from pxebench.fleet.progress import Progress
-from pxebench.job import Refused, fetch_job, flat, load_rom
+from pxebench.job import RESULT, Refused, fetch_job, flat, load_rom
 
 
 class _Terminal(io.StringIO):
@@ -88,6 +89,26 @@ def test_each_board_has_files_of_its_own_whatever_its_places_name(tmp_path):
     (tmp_path / "packets" / "full.pcap").mkdir()
     files.keep("full", capture)
     assert files.troubles[0].endswith("full.pcap for --pcap: Is a directory.")
+
+
+def test_a_full_disk_is_no_lost_board(tmp_path, monkeypatch):
+    """What the board fetched could not be written here: it booted all the same."""
+
+    class _Job:
+        listener = SimpleNamespace(result={**RESULT, "outcome": "ok"}, start={}, refused=None)
+        witness = SimpleNamespace(start={"ip": "10.0.0.9"})
+
+        def run(self):
+            raise Refused("Cannot write image: No space left on device.", 3)
+
+    monkeypatch.setattr(members.serial, "prepared", lambda *_, **__: _Job())
+    files = Files(str(tmp_path))
+    work = members.boot(fetch_job("standard", "10.0.0.1", 69, "f"), files=files)
+    crew = members.Fleet([], work)
+    member = members.Member(SimpleNamespace(name="board00"), crew)
+    member.kept.start()
+    assert work(member, None) == "booted"
+    assert files.troubles == ["Cannot write image: No space left on device."]
 
 
 @pytest.mark.parametrize("option", ["out", "pcap"])

@@ -5,8 +5,8 @@
 
 1. A folder that cannot be written is refused before any place is taken; one that is missing is
    made, but not the folder above it.
-2. A capture is written however the board ended; one that cannot be is a trouble of its own, and
-   changes nothing of what the board did.
+2. A capture is written however the board ended; what cannot be written is a trouble of its own,
+   and changes nothing of what the board did.
 """
 
 import os
@@ -22,7 +22,7 @@ class Files:
         self.out = out
         self.pcap = pcap
         self.rom = rom
-        self.troubles = []  # sentences: captures that could not be written
+        self.troubles = []  # sentences: what could not be written
         self.captures = 0
         for option, folder in (("--out", out), ("--pcap", pcap)):
             if folder is not None:

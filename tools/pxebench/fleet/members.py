@@ -18,7 +18,7 @@ import threading
 import time
 
 from pxebench.board.connection import Board
-from pxebench.endpoints import serial
+from pxebench.endpoints import completed, serial
 from pxebench.job import EXIT_BENCH, Refused, one_sentence
 from pxebench.storm.row import Curve, Row
 
@@ -220,6 +220,12 @@ def boot(wanted, config=None, mount=False, kind=None, files=None):
                 return "ended"
             try:
                 member.result = member.job.run()
+            except Refused as refused:
+                listener = member.job.listener
+                if not (files and files.out and listener.result):
+                    raise
+                files.troubles.append(refused.message)  # of this PC: what the board did stands
+                member.result = completed(listener.result, "serial", listener.start)
             finally:
                 if capture and capture.packets:
                     files.keep(name, capture)
