@@ -2,7 +2,7 @@
 
 import gc
 
-gc.threshold(4096)  # loading leaves garbage between the modules, which stay where they are
+gc.threshold(4096)  # loading leaves garbage between the modules
 
 import powerup  # noqa: E402
 

@@ -8,7 +8,7 @@ ROM's screen (`pxerom.screen`). The fields of config.json are the table `FIELDS`
    value is shown: one of them is the Wi-Fi password. Only `link.connect` gets the settings.
 2. However it ends (a failure, a broken config, Ctrl-C), the prompt works afterwards: a running
    watchdog cannot be stopped, so it is still fed.
-3. What happened is on the screen and in result.json; the next boot needs neither.
+3. The outcome is on the screen and in result.json; the next boot reads neither.
 """
 
 import json
@@ -86,7 +86,7 @@ def checked(settings, link_fields):
         if settings["file"] is not None:
             raise SettingError("file: DHCP names it where server is dhcp, expected none")
         if settings["link"].get("address"):
-            settings["lease"] = "stack"  # there is an address: nobody is asked for another
+            settings["lease"] = "stack"  # with a static address DHCP is not asked
     elif settings["file"] is None:
         raise SettingError("file: is missing, expected " + _FILE)
     return settings
@@ -110,7 +110,7 @@ def run(folder="", write=runtime.write_out):
     except SettingError as error:
         write("config.json: %s.\n" % error)
     except ImportError as error:
-        write("This board lacks a part of pxerom, or its firmware is another's: %s.\n" % error)
+        write("This board lacks a part of pxerom, or has the wrong firmware: %s.\n" % error)
     except MemoryError:
         write("\nThis board has not enough memory left; a reset gives it back.\n")
     except KeyboardInterrupt:
@@ -174,7 +174,7 @@ def _boot(settings, link, write, feed):
 
 
 def _run_job(settings, boots, write, feed, nic):
-    # The settings as a job, with nobody to send its events to but the screen.
+    # The settings as a job; its events go to the screen only.
     try:
         loaded = job.load_rom(settings["rom"], boots)
     except Refused as refusal:
@@ -228,7 +228,7 @@ def _sink(settings):
 
 
 def _summary(result):
-    # A line for what the ROM's screen does not show.
+    # A line for what the ROM's own screen does not show.
     image = result.get("image")
     if image:
         return "%s, %d bytes, SHA-256 %s" % (image["kind"], image["bytes"], image["sha256"])

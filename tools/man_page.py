@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The manual page pxebench(1), made from the commands themselves: `python tools/man_page.py`.
 
-roff's man macros, of the plainest: what `-h` says, a section for each group of commands. A wheel
-carries it (`hatch_build.py`).
+In roff's simplest man macros: the texts of `-h`, with a section for each group of commands. A
+wheel includes it (`hatch_build.py`).
 """
 
 import inspect

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Write what `mip` installs: firmware/package.json, and boards/ID/package.json for each board.
 
-`firmware/package.json` is pxerom with its ROMs, for a program of one's own; a board's is all that
-a boot at power-up needs beside config.json, as `pxebench board deploy` copies it, but sources.
-mip knows files by URLs relative to package.json, and no relative `deps`: so each package lists all
-of its files.  `make packages` runs this; a test fails while a file is missing.
+`firmware/package.json` is pxerom with its ROMs, for other programs; a board's has all that a boot
+at power-up needs except config.json, as `pxebench board deploy` copies it, but as sources. mip
+knows files by URLs relative to package.json, and no relative `deps`: so each package lists all of
+its files. `make packages` runs this; a test fails while a file is missing.
 
-Where the files lie above package.json, such a URL has `..` in it. A path and most web servers
-take that, GitHub's raw host does not: who publishes this on a forge names it in HOME, and the
+Where the files are above package.json, such a URL has `..` in it. A path and most web servers
+accept that, GitHub's raw host does not: to publish on a forge, set HOME to the repository, and the
 URLs begin there (`mpremote mip install github:OWNER/REPO/boards/ID`).
 """
 

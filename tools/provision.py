@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Put what pxerom is run and tested with into .venv and .tools: no root, no change to the system.
+"""Put all that pxerom needs to run and be tested into .venv and .tools: no root, no change to the
+system.
 
 Python packages come from pip; everything else comes out of Debian packages that apt fetches and
-checks, and that are unpacked here instead of installed.  The steps are the modules of
-`provisioning`.  It leaves to others: choosing a program at run time (PATH, `.tools/bin` first),
-and what the tests do with it.  Needs Python 3.9 and, for all but `python` and `lint`, a system
-with apt.
+checks, and that are unpacked here instead of installed. The steps are the modules of
+`provisioning`. Left to others: choosing a program at run time (PATH, `.tools/bin` first). Needs
+Python 3.9 and, for all but `python` and `lint`, a system with apt.
 
 Rules
 1. apt works with lists, cache and state of its own (`provisioning/apt.py`).
-2. Only the distribution's own archive is asked, and its keyring decides what is genuine.
-3. A step that is not finished looks like one that never ran (`provisioning/folder.py`).
+2. Only the distribution's own archive is used, and its keyring checks the signatures.
+3. An unfinished step is run again from its beginning (`provisioning/folder.py`).
 4. A wrapper in .tools/bin ends in `exec`, so that the pid a test sees is the program's own.
 5. A step is a function that returns what it made, in one line, or None when there was nothing to
    do; it raises `Failure` with one sentence.
@@ -49,12 +49,12 @@ STEPS = {
     "lint": provide_lint,
     "rp2040": provide_rp2040,
 }
-# Not for everybody: what only the tests, or only the checks, need.
+# Steps that only the tests, or only the checks, need.
 APART = ("browser", "axe", "esp32sock", "board", "rack", "lint", "rp2040")
 
 
 def _say_soon(step, wanted):
-    """What a step does, said as soon as it takes a while: nobody looks at a blank screen."""
+    """Prints what a step does before it begins, as a step may take minutes."""
     place = f"{wanted.index(step) + 1} of {len(wanted)}"
     words = f"{step} ({place}, may take minutes): {STEPS[step].__doc__.splitlines()[0]}"
     timer = threading.Timer(1, print, [words], {"flush": True})

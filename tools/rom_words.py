@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the tables of hazards and reactions into firmware/pxerom/roms/README.md.
 
-Which words a hazard takes, and its default, are `rom_check`'s own; what they mean stands here.
+The words of each hazard, and its default, are read from `rom_check`; their meanings are here.
 `python tools/rom_words.py` writes them; a test fails while the page says anything else.
 """
 
@@ -41,7 +41,7 @@ HAZARDS = {
     "ack_unreachable": "an ICMP error after it",
     "give_up": "the retry table is at its end in mid-file",
 }
-# What an absent field means, where it has no default.
+# The meaning of an absent field without a default.
 ABSENT = {
     "unrequested_blksize": "`unrequested_option`",
     "other_timeout": "`malformed_oack`",
@@ -85,7 +85,7 @@ WORDS = {
     "unrequested_option ignore": "the option is passed over",
     "larger_blksize ignore": "the option is passed over",
 }
-# Where a wrong file could come of it: the packets are the ROM's, the result is a failure.
+# Reactions that can corrupt the file: the packets are the ROM's, the result is a failure.
 DOUBT = ("unknown_tid accept", "unknown_tid follow", "oversize_data cut", "wrong_size accept")
 DOUBT += ("longer_than_tsize accept",)
 

@@ -1,13 +1,13 @@
-"""What every board's link has in common: its settings, its failures, waiting for it, its result.
+"""Common parts of the boards' links: settings, failures, bringing a link up, the result.
 
 Each `boards/<id>/link.py` has `FIELDS`, the settings it takes, and `connect(settings, on_wait)`,
 which returns a `Nic`. The address comes from the DHCP client of the board's own stack, or from the
 settings; with `dhcp` there is none yet, or a link-local one where the stack does not send without,
-and UDP port 68 is free for pxerom.
+and the stack leaves UDP port 68 to pxerom.
 
-1. A setting that is wrong is named, with what was expected there; its value is never shown, for
-   one of them is a password.
-2. A link that does not come up ends in one `LinkDown`, at its deadline at the latest.
+1. A wrong setting is named, with what was expected; its value is never shown, because one of them
+   is the Wi-Fi password.
+2. A link that does not come up ends in one `LinkDown`, by its deadline.
 3. No DNS server is ever 0.0.0.0: ESP-IDF refuses it, and `ifconfig` fails (`set_address`).
 """
 
@@ -18,11 +18,11 @@ _POLL_MS = 50
 
 MISSING = object()
 
-# What a driver raises: ESP-IDF's codes without an errno, such as "no memory", come as the latter.
+# What a driver raises: ESP-IDF's codes without an errno, such as "no memory", are RuntimeErrors.
 DRIVER_ERRORS = (OSError, RuntimeError)
 
 NO_ADDRESS = "0.0.0.0"
-# Nobody here asks for a name.
+# Names are never resolved here.
 _NO_DNS = "127.0.0.1"
 
 
@@ -44,8 +44,8 @@ class Nic:
         self._unleased = ip, mask
 
     def raw(self, ttl, trace):
-        """What sends and receives, as `udp.Udp` does, before there is an address; here the
-        stack's own socket has to do."""
+        """An object that sends and receives before there is an address, as `udp.Udp` does; here
+        the stack's own socket."""
 
     def take(self, ip, mask, gateway):
         """Give the interface the leased address. There is no renewal: a boot is short."""
@@ -53,10 +53,10 @@ class Nic:
         set_address(self._interface, ip, mask, gateway)
 
     def arp(self, ip, own_ip, tries_ms, on_wait=None):
-        """Whether a machine answers for `ip`: that cannot be seen from here."""
+        """Whether a machine answers for `ip`; unknown here, the stack does not show ARP."""
 
     def limits(self):
-        """What a ROM does and this port cannot, in sentences."""
+        """Sentences on what a ROM does and this port cannot do."""
         source = ""
         if self.ip != NO_ADDRESS:
             source = "from %s before it has a lease, where a ROM has 0.0.0.0, and " % self.ip
@@ -66,8 +66,7 @@ class Nic:
         ]
 
     def needs_address(self):
-        """The stack has no way out. True if that was for want of an address, and it has a
-        link-local one now."""
+        """The stack found no route. True if it had no address and now has a link-local one."""
         if self.ip != NO_ADDRESS:
             return False
         self.ip, self.mask = self._unleased = link_local(self.mac)
@@ -84,11 +83,11 @@ class Nic:
         """The stack knows the gateway."""
 
     def released(self):
-        """The lease was given back: its address is another's from now on."""
+        """The lease was released: the address must not be used any more."""
         set_address(self._interface, *self._unleased)
 
     def restore(self):
-        """The address stays until the next boot: the board has nothing else to do with it."""
+        """The address stays until the next boot: nothing else uses it."""
 
 
 def link_local(mac):
@@ -108,7 +107,7 @@ def set_address(interface, ip, mask, gateway=None):
 
 
 class SettingError(ValueError):
-    """A setting that cannot be used. Its text is one sentence for the user."""
+    """A wrong setting. Its text is one sentence for the user."""
 
 
 class LinkDown(Failure):
@@ -133,7 +132,7 @@ def no_media(detail, advice=None, text=None):
 
 
 def no_lease(name, seconds):
-    """PXE-E51: there is a link, and nobody gives the board an address on it."""
+    """PXE-E51: there is a link, but no DHCP server gave the board an address."""
     return LinkDown(
         "PXE-E51",
         "The link of the %s is up, but no DHCP server gave it an address within %d s."
@@ -259,8 +258,9 @@ def has_address(interface):
 
 
 def describe(interface, name, settings, dhcp=False):
-    """The Nic of an interface that is up. With `dhcp`, one whose sockets can be bound to it loses
-    its link-local address again: a ROM has none before its lease, and such a socket needs none."""
+    """The Nic of an interface that is up. With `dhcp`, an interface to which sockets can be bound
+    loses its link-local address again: a ROM has none before its lease, and such a socket needs
+    none."""
     try:
         device = interface.config("ifname")  # ESP32: for SO_BINDTODEVICE
     except (OSError, TypeError, ValueError):

@@ -1,10 +1,10 @@
 """A Wi-Fi link, on every chip whose driver is MicroPython's `network.WLAN`.
 
-The CYW43 (Pico W) and the ESP32 differ in the numbers of their states, and in who tries again: the
-ESP32's driver would do so for ever and never say why it fails, so it is told not to.
+The CYW43 (Pico W) and the ESP32 differ in the numbers of their states and in reconnecting: the
+ESP32's driver would retry for ever and never report why it fails, so that is switched off.
 
-1. A network that was not found or refuses the password gets three tries: one scan misses an access
-   point now and then, and a busy one drops a handshake.
+1. A network that is not found or refuses the password gets three tries: a scan can miss an access
+   point, and a busy one can drop a handshake.
 2. Power save is off: with it, a datagram waits for up to 200 ms in the access point.
 3. The password is given to `connect` and nowhere else: not to a message, an event or the result.
 """
@@ -59,7 +59,7 @@ def connect(settings, name, on_wait=None, dhcp=False):
 
 
 def _configure(wlan, **setting):
-    # What this driver or this firmware does not know is not needed there.
+    # A setting that this driver or firmware lacks is not needed there.
     try:
         wlan.config(**setting)
     except (OSError, TypeError, ValueError):
@@ -71,7 +71,7 @@ def _try(wlan, settings):
         try:
             step()
         except OSError:
-            pass  # not connected, or still busy with the try before: the state will tell
+            pass  # not connected, or still busy with the last try: its state is read below
 
 
 def _join(wlan, settings, name, on_wait):
@@ -107,7 +107,7 @@ def _state(name):
 
 
 def _failure(status, ssid):
-    # What a state of the driver says; None while it may still come to something.
+    # The LinkDown of a driver's state; None while the try may still succeed.
     if status in (_state("WRONG_PASSWORD"), _state("HANDSHAKE_TIMEOUT")) or (
         status == _FOUR_WAY_HANDSHAKE_TIMEOUT
     ):

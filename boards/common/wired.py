@@ -1,11 +1,11 @@
 """An Ethernet link, on every chip that says whether it has a carrier.
 
-1. Without a carrier nobody waits for a lease: the media test comes first, as in a ROM.
+1. Without a carrier there is no waiting for a lease: the media test comes first, as in a ROM.
 """
 
 import nic
 
-# A switch may take 3 s to agree on a speed, and as long again before it forwards anything.
+# A switch may take 3 s to negotiate the speed, and as long again until it forwards.
 _MEDIA_MS = 10000
 
 

@@ -1,13 +1,13 @@
-"""Link of a PC: a network interface of Linux, for DHCP without an address and for what follows.
+"""Link of a PC: a network interface of Linux, for DHCP without an address and for the fetch.
 
-Runs on CPython and on MicroPython's unix port, with rights over the interface's network (root, or
-a namespace of one's own). The packets before the lease go over a packet socket; the address, the
-route and the neighbour of the lease are put on the interface with `ip`, and taken off again.
+Runs on CPython and on MicroPython's unix port, with CAP_NET_ADMIN and CAP_NET_RAW there (root, or
+an own namespace). Before the lease, packets go over a packet socket; address, route and neighbour
+of the lease are set with `ip`, and removed afterwards.
 
 1. Only this interface: its name is checked before a command sees it, no default route is ever
    set, and the lease's network has a metric that keeps other programs' traffic where it was.
-2. What was there before is left alone, when it comes and when it goes.
-3. A stack of its own is what a ROM has: port 68 is held, so that the kernel stays silent on it.
+2. Addresses and routes that were there before are never changed.
+3. A ROM has its own stack: port 68 is bound here, so that the kernel sends no ICMP error for it.
 """
 
 import json
@@ -82,7 +82,7 @@ class Interface(Nic):
         super().__init__(mac, None, None, None, name)
         self.device = name
         self.index = index
-        self.life_s = 60  # of an address: no less than the boot may last
+        self.life_s = 60  # an address's lifetime: at least as long as a boot may last
         self._undo = []
 
     def find_address(self):
@@ -101,8 +101,8 @@ class Interface(Nic):
         return Wire(self, ttl, trace)
 
     def take(self, ip, mask, gateway):
-        """Put an address on the interface, until `restore`; after `life_s` the kernel takes it
-        off by itself, whatever became of us."""
+        """Put an address on the interface, until `restore`; after `life_s` the kernel removes it,
+        even if this process was killed."""
         self.ip, self.mask, self.gateway = ip, mask, gateway
         bits = sum(bin(int(part)).count("1") for part in mask.split("."))
         where = "%s/%d dev %s" % (_checked(ip), bits, self.name)
@@ -165,7 +165,7 @@ class _Packets:
         self.interface = interface
         self.protocol = protocol
         try:
-            # No protocol until it is bound: nothing of the other interfaces gets in.
+            # No protocol until it is bound: it receives nothing from other interfaces.
             self.sock = socket.socket(_AF_PACKET, _SOCK_DGRAM, 0)
             self.sock.bind(self._place(b""))  # pyright: ignore[reportArgumentType]
         except OSError as error:
@@ -189,7 +189,7 @@ class _Packets:
                 self.sock.sendto(packet, self._place(_EVERYONE))  # pyright: ignore[reportArgumentType]
                 return
             except OSError:
-                pass  # a full queue, or a link that went down: lost, as packets are
+                pass  # a full queue, or a link that went down: the packet is lost
 
     def receive_one(self, wait_ms):
         set_timeout(self.sock, max(1, wait_ms))
@@ -216,7 +216,7 @@ class Wire(_Packets):
         self.target = None
 
     def send(self, payload, to):
-        """Send one datagram to everyone, whatever machine it is for."""
+        """Send one datagram as a broadcast frame, whatever its IP address."""
         host, port = split(to)
         size = len(payload) + 8
         source, target = _ZERO, _bytes(host)
@@ -251,14 +251,14 @@ class Wire(_Packets):
                 return payload
 
     def payload(self, data):
-        """What a datagram for port 68 carries; None for every other packet. A packet of this
-        machine may lack its UDP checksum, so it is not looked at."""
+        """The payload of a datagram for port 68; None for every other packet. The UDP checksum is
+        not checked: a packet of this machine may lack it."""
         if len(data) < 28 or data[0] >> 4 != 4 or data[9] != 17:
             return None
         head = (data[0] & 15) * 4
         whole = data[2] << 8 | data[3]
         if head < 20 or whole > len(data) or head + 8 > whole or data[6] & 0x3F or data[7]:
-            return None  # lengths that lie (R-SEC-11), or a fragment (R-SEC-12)
+            return None  # wrong lengths (R-SEC-11), or a fragment (R-SEC-12)
         size = data[head + 4] << 8 | data[head + 5]
         if data[head + 2] << 8 | data[head + 3] != 68 or not 8 <= size <= whole - head:
             return None
@@ -269,7 +269,7 @@ class Wire(_Packets):
 
 
 class Arp(_Packets):
-    """Questions and answers of ARP (RFC 826)."""
+    """ARP requests and replies (RFC 826)."""
 
     def __init__(self, interface):
         super().__init__(interface, _ETH_ARP)
@@ -310,15 +310,15 @@ def _bytes(ip):
 
 
 def _checked(ip):
-    # An address on its way into a command: made anew from its four numbers.
+    # An address for a command line: rebuilt from its four numbers.
     return "%d.%d.%d.%d" % tuple(_bytes(ip))
 
 
 def _ip(command, into="/dev/null"):
-    # True when the command could be carried out.
+    # True when the command succeeded.
     path = "PATH=$PATH:/usr/sbin:/sbin"
     status = os.system("%s ip %s > '%s' 2> /dev/null" % (path, command, into))
-    if status >> 8 == 127:  # the shell's word for a program that is not there
+    if status >> 8 == 127:  # the shell's exit code for a missing program
         raise Refused("The program ip is not here: install iproute2.", 3)
     return status == 0
 

@@ -37,7 +37,7 @@ def _switch_on_in_silence(interface):
             for _ in range(_MORE_THAN_PCBS):
                 taken.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         except OSError:
-            pass  # now there is none left
+            pass  # now all PCBs are taken
         interface.active(True)
     finally:
         for sock in taken:

@@ -5,7 +5,7 @@ two print the events as RFC 7464 JSON text sequences (0x1E, JSON, LF), so that t
 them from other output. The shapes of jobs and events are in `pxebench/job.py`.
 
 1. A job that cannot be run ends in one `refused` event with a sentence, never in a traceback.
-2. What all jobs have in common stands in `job`.
+2. What all jobs have in common is in `job`.
 """
 
 from pxerom import sink
@@ -69,7 +69,7 @@ def _fetch(job, emit, on_wait, loaded):
     last = Fetch(rom, net, emit, on_wait).fetch(
         host,
         job.get("port") or 69,
-        name if isinstance(name, str) else bytes(name),  # a name that is no text: its bytes
+        name if isinstance(name, str) else bytes(name),  # a name that is not text: its bytes
         target,
         job.get("max_bytes"),
         limit_ms,

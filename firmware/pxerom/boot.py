@@ -67,7 +67,7 @@ class _Job:
         self.on_wait = on_wait
         self.keys = keys
         self.rom = rom = loaded[0]
-        self.spec = spec = loaded.pop()  # nobody else holds it (2)
+        self.spec = spec = loaded.pop()  # the only reference: DHCP's modules can be freed (2)
         self.uefi = rom["screen"]["codes"] == "uefi"
         self.memory = spec["memory"]
         self.no_probe = spec["size_probe"] == "no_size"
@@ -123,7 +123,7 @@ class _Job:
         return self.result
 
     def _connect(self):
-        # (the link of the job's interface, None), or (None, the Failure)
+        # (the link of the job's interface, None), or (None, the Failure).
         sys.modules.pop("link", None)  # the bench may have loaded another board's
         import link
         from nic import LinkDown
@@ -184,10 +184,12 @@ class _Job:
         udp = Udp(
             self.rom["udp"]["source_port"], self.result["lease"]["ip"], self.trace, net.prepare
         )
-        # DHCP's modules are gone, and leave their memory to those that come now; what it found out
-        # lies scattered in between: a copy does not.
+        # DHCP's modules are unloaded. What they found out lies scattered over their memory and
+        # would keep it in pieces: a copy is made outside of it, part by part, because no long
+        # piece may be left.
         runtime.tidy()
-        self.result = json.loads(json.dumps(self.result))
+        for name in self.result:
+            self.result[name] = json.loads(json.dumps(self.result[name]))
         runtime.tidy()
         from pxerom.fetch import Fetch
 
@@ -220,7 +222,7 @@ class _Job:
         self.emit(event)
 
     def _too_big(self, status):
-        # Too large for that machine, or too large for this one?
+        # Too large for the machine that is imitated, or for this one?
         if self.small and status and status["code"] == "PXE-E3A":
             if status["reason"] != "cannot_write":
                 return Failure("PXE-E79", status["detail"], "server").status()

@@ -1,16 +1,16 @@
-"""A boot server that DHCP gives as a name (option 66, sname): the question to DNS, for ROMs that
-ask it.
+"""A boot server that DHCP gives as a name (option 66, sname): the DNS query, for ROMs that make
+one.
 
-Whether a ROM asks, and how often, is its file's `dhcp.dns`; most take an address only. Follows
-RFC 1035 §4.1; the order of things is that of SLOF's lib/libnet (dhcp.c, dns.c).
+Whether a ROM asks, and how often: `dhcp.dns` of its ROM file; most take an address only. Follows
+RFC 1035 §4.1; the order is that of SLOF's lib/libnet (dhcp.c, dns.c).
 
 1. The first DNS server of the lease is asked (option 6); only its answer to this very question
    counts.
-2. An error, or no address after the last question: the ROM goes on to the next place where a boot
-   server can stand.
-3. Every length and every pointer is checked, and a chain of pointers has an end (R-SEC-17).
+2. An error, or no address after the last query: the ROM goes on to the next field that can name a
+   boot server.
+3. Every length and pointer is checked, and the pointers followed are limited (R-SEC-17).
 
-A board carries none of this: the bench lends it for a boot.
+A board does not carry this module: the bench sends it for one boot.
 """
 
 from pxerom.dhcp_packet import ip_text

@@ -1,6 +1,6 @@
 """How a boot can fail: the PXE code, the ROM's words, whose side it is on, what to do next.
 
-Which event gets which code is decided where it happens; what a code means stands in `pxe_codes`.
+Which event gets which code is decided where it happens; what a code means is in `pxe_codes`.
 
 1. A failure is on one of three sides: `ours` (this client or its target), `server`, `path`.
 2. Text from the network is made harmless before anybody sees it (`printable`, R-SEC-22).
@@ -8,9 +8,9 @@ Which event gets which code is decided where it happens; what a code means stand
 
 
 class Failure(Exception):
-    """A boot that failed. `code`: "PXE-Enn"; `detail`: one sentence of what happened;
-    `side`: "ours", "server" or "path" when the code's usual one is not it; `reason`: the id of
-    what happened: the hazard where it was one (`tftp`), the code where that says it all."""
+    """A boot that failed. `code`: "PXE-Enn"; `detail`: one sentence of what happened; `side`:
+    "ours", "server" or "path" where it is not the code's usual side; `reason`: the id of what
+    happened: the hazard (`tftp`), or the code where there is nothing more to say."""
 
     def __init__(self, code, detail, side=None, reason=None):
         super().__init__(detail)
@@ -36,7 +36,7 @@ class Failure(Exception):
 
 
 class Ended(Exception):
-    """The boot ends in good order, by what `by` says: here, because the bench's time is up."""
+    """Ends a boot in order; `by` says what ended it: here the job's time limit."""
 
     by = "bench"
 

@@ -1,14 +1,14 @@
 """The boot sequence: from the ROM file's requests to a file in the sink, and what it reports.
 
-Every protocol rule stands in an engine (`tftp`), every wait in `retry`, every reaction in the ROM
-file. Here they are put together, and each thing that happens becomes an event.
+Protocol rules are in the engine (`tftp`), waits in `retry`, reactions in the ROM file. Here they
+are joined to sockets and clock, and each thing that happens becomes an event.
 
 1. The requests of the ROM file are sent in order; the first data transfer that completes ends it.
 2. Every block but the last is acknowledged, then stored; the last is stored and renamed, then
-   acknowledged: a full disk can still be told to the server, and a slow one costs no time.
+   acknowledged: so a full disk can still be reported to the server, and a slow one costs no time.
 3. Only progress restarts the timer (R-TFTP-72): an unknown TID can neither end nor prolong a
    transfer.
-4. Whatever happens, the sockets are closed and the sink is whole or untouched.
+4. However it ends, the sockets are closed and the target is complete or untouched.
 """
 
 from pxerom import tftp
@@ -32,12 +32,12 @@ class Fetch:
         self.emit = emit
         self.on_wait = on_wait
         self.records = []  # the result's `transfers`
-        self.warnings = []  # sentences: what a ROM does and this board cannot
+        self.warnings = []  # sentences: what this ROM does and this board cannot do
         self._sink = None
         self._image = None
         self.server = None
         self._first = None  # ticks of the first RRQ: at_ms is 0 there
-        self._end = None  # ticks at which the bench's time is up
+        self._end = None  # ticks at which the job's time limit ends
         self.due = 0  # ticks of the next tick
         self._shown = 0  # bytes in the last progress event
         # Of the request that runs:
@@ -127,9 +127,10 @@ class Fetch:
                 "retransmits": 0,
                 "unreachable": 0,
                 "icmp": [],
+                "unused": None,  # the server's first packet before any that the ROM took
             }
             self.records.append(self._record)
-            # Whatever ends it, the peer hears what it is owed and the record is kept.
+            # However it ends, the peer gets its last packet and the record is kept.
             began = self.net.now()
             try:
                 self._run()
@@ -182,6 +183,10 @@ class Fetch:
                     return
                 sender = net.sender
             verdict = transfer.feed(data, sender, self._now)
+            if opening and verdict < tftp.OPENED:
+                record = self._record
+                if not record["unused"] and split(sender)[0] == record["server"]:
+                    record["unused"] = bytes(data[:4]).hex()
             if verdict == tftp.DROP:
                 continue
             if verdict == tftp.LAST:
@@ -190,7 +195,7 @@ class Fetch:
                     self._tell(transfer.reply, transfer.reply_to)
                     raise transfer.doubt
                 self._sink.commit()
-                self._tell(transfer.reply, transfer.reply_to)  # the file is whole, heard or not
+                self._tell(transfer.reply, transfer.reply_to)  # complete, even if this ACK is lost
             elif transfer.reply is not None:
                 net.send(transfer.reply, transfer.reply_to)
             if verdict == tftp.ANSWER:
@@ -245,7 +250,7 @@ class Fetch:
         self._now = now = net.now()
         if transfer.bytes > before and not timed:
             acked_at = transfer.acked_at
-            if acked_at is None:  # an error, as a rule: that nothing came in so long
+            if acked_at is None:  # usually the receive time-out
                 acked_at = ticks_add(now, -functions[1]) if error else now
             self.timer.restart(acked_at)
         if error and (data is None or error.errno in UNREACHABLE):
@@ -289,7 +294,7 @@ class Fetch:
         net = self.net
         timer = self.timer
         port = net.open(new_transfer)
-        # A ROM that is bound before anything is agreed repeats its request to that peer.
+        # A ROM that fixes the peer before an OACK or DATA repeats its request to that peer.
         net.send(self.transfer.request, self.transfer.peer or self.server)
         now = net.now()
         timer.sent(now)
@@ -341,7 +346,7 @@ class Fetch:
         return True
 
     def tick(self, now):
-        # Ten times a second: the bench's time, the progress, the watchdog.
+        # Ten times a second: the time limit, the progress, the watchdog.
         self.due = ticks_add(now, _TICK_MS)
         if self._end is not None and ticks_diff(self._end, now) <= 0:
             raise Ended()
@@ -372,7 +377,7 @@ class Fetch:
         )
 
     def _tell(self, packet, peer):
-        # A parting packet, sent once (R-TFTP-57); that it cannot be sent changes nothing.
+        # The last packet to a peer, sent once (R-TFTP-57); it does not matter if that fails.
         if packet is not None:
             try:
                 self.net.send(packet, peer)

@@ -1,6 +1,4 @@
-"""How a fetch ends other than by the final ACK: dally, timeout, interrupt.
-
-Loaded at that end, and not before."""
+"""How a fetch ends other than by the final ACK: dally, timeout, interrupt. Loaded then only."""
 
 from pxerom import tftp
 from pxerom.failure import Failure
@@ -69,7 +67,7 @@ def timed_out(boot, why):
         )
     return Failure(
         "PXE-E35",
-        "The file was not complete after block %d, %.1f s from the first request; %s"
+        "The file is not complete: %d blocks had come, %.1f s from the first request; %s"
         % (transfer.blocks, seconds, why),
         None,
         "stopped",

@@ -9,8 +9,8 @@ import hashlib
 from pxerom.runtime import const
 
 _HEAD = const(1024)  # bytes of the head that tell a kind
-_ISO_MARK = const(0x8001)  # "CD001" of an ISO 9660; nothing else needs bytes so far in
-END = const(0x8006)  # no byte from here on tells a kind
+_ISO_MARK = const(0x8001)  # "CD001" of an ISO 9660: the only mark so far from the head
+END = const(0x8006)  # no byte from here on matters for the kind
 
 
 class Image:

@@ -1,7 +1,6 @@
 """The kind of a boot image, told from its bytes.
 
-Loaded when a file is whole. The kind is for the reader (R-IMG-13); the firmware decides nothing
-by it.
+Loaded when a file is whole. The kind is only shown (R-IMG-13); the firmware decides nothing by it.
 
 1. Nothing is read beyond what was received; a header field that points outside is no header.
 2. The more specific signature is tested first: an ISO also looks like a disk, an arm64 Image
@@ -69,12 +68,12 @@ def identify(head, size, iso_mark=b""):
 
 
 def _is_text(sample):
-    # A web page or a configuration where a program was expected: not machine code.
+    # Text, as a web page or a configuration: not machine code.
     return all(9 <= b <= 13 or 32 <= b < 127 for b in sample)
 
 
 def _look_into(kind, head, end):
-    # Signatures that need more than a look at fixed bytes; None when it is not that after all.
+    # Signatures that need more than fixed bytes; None when the file is of another kind.
     if kind == "NBP":
         # ljmp 07c0:n past a header of iPXE's new form: arch 32 or 64, magic 0x18ae (R-IMG-2)
         good = head[3:5] == b"\xc0\x07" and head[5] in (32, 64) and head[6:8] == b"\xae\x18"

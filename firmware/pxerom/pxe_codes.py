@@ -1,30 +1,28 @@
-"""What failures are called: the PXE codes of TFTP, and the system's error numbers.
+"""The PXE codes of TFTP with text, side and advice; the system's error numbers in words.
 
-Loaded when something has failed, and not before: a board that boots carries none of it. The codes
-and texts are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60). The codes of all that
-comes before TFTP, and UEFI's numbers, stand in `pxe_codes_boot`.
+Loaded only when something has failed: a boot that succeeds needs none of it. The codes and texts
+are those of legacy PXE ROMs (PXE 2.1 status low byte, R-PXE-60). The codes of all that comes
+before TFTP, and UEFI's numbers, stand in `pxe_codes_boot`.
 """
 
-# One line for each code: number|side|the ROM's text|what to do next. One string, because forty
-# small ones would cost a board three times the memory.
-_CODES = """\
-E32|path|TFTP open timeout|Fetch the same file with `--rom os-client`: if that works, a firewall \
-drops answers to this ROM's low source ports; if not, check UDP port 69 and that the server runs.
-E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.
-E35|path|TFTP read timeout|The transfer began and then stopped: look for loss on the path, a \
-server that died, or datagrams too big for it (try a smaller blksize).
-E36|server|Error received from TFTP server|Look up the server's own words in its log.
-E38|server|TFTP cannot open connection|Try `--rom standard` with other options, or without any \
-(`--rom os-client`).
-E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`): the packets do not \
-add up.
-E3A|ours|TFTP too many packages|Make room, raise the limit, or check the file's name.
-E3B|server|TFTP error - File not found|Check the name (case, slashes, no leading folder) against \
-the server's root folder.
-E3C|server|TFTP error - Access violation|Make the file readable for the server's user, and see \
-which folders it serves.
-E3F|server|TFTP packet size is invalid|The server sends more than it was asked for: try another \
-blksize, report the server."""
+# One string for each code: number|side|the ROM's text|what to do next. Not one for all of them:
+# what failed may have left no piece of memory of that length.
+_CODES = (
+    "E32|path|TFTP open timeout|See that the server runs, and that no firewall drops requests to "
+    "UDP port 69 or answers to this ROM's source ports.",
+    "E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.",
+    "E35|path|TFTP read timeout|Look for loss on the path,"
+    " a server that died, or datagrams too big for it (try a smaller blksize).",
+    "E36|server|Error received from TFTP server|Look for the server's words in its log.",
+    "E38|server|TFTP cannot open connection|Compare what was asked with the server's OACK.",
+    "E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`).",
+    "E3A|ours|TFTP too many packages|Make room, raise the limit, or check the file's name.",
+    "E3B|server|TFTP error - File not found|Check the name (case, slashes) against "
+    "the server's root folder.",
+    "E3C|server|TFTP error - Access violation|Make the file readable for the server's user, "
+    "and see which folders it serves.",
+    "E3F|server|TFTP packet size is invalid|Try another blksize; report the server.",
+)
 
 _WORDS = (
     "1 operation not permitted|2 no such file or folder|13 permission denied|"
@@ -37,19 +35,24 @@ _WORDS = (
 def of_code(code, uefi=False):
     """(code, side, the ROM's text, what to do next) of a code such as "PXE-E32"; `uefi`: the code
     and the text are UEFI's."""
-    codes = _CODES
-    at = codes.find(code[4:] + "|")
-    if at < 0:
-        from pxerom.pxe_codes_boot import CODES as codes
+    line = _line(_CODES, code)
+    if not line:
+        from pxerom.pxe_codes_boot import CODES
 
-        at = codes.index(code[4:] + "|")
-    end = codes.find("\n", at)  # only the one line is copied: what failed may have no memory left
-    _, side, text, advice = codes[at : end if end > 0 else len(codes)].split("|")
+        line = _line(CODES, code)
+    _, side, text, advice = line.split("|")
     if uefi:
         from pxerom.pxe_codes_boot import of_uefi
 
         code, text = of_uefi(code, text)
     return code, side, text, advice
+
+
+def _line(codes, code):
+    for line in codes:
+        if line[:3] == code[4:]:
+            return line
+    return ""
 
 
 def lines_of(screen, status, error):

@@ -4,8 +4,8 @@ list of boot servers, what `pxe_menu` finds.
 Begins where there is an address. Follows PXE 2.1 §2.2 and its table 2-1 (option 43); `dhcp_offer`
 reads the option, `dhcp_client` sends and waits.
 
-1. What boots is said by the last of: the DHCP server, a proxy's offer, the answer on port 4011,
-   the boot server that was discovered (R-PXE-33).
+1. The boot file is named by the last of: the DHCP server, a proxy's offer, the answer on port
+   4011, the boot server that was discovered (R-PXE-33).
 2. Only a server that was asked can answer (R-PXE-26).
 """
 
@@ -76,7 +76,7 @@ class BootServer:
         return self._found(server, server_by, name, by, best.reply.number(13), others)
 
     def _said(self, what, offer):
-        # What is missing, in the words of `dhcp_remarks` where that is.
+        # What is missing, in the words of `dhcp_remarks` where that module is there.
         if self.remarks:
             return getattr(self.remarks, what)(offer)
         return "%s named no boot %s" % (offer.server, what[3:])
@@ -110,7 +110,7 @@ class BootServer:
             self.packet = "proxy"
             best, said = proxies[0], proxies
         else:
-            # An ACK may leave out what its OFFER said: PXE looks into both.
+            # An ACK may leave out what its OFFER had: PXE reads both.
             named = [each for each in self.answers if each.kind == "pxe10" or each.file()[0]]
             best = named[0] if named else ack
             said = [best]
@@ -147,7 +147,7 @@ class BootServer:
     def _asks_4011(self, offer):
         # Whether this ROM takes a PXEClient offer to port 4011 (R-PXE-25).
         when = self.spec["proxy"]["binl"]
-        if when == "incomplete":  # iPXE: whatever stands in option 43 but a menu
+        if when == "incomplete":  # iPXE: any option 43 but a menu
             whole = offer.file()[0] and offer.reply.siaddr or 9 in offer.tags
             return offer.reply.pxe() and not whole
         return offer.kind == "binl" and (when == "always" or not offer.file()[0])

@@ -1,14 +1,14 @@
 """A ROM that reads PXELINUX's configuration itself, once its file has failed or none was named:
 the names in their order, the entry that it boots, the files that the entry names.
 
-Which names it tries is its file's `dhcp.boot.configs`. Follows SLOF's lib/libnet/pxelinux.c, as
+Which names it tries: `dhcp.boot.configs` of its ROM file. Follows SLOF's lib/libnet/pxelinux.c, as
 s390-ccw uses it; RFC 5071 for options 209 and 210.
 
-1. The names stand below option 210, else below pxelinux.cfg/ in the file's own folder.
-2. The first configuration that comes counts, whatever stands in it.
-3. The kernel is what the boot stores; its initrd is fetched after it, and kept nowhere.
+1. The names are below option 210, else below pxelinux.cfg/ in the boot file's own folder.
+2. The first configuration that comes is used, whatever is in it.
+3. The boot stores the kernel; the initrd is fetched after it and thrown away.
 
-A board carries none of this: the bench lends it for a boot.
+A board does not carry this module: the bench sends it for one boot.
 """
 
 from pxerom.failure import NAME, Failure, printable
@@ -93,7 +93,7 @@ def boot(get, name, configs, sink):
     files = entry(config.data)
     if not files:
         detail = "%s has no entry with a kernel" % printable(tried, NAME)
-        status = Failure("PXE-E53", detail, "server").status()
+        status = Failure("PXE-E53", detail, "server", "no_entry").status()
         return dict(fetched, outcome="failed", status=status, image=None)
     fetched = get(files[0], sink)
     if not fetched["image"] or not files[1]:
@@ -103,7 +103,7 @@ def boot(get, name, configs, sink):
 
 
 def _is_over(result):
-    # Ended by somebody, or by this end: no other name would fare better.
+    # Interrupted, or a failure of this end: no other name would do better.
     return result["ended"] or result["status"]["side"] == "ours"
 
 

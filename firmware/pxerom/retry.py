@@ -1,20 +1,18 @@
 """The retry timer: when to send again, and when to stop. A table, not a formula; no clock.
 
-A real ROM's waits are a table burnt into it (Intel: 2.03, 4.01, 5.99, 7.96, 9.94 s), so a
-schedule is a list of waits in ms, one after each successive send. Whoever owns the clock passes
-`now` in ticks. What is sent again is the engine's business, see `tftp`.
-
-What a timer needs that follows the round trips stands in `retry_rtt`.
+A real ROM has its waits as a table (Intel: 2.03, 4.01, 5.99, 7.96, 9.94 s), so a schedule is a
+list of waits in ms, one for each successive send. The caller passes `now` in ticks. What is sent
+again is decided in `tftp`. A timer that follows RTT samples is in `retry_rtt`.
 
 1. Each send takes the next wait; after the last wait there is no further send.
-2. Only progress starts the table again (R-TFTP-72); noise changes nothing here.
+2. Only progress starts the table again (R-TFTP-72).
 """
 
 from pxerom.runtime import ticks_add, ticks_diff
 
 
 class Retry:
-    """Timer of one phase. `waits_ms`: list of waits, in ms, after each successive send."""
+    """Timer of one phase. `waits_ms`: list of waits, in ms, one for each successive send."""
 
     def __init__(self, waits_ms):
         self.waits_ms = waits_ms

@@ -63,8 +63,8 @@ screen.codes pxe|uefi "pxe"
 screen.errors any {}
 screen.boot any {}"""
 
-# What the ROM does when ...; the default is what the RFCs and good sense ask for. `null`: the
-# engine's own way, and no place in the flat form; what the rarer words mean stands in
+# What the ROM does when ...; the default is what the RFCs ask for, or else the safest. `null`:
+# what the engine does without it; it is left out of the flat form. For the rarer words see
 # `tftp_quirks`.
 _ON = """\
 duplicate_data ack|ack_once|ack_due|ignore|ERROR "ack_once"
@@ -114,7 +114,7 @@ def _wrong(path, expected, value):
 
 
 def _bare(value, path):
-    # Drop the evidence around a value.
+    # A value without the evidence around it.
     if isinstance(value, dict) and "value" in value:
         mark = value.get("evidence", "observed")
         if mark not in _EVIDENCE:
@@ -239,7 +239,7 @@ def value(fact):
 
 
 def check(shape, fact, path):
-    """The checked, bare form of a part of a ROM file, for whoever has a shape of its own."""
+    """The checked, bare form of a part of a ROM file that has a shape of its own."""
     return _object(_tree(shape), fact, path)
 
 
@@ -248,7 +248,7 @@ def checked(rom):
     `dhcp` and the screen of a boot are `rom_check_dhcp`'s. Raises RomFileError."""
     shape = _tree(_SHAPE)
     if isinstance(rom, dict):
-        # A MicroPython dict keeps no order; what has no id is told so first.
+        # A MicroPython dict keeps no order: a missing id is the first thing reported.
         _object({"id": shape["id"]}, {name: rom[name] for name in rom if name == "id"}, "")
     flat = _object(shape, rom, "")
     for name in ("name", "about", "sources", "runs", "refuses"):
@@ -298,7 +298,7 @@ def folder():
 
 
 def read(rom):
-    """A ROM as it stands in its file: `rom_file.read`, but what goes wrong is a RomFileError."""
+    """A ROM as its file has it, as `rom_file.read` gives it; raises RomFileError."""
     try:
         return rom_file.read(rom)
     except ValueError as error:

@@ -1,13 +1,13 @@
 """The `dhcp` of a ROM file: its shape, checked for a boot and for nothing else.
 
-The rest of a ROM file is `rom_check`'s, whose way of saying what a field takes is used here, too.
-What the fields mean stands in `roms/README.md`. An option is [code, value]; a value is a whole
-number (two bytes), a list of bytes, or text in ASCII with {arch} for the five digits of
-`dhcp.arch`. One of these words alone stands for what is known only at boot: <type> <server>
-<address> <uuid> <mac> <item> <arch>.
+The rest of a ROM file is checked by `rom_check`; the table here is written as the one there. What
+the fields mean stands in `roms/README.md`. An option is [code, value]; a value is a whole number
+(two bytes), a list of bytes, or text in ASCII with {arch} for the five digits of `dhcp.arch`. One
+of these words alone stands for what is known only at boot: <type> <server> <address> <uuid> <mac>
+<item> <arch>.
 
 1. The options of a message are `dhcp.options`, unless the message has a list of its own.
-2. A ROM whose `dhcp` is null cannot boot: it is refused, never guessed.
+2. A ROM whose `dhcp` is null cannot boot from nothing: the job is refused, nothing is guessed.
 """
 
 from pxerom import rom_check, rom_file
@@ -88,7 +88,7 @@ name_tail ascii ""
 size_probe always|no_size "always"
 memory 1..16777216 null"""
 
-# What an object is that a ROM file leaves out, as it would stand there.
+# The default of an object that a ROM file leaves out.
 _ABSENT = {
     "boot": {"server": ["43.8", "siaddr", 66, 54, "sender"], "file": [67, "file"]},
     "nak": {"rounds": 4},
@@ -142,7 +142,7 @@ def flatten(tree):
     spec["boot"]["name_tail"] = spec.pop("name_tail")
     for name in ("discover", "request", "proxy", "discovery", "inform", "decline"):
         if spec[name] is None:
-            continue  # what this ROM does not do
+            continue  # null: this ROM does not do it
         own = spec[name]["options"]
         if own is not None:
             spec[name]["options"] = _options(own, "dhcp.%s.options" % name)

@@ -1,8 +1,8 @@
 """ROM files: where they are, how one is read, and the flat form that a board carries.
 
-A ROM file is checked and flattened by `rom_check` and `rom_check_dhcp`; which of the forms a job
-was given is `rom_load`'s question. The bench checks a ROM before it goes to a board, and marks
-what comes of it with `flat`, the version of that form, and a `checksum`.
+A ROM file is checked and flattened by `rom_check` and `rom_check_dhcp`; `rom_load` finds out which
+form a job was given. The bench checks a ROM before it goes to a board, and adds `flat`, the
+version of the form, and a `checksum`.
 """
 
 import json
@@ -10,7 +10,7 @@ from binascii import crc32
 
 from pxerom.runtime import ENOENT, const, why
 
-# Of the flat form: another number is another shape.
+# Version of the flat form.
 FLAT = const(3)
 UNKNOWN = "this ROM's DHCP is not known, so it cannot boot"
 
@@ -31,7 +31,7 @@ def read(rom):
         if path != rom and error.errno == ENOENT:
             raise ValueError("there is no ROM called %s" % rom)
         raise ValueError("cannot read %s: %s" % (path, why(error)))
-    except (ValueError, RuntimeError):  # no JSON, no text, or nested beyond all sense
+    except (ValueError, RuntimeError):  # no JSON, no text, or nested too deeply
         raise ValueError("%s is not a JSON file" % path)
 
 
@@ -39,12 +39,12 @@ def is_whole(tree):
     """Whether a flat ROM is as the bench made it: nothing lost, nothing changed by hand."""
     try:
         return tree.get("checksum") == checksum(dict(tree, checksum=0))
-    except (TypeError, RuntimeError):  # not the parser's own, or nested beyond all sense
+    except (TypeError, RuntimeError):  # not made by the parser, or nested too deeply
         return False
 
 
 def checksum(value, crc=0):
-    """A number made of all that a value of JSON holds, in an order of its own."""
+    """A checksum over everything in a JSON value; the order of keys does not count."""
     if isinstance(value, dict):
         for name in sorted(value):
             crc = checksum(value[name], crc32(name.encode(), crc))

@@ -3,8 +3,8 @@
 Where the checkers are (`rom_check`, `rom_check_dhcp`), every form is taken. A board need not carry
 them: it takes a flat ROM.
 
-1. A flat ROM is taken whole or not at all: its checksum finds damage and what was changed by hand.
-2. What was given is not changed: a board that boots again uses it again.
+1. A flat ROM whose checksum is wrong is refused: it is damaged, or was changed by hand.
+2. The dict that was given is not changed: a board that boots again uses it again.
 """
 
 from pxerom import rom_file

@@ -1,8 +1,8 @@
 """What differs between boards, the MicroPython unix port and CPython: all of it, and only here.
 
-The rest of pxerom imports names from this file and never asks which interpreter it runs on. Why
-each difference exists is said where it is bridged. What CPython needs and no board has stands in
-`runtime_cpython`, and comes to the others by way of this file.
+The rest of pxerom imports names from this file and never asks which interpreter it runs on. Each
+difference has a comment that says why it exists. What only CPython needs is in `runtime_cpython`;
+the other modules import it from here.
 
 1. A time is a tick count; two of them are only ever compared with `ticks_diff`.
 2. A socket address is opaque (a tuple here, packed bytes there): `address` makes one, `split`
@@ -43,15 +43,15 @@ else:
 # The numbers are the same wherever an interpreter lacks the name: errno.h of Linux and newlib.
 ENOENT = const(2)
 # What an OSError's errno may be when nothing came in time (CPython: None), when another socket
-# holds the port, and when an ICMP error is echoed: newlib (ESP32) and Linux differ. Linux has
-# one for each code of ICMP, a few kinds of which a forger may choose from (ip(7), IP_RECVERR).
+# holds the port, and when an ICMP error is reported: newlib (ESP32) and Linux differ. Linux has
+# one for each ICMP code, some of which anybody can forge (ip(7), IP_RECVERR).
 TIMED_OUT = (None, 11, 110, 116)
 IN_USE = (98, 112)
 UNREACHABLE = (111, 101, 113, 118) + ((64, 71, 90, 92, 95, 112) if LINUX else ())
 # lwIP has no memory, or no socket, to spare just now: ENOMEM, ENFILE (ESP32), ENOBUFS.
 NO_ROOM = (12, 23, 105)
 
-# In what steps a socket waits, in ms.
+# The step of a socket's timeout, in ms.
 STEP_MS = 100 if ESP32 else 1
 
 # A ROM drops what still arrives at a port it has left; a host's stack answers it with ICMP port
@@ -109,7 +109,7 @@ def watch_icmp(sock):
         try:
             sock.setsockopt(_SOL_IP, _IP_RECVERR, 1)
         except OSError:
-            pass  # an old kernel or a sandbox: the transfer works, only the note is missing
+            pass  # an old kernel or a sandbox: the transfer works, ICMP errors are not reported
 
 
 def random_below(limit):
@@ -167,7 +167,7 @@ def no_file(path):
 
 
 def open_for_writing(path):
-    """A binary file to write to, buffered generously where buffers cost nothing."""
+    """A binary file to write to, with a large buffer where memory is no concern."""
     return open(path, "wb") if MICROPYTHON else open(path, "wb", 1 << 18)
 
 
@@ -188,8 +188,9 @@ if MICROPYTHON:
             return runtime_unix.recvfrom_into(sock)
 
     def tidy():
-        """Collect garbage now; a board does so from now on whenever an eighth of its heap is
-        garbage: where datagrams spread over all of it, room for the next is found ever later."""
+        """Collect garbage now; on a board from now on also whenever an eighth of its heap was
+        allocated: the longer datagrams spread over the heap, the longer the search for free memory
+        takes."""
         gc.collect()
         if not LINUX:
             gc.threshold((gc.mem_alloc() + gc.mem_free()) // 8)
@@ -200,9 +201,10 @@ if MICROPYTHON:
         delattr(sys.modules["pxerom"], module)
 
     def set_timeout(sock, wait_ms):
-        """Let a receive wait for so many milliseconds. Less than a step is waited for here."""
+        """Let a receive wait for so many milliseconds. What is shorter than a step is slept
+        here."""
         if ESP32:
-            # It waits for one step more than it is asked for: a ROM's retries would all be late.
+            # lwIP waits one step longer than asked: all of a ROM's retries would be late.
             if wait_ms < STEP_MS:
                 sleep_ms(wait_ms)
                 wait_ms = 0

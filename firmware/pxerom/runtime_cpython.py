@@ -1,4 +1,4 @@
-"""CPython's half of `runtime`: MicroPython's clock, and what a PC has no need of.
+"""CPython's half of `runtime`: MicroPython's clock, and stubs for what a PC does not need.
 
 Only `runtime` and `icmp` import it; a board does not carry it.
 """
@@ -40,7 +40,7 @@ def ticks_add(ticks, delta):
 
 
 def address(host, port):
-    # As bytes: for a text, CPython would load its tables of names beyond ASCII.
+    # As bytes: with text, CPython would load its IDNA tables.
     return socket.getaddrinfo(host.encode(), port, socket.AF_INET)[0][-1]
 
 
@@ -70,7 +70,7 @@ def icmp_errors(sock, errno):
                 number, origin, icmp_type, code = struct.unpack_from("=IBBB", data)
                 if origin == _OF_ICMP:
                     found.append((number, icmp_type, code, ".".join(map(str, data[20:24])), to))
-    # An empty queue: the refusal of this machine itself, which has no route.
+    # An empty queue: this machine itself refused, it has no route.
     return found or [(errno, None, None, None, None)]
 
 

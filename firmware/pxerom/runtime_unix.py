@@ -1,8 +1,8 @@
 """A receive into a buffer for MicroPython's unix port, which has none.
 
-Its own `recvfrom` makes two objects of a datagram and computes a hash over every byte of it: that,
-and finding room for them, is as much as all the rest of a block, SHA-256 left out. The C library's
-takes a buffer. Only `runtime` imports this; a board does not carry it.
+Its own `recvfrom` makes two objects for each datagram and hashes every byte of it: with the
+allocation, this takes as long as all other work for a block but SHA-256. The C library's takes a
+buffer. Only `runtime` imports this; a board does not carry it.
 """
 
 import os
@@ -34,7 +34,7 @@ def recvfrom_into(sock):
             if size >= 0:
                 break
             errno = os.errno()  # pyright: ignore[reportAttributeAccessIssue]
-            if errno != _EINTR:  # that is a signal: a Ctrl-C shows at once
+            if errno != _EINTR:  # a signal: let a Ctrl-C be seen at once
                 raise OSError(errno)
         if source != sender:
             sender = bytes(source)

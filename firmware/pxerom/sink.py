@@ -1,12 +1,12 @@
 """Where the bytes of a file go: nowhere, into memory, or into a file.
 
-A sink has `room()`, `open()`, `write(view)`, `commit()` and `abort()`; for a loop over many
-blocks `writer`, which writes alike (None: there is nothing to do), but whose OSError goes to
-`broken`. It knows nothing of TFTP, and never sees a name from the network (R-SEC-23).
+A sink has `room()`, `open()`, `write(view)`, `commit()` and `abort()`. For a loop over many blocks
+it has `writer`, the bare write function (None: nothing to do); its OSError goes to `broken`. A
+sink knows nothing of TFTP, and never sees a name from the network (R-SEC-23).
 
-1. Whoever looks at the target sees the old file or the new one, complete, and nothing between:
-   the bytes go to NAME.part, which takes the name when it is whole.
-2. `abort` leaves no trace and may come at any time, also twice.
+1. The target is the old file or the complete new one at any moment: the bytes go to NAME.part,
+   which is renamed when it is complete.
+2. `abort` leaves no file behind and may be called at any time, also twice.
 3. No flush per block: on littlefs each one costs an erase.
 """
 
@@ -48,9 +48,9 @@ class Memory:
 
 
 class File:
-    """Writes `path` by way of `path`.part. Raises Refused when the target cannot be written to
-    from the start, Failure `cannot_write` when it gives out on the way: the server is owed an
-    ERROR 3 (R-TFTP-58)."""
+    """Writes `path`.part, then renames it to `path`. Raises Refused when the target cannot be
+    opened, Failure `cannot_write` when a write fails: the server then gets an ERROR 3
+    (R-TFTP-58)."""
 
     def __init__(self, path):
         self.path = path
@@ -58,7 +58,8 @@ class File:
         self._file = None
 
     def room(self):
-        """Bytes that the file may have: what is free beside the old file; None if unknown."""
+        """The most bytes that the file may have: what is free beside the old one; None if
+        unknown."""
         return runtime.free_bytes(self.path)
 
     def open(self):
@@ -78,7 +79,7 @@ class File:
             self.broken(error)
 
     def commit(self):
-        """The file is whole: give it its name."""
+        """The file is complete: give it its name."""
         try:
             self._file.close()  # on littlefs and with a write buffer, a full disk shows only here
             runtime.replace(self._part, self.path)
@@ -87,7 +88,7 @@ class File:
         self._file = None
 
     def abort(self):
-        """The file will not be whole: leave the target as it was."""
+        """The file will not be complete: leave the target as it was."""
         if self._file:
             for step in (self._file.close, self._remove):
                 try:
@@ -100,7 +101,7 @@ class File:
         os.remove(self._part)
 
     def broken(self, error):
-        """The target gave out."""
+        """A write to the target failed: raises Failure."""
         raise Failure(
             "PXE-E3A",
             "Cannot write %s: %s" % (self.path, runtime.why(error)),

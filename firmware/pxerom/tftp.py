@@ -1,20 +1,21 @@
 """TFTP read transfers: the receive engine. No socket, no clock.
 
 A datagram and its sender go into `Transfer.feed`; a verdict comes out, and with it `reply`, the
-datagram to send, or None. It meets the code in the order of this file: `feed`, then `_admit` (who
-sent it?), then `_data`, `_oack` or `_error` (what is it?), then `_accept`, `_accepts` or
-`_answer` (what now?). `stream` is `feed` for full blocks in order, nearly all of a transfer.
+datagram to send, or None. The methods stand in the order in which a datagram meets them: `feed`,
+`_admit` (who sent it?), `_data`, `_oack` or `_error` (what is it?), then `_accept`, `_accepts` or
+`_answer` (what does the ROM do?). `stream` is `feed` for full blocks in order, nearly all of a
+transfer.
 
-What a ROM does at a hazard is not decided here: `on` of its ROM file names a reaction for each
-(the words stand in `rom_check`, what they mean in `roms/README.md`), this file carries it out.
-How a hazard fails a transfer stands in `tftp_hazards`.
-Left to others: when to send again (`retry`), from which port (`udp`), where the bytes go (`sink`),
-what the reactions of few ROMs put into a packet (`tftp_quirks`).
+What a ROM does at a hazard is not decided here: `on` of its ROM file names a reaction for each,
+and this file carries it out. The words are in `rom_check`, what they mean in `roms/README.md`. How
+a hazard fails a transfer stands in `tftp_hazards`. Left to others: when to send again (`retry`),
+from which port (`udp`), where the bytes go (`sink`), what the reactions of few ROMs put into a
+packet (`tftp_quirks`).
 
 Follows RFC 1350, 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (windowsize).
 
-1. The first good reply from the server's address fixes the peer; whoever else writes is an
-   unknown TID and changes nothing here (RFC 1350 section 4; R-TFTP-7, 8, 9, 11).
+1. The first good reply from the server's address fixes the peer; any other sender is an unknown
+   TID and changes nothing here (RFC 1350 section 4; R-TFTP-7, 8, 9, 11).
 2. Only the expected block is ever data. Everything else is answered or ignored, never stored; an
    out-of-order block may be held until it is expected.
 3. The end is a block shorter than blksize, never a byte count (R-TFTP-43, 44).
@@ -36,7 +37,7 @@ What a packet of the peer meets in each state. Names in `...` are hazards:
  (2) unless it is a `malformed_oack`, or an option is an `unrequested_option` or `larger_blksize`
  (3) `duplicate_data`, `old_data`, `block_zero`, `future_data`, `window_gap`; longer than blksize:
      `oversize_data`. An OACK after the first DATA is a `late_oack`.
- (4) ignored after `ack_zero`, ends the transfer after `ack_and_lose`
+ (4) ignored after `ack_zero`; ends the transfer after `ack_and_lose`
 """
 
 from pxerom import tftp_packet
@@ -90,7 +91,7 @@ class Transfer:
     """
 
     def __init__(self, filename, request, rollover, host, limit=None, tsize=None):
-        # What was asked, and how this ROM is.
+        # What is asked, and what this ROM does.
         self.request = rrq(filename, request["mode"], request["options"], request["padding"])
         self.asked = {name.lower(): value for name, value in request["options"]}
         self._spec = request
@@ -105,12 +106,12 @@ class Transfer:
         self.oack = None
         self.error = None  # the server's ERROR
         self.sent_error = None  # ours
-        self.doubt = None  # why the file, once it is whole, is not to be trusted: a Failure
+        self.doubt = None  # why a complete file may still be corrupt: a Failure
         # What goes out after a datagram, and to whom.
         self.reply = None
         self.reply_to = None
         self.ack = bytearray((0, _ACK, 0, 0))  # of the last good block
-        # What is agreed, and what has come by it.
+        # What is agreed, and what has come so far.
         self.blksize = _DEFAULT_BLKSIZE
         self.windowsize = 1
         self.tsize = tsize
@@ -123,15 +124,15 @@ class Transfer:
         self.held = None  # out-of-order blocks: tftp_quirks.Held
         self.unread = 0  # number of the last block that was swallowed
         self.acked_at = None  # ticks of the last ACK of `stream`, where it asked the clock
-        self._tid = None  # whom the peer was when the first block or the OACK came
+        self._tid = None  # the peer when the first block or the OACK came
         self._sender = None  # of the datagram that is judged
         self._full = 0  # length of a full DATA
         self._in_window = 0  # blocks since the last ACK
-        self._told = None  # how many unknown TIDs were told so in this second
+        self._told = None  # unknown TIDs answered in this second (tftp_quirks)
         self._reacked = False
         self._strays = 0
         self._most = limit  # bytes that are taken
-        # The largest datagram that can be right and one byte more, so that a larger one shows
+        # The largest valid datagram and one byte more, so that a larger one is noticed
         # (R-TFTP-50); 512 even if less was asked, the server may not know blksize (R-SEC-1, 2).
         blksize = number(self.asked.get("blksize", "0"))
         self.recv_size = max(_DEFAULT_BLKSIZE, blksize) + _HEADER + 1
@@ -292,7 +293,7 @@ class Transfer:
         figures["server_tid"] = self.peer and split(self.peer)[1]
         return figures
 
-    # --- who may speak -------------------------------------------------------------------------
+    # --- the sender ----------------------------------------------------------------------------
 
     def _admit(self, data, sender, now):
         # True when the datagram counts as the peer's; else `reply` is what an unknown TID gets.
@@ -300,7 +301,7 @@ class Transfer:
         reaction = self.on["unknown_tid"]
         if host == self._host and self.peer is None:
             if reaction == "follow":
-                self.peer = sender  # whatever it is that came: a request goes there again, too
+                self.peer = sender  # whatever came: a repeated request goes there, too
             return True
         self.foreign += 1
         if host != self._host or reaction == "ignore":
@@ -340,7 +341,7 @@ class Transfer:
             self._open()
         if block == self.expected and self.state == RECEIVING:  # as in `stream`
             return self._accept(data, size)
-        # Not the expected one: which hazard is it?
+        # Not the expected block: which hazard is it?
         ahead = (block - self.expected) % (65535 if self._rollover == 1 else 65536) < 0x8000
         if self.blocks and data[2:4] == self.ack[2:]:
             self.duplicates += 1
@@ -395,7 +396,7 @@ class Transfer:
 
     def _oack(self, data):
         if self.state >= RECEIVING:
-            # The ACK 0 was lost (R-TFTP-34), or this comes far too late.
+            # The ACK 0 was lost (R-TFTP-34), or this is a late duplicate.
             return self._answer("late_oack" if self.blocks else "duplicate_oack", data)
         options = oack_options(data)
         if options is None:
@@ -418,8 +419,8 @@ class Transfer:
         return OPENED
 
     def _grant(self, name, text, asked):
-        # Take over one option; one that is not named is not in effect (R-TFTP-24). True also for
-        # one that is passed over; False when the ROM takes the whole OACK for no packet at all.
+        # Put one option into effect; one that the OACK does not name is not in effect (R-TFTP-24).
+        # True also for one that is skipped; False when the ROM drops the whole OACK.
         says = "says %s %s, asked was %s" % (name, text, asked or "nothing")
         if asked is None:
             own = self.on.get("unrequested_blksize")
@@ -436,13 +437,13 @@ class Transfer:
         least = self._spec.get("least_" + name) or least
         wanted = int(asked) if asked and rule else value
         more = value > wanted
-        # Can it be right? No ROM takes what is not (R-TFTP-25, 33).
+        # No ROM accepts an impossible value (R-TFTP-25, 33).
         wrong = more and rule == "malformed_oack"
         if rule == "other_timeout" and value != wanted:
             wrong = not self.on.get(rule)
         if wrong or not least <= value <= most:
             return self._accepts("malformed_oack", says)
-        # It can: it is in effect, unless the ROM minds.
+        # A possible one is in effect, unless the ROM refuses it.
         if more and rule == "larger_blksize" and not self._accepts(rule, says):
             return True
         if name == "blksize":
@@ -466,14 +467,14 @@ class Transfer:
             self._view = memoryview(self._buffer)[_HEADER : self._full]
 
     def _leave(self):
-        # The ROM knows enough (size probe): its last ERROR, and on to the next request.
+        # The ROM ends this request itself (a size probe): its ERROR, then the next request.
         finish = self._spec["finish"]
         if finish:
             self.reply = self.make_error(finish)
         return END
 
     def _error(self, data):
-        # ERROR of the server: it ends the transfer, and hardly any ROM answers (R-TFTP-56, 10).
+        # ERROR of the server: it ends the transfer; few ROMs send anything back (R-TFTP-56, 10).
         from pxerom import tftp_hazards
 
         self.peer = self.reply_to
@@ -486,11 +487,13 @@ class Transfer:
     # --- hazards -------------------------------------------------------------------------------
 
     def _accepts(self, hazard, *values):
-        # Does the ROM go on as if nothing were wrong? Raises Failure where it ends the transfer.
+        # Whether the ROM goes on as if nothing were wrong. Raises Failure where it ends the
+        # transfer.
         return self._reaction(hazard, values) in ("accept", "cut")
 
     def _answer(self, hazard, data, *values):
-        # What the ROM sends at a hazard, and takes nothing: a verdict. Raises as `_accepts` does.
+        # The verdict on a datagram that is not stored; `reply` is what this ROM sends. Raises as
+        # `_accepts` does.
         reaction = self._reaction(hazard, values)
         if reaction == "next":
             return self._leave()
@@ -549,7 +552,7 @@ class Transfer:
         raise failure
 
     def _doubt(self, hazard, *values):
-        # The ROM takes what may make a wrong file: the packets are its own, the file is no good.
+        # The ROM accepts data that can corrupt the file (rule 5).
         from pxerom import tftp_hazards
 
         self.doubt = self.doubt or tftp_hazards.failure(hazard, values)[0]

@@ -5,8 +5,8 @@ Loaded when a transfer has failed, and not before. What a hazard is, and when it
 
 from pxerom.failure import Failure, printable
 
-# PXE-E.., code of the RFC's ERROR, hazards: what happened. What is not in a ROM file is no
-# hazard but the end with any ROM: too_long, rollover.
+# PXE-E.., code of the RFC's ERROR, hazards: what happened. too_long and rollover are in no ROM
+# file: they end a transfer with any ROM.
 _HAZARDS = """
 38 8 no_oack: The server sent DATA where an OACK is needed
 38 8 malformed_oack unrequested_option unrequested_blksize: The server's OACK %s
@@ -20,7 +20,7 @@ _HAZARDS = """
 39 3 longer_than_tsize: More than the announced %d bytes came
 3A 3 too_long: The file has %d bytes or more, at most %d can be taken
 3A 3 rollover: The file has more than 65535 blocks
-38 0 rrq_unreachable ack_unreachable: ICMP says that nothing listens there
+38 0 rrq_unreachable ack_unreachable: An ICMP error came: unreachable
 """
 
 # Texts of the ERRORs that an RFC client sends (RFC 1350 appendix, RFC 2347).
@@ -32,8 +32,8 @@ _ERRORS = {
 
 
 def failure(hazard, values):
-    """(the Failure, the RFC's ERROR as {"error", "message"}) of a hazard. `values`: what its
-    sentence is filled with."""
+    """(the Failure, the RFC's ERROR as {"error", "message"}) of a hazard. `values`: for the %s and
+    %d of its sentence."""
     at = _HAZARDS.index(" " + hazard)
     line = _HAZARDS[_HAZARDS.rindex("\n", 0, at) + 1 : _HAZARDS.index("\n", at)]
     names, _, detail = line.partition(": ")
@@ -53,7 +53,7 @@ def server_error(transfer, data, opened):
     code = data[2] << 8 | data[3]
     error = {"code": code, "message": printable(bytes(data[4:]).split(b"\x00", 1)[0])}
     reaction = transfer.on["error"]
-    if reaction != "fail" and not transfer.blocks:  # later, a next request would double the file
+    if reaction != "fail" and not transfer.blocks:  # later, the beginning would be stored twice
         if reaction == "next" or code in (0, 4, 8):
             return error, None, None  # only these codes can mean the options (R-TFTP-36)
     answer = transfer.on.get("error_reply")
@@ -74,8 +74,9 @@ def of_error(error):
 
 
 def last_packet(transfer, end):
-    """(outcome, packet, peer) of a transfer that `end`, an exception, has ended: what the record
-    says, and what the peer is owed, or None. A local end is told to a peer (R-TFTP-58)."""
+    """(outcome, packet, peer) of a transfer that `end`, an exception, has ended: the record's
+    outcome, the packet to send, or None, and where to. A local failure is sent to the peer as an
+    ERROR (R-TFTP-58)."""
     reason = getattr(end, "reason", None)
     if reason == "cannot_write" or isinstance(end, MemoryError):
         outcome, error = "refused", {"error": 3, "message": _ERRORS[3]}

@@ -1,7 +1,7 @@
 """TFTP packets: what a read needs to build and to take apart. No socket, no clock, no state.
 
-Follows RFC 1350 §5 (RRQ, DATA, ACK, ERROR) and RFC 2347 §2 (options, OACK). What a packet means
-at its moment is `tftp`'s to say.
+Follows RFC 1350 §5 (RRQ, DATA, ACK, ERROR) and RFC 2347 §2 (options, OACK). What a packet means in
+the state of a transfer is decided in `tftp`.
 """
 
 from pxerom.failure import printable
@@ -41,7 +41,7 @@ def error(code, message):
 def oack_options(data):
     """{name: value} of an OACK, names in lower case; None when it is malformed (R-TFTP-31).
 
-    More NULs at the end are forgiven (R-TFTP-32): some servers pad their packets.
+    More NULs at the end are allowed (R-TFTP-32): some servers pad their packets.
     """
     text = bytes(data[2:])
     if text[-1:] != b"\x00":

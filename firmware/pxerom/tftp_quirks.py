@@ -1,17 +1,18 @@
-"""What the reactions of few ROMs put on the wire: loaded when a ROM file names one and it happens.
+"""The packets of rare reactions: loaded when a ROM file names one and it happens.
 
-What a hazard is, when it is one, and the state that follows stand in `tftp`; here are the packets.
-Nothing here changes a Transfer.
+What a hazard is, when it is one, and which state follows: see `tftp`. Nothing here changes a
+Transfer.
 
 1. ack_that, ack_due, ack_zero: the ACK of the block that came, of the expected one, of 0;
-   after ack_zero_go_on nothing is different.
-2. hold: the last ACK again, and the block is held until it is expected (four of them at most);
-   one ACK then serves for all.
+   ack_zero_go_on leaves the state as it is.
+2. hold: the last ACK again, and the block is held until it is expected (four of them at most); one
+   ACK then acknowledges them all.
 3. ack_and_lose: the last ACK again, but the ROM now counts from 1, and any other block ends it.
-   After ack_zero it counts from 1 as well, and waits for that. Nothing of the transfer can be
-   block 1 any more, so nothing of it is ever taken.
-4. swallow: DATA without an OACK is acknowledged, and is yet no answer to the request.
-5. error_block: an ERROR of four bytes, with the last block in the place of a code.
+   After ack_zero it counts from 1 as well, and waits for block 1, which a server that is in
+   mid-file never sends.
+4. swallow: DATA without an OACK is acknowledged and thrown away; the request still waits for its
+   OACK.
+5. error_block: an ERROR of four bytes, with the last block's number in the place of the code.
 """
 
 from pxerom import tftp_packet
@@ -56,7 +57,7 @@ def reply(transfer, reaction, data):
     if reaction == "error_block":
         return b"\0\5" + bytes(transfer.ack[2:])
     if reaction == "swallow":
-        # An old block is acknowledged once more, one that is out of order is nothing.
+        # An old block is acknowledged again, one further ahead is ignored.
         block = data[2] << 8 | data[3]
         return b"\0\4" + bytes(data[2:4]) if block <= transfer.unread + 1 else None
     if reaction in ("ack_zero", "ack_zero_go_on"):
@@ -65,8 +66,8 @@ def reply(transfer, reaction, data):
 
 
 def to_unknown_tid(told, reaction, now):
-    """(told, ERROR): what an unknown TID gets; None once ten went out in a second (R-SEC-25).
-    `told`: what the call before returned, or None."""
+    """(told, ERROR): the ERROR for an unknown TID, None after ten in one second (R-SEC-25).
+    `told`: as the last call returned it, or None."""
     began, count = told or (now, 0)
     if ticks_diff(now, began) >= 1000:
         began, count = now, 0
@@ -81,7 +82,7 @@ def to_unknown_tid(told, reaction, now):
 
 def last_sent(ack, in_window):
     """The last ACK that went out, not `ack`, that of the last block: `in_window` blocks of a
-    window that is not full have none yet. The window goes on as it was."""
+    window that is not full have none yet. The window is not restarted."""
     last = (ack[2] << 8 | ack[3]) - in_window
     return bytes((0, 4, last >> 8 & 255, last & 255))
 

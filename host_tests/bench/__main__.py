@@ -16,7 +16,8 @@ How it measures
    each, where a block waits for two wake-ups and a client's own work is hidden behind the
    server's; then as the scheduler likes, which changes its mind within a run.
 5. The machine is named, and how busy it was with other work before and after each table.
-6. What the loopback does not show stands in `distance`: a far server, windows, memory.
+6. What the loopback does not show stands in `distance`: a far server, windows, memory. Where the
+   time of a block goes stands in `profile`.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from host_tests.bench import distance, emulated, storm
+from host_tests.bench import distance, emulated, profile, storm
 from host_tests.bench.clients import C_CLIENTS, LOOPS, OURS, PXEBENCH, command, run
 from host_tests.footprint import measure
 from host_tests.lab import servers
@@ -39,7 +40,7 @@ from host_tests.lab import servers
 MIB = 1 << 20
 VERSIONS = ("1.25", "1.26", "32")
 REGIMES = ("one-cpu", "cpu-each", "unpinned")
-PARTS = (*REGIMES, "far", "windows", "memory", "size", "board")
+PARTS = (*REGIMES, "profile", "far", "windows", "memory", "size", "board")
 _BUSY = 0.05  # of all CPUs: more is worth a word
 _FAR = 512 << 10  # bytes of a file that is fetched from afar
 
@@ -213,6 +214,10 @@ def main():
                     console.print(f"{what}: {seconds:.2f} s, of them {cpu:.3f} s of CPU")
             os.sched_setaffinity(0, everywhere)
             noticed.append(busy())
+        if "profile" in parts:
+            os.sched_setaffinity(0, regime("one-cpu")[1])
+            console.print(profile.table())
+            os.sched_setaffinity(0, everywhere)
         noticed.append(busy())
         few = min(arguments.rounds, 3)
         if "far" in parts:

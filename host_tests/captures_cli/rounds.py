@@ -4,11 +4,13 @@
 `learning.Sample`, as if it had been read from a file.
 """
 
+import re
+
 from pxebench.captures import conversations, packets
 from pxebench.learn import learner
 
-from host_tests.core.fakenet import HOST, UNREACHABLE, FakeNet, Run, silence
-from host_tests.core.packets import data, error, oack
+from host_tests.core.fakenet import HOST, UNREACHABLE, FakeNet, FileServer, Run, silence
+from host_tests.core.packets import ERROR, RRQ, data, error, oack
 
 _CLIENT = "10.254.52.9"
 _SIZE = 7300  # five blocks at least, with every blksize that a ROM asks for
@@ -18,76 +20,38 @@ _LATENCY_MS = 0.2  # between a packet that comes and what the client says to it
 _END_S = 400  # how long the capture goes on after the last packet
 
 
-class Server:
-    """A right TFTP server but for `odd`: {block or "oack": function(normal replies, transfer,
-    tid) -> replies}. `options`: those that it grants; `most`: the last block it sends, or None.
-    It never sends again by itself."""
+class Server(FileServer):
+    """The core's file server with one fault. `odd`: {block, or 0 for the OACK: function(normal
+    replies, server, session) -> replies}, each once a transfer; `most`: the last block that it
+    sends, or None. It sends a packet again only where `odd` does."""
 
-    def __init__(self, odd=(), options=("blksize", "tsize", "windowsize", "timeout"), most=None):
+    def __init__(self, odd=(), grant=FileServer.GRANT, most=None):
+        super().__init__(bytes(_SIZE), grant, _ANSWER_MS, retry_ms=None)
         self.odd = dict(odd)
-        self.options = options
         self.most = most
-        self.tid = _TID
-        self.transfers = {}
 
     def __call__(self, packet, local_port, port):
-        if packet[1] == 1 and port == 69:
-            self.tid += 1
-            transfer = Transfer(packet, self.options)
-            self.transfers[local_port, self.tid] = transfer
-            return self._send(transfer, self.tid, 0 if transfer.granted else 1)
-        transfer = self.transfers.get((local_port, port))
-        if transfer is None or packet[1] != 4 or packet[2] << 8 | packet[3] != transfer.sent:
-            return ()  # an old ACK is no reason to send
-        return self._send(transfer, port, transfer.sent + 1)
+        # An RRQ repeated to the TID; an ERROR after which the ROM may go on.
+        if packet[1] == ERROR or packet[1] == RRQ and port != 69:
+            return ()
+        return super().__call__(packet, local_port, port)
 
-    def _send(self, transfer, tid, block):
-        if block == 0:
-            normal = [(_ANSWER_MS, tid, oack(*transfer.granted))]
-            return self._odd("oack", normal, transfer, tid)
-        replies = []
-        for number in range(block, block + transfer.windowsize):
-            if number > transfer.blocks or (self.most and number > self.most):
-                break
-            transfer.sent = number
-            normal = [(_ANSWER_MS, tid, transfer.data(number))]
-            replies += self._odd(number, normal, transfer, tid)
-        return replies
+    def _acked(self, session, number):
+        last = 0 if session["oack"] else session["sent"]
+        return super()._acked(session, number) if number == last else ()
 
-    def _odd(self, point, replies, transfer, tid):
-        odd = self.odd.get(point)
-        if odd is None or (point, tid) in transfer.done:
-            return replies
-        transfer.done.add((point, tid))
-        return odd(replies, transfer, tid)
-
-
-class Transfer:
-    """One TID of a Server: what was asked, what is granted, which block was sent last."""
-
-    def __init__(self, request, known):
-        words = [word.decode() for word in request[2:].split(b"\0")]
-        asked = [(words[n].lower(), words[n + 1]) for n in range(2, len(words) - 1, 2) if words[n]]
-        self.asked = dict(asked)
-        self.blksize = int(self.asked.get("blksize", 512)) if "blksize" in known else 512
-        self.windowsize = int(self.asked.get("windowsize", 1)) if "windowsize" in known else 1
-        self.granted = [(n, str(_SIZE) if n == "tsize" else t) for n, t in asked if n in known]
-        self.sent = 0
-        self.done = set()
-
-    @property
-    def blocks(self):
-        return _SIZE // self.blksize + 1
-
-    def data(self, number):
-        begin = (number - 1) * self.blksize
-        return data(number, bytes(max(0, min(self.blksize, _SIZE - begin))))
+    def _replies(self, session, block, packet):
+        if self.most and block > self.most:
+            return []
+        normal = super()._replies(session, block, packet)
+        odd = session.setdefault("odd", dict(self.odd)).pop(block, None)
+        return odd(normal, self, session) if odd else normal
 
 
 def _then(*extra):
     # The normal reply, and further packets behind it, when no other is under way.
-    def odd(replies, transfer, tid):
-        more = [make(transfer, tid) for make in extra]
+    def odd(replies, server, session):
+        more = [make(server, session) for make in extra]
         return replies + [(_ANSWER_MS + 2 * n + 1, *what) for n, what in enumerate(more, 1)]
 
     return odd
@@ -95,36 +59,32 @@ def _then(*extra):
 
 def _before(*extra):
     # Other packets first, then, long enough after, the normal reply.
-    def odd(replies, transfer, tid):
-        more = [(_ANSWER_MS, *make(transfer, tid)) for make in extra]
+    def odd(replies, server, session):
+        more = [(_ANSWER_MS, *make(server, session)) for make in extra]
         return more + [(delay + 200, source, what) for delay, source, what in replies]
 
     return odd
 
 
-def _block(number, size=None):
-    def make(transfer, tid):
+def _block(number, size=None, tid=None):
+    # DATA of that number: the file's own, or of `size` bytes more than blksize.
+    def make(server, session):
         if number and size is None:
-            return tid, transfer.data(number)
-        return tid, data(number, bytes(transfer.blksize + (size or 0)))
+            return tid or session["tid"], server._block(session, number)
+        return session["tid"], data(number, bytes(session["blksize"] + (size or 0)))
 
     return make
 
 
-def _raw(packet, tid=None):
-    return lambda transfer, own: (tid or own, packet)
+def _raw(packet):
+    return lambda server, session: (session["tid"], packet)
 
 
-def _stray(number):
-    return lambda transfer, own: (_UNKNOWN_TID, transfer.data(number))
-
-
-def _larger(replies, transfer, tid):
-    if "blksize" not in transfer.asked:
-        return replies
-    options = [(n, "8192" if n == "blksize" else t) for n, t in transfer.granted]
-    transfer.blksize = 8192
-    return [(_ANSWER_MS, tid, oack(*options))]
+def _larger(replies, server, session):
+    [(delay, source, packet)] = replies
+    if b"blksize" in packet:
+        session["blksize"], session["last"] = 8192, 1
+    return [(delay, source, re.sub(rb"blksize\0\d+", b"blksize\x008192", packet))]
 
 
 def _no_file(packet, local_port, port):
@@ -140,18 +100,18 @@ CASES = {
     "blackhole": lambda: silence,
     "icmp": lambda: _icmp,
     "no file": lambda: _no_file,
-    "no options": lambda: Server(options=()),
+    "no options": lambda: Server(grant=()),
     "server dies": lambda: Server(most=3),
     "duplicate": lambda: Server({2: _then(_block(2), _block(2))}),
     "future": lambda: Server({3: _before(_block(5))}),
     "old": lambda: Server({4: _before(_block(2))}),
     "zero": lambda: Server({4: _before(_block(0))}),
-    "unknown TID": lambda: Server({3: _before(_stray(3))}),
+    "unknown TID": lambda: Server({3: _before(_block(3, tid=_UNKNOWN_TID))}),
     "oversize": lambda: Server({3: _before(_block(3, 8))}),
     "opcode 9": lambda: Server({3: _before(_raw(b"\0\x09xx"))}),
-    "two OACKs": lambda: Server({"oack": _then(_raw(oack(("tsize", "9"))))}),
+    "two OACKs": lambda: Server({0: _then(_raw(oack(("tsize", "9"))))}),
     "late OACK": lambda: Server({4: _before(_raw(oack(("tsize", "9"))))}),
-    "larger blksize": lambda: Server({"oack": _larger}),
+    "larger blksize": lambda: Server({0: _larger}),
 }
 
 

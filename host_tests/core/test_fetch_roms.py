@@ -11,7 +11,17 @@ from pxerom.runtime import address
 from pxerom.udp import SourcePorts
 
 from host_tests.core.check import rom, same
-from host_tests.core.fakenet import HOST, Check, FileServer, Long, Run, pattern, silence
+from host_tests.core.fakenet import (
+    HOST,
+    LOCKSTEP,
+    WINDOWED,
+    Check,
+    FileServer,
+    Long,
+    Run,
+    pattern,
+    silence,
+)
 from host_tests.core.packets import ack, error
 
 _PEER = address(HOST, 45140)
@@ -240,11 +250,6 @@ def test_ends_are_those_on_the_captured_clocks():
         assert abs(total - seconds) <= seconds * 0.05, (name, total)
 
 
-# A window of 64 blocks twice over (theirs and ours) does not fit into a board with its server.
-_WINDOWED = ("tftp-hpa-7",)
-_LOCKSTEP = ("blksize", "tsize", "timeout")
-
-
 def _dying(count, grant=FileServer.GRANT):
     """Serves a file; every DATA from `count` on is lost for ever."""
 
@@ -258,7 +263,7 @@ def test_server_that_dies_in_mid_file_hears_the_last_ack_at_the_captured_times()
     """R-TFTP-71, R-TFTP-73, R-TIM-1: and GRUB alone says something when it leaves."""
     for name in _names():
         _, waits = _WAITS[name]
-        server = _dying(9, _LOCKSTEP) if name in _WINDOWED else _dying(9)
+        server = _dying(9, LOCKSTEP) if name in WINDOWED else _dying(9)
         run = Run(rom(name), server, _FILE, Check(Long(60000)), keep="sent", told=False)
         sent = [(at_ms, packet) for at_ms, _, _, packet in run.net.sent if packet[1] == 4]
         repeats = [at_ms for at_ms, packet in sent if packet == ack(8)]
@@ -289,69 +294,3 @@ def test_source_ports_of_three_files_are_the_captured_ones():
                     same(port, rule[2] if before == 65535 else before + 1, name)
         if isinstance(rule, tuple) and spec["policy"] != "clock":
             assert len(firsts) > 20, (name, firsts)
-
-
-def test_server_without_options_is_served_by_all_but_edk2_and_grub():
-    """R-TFTP-21: one leaves with an ERROR, the other swallows the file and never opens it."""
-    content = pattern(3000)
-    for name in _names():
-        files = FileServer(content, grant=())
-
-        def server(packet, local_port, port, files=files):
-            return () if packet[1] == 1 and port != 69 else files(packet, local_port, port)
-
-        run = Run(rom(name), server, _FILE)
-        if name == "edk2":
-            same((run.code(), run.packets()[1:]), ("PXE-E99", [error(4, "User aborted download")]))
-        elif name == "grub":
-            same((run.code(), run.sink.data), ("PXE-E32", b""))
-        else:
-            same((run.result["outcome"], run.sink.data), ("ok", content), name)
-
-
-def test_file_sizes_around_the_block_are_byte_exact_for_every_rom():
-    """R-TFTP-43: the last block is short, and it may be empty."""
-    for name in _names():
-        flat = rom(name)
-        blksize = int(dict(flat["tftp"]["requests"][-1]["options"]).get("blksize", 512))
-        sizes = [1, blksize - 1, blksize, blksize + 1, 5 * blksize]
-        if "least_tsize" not in flat["tftp"]["requests"][-1]:  # curl refuses tsize 0
-            sizes.append(0)
-        for size in sizes:
-            content = Long(size)
-            sink = Check(content)
-            run = Run(flat, FileServer(content), _FILE, sink, keep=False, told=False)
-            same((run.result["outcome"], sink.whole()), ("ok", True), (name, size))
-
-
-def test_any_single_packet_may_be_lost_by_every_rom_to_ipxe():
-    """R-TFTP-71, R-TFTP-34, R-TFTP-46: where the ROM asks or acknowledges again at all."""
-    _any_may_be_lost([name for name in _names() if name < "j"])
-
-
-def test_any_single_packet_may_be_lost_by_every_rom_to_s390x():
-    """R-TFTP-71, R-TFTP-34, R-TFTP-46"""
-    _any_may_be_lost([name for name in _names() if "j" < name < "sl"])
-
-
-def test_any_single_packet_may_be_lost_by_every_rom_from_slof():
-    """R-TFTP-71, R-TFTP-34, R-TFTP-46"""
-    _any_may_be_lost([name for name in _names() if name >= "sl"])
-
-
-def _any_may_be_lost(names):
-    # These wait for the server's own copy.
-    silent = ("grub", "redboot", "rpi3", "u-boot-lwip", "u-boot-lwip-2025")
-    for name in names:
-        flat = rom(name)
-        content = Long(9000)
-        grant = _LOCKSTEP if name in _WINDOWED else FileServer.GRANT
-        for direction in ("in", "out"):
-            for lost in range(1 if name in silent else 0, 9):
-
-                def lose(towards, packet, count, direction=direction, lost=lost):
-                    return towards == direction and count == lost
-
-                server = FileServer(content, grant, lose=lose, retry_ms=700)
-                run = Run(flat, server, _FILE, Check(content), keep=False, told=False)
-                assert run.sink.whole(), (name, direction, lost, run.result)

@@ -37,7 +37,8 @@ def error(kind, code, client, port, server):
 
 def asking_port(frame, client):
     """The client's port, if the Ethernet frame is a request of it to port 69; else None."""
-    if frame[_IP + 9 : _IP + 10] != b"\x11" or frame[_IP + 12 : _IP + 16] != socket.inet_aton(client):
+    protocol, sender = frame[_IP + 9 : _IP + 10], frame[_IP + 12 : _IP + 16]
+    if protocol != b"\x11" or sender != socket.inet_aton(client):
         return None
     source, target = struct.unpack(">HH", frame[_UDP : _UDP + 4])
     return source if target == 69 else None

@@ -7,8 +7,6 @@ from pxebench.explain import names
 
 from host_tests.explain import told
 
-FIREWALL_CASE = ["client-port-filter"]
-
 
 @pytest.mark.parametrize(
     "name",

@@ -1,6 +1,6 @@
 """The core's tests fit into a board's heap, as `pxebench board test` runs them there: module by
 module, and what lacks memory once more alone. A test that does not fit must become smaller: see
-`fakenet.Long` and `Check`. A Pico W has about 180 KB; the heap here has a board's words."""
+`fakenet.Long` and `Check`. A Pico W has about 190 KiB; the heap here has a board's words."""
 
 import subprocess
 
@@ -10,7 +10,7 @@ from pxebench.endpoints.stream import Sequence
 
 from host_tests.footprint import measure
 
-_HEAP = "192k"
+_HEAP = "184k"  # less than there is: where the pieces lie differs from run to run
 _MPY = 6
 
 

@@ -1,12 +1,12 @@
-"""`make board-demo`: a board is switched on, and boots an iPXE image from nothing, by DHCP.
+"""`make board-demo`: a board is switched on and boots an iPXE image from nothing, by DHCP.
 
     make board-demo [ROM=intel-undi] [IMAGE=path]
 
 The board is an emulated one (`make board`): MicroPython on a Cortex-M3 under QEMU, with the
-network stack of an RP2. Its flash holds what `pxebench board deploy` puts on a W5500-EVB-Pico. On
-the other end of its cable, a network namespace of this PC: dnsmasq gives the lease, in.tftpd has
-the image. Ends with 0 when the image in its flash is the server's, 1 when not, 3 when it cannot
-be shown here.
+network stack of an RP2. Its flash has the files that `pxebench board deploy` copies to a
+W5500-EVB-Pico. The other end of its cable is a network namespace of this PC: dnsmasq gives the
+lease, in.tftpd has the image. Ends with 0 when the image in its flash is the server's, 1 when not,
+3 when it cannot be shown here.
 """
 
 import hashlib

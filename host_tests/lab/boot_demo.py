@@ -3,9 +3,9 @@
     make boot-demo [ROM=edk2] [IMAGE=path] [MENU=1]
 
 A machine without an address and a server, each a network namespace on this PC, and a cable. On the
-server, dnsmasq gives the lease and says what to boot, and in.tftpd has it. With MENU, dnsmasq has
-a boot menu too, and the keys of this terminal answer it. Ends with 0 when every boot brought the
-image as it is, 1 when not, 3 when the lab cannot be built here.
+server, dnsmasq gives the lease and names the file, and in.tftpd has it. With MENU, dnsmasq has a
+boot menu too, and the keys of this terminal answer it. Ends with 0 when every boot fetched the
+right image, 1 when not, 3 when the lab cannot be built here.
 """
 
 import hashlib
@@ -119,7 +119,7 @@ def main():
     except LabError as error:
         print(f"boot-demo: {error}", file=sys.stderr)
         return 3
-    except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or nobody reads any more
+    except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or no reader
         return 130
 
 

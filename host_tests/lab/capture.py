@@ -1,9 +1,9 @@
-"""What passed on an interface: a packet socket inside a namespace, read back with dpkt.
+"""Packets of an interface: recorded by a packet socket inside a namespace, read back with dpkt.
 
-Run as a program it is the sniffer itself (standard library only, for it starts in a namespace
-that may have nothing else): every IPv4 packet on INTERFACE goes to FILE, a pcap with the kernel's
-nanosecond times. In the tests, `capture(namespace, interface)` runs it and reads what it wrote.
-Interpreting TFTP is the reader's part; `opcode` and `options` are there to make that short.
+Run as a program it is the sniffer itself (standard library only): every IPv4 packet on INTERFACE
+goes to FILE, a pcap with the kernel's nanosecond times. In the tests, `capture(namespace,
+interface)` runs it and reads what it wrote. TFTP is interpreted by the caller; `opcode` and
+`options` help.
 """
 
 import collections
@@ -83,12 +83,12 @@ class Capture:
     def packets(self):
         from host_tests.lab import processes
 
-        # On a busy PC the recorder comes after those who sent and received.
+        # On a busy PC the recorder may run after sender and receiver.
         processes.wait_until(self._is_idle, "the capture's end")
         return read(self.path)
 
     def _is_idle(self):
-        # No packet waits for it (columns Inode, Rmem), and it sleeps.
+        # No packet waits in its socket (columns Inode, Rmem), and it sleeps.
         rows = [line.split() for line in self._network.read_text().splitlines()]
         waiting = [row[6] for row in rows if row[-1] == self._inode]
         return waiting == ["0"] and self._state.read_text().rpartition(")")[2].split()[0] == "S"
@@ -111,7 +111,7 @@ def capture(namespace, interface, path=None):
 
 
 def _record(interface, path):
-    # ETH_P_ALL and not ETH_P_IP: only so does the kernel hand over what leaves the interface too.
+    # ETH_P_ALL and not ETH_P_IP: else the kernel does not deliver outgoing packets.
     sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
     sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
     sniffer.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -121,7 +121,7 @@ def _record(interface, path):
         print("recording", os.fstat(sniffer.fileno()).st_ino, flush=True)
         while True:
             frame, control, _flags, where = sniffer.recvmsg(_SNAPLEN, 64)
-            # On `lo` a packet is handed over twice, when it leaves and when it arrives.
+            # On `lo` a packet is delivered twice, when it leaves and when it arrives.
             if where[1] != _ETH_P_IP or (where[0] == "lo" and where[2] == socket.PACKET_OUTGOING):
                 continue
             seconds, nanoseconds = struct.unpack("qq", control[0][2])

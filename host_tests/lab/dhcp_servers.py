@@ -1,14 +1,15 @@
-"""Real DHCP servers in the lab: dnsmasq in each of its three parts, Kea, and ISC's dhcpd.
+"""Real DHCP servers in the lab: dnsmasq as server, proxy and relay, Kea, and ISC's dhcpd.
 
     with dhcp_servers.dnsmasq(machine, "10.88.0.1", ["--dhcp-boot=undionly.kpxe"]) as server: ...
     with dhcp_servers.kea(machine, "10.88.0.2", boot_file="ipxe.efi") as server: ...
 
 A server listens on `eth0` of a machine of its own (a Namespace), on port 67; `lan` cables such
-machines together. What a real server will not do is `scripted_dhcp`'s part.
+machines together. For what a real server does not do, see `scripted_dhcp`.
 
-1. A lease lives in memory, or in a folder that is gone after the block: no run sees another's.
-2. A server waits for nobody: dnsmasq does not ping an address before it offers it.
-3. None answers outside its namespace, where there is no interface but a cable of ours.
+1. Leases are kept in memory, or in a folder that is removed after the block: runs do not share
+   them.
+2. Offers are not delayed: dnsmasq does not ping an address first.
+3. None answers outside its namespace, whose only interface is a cable of the lab.
 """
 
 import contextlib
@@ -41,13 +42,13 @@ class Lan:
             *("ip", "link", "add", "eth0", "type", "veth"),
             *("peer", "name", port, "netns", str(self._switch.pid)),
         )
-        # With an IPv6 address a machine would talk on the wire by itself.
+        # With an IPv6 address a machine would send packets of its own.
         made.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6", check=False)
         if cidr:
             made.address("eth0", cidr)
         made.run("ip", "link", "set", "eth0", "up")
         self._switch.run("ip", "link", "set", port, "master", "lan", "up")
-        # The kernel gets round to the carrier when it has time; Kea looks once.
+        # The kernel reports the carrier a little later; Kea looks once.
         processes.wait_until(
             lambda: " state UP " in made.run("ip", "-o", "link", "show", "eth0").stdout,
             "a carrier",

@@ -1,7 +1,7 @@
 """A TFTP server with one fault, for a namespace: `faulty_server.py FAULT HOST PORT FOLDER`.
 
-The server is `scripted`'s; a fault is a class that answers one thing otherwise. It repeats a
-packet four times, a second apart, and closes what is over.
+The server is `scripted`'s; a fault is a class with one different answer. It repeats a packet four
+times, a second apart, and closes finished transfers.
 """
 
 import functools
@@ -18,14 +18,14 @@ _TRIES = 5
 
 
 class OptionsError(Transfer):
-    """Answers an RRQ with options by ERROR 8, any other properly."""
+    """Answers an RRQ with options by ERROR 8, any other correctly."""
 
     def refusal(self):
         return error(8, "Option negotiation failed") if self.asked else super().refusal()
 
 
 class TsizeError(Transfer):
-    """Answers an RRQ with tsize by ERROR 8, any other properly."""
+    """Answers an RRQ with tsize by ERROR 8, any other correctly."""
 
     def refusal(self):
         asked = "tsize" in self.asked
@@ -33,7 +33,7 @@ class TsizeError(Transfer):
 
 
 class AbortedProbe(Transfer):
-    """Once a client ends a conversation that had tsize, no RRQ is heard for 15 s."""
+    """After a client has ended a transfer with tsize, RRQs are ignored for 15 s."""
 
     def receive(self, packet):
         if packet[:2] == b"\0\5" and "tsize" in self.asked:
@@ -62,7 +62,7 @@ class Error(Transfer):
 
 
 class Unasked(Transfer):
-    """Grants an option that nobody asked for, where any is asked."""
+    """Grants an option that was not asked for, where the RRQ has any."""
 
     def granted(self):
         granted = super().granted()
@@ -104,7 +104,7 @@ class Twice(Transfer):
 
 
 class TsizeLies(Transfer):
-    """Says half of the size."""
+    """Grants a tsize of half the size."""
 
     def size(self):
         return super().size() // 2
@@ -128,7 +128,7 @@ class HardBlksize(Transfer):
 
 
 class DeafToError(Transfer):
-    """Does not hear an ERROR, and goes on repeating its packet."""
+    """Ignores an ERROR, and goes on repeating its packet."""
 
     def receive(self, packet):
         if packet[:2] != b"\0\5":
@@ -145,7 +145,7 @@ class EchoError(Transfer):
 
 
 def name(fault):
-    """What a fault is called: no-final for NoFinal."""
+    """A fault's name: no-final for NoFinal."""
     return re.sub("(?<=[a-z])(?=[A-Z])", "-", fault.__name__).lower()
 
 

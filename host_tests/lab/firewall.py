@@ -2,19 +2,18 @@
 
 A client (10.55.32.175) and a TFTP server (10.254.52.26, in.tftpd) have a firewall between them
 that lets answers back to the client's high ports only. `act(endpoint)` plays the whole case on one
-interpreter, `act_on_all()` on each at the same time; what was seen is returned. The test asserts
-on it, the demo tells it while it happens.
+interpreter, `act_on_all()` on each at the same time; both return what was seen. The test asserts
+on it, the demo prints it as it happens.
 
 Rules
 1. The firewall is a third machine on the path. On the server itself, a rule would make in.tftpd's
-   own `send` fail, and its children would not sit there connected to the client's ports as they
-   did in the report; on the client, it would not be the network that drops.
-2. What counts is what arrived at the server: the ports and times come from a capture there, not
-   from what the client says of itself.
-3. A new rule set meets a server without leftovers: the children of an earlier attempt go on
-   resending for a minute, and once the way is open an old OACK may reach a new request's port.
-   A stateful one meets a firewall without leftovers too: only a new flow gets its `ct helper`, and
-   to the firewall a ROM that tries again within half a minute, from the same ports, is not new.
+   own `send` fail, and its children would not stay connected to the client's ports as in the
+   report; on the client, it would not be the network that drops.
+2. Ports and times are those of a capture at the server, not those that the client reports.
+3. With each rule set the server is started anew: the children of an earlier attempt resend for a
+   minute, and once the path is open an old OACK may reach a new request's port. For a stateful
+   rule set the firewall's flows are cleared too: only a new flow gets its `ct helper`, and a ROM
+   that tries again within half a minute, from the same ports, is no new flow.
 """
 
 import collections
@@ -36,7 +35,7 @@ CLIENT = "10.55.32.175"
 SERVER = "10.254.52.26"
 FILE = "undionly.kpxe"
 
-# Stateless: it knows ports, not who asked for what. 2070 is below the line.
+# Stateless: it knows only ports, and 2070 is below its limit.
 HIGH_PORTS_ONLY = """
 table ip firewall {
   counter dropped { }
@@ -53,8 +52,8 @@ ROM_PORTS_TOO = HIGH_PORTS_ONLY.replace(
     "udp dport > 32768", "udp dport { 2070-2090, 32769-65535 }"
 )
 
-# Stateful: only what belongs to a flow that the client began. A TFTP answer does not, for it comes
-# from a new port of the server, unless something reads the RRQ and says that it does.
+# Stateful: only packets of a flow that the client began. A TFTP answer is none, since it comes
+# from a new port of the server, unless a helper reads the RRQ.
 STATEFUL = """
 table ip firewall {
   counter dropped { }
@@ -67,7 +66,7 @@ table ip firewall {
 }
 """
 
-# ... which is what `ct helper` does, whatever the client's port.
+# The helper, which works for any client port.
 STATEFUL_READING_TFTP = (
     STATEFUL
     + """
@@ -83,7 +82,7 @@ table ip tftp {
 
 LADDER_S = 31.5  # five tsize requests and the first one for the file: 0, 2.03, 6.04 ... 29.93 s
 AGAIN_S = 7.5  # the first three of them
-FULL_LADDER_S = 900  # far beyond the last wait: the ROM ends by itself
+FULL_LADDER_S = 900  # well after the last wait: the ROM has given up
 
 ENDPOINTS = {"CPython": "local", "MicroPython": "micropython"}
 
@@ -114,12 +113,10 @@ def image():
     return path.read_bytes()
 
 
-class Site:
-    """Client, firewall and server, cabled and routed; made by `site()`."""
+class Machines:
+    """Client, firewall and server, cabled and routed."""
 
-    def __init__(self, lab, folder):
-        self._folder = folder
-        self._tftpd = contextlib.ExitStack()
+    def __init__(self, lab):
         self.client = lab.namespace("client")
         self.firewall = lab.namespace("firewall")
         self.server = lab.namespace("server")
@@ -128,6 +125,15 @@ class Site:
         self.client.route("default", "10.55.32.1")
         self.server.route("default", "10.254.52.1")
         self.firewall.forward()
+
+
+class Site(Machines):
+    """The machines, with a TFTP server and rule sets; made by `site()`."""
+
+    def __init__(self, lab, folder):
+        super().__init__(lab)
+        self._folder = folder
+        self._tftpd = contextlib.ExitStack()
         self.wire = None  # the capture at the server
 
     def rule(self, rules):
@@ -168,8 +174,8 @@ class Site:
     def boot(self, rom, endpoint, max_time_s, watch=lambda requests: None):
         """Run `pxebench fetch` on the client and return the Boot.
 
-        `watch` gets the Requests so far, some times a second, and returns true when the children
-        are to be looked at.
+        `watch` gets the Requests so far, several times a second, and returns true when the
+        children are to be read.
         """
         began = time.time()
         before = self.dropped()
@@ -206,7 +212,7 @@ class Site:
 
 @contextlib.contextmanager
 def site():
-    """Yield a Site that serves the iPXE image; nothing of it is left after the block."""
+    """Yield a Site that serves the iPXE image; it is removed after the block."""
     with contextlib.ExitStack() as stack:
         lab = stack.enter_context(namespaces.lab())
         folder = stack.enter_context(servers.folder({FILE: image()}))
@@ -256,7 +262,7 @@ def act(endpoint, say=lambda line: None):
 
 
 def _told(say):
-    # A `watch` that tells each request, and wants the children once the fourth (2073) is there.
+    # A `watch` that reports each request, and wants the children once the fourth (2073) is there.
     told = looked = 0
 
     def watch(requests):
@@ -268,7 +274,7 @@ def _told(say):
             asked = " ".join(word for option in request.options for word in option)
             told += 1
             say(f"  RRQ {told} from port {request.port} ({asked or 'no options'}){after}")
-        # in.tftpd may still be forking for a fresh one.
+        # in.tftpd may still be forking for a new one.
         if fresh or told < 4 or looked == told:
             return False
         looked = told
@@ -286,7 +292,7 @@ def _outcome(say, boot):
     else:
         say(f"  -> did not boot; the firewall dropped {boot.dropped} packets on their way back")
         ended = boot.result["ended"]
-        if ended:  # by --max-time: a ROM left alone goes on for minutes
+        if ended:  # by --max-time: otherwise a ROM goes on for minutes
             after_s = ended["after_ms"] / 1000
             say(f"     The bench ended it after {after_s:.1f} s. {ended['next']}")
 
@@ -299,7 +305,7 @@ def act_on_all(tell=_silent):
     """Play the case on every runtime at the same time, each in networks of its own.
 
     Returns {runtime: Findings}. Processes and not threads, so that Ctrl-C reaches each of them and
-    each clears its networks away; `tell` must therefore be a module's function (or a partial).
+    each removes its networks; `tell` must therefore be a module's function (or a partial).
     """
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(len(ENDPOINTS), mp_context=spawn) as pool:

@@ -1,8 +1,8 @@
-"""`make firewall-demo`: the firewall that stops a ROM and lets the OS's client through, told live.
+"""`make firewall-demo`: the firewall that stops a ROM and lets the OS's client through, live.
 
 The story is `firewall.act`; here it is printed, for CPython and MicroPython side by side. Then
 `pxebench diagnose` says why, its rule is loaded, the ROM boots, and a page of it is made. Ends
-with 0 when all of that went as it should, 1 when not, 3 when the lab cannot be built here.
+with 0 when all of that succeeded, 1 when not, 3 when the lab cannot be built here.
 """
 
 import functools
@@ -48,7 +48,7 @@ def main():
     except LabError as error:
         print(f"\n{error}", file=sys.stderr)
         return 3
-    except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or nobody reads any more
+    except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or no reader
         return 130
     for runtime, boots in found.items():
         if tuple(boot.image is not None for boot in boots) != _EXPECTED:
@@ -62,7 +62,7 @@ def main():
 
 
 def _diagnose():
-    # The diagnosis as a user sees it; its rule, loaded as it is printed; and the page of it all.
+    # The diagnosis as a user sees it; its rule, loaded as it is printed; and the page.
     url = f"tftp://{firewall.SERVER}/{firewall.FILE}"
     _PAGE.parent.mkdir(exist_ok=True)
     result = _PAGE.with_suffix(".json")
@@ -87,7 +87,7 @@ def _diagnose():
             return 1
         print("\nThe nftables rule above, loaded into the firewall as it stands, and the ROM:\n")
         print(f"$ pxebench fetch {url}", flush=True)
-        # As it is printed: pasted into a root's shell on the firewall.
+        # Unchanged, as if pasted into root's shell on the firewall.
         path = {**os.environ, "PATH": programs.search_path()}
         place.firewall.run("sh", "-e", input=rules[0]["text"], env=path)
         booted = subprocess.run(pxebench("fetch", url), check=False).returncode == 0

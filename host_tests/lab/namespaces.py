@@ -1,11 +1,11 @@
 """Networks of our own: Linux network namespaces, cabled with veth pairs.
 
-Nothing outside them ever sees a packet: a new namespace has no interface but `lo`, and the cables
-laid here only join one of ours to another. Names and rule sets of the machine stay untouched.
+No packet leaves them: a new namespace has no interface but `lo`, and the cables made here only
+connect one of ours to another. Names and rule sets of the machine are not changed.
 
 Rules
-1. A namespace has no name. It lives as long as a process that waits on a pipe held by us: when we
-   end, by whatever signal, the pipe closes, that process ends and the kernel clears the network.
+1. A namespace has no name. It exists as long as a process that waits on a pipe of ours: when we
+   end, by any signal, the pipe closes, that process ends and the kernel removes the network.
 2. As root we work directly. Otherwise everything runs in one user namespace where we are root; a
    kernel that forbids this is reported with a LabError that says so.
 3. A command enters with `nsenter`, which becomes the command: its process id is the one we end.
@@ -25,7 +25,7 @@ _FORBIDDEN = (
 
 
 class _Holder:
-    """A process that keeps namespaces alive until `close()`, or until we are gone."""
+    """A process that keeps namespaces alive until `close()`, or until we end."""
 
     def __init__(self, argv):
         self._popen = subprocess.Popen(
@@ -103,7 +103,7 @@ class Namespace:
 
 
 class Lab:
-    """Some namespaces and the cables between them; made by `lab()`, gone after its block."""
+    """Namespaces and the cables between them; made by `lab()`, removed after its block."""
 
     def __init__(self):
         self._stack = contextlib.ExitStack()
@@ -139,7 +139,7 @@ class Lab:
 
 @contextlib.contextmanager
 def lab():
-    """Yield a Lab; every namespace of it is gone when the block ends, however it ends."""
+    """Yield a Lab; all its namespaces are removed when the block ends, however it ends."""
     made = Lab()
     try:
         yield made

@@ -1,12 +1,12 @@
 """Child processes that do not outlive the lab.
 
 Rules
-1. A process is ended by its own id, with the group that it leads, and by nothing wider. It is
-   reaped last of all, so that until then nobody else can have its id.
-2. Whoever starts one ends it: `with start(...)`; an exception on the way does not leave it behind.
-3. It does not survive us either, not even a SIGKILL: a guard is told of each group over a pipe
-   that only we hold open, and ends those that are left when the pipe closes.
-4. What it printed is kept, so that a failure can show it.
+1. A process is ended by its own id, with the group that it leads, never by a name. It is reaped
+   last, so that until then no other process can get its id.
+2. It is started by `with start(...)`, which ends it, also after an exception.
+3. It does not survive us, not even a SIGKILL: a guard gets the id of each group over a pipe that
+   only we hold open, and ends those that are left when the pipe closes.
+4. Its output is kept, so that a failure can show it.
 """
 
 import atexit
@@ -53,7 +53,7 @@ def _tell_guard(what, group):
 
 
 class Process:
-    """A started program. `pid`; `output()` is everything it printed so far."""
+    """A started program. `pid`; `output()` is what it has printed so far."""
 
     def __init__(self, argv, env=None, cwd=None):
         self.argv = [str(word) for word in argv]
@@ -98,7 +98,7 @@ class Process:
         """End the process and the group it leads; ends at once when both are gone already."""
         self._signal_group(signal.SIGTERM)
         self._wait(_END_WAIT_S)
-        self._signal_group(signal.SIGKILL)  # its children may have ignored the polite signal
+        self._signal_group(signal.SIGKILL)  # its children may have ignored SIGTERM
         _tell_guard("ended", self.pid)
         self._popen.wait()
         self._log.close()

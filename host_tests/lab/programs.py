@@ -1,7 +1,7 @@
 """Where the lab's programs are.
 
-What is fetched by `make setup` wins over what the system has, so that everyone measures the same
-versions. Installing anything is `tools/provision.py`'s part, not ours.
+Programs of `make setup` take precedence over the system's, so that versions are the same
+everywhere. `tools/provision.py` installs them.
 """
 
 import os

@@ -1,6 +1,6 @@
 """TFTP servers from PyPI, each started as its own documentation says: `LIBRARY HOST PORT FOLDER`.
 
-They are here as further opponents for the client, so they run as they come, without our fixes.
+They run unchanged, without fixes of ours, as further servers for the client.
 """
 
 import os
@@ -11,12 +11,6 @@ def tftpy(host, port, folder):
     import tftpy as library
 
     library.TftpServer(folder).listen(host, port)
-
-
-def partftpy(host, port, folder):
-    from partftpy.TftpServer import TftpServer
-
-    TftpServer(folder).listen(host, port)
 
 
 def py3tftp(host, port, folder):
@@ -57,8 +51,6 @@ def fbtftp(host, port, folder):
 
 if __name__ == "__main__":
     _, name, host, port, folder = sys.argv
-    # This file's folder leads the search path, and a module of it must not pass for a library.
+    # This file's folder is first in the search path, and must not hide a library.
     del sys.path[0]
-    {"tftpy": tftpy, "partftpy": partftpy, "py3tftp": py3tftp, "fbtftp": fbtftp}[name](
-        host, int(port), folder
-    )
+    {"tftpy": tftpy, "py3tftp": py3tftp, "fbtftp": fbtftp}[name](host, int(port), folder)

@@ -1,7 +1,8 @@
-"""A bad line between a client and a TFTP server: it loses, doubles, reorders and delays.
+"""A bad line between a client and a TFTP server: it loses, duplicates, reorders and delays.
 
-It forwards UDP on loopback, from a thread of the test. What it does to a packet is drawn from a
-seed, separately for each direction, so that the Nth packet of a direction always fares the same.
+It forwards UDP on loopback, from a thread of the test. What happens to a packet is drawn from a
+seed, separately for each direction, so that it is always the same for the Nth packet of a
+direction.
 
     with relay.line(server.host, server.port, seed=7, loss=0.1) as line:
         ... ask line.host:line.port instead of the server ...
@@ -10,7 +11,7 @@ Rules
 1. Ports stay what they are where possible: the relay has an address of its own, and there takes
    the client's port towards the server and the server's TID towards the client. (A client that
    took its port on every address of this PC has left the relay none of that number.)
-2. Nothing lasts: a line that has stood still is quiet, and closing it drops what it still holds.
+2. Closing a line drops the packets that it still holds.
 """
 
 import collections
@@ -25,7 +26,7 @@ import time
 
 
 class Way:
-    """One direction of the line, with its own dice."""
+    """One direction of the line, with its own random numbers."""
 
     def __init__(self, seed, name, loss, duplicate, reorder, delay_s):
         self._dice = random.Random(f"{seed} {name}")

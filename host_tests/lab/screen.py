@@ -1,7 +1,7 @@
-"""What a board prints on its serial port, as text.
+"""The text that a board prints on its serial port.
 
-A read ends anywhere: between the `\\r` and the `\\n` of a line's end, within a letter of UTF-8.
-The text is the same however it was cut.
+A read may end anywhere: between the `\\r` and the `\\n` of a line's end, or within a UTF-8
+character. The text is the same.
 """
 
 import codecs

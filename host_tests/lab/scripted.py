@@ -1,8 +1,8 @@
-"""A TFTP server that is right in everything but what its script says.
+"""A TFTP server that follows the RFCs except where its script says otherwise.
 
-It runs in a thread of the test, one socket per TID, on loopback. Left alone it serves its files
-in lockstep or in windows; the script puts other packets, waits or silence in the place of one
-reply, and it goes on from there as if nothing had been.
+It runs in a thread of the test, one socket per TID, on loopback. Without a script it serves its
+files in lockstep or in windows; the script replaces a reply by other packets, waits or silence,
+and the transfer goes on from there.
 
     with scripted.serve({"f": content}, {"data 3": [NORMAL, NORMAL]}) as server:   # a duplicate
         ... server.host, server.port, server.url("f"), server.packets ...
@@ -12,9 +12,9 @@ the Nth request), "oack N" (the Nth OACK), "data N" (block N, counted from 1 wit
 "data last" is the final one). It counts once; with " always" after it, each time. The actions, in
 order: NORMAL (the reply itself), bytes (sent from the transfer's TID), `unknown_tid(bytes)`,
 `wait(seconds)`, `flood(bytes, per_second)`, CLOSE (the TID's socket is gone: ICMP unreachable),
-DIE (nothing is sent any more, by anyone). No action at all: silence.
+DIE (no transfer sends anything any more). No action at all: silence.
 
-What a script cannot say is a subclass of Transfer (`faulty_server`).
+For what a script cannot express, subclass Transfer (`faulty_server`).
 """
 
 import contextlib
@@ -42,14 +42,14 @@ ALL_OPTIONS = ("blksize", "tsize", "timeout", "windowsize")
 
 
 def unknown_tid(payload):
-    """Send from a port that has no part in the transfer."""
+    """Send from a port that is not the transfer's TID."""
     return lambda transfer: transfer.server.send(
         transfer.server.unknown_tid, transfer.peer, payload
     )
 
 
 def wait(seconds):
-    """Do nothing for a while; what arrives meanwhile waits too."""
+    """Do nothing for a while; packets that arrive meanwhile wait too."""
     return lambda transfer: transfer.server.ending.wait(seconds)
 
 
@@ -86,7 +86,7 @@ class Transfer:
         self.acked = -1 if self.options else 0  # -1: the OACK is not
         self.done = False
         self.resend_at = None
-        self.tries = 1  # of what the client has not acknowledged
+        self.tries = 1  # of the blocks that the client has not acknowledged
 
     def granted(self):
         """{name: value} of its OACK."""
@@ -143,7 +143,7 @@ class Transfer:
         if opcode == 5:
             self._finish()
         elif opcode == 4:
-            # The number on the wire stands for the nearest block at or before the window's end.
+            # The number on the wire means the nearest block at or before the window's end.
             end = min(max(self.acked, 0) + self.windowsize, self.blocks)
             for block in range(end, max(self.acked, -1), -1):
                 if self._on_wire(block) == number:
@@ -260,13 +260,13 @@ class Server:
         return made
 
     def forget(self, transfer):
-        """Close the socket of a transfer: who sends to it gets an ICMP error."""
+        """Close the socket of a transfer: packets to it get an ICMP error."""
         if transfer.socket.fileno() >= 0:
             self._waiting.unregister(transfer.socket)
             transfer.socket.close()
 
     def actions(self, point):
-        """What the script says of a reply."""
+        """The script's actions for a reply."""
         return self.script.pop(point, self.script.get(point + " always", _NORMAL))
 
     def send(self, from_socket, peer, packet):
@@ -278,10 +278,10 @@ class Server:
         try:
             from_socket.sendto(packet, peer)
         except ConnectionRefusedError:
-            pass  # an ICMP answer to an earlier packet: a server that does not care
+            pass  # an ICMP error for an earlier packet: ignored
 
     def later(self, seconds, act):
-        """Call `act()` so much later; what arrives meanwhile is answered."""
+        """Call `act()` so much later; packets that arrive meanwhile are answered."""
         heapq.heappush(self._later, (time.monotonic() + seconds, next(self._number), act))
 
     def flood(self, peer, packet, per_second):

@@ -1,4 +1,4 @@
-"""A DHCP server that does what its script says, for what no real server will do.
+"""A DHCP server that follows a script, for what no real server does.
 
     script = {"discover": [offer(yiaddr="10.88.0.9")], "request": [ack(yiaddr="10.88.0.9")]}
     with scripted_dhcp.serve(machine, "10.88.0.1", script) as server:
@@ -10,10 +10,10 @@ whatever port); "discover 2" is the second of its kind alone, and
 wins. A reply is a dict (`reply` lists its names); no reply at all: silence. The server runs as a
 program of its own inside the namespace (standard library only), and prints what it heard.
 
-1. A reply echoes xid, flags, chaddr and option 97, as a server must, unless the script says
-   otherwise: then it lies exactly where the test wants it to.
-2. Replies are broadcast to port 68 from port 67; who has an address (ciaddr) gets them there, and
-   what came to port 4011 is answered from there, to who asked.
+1. A reply echoes xid, flags, chaddr and option 97, as a server must, unless the script gives other
+   values.
+2. Replies are broadcast to port 68 from port 67; a client with an address (ciaddr) gets them
+   there, and a request to port 4011 is answered from there, to its sender.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ import struct
 import sys
 import time
 
-# A program of its own, without pxerom: it starts with `-I -S`.
+# It runs as a program without pxerom, with `-I -S`.
 _KINDS = {1: "discover", 3: "request", 4: "decline", 7: "release", 8: "inform"}
 _NAMES = ("BOOTP", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK", "RELEASE", "INFORM")
 _COOKIE = b"\x63\x82\x53\x63"
@@ -98,7 +98,7 @@ def serve(namespace, host, script, group=None):
 
 
 def options(data):
-    """Return {code: value} of a DHCP packet; it trusts its lengths."""
+    """Return {code: value} of a DHCP packet, without checking its lengths."""
     found, offset = {}, 240
     while offset + 1 < len(data) and data[offset] != 255:
         code = data[offset]

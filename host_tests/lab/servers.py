@@ -5,8 +5,8 @@
         ... server.host, server.port, server.url("name") ...
 
 Rules
-1. "Ready" is read from the kernel's table of UDP sockets, not guessed from a delay.
-2. A server runs under the rights it drops to; the folder and its files must be readable to all.
+1. "Ready" is read from the kernel's table of UDP sockets; there is no fixed delay.
+2. A server drops its rights; the folder and its files must be readable for all.
 3. dnsmasq listens on port 69 and nowhere else, so it always needs a namespace.
 """
 
@@ -25,12 +25,11 @@ from host_tests.lab.programs import LabError
 
 # Options that in.tftpd knows; "refused" is a server of RFC 1350 alone.
 IN_TFTPD_OPTIONS = ("blksize", "blksize2", "tsize", "timeout", "utimeout", "rollover")
-_PORTS = (10000, 25000)  # below what Linux and GRUB count or draw from
-PYTHON_SERVERS = ("tftpy", "partftpy", "fbtftp", "py3tftp")
+_PORTS = (10000, 25000)  # below the ports that Linux and GRUB use
 
 
 class Server(collections.namedtuple("Server", "name host port process")):
-    """A listening server: what to ask, and the Process behind it."""
+    """A listening server: its address, and its Process."""
 
     __slots__ = ()
 
@@ -39,8 +38,8 @@ class Server(collections.namedtuple("Server", "name host port process")):
 
 
 def free_port(host="127.0.0.1"):
-    """Return a UDP port on which nobody listens at this moment, on this PC's own network. None of
-    those that the system gives out: the next socket of any test might get it first."""
+    """Return a UDP port on which nobody listens at this moment, on this PC's own network. It is
+    outside the system's range of ephemeral ports: another socket might get it first."""
     while True:
         port = random.randrange(*_PORTS)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -95,7 +94,7 @@ def in_tftpd(folder, host="127.0.0.1", port=None, namespace=None, refuse=(), wor
     argv = ["in.tftpd", "--foreground", "--ipv4", "--secure", "--address", f"{host}:{port}"]
     argv += [*refused, *words, folder]
     if os.geteuid() != 0:
-        # In our user namespace root is the only user, and setgroups is not for us.
+        # In our user namespace root is the only user, and setgroups is not allowed.
         argv[0] = programs.find(argv[0])
         argv[1:1] = ["--user", "root"]
         argv = [sys.executable, Path(__file__).with_name("without_setgroups.py"), *argv]
@@ -125,7 +124,7 @@ def atftpd(folder, host="127.0.0.1", port=None, namespace=None):
 
 
 def python_server(library, folder, host="127.0.0.1", port=None, namespace=None):
-    """A server made of one of PYTHON_SERVERS, in a Python process of its own."""
+    """One of the servers of `python_servers`, in a Python process of its own."""
     port = port or free_port(host)
     program = Path(__file__).with_name("python_servers.py")
     argv = [sys.executable, program, library, host, port, folder]

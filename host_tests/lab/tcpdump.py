@@ -1,11 +1,11 @@
 """tcpdump as a user runs it, on any interface of a machine of the lab.
 
-`capture` is for tests that read packets; this is for tests of what is done with tcpdump's own
-files.  Whatever passed while the block ran is in the file when it ends:
+`capture` is for tests that read packets; this is for tests that need tcpdump's own files. All
+packets during the block are in the file when it ends:
 
-1. It records from when it says that it listens; the block begins then.
-2. At the end a datagram of ours goes over `lo`.  The kernel hands packets over in their order, so
-   what came before it is in the file once it is.  The file is waited for, not the clock.
+1. The block begins when tcpdump says that it listens.
+2. At the end a datagram of ours goes over `lo`. The kernel delivers packets in order, so all
+   earlier ones are in the file when this one is. There is no fixed delay.
 3. A slot of the kernel's ring is as large as the longest packet that is taken, 256 KiB by
    tcpdump's default: eight of them fill the ring, and what comes while tcpdump waits for a
    processor is lost.  `_SNAP` and `_RING_KIB` make thousands.  A packet that the kernel
@@ -53,7 +53,7 @@ def tcpdump(namespace, path, words="udp or icmp"):
 
 
 def _ends_with(path, mark):
-    # On `lo` it passes twice; behind it may stand what was sent meanwhile.
+    # On `lo` it is recorded twice; packets sent meanwhile may follow it.
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - (1 << 16)))

@@ -1,4 +1,4 @@
-"""The lab's DHCP servers, each asked by busybox's udhcpc: a client that is none of ours."""
+"""The lab's DHCP servers, each tried with a client that is not ours: busybox's udhcpc."""
 
 import contextlib
 
@@ -18,7 +18,7 @@ def lan():
 
 @contextlib.contextmanager
 def _answer(lan, *words):
-    """What a client gets that has no address yet: (exit code, [the answers to it])."""
+    """Run a client without an address; returns (exit code, [the answers to it])."""
     client = lan.machine("client")
     with capture.capture(client, "eth0") as wire:
         argv = ("udhcpc", "-n", "-q", "-f", "-t", 2, "-T", 1, "-i", "eth0", "-s", "/bin/true")

@@ -1,4 +1,4 @@
-"""The lab itself: what it measures with must be right, and nothing of it may stay behind."""
+"""The lab itself: it must measure correctly, and leave nothing behind."""
 
 import os
 import random
@@ -19,7 +19,7 @@ SEND = "import socket, sys; socket.socket(2, 2).sendto(b'hi', (sys.argv[1], 69))
 
 
 def _alive(pid):
-    """Tell whether a process runs; one that only waits to be reaped does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -159,7 +159,7 @@ def test_scripted_server_rolls_over_to_the_number_it_was_told():
                 client.settimeout(5)
                 client.sendto(request, (server.host, server.port))
                 _answer, tid = client.recvfrom(100)
-                # The first window is lost on the way in, for all that the server minds.
+                # As if the first window had been lost.
                 client.sendto(packets.ack(0), tid)
                 client.recvfrom(100)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)

@@ -1,9 +1,9 @@
-"""`make setup` where there is no apt: what the system has is taken, and found again each time."""
+"""`make setup` without apt: the system's programs are used, and found again each time."""
 
 import os
 from pathlib import Path
 
-from provisioning import folder, micropython
+from provisioning import apt, folder, micropython
 
 from host_tests.lab import programs
 
@@ -16,8 +16,7 @@ def test_system_without_apt_never_wraps_the_wrapper_of_the_last_time(monkeypatch
     made = tmp_path / "bin"
     monkeypatch.setattr(folder, "TOOLS", tmp_path)
     monkeypatch.setattr(folder, "BIN", made)
-    monkeypatch.setattr(micropython, "BIN", made)
-    monkeypatch.setattr(micropython, "has_apt", lambda: False)
+    monkeypatch.setattr(apt, "has_apt", lambda: False)
     monkeypatch.setenv("PATH", os.pathsep.join([str(made), str(own), os.environ["PATH"]]))
     for _ in range(2):
         assert str(own / "micropython") in micropython.provide_micropython()

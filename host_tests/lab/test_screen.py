@@ -1,4 +1,4 @@
-"""What a board prints is the same text, whichever way the reads cut it."""
+"""A board's text is the same, wherever the reads cut it."""
 
 from host_tests.lab.screen import Screen
 

@@ -1,8 +1,8 @@
 """Runs a program for which setgroups(2) succeeds and does nothing: `PROGRAM [WORD...]`.
 
-in.tftpd gives up its groups at each request and ends when it may not. Who is not root may not,
-not even as root of a user namespace of one's own, where there is nothing to give up. A seccomp
-filter answers that one call in the kernel's place; it is inherited by what the program starts.
+in.tftpd gives up its groups at each request and ends when it may not. A user other than root may
+not, not even as root of an own user namespace, where there are no groups to give up. A seccomp
+filter answers that call instead of the kernel; child processes inherit it.
 """
 
 import ctypes

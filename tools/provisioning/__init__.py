@@ -1,1 +1,1 @@
-"""The steps of `tools/provision.py`, a module each; `folder` and `apt` are what they stand on."""
+"""The steps of `tools/provision.py`, and what they share: `folder`, `apt`, `npm`, `sources`."""

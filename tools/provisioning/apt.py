@@ -1,8 +1,8 @@
-"""The machine's apt, at arm's length: packages are fetched and unpacked, never installed.
+"""The machine's apt, used to fetch and unpack packages, never to install them.
 
-apt works with lists, cache and state of its own, under .tools; it is told of the system's
-packages, never given them to change.  Proxies and mirrors are the ones the machine has.  Only the
-distribution's own archive is asked, and its keyring decides what is genuine.
+apt works with lists, cache and state of its own, under .tools; it reads a copy of the system's
+package status and changes nothing. Proxies and mirrors are the machine's. Only the distribution's
+own archive is used, and its keyring checks the signatures.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from provisioning.folder import TOOLS, Failure, run
 
 APT_CONF = """\
-// Whatever hooks and extra indexes the machine has are for the machine's own use of apt.
+// The machine's own hooks and extra indexes are left out.
 #clear APT::Update;
 #clear APT::Architectures;
 #clear DPkg::Post-Invoke;
@@ -33,7 +33,7 @@ Acquire::Retries "3";
 APT::Architecture "@ARCH@";
 APT::Architectures { "@ARCH@"; };
 APT::Install-Recommends "false";
-// No second user for downloads: it could not write into this folder.
+// No other user for downloads: it could not write into this folder.
 APT::Sandbox::User "root";
 Dir::Cache "@APT@/cache";
 Dir::State "@APT@/state";
@@ -58,7 +58,7 @@ def has_apt():
 
 
 def architecture():
-    """Return what dpkg calls the machine's architecture: amd64, arm64, ..."""
+    """Return the machine's architecture in dpkg's words: amd64, arm64, ..."""
     return run(["dpkg", "--print-architecture"], "dpkg does not tell the architecture").strip()
 
 
@@ -133,7 +133,7 @@ class Apt:
         (folder / "state/status").write_text(installed)
         self.conf = folder / "apt.conf"
         self.conf.write_text(APT_CONF.replace("@APT@", str(folder)).replace("@ARCH@", arch))
-        # Without such a file apt falls back on the keys that the machine trusts already.
+        # Without such a file apt uses the keys that the machine trusts already.
         stem = f"/usr/share/keyrings/{os_release().get('ID')}-archive-keyring"
         keyrings = [stem + end for end in (".gpg", ".pgp") if os.path.exists(stem + end)]
         signed = f"[signed-by={keyrings[0]}] " if keyrings else ""
@@ -148,7 +148,7 @@ class Apt:
         try:
             self.get("-o", "APT::Update::Error-Mode=any", "update", failure=failure)
         except Failure:
-            # One source that cannot be had matters only if a package is then missing.
+            # An unreachable source matters only if a package is then missing.
             if not [*(folder / "lists").glob("*Packages*"), *(folder / "lists").glob("*Sources*")]:
                 raise
 
@@ -157,7 +157,7 @@ class Apt:
         return run(argv, failure, cwd, DEBIAN_FRONTEND="noninteractive")
 
     def fetch(self, packages):
-        """Return the .deb files of `packages` and of what they need and is not installed."""
+        """Return the .deb files of `packages` and of their dependencies that are not installed."""
         archives = self.folder / "cache/archives"
         shutil.rmtree(archives)
         (archives / "partial").mkdir(parents=True)
@@ -173,7 +173,7 @@ class Apt:
 
     def fetch_sources(self, packages):
         """Return the .dsc file of each of the source packages `packages`, in their order. The
-        tarballs that it names lie beside it. Needs `kinds` with "deb-src"."""
+        tarballs that it names are beside it. Needs `kinds` with "deb-src"."""
         found = []
         for name in packages:
             place = self.folder / "source" / name
@@ -195,7 +195,7 @@ _own_apt = []
 
 
 def own_apt():
-    """Return the one Apt of this run that asks the machine's own suite."""
+    """Return the Apt of this run for the machine's own suite."""
     if not _own_apt:
         status = Path("/var/lib/dpkg/status").read_text(errors="replace")
         _own_apt.append(Apt(TOOLS / "apt" / "own", own_sources(), status))
@@ -208,6 +208,16 @@ def unpack(debs, root):
         run(["dpkg-deb", "-x", deb, root], f"{deb.name} could not be unpacked")
 
 
+def unpack_programs(packages, root, but=()):
+    """Fetch packages of the machine's own suite with what they need, and unpack them into `root`;
+    return the .deb files. `but`: beginnings of names to leave out. libc is never unpacked: it must
+    match its loader, and the loader is the system's."""
+    left_out = ("libc6_", *but)
+    debs = [deb for deb in own_apt().fetch(packages) if not deb.name.startswith(left_out)]
+    unpack(debs, root)
+    return debs
+
+
 def source_version(dsc):
     """Return the upstream version of a source package, without Debian's revision and epoch."""
     version = re.search(r"^Version: (?:\d+:)?(\S+?)(?:[+~-]\S*)?$", dsc.read_text(), re.M)
@@ -217,8 +227,8 @@ def source_version(dsc):
 
 
 def unpack_source(dsc, root):
-    """Unpack the files of a source package's authors into `root`: not Debian's own files and
-    patches. apt has checked the tarballs when it fetched them."""
+    """Unpack a source package's upstream files into `root`, without Debian's files and patches.
+    apt has checked the tarballs when it fetched them."""
     root.mkdir(parents=True)
     stem = re.compile(r"_.*\.orig(-[\w-]+)?\.tar\.\w+$")
     tarballs = [(m[1], f) for f in dsc.parent.iterdir() for m in [stem.search(f.name)] if m]
@@ -239,6 +249,13 @@ def library_path(root):
     patterns = ("lib", "usr/lib", "lib/*-linux-*", "usr/lib/*-linux-*")
     folders = [folder for pattern in patterns for folder in root.glob(pattern)]
     return ":".join(str(f) for f in folders if f.is_dir())
+
+
+def library_environment(root):
+    """Return the environment variables with which a program unpacked in `root` finds its
+    libraries."""
+    folders = library_path(root)
+    return {"LD_LIBRARY_PATH": folders} if folders else {}
 
 
 def find_program(root, name):

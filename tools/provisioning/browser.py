@@ -1,28 +1,15 @@
-"""The step `browser`: a Chromium without a screen, for the tests that look at pages.
+"""The step `browser`: a headless Chromium, for the tests of pages.
 
-Only `make test` asks for it: it is 100 MB to fetch and 310 MB unpacked. Its fonts come along, so
-that text is as wide on one machine as on the next.
+Only `make test` needs it: it is 100 MB to fetch and 310 MB unpacked. It brings its fonts, so that
+text is equally wide on every machine.
 """
 
-import shutil
-
-from provisioning.apt import has_apt, library_path, own_apt, unpack
-from provisioning.folder import (
-    BIN,
-    TOOLS,
-    Failure,
-    digest_of,
-    is_done,
-    megabytes,
-    put_in_place,
-    set_done,
-    write_wrapper,
-)
+from provisioning import apt, folder
 from provisioning.servers import answer, system_program
 
 NAME = "chromium-headless-shell"
 PACKAGES = (NAME, "fonts-dejavu-core")
-# What is as good, where there is no apt.
+# Programs that do as well, where there is no apt.
 OTHERS = ("chromium", "chromium-browser", "google-chrome")
 
 FONTS_CONF = """\
@@ -40,36 +27,32 @@ FONTS_CONF = """\
 
 def provide_browser():
     """A headless Chromium, for the tests of the report."""
-    root = TOOLS / "browser"
-    digest = digest_of(__file__)
-    if is_done("browser", digest, BIN / NAME):
+    root = folder.TOOLS / "browser"
+    digest = folder.digest_of(__file__)
+    if folder.is_done("browser", digest, folder.BIN / NAME):
         return None
-    if not has_apt():
+    if not apt.has_apt():
         for name in OTHERS:
             path = system_program(name, ["--version"], "Chrom")
             if path:
-                write_wrapper(NAME, [path])
+                folder.write_wrapper(NAME, [path])
                 return f"{path} is the browser"
         return f"no apt here: for the tests of the report, install {OTHERS[0]} yourself"
-    new = TOOLS / "browser.new"
-    shutil.rmtree(new, ignore_errors=True)
-    # A libc must be of one build with the loader, and the loader stays the system's.
-    debs = [deb for deb in own_apt().fetch(PACKAGES) if not deb.name.startswith("libc6_")]
+    with folder.replacing(root) as (new, _):
+        debs = apt.unpack_programs(PACKAGES, new)
     fetched = sum(deb.stat().st_size for deb in debs) / 1e6
-    unpack(debs, new)
-    put_in_place(new, root)
     (root / "fonts.conf").write_text(FONTS_CONF.format(root=root))
-    # PulseAudio's own library lies one folder further down, and its path is built in.
-    folders = [library_path(root), *(str(f) for f in root.glob("usr/lib/*/pulseaudio"))]
-    write_wrapper(
+    # PulseAudio's own library is one folder further down, and its path is built in.
+    folders = [apt.library_path(root), *(str(f) for f in root.glob("usr/lib/*/pulseaudio"))]
+    folder.write_wrapper(
         NAME,
         [root / "usr/lib/chromium" / NAME],  # usr/bin has a script with a fixed path
         LD_LIBRARY_PATH=":".join(folders),
         FONTCONFIG_FILE=str(root / "fonts.conf"),
     )
-    said = answer([BIN / NAME, "--version"])
+    said = answer([folder.BIN / NAME, "--version"])
     if "Chrom" not in said:
         said = said.strip().partition("\n")[0]
-        raise Failure(f"the browser of the package {NAME} does not start: {said!r}")
-    set_done("browser", digest)
-    return f"{said.strip()}, {fetched:.0f} MB fetched, {megabytes(root)} in .tools/browser"
+        raise folder.Failure(f"the browser of the package {NAME} does not start: {said!r}")
+    folder.set_done("browser", digest)
+    return f"{said.strip()}, {fetched:.0f} MB fetched, {folder.megabytes(root)} in .tools/browser"

@@ -1,8 +1,8 @@
-"""The folder .tools: where things stand in it, what is done, and how something new gets its place.
+"""The folder .tools: its paths, the stamps of finished steps, and replacing a folder at once.
 
-A step builds beside its place and is renamed into it; its stamp is written last.  An interrupted
-run leaves nothing that looks finished.  A stamp holds a digest of the recipe: of this file, of
-`apt.py`, of the step's own module, and of what that names.
+A step builds in a folder beside its place, which is then renamed; its stamp is written last. So an
+interrupted run leaves nothing that looks finished. A stamp holds a digest of the recipe: of this
+file, of `apt.py`, of the step's own module, and of what that names.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ VENV = HERE / ".venv"
 
 
 class Failure(Exception):
-    """What went wrong and what to do about it, in one sentence for the user."""
+    """A step failed: one sentence for the user, with what to do."""
 
 
 def run(argv, failure, cwd=None, **more):
@@ -50,7 +50,7 @@ def run(argv, failure, cwd=None, **more):
 
 @contextlib.contextmanager
 def here_for_make():
-    """Yield this checkout by a path without a space: to a make file that is a name's end."""
+    """Yield a path of this checkout without a space: make cannot handle one in a name."""
     if not re.search(r"\s", str(HERE)):
         yield HERE
         return
@@ -83,7 +83,7 @@ def set_done(step, digest):
 
 
 def put_in_place(new, place):
-    """Rename the folder `new` to `place`; whatever stood there is gone afterwards."""
+    """Replace the folder `place` by the folder `new`."""
     place.parent.mkdir(parents=True, exist_ok=True)
     old = place.with_name(place.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
@@ -91,6 +91,22 @@ def put_in_place(new, place):
         place.rename(old)
     new.rename(place)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replacing(place):
+    """Yield two empty folders beside `place`, (new, work); after the block `new` replaces `place`.
+    Neither is left behind, also not by a failure."""
+    folders = [place.with_name(place.name + end) for end in (".new", ".work")]
+    try:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        yield folders
+        put_in_place(folders[0], place)
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_wrapper(name, argv, **environment):

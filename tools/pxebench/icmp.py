@@ -1,10 +1,10 @@
-"""What an ICMP error says of the way to a server: a closed port, a firewall, no such host.
+"""What an ICMP error means for the path to a server: a closed port, a firewall, no such host.
 
-The firmware keeps each as data (`job`: {"errno", "type", "code", "from", "count"}); which of the
-situations it stands for is decided here, once, and put into words.
+The firmware keeps each as data (`job`: {"errno", "type", "code", "from", "count"}). What it means
+is decided here, once, and put into words.
 
 1. Who sent it counts as much as its code: a firewall answers with "port unreachable" as well.
-2. Where only the errno is known (MicroPython, a board), no more is said than that tells.
+2. Where only the errno is known (MicroPython, a board), nothing more is concluded.
 
 Codes: RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1 (13: administratively
 prohibited). errno: how Linux maps them.
@@ -37,7 +37,7 @@ _NAMES = {
 
 def count(rows, one):
     """Count an ICMP error in `rows`, as the firmware does. `one`: an `unreachable` event or a row;
-    without the fields, as earlier firmware sends it, it is one of which nothing is known."""
+    earlier firmware sends no fields: then nothing is known of it."""
     fields = {name: one.get(name) for name in _FIELDS}
     for row in rows:
         if all(row[name] == fields[name] for name in _FIELDS):
@@ -64,7 +64,7 @@ def meaning(row, server):
     kind, code, sender = row["type"], row["code"], row["from"]
     if kind is None:
         if row["errno"] is None:
-            return PORT  # of earlier firmware, which knew no other
+            return PORT  # earlier firmware knew no other
         return PORT if row["errno"] in _REFUSED else HOST
     if kind == _TIME_EXCEEDED:
         return HOST
@@ -107,7 +107,7 @@ def _sender(row, server, client):
 
 
 def most(rows):
-    """The row that speaks for all: the most frequent."""
+    """The row that represents all: the most frequent."""
     return max(rows, key=lambda row: row["count"]) if rows else None
 
 
@@ -138,7 +138,7 @@ def sentence(rows, server, client=None, begun=False):
     if sender is None:
         return "There is no route to the server, no such host, or a firewall rejects the requests."
     if row["type"] == _TIME_EXCEEDED:
-        return f"The route to {server} goes round in a loop: {sender} says so."
+        return f"There is a routing loop on the way to {server}, reported by {sender}."
     if sender == client:
         return f"No host answers to {server} on this network (no ARP reply)."
     if row["code"] in _NO_ROUTE:

@@ -2,14 +2,14 @@
 
 The kinds are those of `pxerom.image_kind`; which of them a ROM starts stands in its file (`runs`).
 
-1. In a fetch only a program of another firmware or machine is called wrong: a script or a text may
-   be what was wanted. In a boot the ROM starts what it was told to fetch, whatever that is.
-2. The file came whole in any case, and stays where it was stored: only the boot has failed.
+1. In a fetch only a program for another firmware or machine is called wrong: a script or a text
+   may have been wanted. In a boot the ROM starts whatever it was told to fetch.
+2. The file is complete in any case and stays stored: only the boot has failed.
 """
 
 from pxebench.job import bare
 
-# The kinds in words; "efi-*" are put together.
+# The kinds in words; those of "efi-*" are composed.
 _WORDS = {
     "ipxe-nbp": "iPXE network boot program, BIOS",
     "ipxe-lkrn": "iPXE as a Linux kernel image, BIOS",
@@ -92,8 +92,7 @@ class Starts:
         return self.boots or kind not in _NO_PROGRAM
 
     def judged(self, result):
-        """The result of a job that ended well, as failed where the ROM does not start what
-        came."""
+        """The result of a successful job, as failed where the ROM does not start that image."""
         kind = (result["image"] or {}).get("kind")
         if result["outcome"] != "ok" or not self.wrong(kind):
             return result
@@ -106,7 +105,7 @@ class Starts:
             "detail": "The file came whole, but this ROM does not start it: "
             f"{words(result['image'])}" + (f"; {real}" if real else ""),
             "reason": "wrong_image",
-            "advice": f"This ROM starts {self.words()}. Let DHCP name such a file for this "
+            "advice": f"What this ROM starts: {self.words()}. Let DHCP name such a file for this "
             "client's architecture (option 93).",
         }
         return {**result, "outcome": "failed", "status": status}
@@ -118,11 +117,12 @@ class Starts:
         named = [kind for kind in self.kinds if kind not in (*_NO_PROGRAM, "nbp")]
         if not named:
             return "kernels of its own machine"
-        return words({"kind": named[0]}) if len(named) == 1 else "one of " + ", ".join(named)
+        known = [words({"kind": kind}) for kind in named]
+        return known[0] if len(known) == 1 else "one of these: " + ", ".join(known)
 
 
 def runs_of_arch(kinds, arch):
-    """`runs` of a UEFI ROM as it is for another architecture (a number of option 93)."""
+    """`runs` of a UEFI ROM for another architecture (a number of option 93)."""
     return list(_of_arch(arch)) if kinds and arch in _EFI_OF_ARCH else None
 
 

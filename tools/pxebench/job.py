@@ -1,6 +1,6 @@
 """Jobs, events and results: their shapes, and how the host makes and reads them.
 
-The shapes stand here and nowhere else on the host; the firmware's side of them is `pxerom.agent`.
+The shapes are defined here and nowhere else on the host; the firmware's side is `pxerom.agent`.
 This module opens no socket but the resolver's and runs nothing: `settings` adjusts a ROM,
 `endpoints` runs a job, `view` and `captures.pcap` show its events.  URLs follow RFC 3617, ROM
 files `firmware/pxerom/roms`.  What a boot (DHCP first) adds to the shapes stands in
@@ -39,17 +39,16 @@ A **result** (`--json`):
      "transfers": [{"purpose", "file", "server", "server_port", "server_tid",
         "requests": [{"source_port", "at_ms", "options"}], "oack", "outcome", "error", "blocks",
         "bytes", "retransmits", "duplicates", "foreign", "unreachable", "blksize", "windowsize",
-        "elapsed_ms", "icmp": [{"errno", "type", "code", "from", "count"}]}],
+        "elapsed_ms", "icmp": [{"errno", "type", "code", "from", "count"}], "unused": hex of the
+        first bytes of what the server sent before any packet that the ROM took, or null}],
      "image": {"kind", "bytes", "sha256"} or null, "warnings": [text],
      "ended": {"by": "bench|user|fault", "after_ms", "next"} or null,
      "faults": {"asked", "seed", "acks", "lost", "late", "doubled", "withheld", "strange",
         "answers", "errors_5"} or null}
 
-A status' "reason" is the id of what happened: a hazard (`tftp_hazards`), or the code where the
-code says it all.
-
-What a user typed wrong is a `Refused` with exit code 2, what the bench lacks one with 3; both
-carry one sentence.
+A status' "reason" is the id of what happened: a hazard (`tftp_hazards`), or the code where there
+is nothing more to say. A mistake of the user is a `Refused` with exit code 2, something that the
+bench lacks one with 3; both carry one sentence.
 """
 
 import copy
@@ -63,7 +62,7 @@ EXIT_USAGE = 2  # wrong usage or a bad input file
 EXIT_BENCH = 3  # the bench itself is not in order
 EXIT_INTERRUPTED = 130  # Ctrl-C
 
-SCHEMA = 1  # of events and results; another number is another shape
+SCHEMA = 1  # version of the shape of events and results
 
 # A result and a transfer of which nothing is known yet: the only place on the host that states
 # their shape.  The firmware's are in `pxerom.job` and `pxerom.fetch`; a test holds them equal.
@@ -98,6 +97,7 @@ TRANSFER = {
     "windowsize": None,
     "elapsed_ms": 0,
     "icmp": [],
+    "unused": None,
 }
 
 # A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
@@ -196,7 +196,7 @@ def resolve(host, max_time_ms=None):
         except (OSError, UnicodeError) as error:
             reason[0] = getattr(error, "strerror", None) or "it is not a host name"
 
-    # The resolver may take long and hears no Ctrl-C; a thread can be left behind.
+    # The resolver may take long and ignores Ctrl-C; a thread can be left running.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(None if max_time_ms is None else max_time_ms / 1000)
@@ -215,7 +215,7 @@ def load_rom(wanted):
     if "/" in wanted or wanted.endswith(".json"):
         if not os.path.exists(wanted):
             raise Refused(f"Cannot read {show(wanted)}: there is no such file.")
-        # A device or a huge file never gets to the parser.
+        # A device or a huge file is not parsed.
         if not os.path.isfile(wanted) or os.path.getsize(wanted) > _MAX_ROM_BYTES:
             raise Refused(f"{show(wanted)} is no ROM file.")
     elif not os.path.isfile(os.path.join(rom_check.folder(), wanted + ".json")):
@@ -282,7 +282,7 @@ def wire_name(file):
 
 
 def bare(fact):
-    """A ROM, or a part of one, without its evidence: a board has better uses for its memory."""
+    """A ROM, or a part of one, without its evidence, which a board does not need."""
     fact = value(fact)
     if isinstance(fact, dict):
         return {name: bare(part) for name, part in fact.items()}
@@ -316,7 +316,7 @@ def source_ports(result):
     return [r["source_port"] for t in result["transfers"] for r in t["requests"]]
 
 
-# The order in which a reader wants them; a MicroPython dict keeps none.
+# The order in which they are written; a MicroPython dict keeps none.
 _ORDER = (
     *("schema", "purpose", "file", "server", "server_port", "server_tid", "requests"),
     *("source_port", "at_ms", "options", "oack", "outcome", "status", "ended", "rom"),
@@ -338,7 +338,7 @@ _ORDER = (
     *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
     *("foreign", "unreachable", "elapsed_ms", "faults", "asked", "seed", "acks", "lost", "late"),
     *("doubled", "withheld", "strange", "answers", "errors_5"),
-    *("icmp", "errno", "type", "from", "count"),
+    *("icmp", "errno", "type", "from", "count", "unused"),
 )
 
 
@@ -366,7 +366,7 @@ class Witness:
         self.transfers = {}
 
     def event(self, event):
-        """Take one event in; an event of a kind that says nothing here is passed over."""
+        """Take one event in; kinds that add nothing are skipped."""
         kind = event["event"]
         if kind == "start":
             self.start = event
@@ -408,7 +408,7 @@ class Witness:
 
 
 def whole(result):
-    """A result with every field there, whatever a firmware left out; `Refused` if it is none."""
+    """A result with all fields, also those that a firmware left out; `Refused` if it is none."""
     if result.get("schema") != SCHEMA or result.get("outcome") not in ("ok", "failed"):
         raise Refused(
             f"The firmware's result is of schema {show(str(result.get('schema')))}, "
@@ -428,7 +428,7 @@ def _empty_transfer():
 
 
 def nearest(wanted, names):
-    """The one of `names` that somebody who typed `wanted` most likely meant, or None."""
+    """The one of `names` that is most like `wanted`, or None."""
     from difflib import get_close_matches
 
     wanted = wanted.lower()
@@ -440,8 +440,8 @@ def nearest(wanted, names):
 
 
 def show(text):
-    """`text` made harmless for a terminal: whatever does not print stands as an escape, a byte
-    that is no UTF-8 as \\xff."""
+    """`text` made safe for a terminal: what is not printable becomes an escape, a byte that is no
+    UTF-8 becomes \\xff."""
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
@@ -452,6 +452,6 @@ def _escaped(c):
 
 
 def one_sentence(text):
-    """`text` on one line, harmless, with a full stop."""
+    """`text` on one line, made safe as by `show`, with a full stop."""
     text = show(" ".join(str(text).split()))
     return text if text.endswith((".", "!", "?")) else text + "."

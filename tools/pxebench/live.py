@@ -1,22 +1,21 @@
-"""What a person at a terminal sees while something lasts: one line that replaces itself.
+"""One line on a terminal that replaces itself while something lasts. Nothing is written into a
+pipe, a file or a terminal that cannot go back on its line (TERM=dumb). The line is cut to the
+terminal's width: a longer one could not be erased.
 
-Nothing is written where nobody looks: not into a pipe, a file or a terminal that cannot go back
-on its line (TERM=dumb).  The line is as short as the terminal is wide, else it would leave its
-pieces behind.
-
-1. A wait is shown once it has lasted `_SOON_S`: most are over before anybody could read it.
-2. What the ROM will do next is read from its file, as the firmware does; the events say where it
-   stands.
+1. A wait is shown once it has lasted `_SOON_S`: most are over before that.
+2. What the ROM will do next is read from its ROM file, as the firmware does; the events say how
+   far it is.
 """
 
 import os
 import time
 
 from pxebench import colour
+from pxebench.dhcp_wait import DhcpWait
 from pxebench.options import span
 
 _SOON_S = 1.0
-_TURN_S = 3  # how long one of two texts stands that do not fit side by side
+_TURN_S = 3  # how long each of two texts is shown that do not fit side by side
 
 
 class Line:
@@ -25,28 +24,32 @@ class Line:
     def __init__(self, writer, quiet=False):
         self.writer = writer
         self.shown = ""
+        self._since = 0.0  # when it came up
         self.on = not quiet and writer.is_terminal() and os.environ.get("TERM") != "dumb"
 
     def show(self, *texts):
-        """Show the texts beside each other, or by turns where they do not fit."""
+        """Show the texts side by side, or in turns where they do not fit, the first first."""
         if not self.on:
             return
+        if not self.shown:
+            self._since = time.monotonic()
         room = colour.width(self.writer.stream) - 1
         text = "; ".join(texts)
         if len(text) > room and len(texts) > 1:
-            text = texts[int(time.monotonic() / _TURN_S) % len(texts)]
+            turn = int((time.monotonic() - self._since) / _TURN_S)
+            text = texts[turn % len(texts)]
         text = text if len(text) <= room else text[: room - 3] + "..."
         if text != self.shown:
             self.writer.write("\r\x1b[K" + text)
             self.shown = text
 
     def above(self, text):
-        """A line that stays, wherever it goes; the other one comes back below it."""
+        """A line that stays; the live line is drawn again below it."""
         self.hide()
         self.writer.line(text)
 
     def hide(self):
-        """Take the line away."""
+        """Erase the line."""
         if self.shown:
             self.writer.write("\r\x1b[K")
             self.shown = ""
@@ -64,6 +67,7 @@ class Waiting:
         self.since = now()  # the last event
         self._what = None  # "request", "data", "dhcp"; None: nothing is waited for
         self._event = {}
+        self._dhcp = DhcpWait(rom.get("dhcp"))
         self._requests = 0
         self._transfer = -1
         self._sends = 0  # of the packet that is waited for
@@ -90,8 +94,8 @@ class Waiting:
             self._blocks = event.get("blocks", self._blocks)
         elif kind == "timeout" and event["phase"] == "read":
             self._sends += 1
-        elif kind == "dhcp":
-            self._what, self._event = "dhcp", event
+        elif kind in ("dhcp", "offer", "nak", "lease", "boot"):
+            self._what = "dhcp" if self._dhcp.event(event, self.since) else None
         elif kind in ("prompt", "menu", "image", "failed", "aborted", "error"):
             self._what = None
 
@@ -101,9 +105,8 @@ class Waiting:
         if self._what is None or waited < _SOON_S:
             return ()
         if self._what == "dhcp":
-            purpose = self._event.get("message") or "DHCP"
-            head = f"{purpose} {self._event.get('attempt', 1)}, {waited:.0f} s without an answer"
-            return head, self._end(None)
+            head, rest_s = self._dhcp.text(self.now())
+            return head, self._end(rest_s)
         waits = self._waits()
         left_s = waits[min(self._sends, len(waits)) - 1] / 1000 - waited
         last = self._sends >= len(waits)
@@ -137,7 +140,7 @@ class Waiting:
         return self.rom["tftp"]["requests"][self._transfer + 1 :]
 
     def _later_s(self):
-        # The ROM's other requests, after this one was given up.
+        # The requests that the ROM file has after this one.
         if not self._goes_on():
             return 0
         total_ms = 0

@@ -13,7 +13,7 @@ import click
 
 from pxebench.job import Refused, show
 
-# ---- types of values, each with the sentence for what is none
+# ---- types of values, each with the sentence for a wrong one
 
 _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})"
 _PART = _NUMBER + " ?(ms|[smhd])"
@@ -126,7 +126,7 @@ class Uuid(click.ParamType):
 
 PORT = click.IntRange(1, 65535)
 
-# ---- what a shell completes
+# ---- completion
 
 
 def complete_rom(ctx, param, incomplete):
@@ -244,7 +244,7 @@ def read_config(path):
     except OSError as error:
         raise Refused(f"Cannot read {show(path)}: {error.strerror}.") from None
     except ValueError as error:
-        # Not the text around the place: a password may stand there.
+        # Not the text around that place: it may hold a password.
         line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Refused(f"{show(path)} is no JSON{line}.") from None
     if not isinstance(config, dict):

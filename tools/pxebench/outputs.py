@@ -1,9 +1,9 @@
-"""The files that a command was told to write: looked at before the work, written after it.
+"""The files that a command is to write: checked before the work, written after it.
 
 1. What cannot be written is refused before anything is sent.
 2. `-` is standard output, for the file and for JSON, and for one of them at a time.
-3. Two runs never write one file: each holds its FILE.part while its firmware writes there, and
-   looks whether another has FILE as its part, or FILE.part as its file.
+3. Two runs never write one file: each locks its FILE.part while its firmware writes there, and
+   checks whether another has FILE as its part, or FILE.part as its file.
 """
 
 import contextlib
@@ -13,12 +13,12 @@ import sys
 
 from pxebench.job import EXIT_BENCH, Refused, show
 
-_STDOUT = ("--json", "--out", "-o")  # what `-` is meant for
+_STDOUT = ("--json", "--out", "-o")  # the options that take `-`
 STDOUT_NAME = "standard output"
 
 
 def check(targets):
-    """Refuse before the work what could not be written after it; `targets`: option -> path."""
+    """Refuse now what could not be written later; `targets`: option -> path."""
     taken = {}
     for option, path in targets.items():
         if path is None:
@@ -32,7 +32,7 @@ def check(targets):
             raise Refused(f"{taken[place]} and {option} both name {show(path)}.")
         taken[place] = option
         if option == "--out" or path == "-":
-            continue  # the firmware's sink knows best what it needs
+            continue  # checked by the firmware's sink
         if os.path.isdir(path):
             raise Refused(f"Cannot write {show(path)} for {option}: Is a directory.", EXIT_BENCH)
         target = path if os.path.exists(path) else os.path.dirname(place)
@@ -47,10 +47,9 @@ def check(targets):
 
 @contextlib.contextmanager
 def claimed(path):
-    """Hold `path`.part, for as long as it lasts, against other runs; `Refused` when one has it.
-
-    The firmware opens it by name and gives it the name `path`; what an end by force leaves of it
-    is removed here.  None for no path.
+    """A context that locks `path`.part against other runs; `Refused` when one has it. The firmware
+    opens it by name and renames it to `path`; what a killed run leaves of it is removed here. None
+    for no path.
     """
     part = f"{path}.part"
     handle = None if path is None else _claim(path, part)
@@ -65,7 +64,7 @@ def claimed(path):
 
 
 def _claim(path, part):
-    # A locked descriptor of `part`; None where that cannot be had and the firmware will say why.
+    # A locked descriptor of `part`; None where it cannot be opened: the firmware will say why.
     try:
         import fcntl
     except ImportError:  # no Unix
@@ -78,7 +77,7 @@ def _claim(path, part):
         handle = None
         try:
             if os.path.islink(part):
-                os.remove(part)  # else what it leads to would be written
+                os.remove(part)  # never write through a link
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
             handle = os.open(part, flags, 0o666)
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -90,7 +89,7 @@ def _claim(path, part):
                 os.close(handle)
             return None
         if not _is_at(handle, part):
-            os.close(handle)  # the other run ended just now, and took the name with it
+            os.close(handle)  # the other run has just ended and renamed it
             continue
         if _is_held(fcntl, path) or _is_held(fcntl, part + ".part"):
             with contextlib.suppress(OSError):
@@ -134,8 +133,8 @@ def _is_at(handle, path):
 
 @contextlib.contextmanager
 def to_stdout(job):
-    """The job with a file of the bench's own where its sink's path is `-`; what a job that ended
-    well has written there goes to standard output.  Any other job is given as it is."""
+    """A context with the job, whose sink writes to a temporary file where its path is `-`; after a
+    success that file goes to standard output. Any other job is not changed."""
     if job["sink"].get("path") != "-":
         yield job
         return
@@ -159,7 +158,7 @@ def _copy(path):
 
 
 def store(option, path, write):
-    """Call `write()`, which writes `path` for `option`; a failure becomes a sentence."""
+    """Call `write()`, which writes `path` for `option`; an OSError becomes a `Refused`."""
     try:
         write()
     except OSError as error:

@@ -5,11 +5,11 @@
     +0.002  45140 > 2070 (ah-esp-encap)  OACK tsize=74213
     +0.003  2070 (ah-esp-encap) > 45140  ERROR 0 "TFTP Aborted"
 
-The names behind the ports are those that tcpdump prints in their place; 69 everybody knows.
+The names behind the ports are those that tcpdump prints instead; 69 is printed without.
 
-1. Times count from the first packet, in seconds, whatever job it belongs to.
-2. The two addresses stand once, above the first request; another's stands before its port.
-3. Text from the network is shown, never obeyed.
+1. Times are in seconds since the first packet of all jobs.
+2. The two addresses are printed once, above the first request; any other address before its port.
+3. Text from the network is made safe for the terminal (`job.show`).
 """
 
 import time
@@ -21,7 +21,7 @@ from pxebench.record import stamp
 from pxebench.sweep import port_names
 
 _DHCP_PORTS = {67, 68, 4011}
-_BARE = set("\"' =")  # what a name must not hold to stand without quotes
+_BARE = set("\"' =")  # a name with one of these is quoted
 
 
 class PacketLines:

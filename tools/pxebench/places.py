@@ -1,4 +1,4 @@
-"""Where the files are that pxebench brings along: in a checkout, or inside the installed package.
+"""Where pxebench's data files are: in a checkout, or inside the installed package.
 
 firmware/     what a board carries: main.py, pxerom/
 boards/       one folder for each kind of board
@@ -23,7 +23,7 @@ def in_clone():
 
 
 def to_build(what, target):
-    """The sentence for something that only a clone can build, and that is not there."""
+    """The sentence for something that is missing and that only a clone can build."""
     if in_clone():
         return f"{what} is not built: run `make {target}`."
     return f"{what} is no part of the package: it is built in a clone of pxerom."

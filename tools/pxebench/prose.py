@@ -1,4 +1,4 @@
-"""Sentences as lines: as wide as the terminal, up to `_MOST`; as wide as that anywhere else."""
+"""Text wrapped to lines: of the terminal's width, at most `_MOST`; of that width anywhere else."""
 
 import sys
 import textwrap
@@ -6,7 +6,7 @@ import textwrap
 from pxebench import colour
 from pxebench.job import show
 
-_MOST = 79  # what most terminals, mails and tickets leave as it is
+_MOST = 79  # most terminals, mails and tickets do not wrap such a line
 
 
 def room():
@@ -15,15 +15,17 @@ def room():
     return min(_MOST, colour.width(sys.stdout)) if terminal else _MOST
 
 
-def wrapped(text, indent="", more=None):
-    """The lines of a text; `more`: the indent from the second one on (else two more)."""
+def wrapped(text, indent="", more=None, columns=None):
+    """The lines of a text, at least one. `more`: the indent from the second one on (else two
+    more); `columns`: the width, else `room()`. Words are never broken: a user copies them."""
     if more is None:
         more = indent + ("  " if indent else "")
     return textwrap.wrap(
         text,
-        room(),
+        columns or room(),
         initial_indent=indent,
         subsequent_indent=more,
+        break_long_words=False,
         break_on_hyphens=False,
     ) or [indent]
 

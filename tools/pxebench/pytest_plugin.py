@@ -7,9 +7,9 @@
 
     pytest --pxerom-port auto        # or /dev/ttyACM0, id:..., rfc2217://..., place:board00
 
-It is there wherever pxebench is installed. A test that uses `board`, and one that is marked
-`hardware`, is deselected without --pxerom-port: it was never meant to run there, so it is not a
-skip. What `boot` runs is a job like any other (`endpoints.serial`).
+pytest loads it wherever pxebench is installed. A test that uses `board` or is marked `hardware` is
+deselected, not skipped, without --pxerom-port. What `boot` runs is a job like any other
+(`endpoints.serial`).
 """
 
 import pytest
@@ -55,7 +55,7 @@ def _ours(item):
 
 
 class Boot:
-    """What came of a boot. `result`: as `--json` gives it; `events`: all of them, in order."""
+    """The outcome of a boot. `result`: as `--json` gives it; `events`: all of them, in order."""
 
     def __init__(self, result, events):
         self.result = result
@@ -99,7 +99,7 @@ class Board:
         self._kind = kind
         self._mount = mount
         with connection.Board(port) as found:
-            # A place is asked for at each boot: it may have been given back meanwhile.
+            # A place is looked up at each boot: it may have been released meanwhile.
             self.port = port if port.startswith("place:") else found.port
             self.who = found.who
 

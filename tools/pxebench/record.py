@@ -1,13 +1,14 @@
 """What a result's JSON keeps of a run: its command line, and its events, bounded in size.
 
-A result says what came of a boot; the events say how, and the report's picture is drawn from them.
-Their shapes are `job`'s, the whole of the packets goes to `captures.pcap`; `outputs` writes.
+A result has the outcome of a boot, the events how it came about; the report draws its picture from
+them. Shapes: `job`; all packets: `captures.pcap`; writing: `outputs`.
 
-1. Small, whatever the transfer: of progress every second event goes when there are too many, of a
-   long run of packets the first and the last stay, and one event says how many were left out.
-2. What tells something is never thinned: requests, answers, timeouts, errors, images.
-3. A command line is kept without its secrets: what stands behind a name such as --password, and
-   the user of an address.
+1. Bounded for any transfer: where there are too many progress events, every second one is dropped;
+   of a long run of packets the first and the last are kept, and one event says how many were left
+   out.
+2. Requests, answers, timeouts, errors and images are always kept.
+3. A command line is kept without its secrets: the value after a name such as --password, and the
+   user in a URL.
 """
 
 import json
@@ -109,7 +110,7 @@ class Record:
 
 
 def _cut(event):
-    # What a hostile server sends may be long; what a reader needs of it is not.
+    # A hostile server may send long texts: they are cut.
     if event["event"] == "packet":
         return {**event, "data": event["data"][:_HEX]}
     return _shorter(event)
@@ -157,7 +158,7 @@ def headed(kind, result, server=None, started=None):
 
 
 def stamp(seconds):
-    """Seconds since 1970 as every date of the product is written: ISO 8601, UTC."""
+    """Seconds since 1970 as text, ISO 8601 in UTC: the form of all dates here."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 

@@ -1,7 +1,7 @@
 """Running one job and showing it: what `fetch`, `boot` and `board run` do alike.
 
-The events of the job go to all who listen: the view, the record for `--json`, the capture for
-`--pcap`.  When it is over, its result is completed, explained and written.
+The job's events go to the view, to the record for `--json` and to the capture for `--pcap`. When
+it is over, the result is completed, explained and written.
 """
 
 import errno
@@ -16,7 +16,7 @@ from pxebench.job import EXIT_BENCH, EXIT_FAILED, EXIT_OK, Refused
 
 def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more):
     """Run a job and show it; the exit code.  `endpoint`: an `Endpoint`; `todo`: the job; `rom`:
-    flat, its screen; `server_pcap`: captures made further on, to be read when the boot is over;
+    flat, its screen; `server_pcap`: captures of other hops, to be read when the boot is over;
     `more`: `verbose`, each packet as a line; `starts`, an `images.Starts`; `words`, those of the
     command line that diagnose takes as well; `run`, what calls the endpoint, where a boot has to
     see each event first."""
@@ -60,7 +60,7 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
     finally:
         view.close()
 
-    # A success is in the JSON already; a failure is explained in any case.
+    # Of a success, JSON on stdout says enough; a failure is always explained.
     code = job.exit_code(result)
     client = client or known.start.get("ip") or (result["lease"] or {}).get("ip")
     if code != EXIT_OK or not (quiet or to_stdout):
@@ -72,7 +72,7 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
     if server_pcap:
         try:
             _follow(result, events, server_pcap, client, todo, to_stdout)
-        except Refused as refused:  # the boot is worth its JSON all the same
+        except Refused as refused:  # the result is written in any case
             later = _later(json_path, server_pcap)
             message = f"{refused.message} Once it is here: `{later}`."
             unread = Refused(message, refused.exit_code)
@@ -87,13 +87,13 @@ def run_job(endpoint, todo, rom, json_path, pcap, quiet, server_pcap=(), **more)
 
 
 def _check_way(server, bind):
-    """Refuse a server to which no packet can leave: a ROM would find nothing but silence."""
-    if int(server.partition(".")[0]) >= 224:  # none to send to at all, as the firmware says
+    """Refuse a server to which there is no route: the ROM would only time out."""
+    if int(server.partition(".")[0]) >= 224:  # no address to send to: the firmware refuses it
         return
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((bind or "0.0.0.0", 0))
-        except OSError:  # the firmware's to say, of the port that it takes
+        except OSError:  # refused by the firmware, with its port
             return
         try:
             probe.connect((server, 9))  # sends nothing
@@ -120,8 +120,8 @@ def _run(run, kind, todo, known, listeners, on_wait):
 
 
 def _explain(result, code, todo, endpoint, client, json_path):
-    """The closing words, and the capture that would decide where a silent boot was lost.
-    `client`: the ROM's address, or None where no such capture is wanted."""
+    """The closing words, and for a boot without an answer the capture that shows where it was
+    lost. `client`: the ROM's address, or None for no such capture."""
     from pxebench.view import Writer, summary
 
     say = Writer(sys.stderr)
@@ -132,7 +132,7 @@ def _explain(result, code, todo, endpoint, client, json_path):
     say.wrapped(first, "", lambda lines: paint.verdict(lines, word, good))
     for line in lines:
         say.wrapped(line, " " * 11)
-    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
+    silent = code == EXIT_FAILED and (result["status"] or {}).get("reason") == "no_reply"
     if silent and endpoint.elsewhere:
         say.line("  note     A board's network stack keeps ICMP to itself: a port on which nobody")
         say.line("           listens looks the same as answers that are dropped.")
@@ -149,14 +149,14 @@ def _explain(result, code, todo, endpoint, client, json_path):
 
 
 def _later(json_path, captures=("server.pcap",)):
-    # The command that reads captures of other hops after the boot.
+    # The command that reads captures of other hops later.
     kept = json_path if json_path and json_path != "-" else "result.json"
     words = [word for capture in captures for word in ("--server-pcap", capture)]
     return shlex.join(["pxebench", "report", kept, *words, "-o", "report.html"])
 
 
 def _follow(result, events, captures, client, todo, to_stdout):
-    """Put the way of each packet through the captures into `result["path"]`, and tell it."""
+    """Put the path of each packet through the captures into `result["path"]`, and print it."""
     from pxebench.hops import path, path_words
     from pxebench.view import Writer
 

@@ -1,8 +1,8 @@
 """The settings that a ROM takes from the command line: --blksize, --windowsize, --timeout,
 --retries, --no-tsize.
 
-A ROM is adjusted only where its file allows it (`tftp.adjustable`), and by changing its data: what
-runs it knows nothing of settings.  Options follow RFC 2348, 2349 and 7440.
+A ROM is adjusted only where its file allows it (`tftp.adjustable`), by changing its data: the
+firmware knows no settings. Options follow RFC 2348, 2349 and 7440.
 """
 
 import copy
@@ -21,7 +21,7 @@ def adjust(rom, settings):
     """A copy of `rom` with `settings` (blksize, windowsize, timeout, retries, tsize) applied.
 
     Only settings that are not None count; `tsize` is False for `--no-tsize`.  `Refused` when the
-    ROM does not offer one of them, or when `timeout` is none that a ROM can wait.
+    ROM does not offer one of them, or when a ROM cannot have that `timeout`.
     """
     settings = {name: given for name, given in settings.items() if given is not None}
     if not settings:
@@ -65,7 +65,7 @@ def _set_option(tftp, name, number):
         elif name in names:
             options[names.index(name)][1] = str(number)
         elif main and number is not None:
-            # Later data requests are what a ROM falls back to, often without any option.
+            # Later data requests are fallbacks, often without options.
             options.append([name, str(number)])
         request["options"] = options
         main = False
@@ -75,7 +75,7 @@ def _set_timeout(tftp, seconds):
     """Scale every table of waits so that its first is `seconds`; the option goes where it can."""
     if not 0 < seconds <= 3600:
         raise Refused(f"--timeout takes seconds, more than 0 and at most 3600, not {seconds:g}.")
-    # RFC 2349 knows whole seconds from 1 to 255 only; a ROM may wait otherwise, but cannot say so.
+    # RFC 2349 has whole seconds from 1 to 255 only; other waits cannot be sent as an option.
     sayable = seconds == int(seconds) and 1 <= seconds <= 255
     _set_option(tftp, "timeout", int(seconds) if sayable else None)
     for waits, put in _wait_tables(tftp):

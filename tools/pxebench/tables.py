@@ -1,6 +1,6 @@
 """Tables: one style on a terminal, plain columns everywhere else.
 
-In a pipe a row is a line, and two spaces stand between columns: for grep, awk and a mail.
+In a pipe a row is one line with two spaces between columns, for grep and awk.
 """
 
 from pxebench import colour
@@ -8,8 +8,8 @@ from pxebench import colour
 
 def show(head, rows, stream, right=(), folded=()):
     """Write a table to a stream.  `head`: titles; `rows`: of cells, each text or (text, style)
-    with a style of `colour`; `right`: titles of columns with numbers; `folded`: those that may go
-    on below on a narrow terminal (else none but the last)."""
+    with a style of `colour`; `right`: titles of columns with numbers; `folded`: those that may
+    wrap on a narrow terminal (else the last one only)."""
     rows = [[cell if isinstance(cell, tuple) else (cell, None) for cell in row] for row in rows]
     if stream is not None and stream.isatty():
         _drawn(head, rows, stream, right, folded or head[-1:])
@@ -35,7 +35,7 @@ def _drawn(head, rows, stream, right, folded):
         table.add_column(
             title,
             justify="right" if title in right else "left",
-            overflow="fold",  # nothing is left out, however narrow the terminal
+            overflow="fold",  # a narrow terminal wraps cells, it loses none
             no_wrap=title not in folded,
         )
     for row in rows:

@@ -1,5 +1,4 @@
-"""What `sweep`, `diagnose`, `watch` and `compat` take alike: which file on which server, and where
-RRQs leave."""
+"""Options of `sweep`, `diagnose`, `watch` and `compat`: file, server, and where RRQs leave."""
 
 import click
 
@@ -22,13 +21,13 @@ TARGET = [
         help="Write the result as JSON; with - nothing else goes to stdout.",
     ),
     *options.VERBOSE,
-    click.option("-q", "--quiet", is_flag=True, help="Say only what came out of it."),
+    click.option("-q", "--quiet", is_flag=True, help="Print the outcome only."),
 ]
 
 
 def take_url(given):
-    """Put the server and the file of the URL in `given` where --server and --file stand; takes
-    the URL out. `Refused` when they are named twice, or not at all."""
+    """Replace the URL in `given` by its server and file, as --server and --file. `Refused` when
+    they are named twice, or not at all."""
     url = given.pop("url", None)
     if url is not None:
         if given["server"] is not None or given["file"] is not None:

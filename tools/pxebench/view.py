@@ -1,12 +1,12 @@
 """What a person sees of a job: the ROM's screen, the progress bar, the closing words.
 
-Everything here is made from events and from the result.  The ROM's screen goes to stdout, and it
-is the firmware's own (`pxerom.screen`); what the bench itself has to say goes to stderr.
+Everything here is made from events and from the result. The ROM's screen, made by the firmware
+(`pxerom.screen`), goes to stdout; the bench's own lines go to stderr.
 
-1. Text from the network or the command line is shown, never obeyed (`job.show`).
-2. A stream that nobody reads any more is given up quietly; the job goes on.
-3. The bar and the line that tells of a wait are drawn on a terminal only, and only when an event
-   comes or a wait lasts: no thread of its own steps between a DATA packet and its ACK.
+1. Text from the network or the command line is made safe for the terminal (`job.show`).
+2. A stream without a reader is closed without a message; the job goes on.
+3. The bar and the line of a wait are drawn on a terminal only, when an event comes or a wait
+   lasts: no other thread can delay an ACK.
 """
 
 import os
@@ -54,18 +54,16 @@ class Writer:
         `painted`: gives its lines their colours."""
         lines = [text]
         if self.is_terminal() and len(text) > colour.width(self.stream):
-            import textwrap
+            from pxebench import prose
 
-            room = colour.width(self.stream)
-            options = {"break_long_words": False, "break_on_hyphens": False}
-            lines = textwrap.wrap(text, room, subsequent_indent=indent, **options)
+            lines = prose.wrapped(text, "", indent, colour.width(self.stream))
         for line in painted(lines):
             self.line(line)
 
 
 def let_go(stream):
-    """Give a stream up that nobody reads: what it still holds would be written, and fail, once
-    more at the end of the program."""
+    """Close a stream without a reader: else what it still holds would be written, and fail, again
+    at exit."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (OSError, ValueError):
@@ -73,7 +71,7 @@ def let_go(stream):
 
 
 class View:
-    """Shows a running job.  `rom`: the ROM, flat, for its screen, or None for no screen;
+    """The view of a running job.  `rom`: the ROM, flat, for its screen, or None for no screen;
     `waiting`: a `live.Waiting`, or None."""
 
     def __init__(self, rom=None, progress=True, waiting=None):
@@ -83,7 +81,7 @@ class View:
         self.bar = None
         self.waiting = waiting
         self.line = live.Line(self.err, quiet=not progress)
-        self.below = 0  # the column of the screen's open line when the bar stands below it
+        self.below = 0  # the cursor's column in the screen's open line, while the bar is below it
         if rom is not None:
             if "boot" in rom["screen"]:
                 from pxerom.screen_boot import BootScreen
@@ -112,7 +110,7 @@ class View:
             self.screen.event(event)
 
     def wait(self):
-        """Say what is waited for; to be called now and then."""
+        """Show what is waited for; to be called several times a second."""
         texts = self.waiting.texts() if self.waiting and self.line.on else ()
         if texts and not (self.bar and self.bar.shown):
             self._below_screen(self.line.shown)
@@ -121,14 +119,14 @@ class View:
             self._hide_bar()
 
     def say(self, text):
-        """A line of stderr above what else is shown."""
+        """A line on stderr, above the bar."""
         self._hide_bar()
-        if self.out.column:  # both may go the same way, and the line is to be read again
+        if self.out.column:  # stdout and stderr may be the same terminal
             self.out.line()
         self.err.line(text)
 
     def close(self):
-        """Take the bar away and end the screen's last line."""
+        """Erase the bar and end the screen's last line."""
         self._hide_bar()
         if self.out.column:
             self.out.line()
@@ -139,12 +137,12 @@ class View:
 
     def _show_bar(self, done, total):
         if not self.bar.shown and done in (0, total):
-            return  # it would only flash
+            return  # too short to be seen
         self._below_screen(self.bar.shown)
         self.bar.update(done, total)
 
     def _below_screen(self, shown):
-        # What is not shown yet stands below the screen's open line.
+        # The bar is drawn below the screen's open line.
         if not shown and self.out.column and self.out.is_terminal():
             self.below = self.out.column
             self.err.line()
@@ -201,11 +199,12 @@ class Bar:
 # ---- the closing words
 
 
-_SILENT = ("PXE-E32", None)  # no answer; None: ended before the ROM gave up
+# Failures of which an ICMP error says more; None: ended before the ROM gave up.
+_SILENT = ("no_reply", "stopped", "rrq_unreachable", "ack_unreachable", None)
 
 
 def summary(result, out=None):
-    """What came of a job, as lines of text: short, plain, and what to do next."""
+    """The outcome of a job as lines of text, with what to do next."""
     (_, first), *rows = closing(result, out)
     return [first, *(f"  {name:<8} {text}" for name, text in rows)]
 
@@ -263,8 +262,8 @@ def _failure(result, out):
     came = icmp.of_result(result)
     yield from _row_if("seen", _icmp_words(result, came))
     if not ended or ended["by"] == "bench":
-        # What an ICMP error says is nearer to the cause than a silence.
-        told = icmp.advice(came, *_server(result)) if status.get("code") in _SILENT else None
+        # An ICMP error says more than a timeout.
+        told = icmp.advice(came, *_server(result)) if status.get("reason") in _SILENT else None
         yield from _row_if("do", show(told or status.get("advice") or ""))
 
 

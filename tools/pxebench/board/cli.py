@@ -1,7 +1,7 @@
-"""The commands `pxebench board ...`: what they take; the work is done in `board`.
+"""The commands `pxebench board ...`: their options; the other modules here do the work.
 
 1. PORT and --port take what mpremote takes; without one there must be one board only.
-2. stdout carries what was asked for, stderr what the bench says on the way.
+2. stdout has what was asked for, stderr the progress.
 """
 
 import json
@@ -50,7 +50,7 @@ def list_boards(ports, no_ask, as_json):
     from pxebench.board import listing
 
     rows = listing.rows(ports, not no_ask)
-    # A port that was named and has no board is no answer to the question.
+    # A port that was named and has no board is an error.
     code = EXIT_BENCH if ports and any(row["trouble"] for row in rows) else EXIT_OK
     if as_json:
         click.echo(json.dumps(headed("board-list", {"boards": rows}), indent=2))
@@ -96,7 +96,7 @@ def flash_command(port, kind, firmware, drive, erase, dry_run):
     if chosen.format == "uf2":
 
         def restart():
-            # A board that runs MicroPython can go to its boot loader by itself.
+            # A board that runs MicroPython can start its own boot loader.
             try:
                 with Board(port) as running:
                     running.restart("import machine\nmachine.bootloader()")
@@ -168,6 +168,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
     The ROM's screen is live, the result and the capture are written on this PC.
     """
     from pxebench import job
+    from pxebench.boot import boot_job
     from pxebench.endpoints import open_endpoint
     from pxebench.running import run_job
 
@@ -178,7 +179,8 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
         todo = _read_job(wanted)
         rom = job.rom_id(todo)
         loaded = todo["rom"] if isinstance(todo["rom"], dict) else job.load_rom(rom)
-        flat = job.flat(loaded)
+        boots = todo["job"] == "boot" and job.value(loaded.get("dhcp"))
+        flat = (boot_job if boots else job).flat(loaded)  # else the board says what is missing
         for name, given in (("max_time_ms", max_time_ms), ("trace", pcap is not None or None)):
             if given is not None:
                 todo[name] = given

@@ -3,9 +3,9 @@
 `Board` is the one class that knows the line: deploying, testing and jobs (`endpoints.serial`) go
 through it.  Every failure is one sentence (`Refused`, exit code 3) that says what to do.
 
-1. Whatever comes between the records (RFC 7464) that our programs print is noise, passed over.
-2. A board is left at its own REPL, whatever happened, as long as it listens.
-3. A file takes its name when it is whole.
+1. Everything between the records (RFC 7464) that our programs print is skipped.
+2. A board that still answers is left at its own REPL, whatever happened.
+3. A file gets its name when it is complete.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from pxebench.job import EXIT_BENCH, Refused, one_sentence, show
 from pxebench.lab import coordinator
 
 _TRIES = 3
-_RESTART_S = 1.0  # until a board that restarts is off the line, or says so
+_RESTART_S = 1.0  # until a restarting board has left the line, or reports it
 _LOST = (OSError, SerialException, EOFError)
 _GARBLED = (TransportError, struct.error, LookupError, ValueError, SyntaxError)
 
-# A folder that a bench or mpremote left mounted would be asked for each import, of json too, and
-# nobody answers: it goes first, by mpremote's own `os`, which is there where the folder is. Who
-# asks it when the PC goes away is left deaf to Ctrl-C.
+# A folder that is still mounted from an earlier session would be searched at each import, of json
+# too, and nothing answers: it is unmounted first, with the `os` of mpremote's half, which is there
+# with the folder. A board that waits for such an answer ignores Ctrl-C.
 _WHO = """\
 try:
     os.umount('/remote')
@@ -136,8 +136,8 @@ class Board:
         """Run a program to its end; its traceback ("" for none).
 
         `take` gets all that it prints as it comes. `timeout_s`: the longest time without a record
-        or an end: whatever else a board prints, one that was reset may print it for ever. `watch`
-        is called all the time, and returns True when what runs is to be given up.
+        or the end: other text does not count, since a board that was reset may print for ever.
+        `watch` is called all the time, and returns True to abandon the program.
         """
         with self._guard():
             self._give(program)
@@ -173,7 +173,7 @@ class Board:
                     return None
 
     def _give(self, program):
-        # Until its end is marked, nothing of a program has run: it can be given again.
+        # Before its end mark was sent nothing of a program has run: it can be sent again.
         for left in reversed(range(_TRIES)):
             try:
                 self.line.exec_raw_no_follow(program)
@@ -185,8 +185,8 @@ class Board:
                 self.line.enter_raw_repl(False)
 
     def restart(self, program):
-        """Run a program that restarts the board, and give the port back at once: a Ctrl-C, as
-        `close` sends it, might come before the program has done it."""
+        """Run a program that restarts the board, and release the port at once: the Ctrl-C of
+        `close` might stop it before it has done so."""
         with self._guard():
             self._give(program)
         line, self.line = self.line, None
@@ -196,23 +196,23 @@ class Board:
             line.close()
 
     def interrupt(self):
-        """Ctrl-C for what runs on the board; says nothing when the line is dead."""
+        """Ctrl-C to the running program; no error when the line is dead."""
         with contextlib.suppress(*_LOST):
             self.line.raw_serial.write(b"\x03")
 
     def type(self, text):
-        """Bytes for the standard input of what runs; says nothing when the line is dead."""
+        """Bytes to the running program's standard input; no error when the line is dead."""
         with contextlib.suppress(*_LOST):
             self.line.raw_serial.write(text)
 
     def mount(self, folder):
-        """Show a folder of the PC to the board, as /remote and as its current folder."""
+        """Mount a folder of the PC on the board, as /remote and as its current folder."""
         with self._guard():
             self.line.mount_local(str(folder))
         self.mounted = folder
 
     def write(self, path, data):
-        """Write a file on the board by way of NAME.new; what was there stays until it is whole."""
+        """Write a file on the board as NAME.new, then rename it: the old file stays until then."""
         with self._guard():
             self.line.fs_writefile(path + ".new", data, chunk_size=1024)
         if self.hashes([path + ".new"]) != {path + ".new": _sha256(data)}:
@@ -220,7 +220,7 @@ class Board:
         self.ask(f"import os\nos.rename({path + '.new'!r}, {path!r})")
 
     def hashes(self, paths):
-        """{path: SHA-256 in hex} of those files that there are on the board."""
+        """{path: SHA-256 in hex} of those of the files that are on the board."""
         program = (
             "import binascii, hashlib, json\n"
             "b = bytearray(512)\n"
@@ -241,7 +241,7 @@ class Board:
         return {answer["event"]: answer["is"] for answer in self.ask(program, 30)}
 
     def close(self):
-        """Leave the board at its REPL and give the port back."""
+        """Leave the board at its REPL and release the port."""
         line, self.line = self.line, None
         if line is None:
             return
@@ -250,7 +250,7 @@ class Board:
         with contextlib.suppress(*_LOST):
             line.close()
 
-    # ---- what can go wrong, as sentences
+    # ---- failures as sentences
 
     @contextlib.contextmanager
     def _guard(self):
@@ -282,18 +282,18 @@ class Board:
     def _no_port(self, error):
         reason = str(error)
         number = getattr(error, "errno", None)
-        if isinstance(error, TransportError):  # mpremote keeps the reason to itself
+        if isinstance(error, TransportError):  # without pyserial's reason: open it again
             number, reason = _why_closed(self.port)
         if "://" in self.port:
             words = f"Cannot reach {self.name}: {reason}"
-        elif number == 2:
+        elif number == errno.ENOENT:
             words = f"There is no port {self.name}; `pxebench board list` shows what there is"
-        elif number in (13, 1):
+        elif number in (errno.EACCES, errno.EPERM):
             words = (
                 f"No permission to open {self.name}: join the group that owns it (often dialout) "
                 f"and log in again"
             )
-        elif number in (11, 16) or "lock" in reason:
+        elif number in (errno.EAGAIN, errno.EBUSY):  # pyserial: the errno of flock, or of open
             words = f"{self.name} is in use by another program: close it first"
         else:
             words = f"Cannot open {self.name}: {reason}"
@@ -324,7 +324,7 @@ def _heard(error):
 
 
 def last_line(traceback):
-    """What a traceback comes to."""
+    """The last line of a traceback."""
     lines = [line.strip() for line in traceback.strip().splitlines()]
     return lines[-1] if lines else "it says nothing"
 

@@ -1,4 +1,4 @@
-"""`pxebench board deploy`: what a board carries, made for it, and only what changed copied.
+"""`pxebench board deploy`: makes a board's files and copies those that changed.
 
     /lib/pxerom/*.mpy          the firmware, compiled for the board's own MicroPython
     /lib/pxerom/roms/*.json    the ROMs that were asked for, checked and flat
@@ -7,11 +7,12 @@
     /lib/powerup.mpy, main.py  what runs at power-up
     /config.json               the user's own; copied only when it is given
 
-1. What is on the board is known by its SHA-256, not by what was deployed before.
-2. A file takes its name when it is whole; main.py comes last.
-3. What is ours and is needed no more goes: a stale .py would win over its .mpy.
-4. What only the PC's work needs stays here: ROMs are checked before they go, and what a sweep, a
-   diagnosis, a fault or a capture runs is lent to the board for that job.
+1. The files on the board are compared by SHA-256, whatever was deployed before.
+2. A file gets its name when it is complete; main.py comes last.
+3. Files of ours that are no longer needed are removed: an old .py would be imported instead of its
+   .mpy.
+4. Modules that only a PC's job needs are not deployed: ROMs are checked here, and the modules of a
+   sweep, a diagnosis, a fault or a capture are sent to the board for that job.
 """
 
 import importlib
@@ -26,16 +27,16 @@ from pxebench import places
 from pxebench.board import kinds
 from pxebench.job import EXIT_BENCH, Refused, load_rom, one_sentence, show
 
-# littlefs on every board so far: a file takes whole blocks, but for a tiny one, which its folder
-# holds; a folder takes four, half of them for its next edition.
+# littlefs on every board so far: a file takes whole blocks, except a tiny one, which is in its
+# folder's blocks; a folder takes four, half of them for its next version.
 _BLOCK = 4096
 _TINY = 128  # bytes; on RP2 it is 512
 _FOLDER = 4 * _BLOCK
-_SLACK = 3 * _BLOCK  # for a file that is replaced
+_SLACK = 3 * _BLOCK  # two files while one is replaced
 MPY_VERSION = 6
-# Modules of pxerom that stay on the PC: what checks ROM files, and what one job in many needs.
+# Modules of pxerom that are not deployed: the checkers of ROM files, and those that few jobs need.
 CHECKERS = ("rom_check", "rom_check_dhcp")
-# By what a job asks for, or is.
+# By a job's kind, or by its keys.
 LENT = {
     "ask": ("port_probe",),
     "faults": ("faults",),
@@ -48,8 +49,8 @@ _OURS = ("link", "nic", "wifi", "wired", "powerup")
 
 
 class Plan:
-    """What is to be on the board. `files`: {path: bytes}, in the order in which they go there;
-    `keep`: what may stay beside them."""
+    """What is to be on the board. `files`: {path: bytes}, in the order of copying; `keep`: paths
+    that may stay."""
 
     def __init__(self, files, keep=()):
         self.files = files
@@ -161,7 +162,7 @@ def choose_roms(given, there, config):
     from pxebench.roms.known import ids
 
     known = ids()
-    # A ROM file of the user's own, once deployed, cannot be made again from here.
+    # A deployed ROM file of the user's own cannot be made again here.
     chosen = list(given) or [rom for rom in there if rom in known]
     rom = (config or {}).get("rom", None if chosen else "intel-undi")
     if isinstance(rom, str) and rom in known and rom not in chosen:
@@ -178,7 +179,7 @@ def check_config(config, kind, name):
         link = importlib.import_module("link")
         powerup = importlib.import_module("powerup")
         powerup.checked(config, link.FIELDS)
-    except ImportError:  # a board without a link module: it will check for itself
+    except ImportError:  # a board without a link module checks it itself
         pass
     except ValueError as error:
         raise Refused(one_sentence(f"{show(str(name))}: {error}")) from None
@@ -190,7 +191,7 @@ def check_config(config, kind, name):
 
 
 def stage(folder, board, kind):
-    """Put what a run needs into a folder that is to be mounted on the board."""
+    """Put the files of a run into a folder that is to be mounted on the board."""
     for path, data in plan(board.who["mpy"], kind, (), main=False).files.items():
         target = Path(folder, path[1:])
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -250,7 +251,7 @@ def deploy(board, wanted, dry_run, say):
 
 
 class _Empty:
-    """A board of a kind that nobody has plugged in, with nothing on it."""
+    """An empty board of a kind, without hardware."""
 
     def __init__(self, kind):
         self.kind = kind
@@ -311,7 +312,7 @@ def _has_room(board, wanted, copy):
     needed = sum(_on_flash(wanted.files[path]) for path in copy)
     needed += len(folders - set(there)) * _FOLDER
     free = board.who["free_bytes"]
-    # A file that is there already gives its blocks back, but only once the new one is whole.
+    # The blocks of a replaced file become free only when the new one is complete.
     given_back = sum(there.get(path, 0) for path in copy)
     if copy and needed + _SLACK > free + given_back:
         raise Refused(
@@ -322,7 +323,7 @@ def _has_room(board, wanted, copy):
 
 
 def _sizes(board, paths):
-    """{path: bytes} of what is there; a folder has none."""
+    """{path: bytes} of those that are there; a folder has no bytes."""
     program = (
         "import json, os\n"
         f"for p in {list(paths)!r}:\n"

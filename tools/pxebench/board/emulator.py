@@ -5,9 +5,9 @@
         ...
         board.power_off()       # its flash stays in `folder`
 
-1. The flash is a file, and its last page the settings (boards/emulated/board.h): what the board is
-   to be, and what became of its flash. QEMU maps the same file: both sides see every word at once.
-2. A QEMU that was started is ended, whatever happens to the caller's code.
+1. The flash is a file; its last page has the settings and the flash's figures
+   (boards/emulated/board.h). QEMU maps the same file: both sides see a change at once.
+2. A QEMU that was started is always ended, whatever the caller's code does.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ BLOCKS = 352  # 1408 KiB, as W5500_EVB_PICO
 BLOCKS_PICO_W = 212  # 848 KiB, as RPI_PICO_W
 
 _SETTINGS_AT = FLASH_BYTES - 4096
-IDLE_US = 0x21000000 + _SETTINGS_AT + 152  # where the board itself reads how long it has waited
+IDLE_US = 0x21000000 + _SETTINGS_AT + 152  # where the board has written how long it waited
 _JOURNAL_AT = 4 << 20
 _MAGIC = 0x31455850
 _WORDS = (
@@ -58,7 +58,7 @@ def firmwares():
 
 
 class Emulator:
-    """A board that QEMU plays. `port`: its serial port while it is on; `mac`: its address.
+    """A board that QEMU emulates. `port`: its serial port while it is on; `mac`: its address.
 
     folder: where its flash is, made when it is not there. nic: words of QEMU's -nic without the
     model ("user", "tap,ifname=tap0,script=no"), or None for no network. enter: an argv that QEMU
@@ -121,7 +121,7 @@ class Emulator:
             self._write(name, value)
 
     def fail_at(self, write):
-        """Let the power fail in the middle of the write that is so many away (1: the next one)."""
+        """Cut the power in the middle of the n-th write from now (1: the next one)."""
         self.set(power_lost=0, writes=0, fail_at=write)
 
     # ---- the flash
@@ -131,11 +131,11 @@ class Emulator:
         return self._map[: self.get("blocks") * BLOCK]
 
     def load_flash(self, content):
-        """Put another content into the flash of a board that is off."""
+        """Replace the content of the flash of a board that is off."""
         self._map[: len(content)] = content
 
     def start_journal(self):
-        """Note every write to the flash from now on."""
+        """Record every write to the flash from now on."""
         self.set(journal_bytes=0, journal=1)
 
     def journal(self):
@@ -150,7 +150,8 @@ class Emulator:
 
     def power_on(self, at_port=None):
         """Switch the board on; its serial port is `port`. `at_port`: called when the port is
-        there, before the board runs: QEMU drops what nobody listens to. Raises Refused."""
+        there, before the board runs: QEMU drops output while the port is not open. Raises
+        Refused."""
         self.set(power_lost=0)
         memory = f"memory-backend-file,id=psram,size=16M,mem-path={self._flash},share=on"
         argv = [*self._argv, "-machine", "mps2-an385,memory-backend=psram", "-object", memory]
@@ -193,7 +194,7 @@ class Emulator:
         return self._process is not None and self._process.poll() is None
 
     def wait(self):
-        """Wait for QEMU to end by itself, which it does only when it is ended."""
+        """Wait until QEMU has ended."""
         self._process.wait()
 
     def power_off(self):
@@ -243,7 +244,7 @@ class Emulator:
 
 
 def _end_with_parent():
-    # Also when we are killed: Linux ends it then (prctl(2), PR_SET_PDEATHSIG).
+    # Linux ends it also when we are killed (prctl(2), PR_SET_PDEATHSIG).
     if _LIBC:
         _LIBC.prctl(1, signal.SIGKILL)
 

@@ -4,9 +4,9 @@ UF2 (RP2040, RP2350): the file is copied to the drive that the board's boot load
 the UF2 specification, families by the registry `uf2families.json`. ESP32: esptool writes the
 image; the header is that of `esp_image_format.h`.
 
-1. Nothing is fetched from the internet: what is missing is said, and where to get it.
-2. A file for another chip or another board never gets near the board.
-3. A firmware that went onto a board is kept in the cache for the next one.
+1. Nothing is fetched from the internet: the message says what is missing and where to get it.
+2. A file for another chip or another board is refused before the board is touched.
+3. A firmware that was flashed is kept in the cache for the next board.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from pxebench.job import EXIT_BENCH, Refused, show
 
 _UF2_MAGIC = (0x0A324655, 0x9E5D5157)
 _UF2_END = 0x0AB16F30
-_UF2_FAMILY = 0x2000  # the flag that says that the family's number stands in the block
+_UF2_FAMILY = 0x2000  # the flag: the block has the family's number
 _UF2_NOT_MAIN = 0x0001
 _FAMILIES = {
     0xE48BFF56: "rp2040",
@@ -31,7 +31,7 @@ _FAMILIES = {
     0xE48BFF5A: "rp2350",  # RISC-V
     0xE48BFF5B: "rp2350",  # ARM, non-secure
 }
-_ABSOLUTE = 0xE48BFF57  # a block that only works around an erratum of the RP2350
+_ABSOLUTE = 0xE48BFF57  # a block for an erratum of the RP2350
 _ESP_MAGIC = 0xE9
 _ESP_CHIPS = {
     0: "esp32",
@@ -96,7 +96,7 @@ class Firmware:
             raise Refused(f"{name} was not made for this board: {names} is not named in it.")
 
     def _names(self, machine):
-        # "Raspberry Pi Pico" stands in a firmware for the Pico W as well.
+        # A firmware for the Pico W has "Raspberry Pi Pico" in it, too.
         name = re.escape(machine.encode())
         return re.search(name + rb"(?: with |\x00)", self.content)
 
@@ -176,7 +176,7 @@ def choose(kind, given):
 
 
 def keep(firmware, kind):
-    """Put a firmware into the cache; says nothing when that cannot be done."""
+    """Put a firmware into the cache; no error when that fails."""
     if not kind.builds or firmware.path.parent == cache():
         return
     suffix = ".uf2" if firmware.format == "uf2" else ".bin"
@@ -241,7 +241,7 @@ def write_uf2(firmware, kind, drive, restart, say):
 
 
 def write_esp(firmware, port, erase, say):
-    """Write an ESP32 image with esptool; its words go to stderr."""
+    """Write an ESP32 image with esptool; its output goes to stderr."""
     command = [sys.executable, "-m", "esptool", "--chip", firmware.chip, "--port", port]
     if _esptool() is None:
         raise Refused(

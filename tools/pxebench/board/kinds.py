@@ -1,7 +1,7 @@
-"""The kinds of board that there are (`boards/*/board.json`), and the ports they are plugged in at.
+"""The kinds of board (`boards/*/board.json`), and the ports at which boards are.
 
-What is on a port is guessed from its USB ids and known once the board was asked itself
-(`endpoints.serial`); nothing here opens a port.
+USB ids only suggest what is on a port; the board itself says it when asked (`endpoints.serial`).
+Nothing here opens a port.
 
 PORT is what mpremote takes: a device, `auto`, `id:SERIAL`, `port:DEVICE`, a short name (`a0` for
 /dev/ttyACM0, `u0` for /dev/ttyUSB0, `c3` for COM3), or a URL such as `rfc2217://host:port`; and
@@ -17,7 +17,7 @@ _SHORT = {"a": "/dev/ttyACM", "u": "/dev/ttyUSB", "c": "COM"}
 
 
 class Kind:
-    """A kind of board. Everything that its board.json does not say is None or empty."""
+    """A kind of board. What its board.json leaves out is None or empty."""
 
     def __init__(self, folder, described):
         self.folder = folder
@@ -41,7 +41,7 @@ class Kind:
         return [self.folder.parent / path for path in self.described.get("modules", {}).values()]
 
     def fits(self, machine):
-        """How many characters of `sys.implementation._machine` tell that it is this kind."""
+        """How many characters of `sys.implementation._machine` match this kind."""
         return max((len(name) for name in self.machines if _says(machine, name)), default=0)
 
 
@@ -88,7 +88,7 @@ def kind(wanted):
 
 
 def kind_of(machine):
-    """The kind that calls itself `machine`, or None: the one that says most of that name."""
+    """The kind that calls itself `machine`, or None; of several the longest match."""
     known = [each for each in kinds() if each.fits(machine)]
     return max(known, key=lambda each: each.fits(machine), default=None)
 

@@ -1,12 +1,12 @@
-"""The serial line to a board: mpremote's transport, with an end to every wait.
+"""The serial line to a board: mpremote's transport, with a limit for every wait.
 
-mpremote brings the protocol: raw REPL, raw paste, files, the mounted folder. What it does on its
-own (it waits for ever, drains a noisy line for ever, prints what it does not know) is put right
-here; what a failure means is told by `connection.Board`.
+mpremote brings the protocol: raw REPL, raw paste, files, the mounted folder. Where it would wait
+or read without an end, or print, this module replaces it. `connection.Board` says what a failure
+means.
 
-1. Nothing here waits longer than it was told to, and a board that is silent costs next to nothing.
-2. Nothing is printed; what was heard last goes with the TransportError.
-3. Many lines may be open at once, each in a thread of its own: nothing here is the process's.
+1. Nothing here waits longer than it was told to, and waiting for a silent board takes little CPU.
+2. Nothing is printed; the last bytes that came are in the TransportError.
+3. Many lines may be open at once, each in a thread of its own: there is no global state.
 """
 
 import contextlib
@@ -22,30 +22,29 @@ from serial import SerialException
 
 _ANSWER_S = 2.0  # to a Ctrl-C and a Ctrl-A
 _BOOT_S = 15.0  # a soft reset, with the board's boot.py
-_LEAVE_S = 0.7  # at the end nobody wants to wait
+_LEAVE_S = 0.7  # at the end
 _READ_S = 30.0  # a whole answer
 _TRIES = 3
-_QUESTIONS_S = 3.0  # for a mounted folder, one after the other: an import looks in many places
-_QUESTION_S = 0.3  # the longest silence between two
+_QUESTIONS_S = 3.0  # for all requests of a mounted folder: an import tries many paths
+_QUESTION_S = 0.3  # the longest pause between two of them
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
-# Where a port has no descriptor to wait on, it is looked at so often: from the first silent look
-# to the last, in seconds.
+# A port without a descriptor is polled: the first and the longest interval, in seconds.
 _LOOK_S = (0.001, 0.03)
 _READER = "pySerial RFC 2217 reader thread"
 
 
 class Line(SerialTransport):
-    """mpremote's transport, with an end to every wait and no word on our standard output."""
+    """mpremote's transport, with a limit for every wait and nothing on standard output."""
 
     def __init__(self, port):
         _quiet_readers()
         super().__init__(_url(port), timeout=_ANSWER_S)
         self._look_s = _LOOK_S[0]
         self.serial = self.raw_serial = _Impatient(self.serial)
-        self.heard = b""  # the last of it, for a sentence
+        self.heard = b""  # the last bytes that came, for a message
 
     def receive(self, wait_s):
-        """What has come; waits a while when there is nothing."""
+        """The bytes that have come; waits a moment when there are none."""
         serial = self.serial
         waiting = serial.inWaiting()
         if not waiting:
@@ -56,7 +55,7 @@ class Line(SerialTransport):
         return serial.read(waiting) if waiting else b""
 
     def unread(self, data):
-        """Let `data` be what comes next."""
+        """Put `data` in front of what comes next."""
         if self.mounted:
             self.serial.buf = data + self.serial.buf
         else:
@@ -99,7 +98,7 @@ class Line(SerialTransport):
         return bytes(data)
 
     def enter_raw_repl(self, soft_reset=True, timeout_overall=10):
-        # mpremote's own would drain a noisy line for ever, and prints what it does not know.
+        # mpremote's own reads a noisy line for ever, and prints unknown text.
         if self.mounted:
             self.serial, self.mounted = self.raw_serial, False
         for left in reversed(range(_TRIES)):
@@ -113,13 +112,13 @@ class Line(SerialTransport):
                 break
             if not left:
                 raise TransportError(self.heard)
-        # A board that was in the raw REPL already says it again at Ctrl-A.
+        # A board in the raw REPL repeats its banner at Ctrl-A.
         self._drain()
         if soft_reset:
             self.raw_serial.write(b"\x04")
             if not self._read_to(b"soft reboot\r\n", _ANSWER_S):
                 raise TransportError(self.heard)
-            # boot.py may print, and take its time; a Ctrl-A must not come too early.
+            # boot.py may print and take a while; a Ctrl-A must not come before its end.
             if not self._read_to(_RAW + b">", _BOOT_S):
                 raise TransportError(self.heard)
             self._drain()
@@ -129,8 +128,8 @@ class Line(SerialTransport):
         self.in_raw_repl = True
 
     def _deny_folder(self):
-        """Answer a board that still asks for a mounted folder whose PC is gone: there is no such
-        file. While it waits for that answer, mpremote's half on the board is deaf to Ctrl-C."""
+        """Answer "no such file" to a board that still asks for a folder of an earlier session:
+        while it waits for an answer, mpremote's half on the board ignores Ctrl-C."""
         until = time.monotonic() + _QUESTIONS_S
         data = b"\x18"
         while data and time.monotonic() < until:
@@ -139,15 +138,15 @@ class Line(SerialTransport):
             data = self.receive(_QUESTION_S)
 
     def leave(self):
-        """End what runs, take the mounted folder away, go to the friendly REPL."""
+        """End the running program, unmount the folder, go to the friendly REPL."""
         write = self.raw_serial.write
         write(b"\r\x03")
         if self.mounted:
             self.serial, self.mounted = self.raw_serial, False
             write(b"\r\x01")
             if self._read_to(_RAW + b">", _LEAVE_S):
-                # No import: it would look in the folder first, and nobody answers any more.
-                # mpremote's half has `os` already.
+                # No import: it would search the folder, and nothing answers. mpremote's half has
+                # `os`.
                 write(b"os.umount('/remote')\x04")
                 self._read_to(b"\x04>", _LEAVE_S)
         write(b"\r\x02")
@@ -166,15 +165,15 @@ class Line(SerialTransport):
 
 
 def _url(port):
-    # ser2net on a pseudo-terminal answers no control request; pyserial would wait in vain.
+    # ser2net on a pseudo-terminal answers no control requests; pyserial would wait for them.
     if not port.startswith("rfc2217://") or "ign_set_control" in port:
         return port
     return port + ("&" if "?" in port else "?") + "ign_set_control"
 
 
 def _quiet_readers():
-    # A line that breaks ends pyserial's own thread with a traceback on stderr; whoever reads the
-    # line hears of it, and says so in a sentence.
+    # A broken line ends pyserial's thread with a traceback on stderr; the reader of the line gets
+    # the error anyway, and reports it.
     before = threading.excepthook
     if getattr(before, "of_pxebench", False):
         return
@@ -188,7 +187,7 @@ def _quiet_readers():
 
 
 class _Impatient:
-    """A serial port that says so when less comes than was asked for; mpremote asks for ever.
+    """A serial port that raises when less comes than was asked for; mpremote would ask for ever.
 
     A port with a descriptor is read and written here: pyserial waits with select.
     """

@@ -1,4 +1,5 @@
-"""`pxebench board list`: the ports, what their USB ids tell, and what the board says itself."""
+"""`pxebench board list`: the ports, the kinds that their USB ids suggest, and the boards'
+answers."""
 
 import os
 

@@ -2,12 +2,12 @@
 
     python -m pxebench.board.rp2040js --flash board.img --tap tap0
 
-What runs, and what of it is real: `boards/emulated/rp2040/README.md`. This is the PC around it: a
-pty is the board's USB serial port, a TAP interface (which it makes, in the network namespace that
-it is started in) the other end of the network cable. Prints the port, and stays until it is ended.
+What of it is real: `boards/emulated/rp2040/README.md`. Here a pty is the board's USB serial port,
+and a TAP interface, made in the current network namespace, the other end of the network cable.
+Prints the port and runs until it is ended.
 
-1. Output is thrown away while nobody has the port open, as a PC's kernel does not ask for it then.
-2. A flash file that does not exist is made, with the firmware in it; one that exists is kept.
+1. Output is thrown away while the port is not open: a PC's kernel does not read it then.
+2. A missing flash file is made with the firmware in it; an existing one is kept.
 """
 
 import argparse
@@ -35,7 +35,7 @@ FLASH_BYTES = 2 * 1024 * 1024
 
 _TUNSETIFF = 0x400454CA
 _IFF_TAP_NO_PI = 0x0002 | 0x1000
-# As much as a pty and a USB host keep: more, and the board has to wait.
+# As much as a pty and a USB host buffer: with more the board has to wait.
 _HELD_BYTES = 65536
 
 
@@ -64,7 +64,7 @@ def open_tap(name):
 
 
 def node():
-    """The JavaScript runtime: the one that the provisioning chose."""
+    """The JavaScript runtime that was provisioned."""
     link = PROVIDED / "node"
     found = str(link) if link.exists() else shutil.which("node")
     if not found:
@@ -123,7 +123,7 @@ class EmulatedBoard:
                     self._line.sendall(typed)
 
     def _wait(self, held):
-        """What can be read and written now, and whether anybody has the port open."""
+        """The descriptors that are ready, and whether the port is open at the other end."""
         asked = select.poll()
         if len(held) < _HELD_BYTES:
             asked.register(self._line, select.POLLIN)
@@ -131,7 +131,7 @@ class EmulatedBoard:
         events = dict(asked.poll())
         master = events.get(self._master, 0)
         if master & select.POLLHUP and not master & select.POLLIN:
-            # Nobody has it open, and poll() would return at once again and again.
+            # Not open at the other end: poll() would return at once, again and again.
             asked.unregister(self._master)
             events = dict(asked.poll(20))
             return ([self._line] if self._line.fileno() in events else [], [], False)
@@ -154,15 +154,15 @@ class EmulatedBoard:
             raise
 
     def tell_state(self):
-        """Let the emulator print where its processor is, for whoever asks why it says nothing.
-        One that only starts does not catch the signal yet, and would end."""
+        """Let the emulator print the state of its processor, for a board that has hung. One that
+        is just starting does not catch the signal yet, and would end."""
         status = Path(f"/proc/{self._node.pid}/status").read_text()
         caught = int(re.search(r"^SigCgt:\s*(\w+)", status, re.M)[1], 16)
         if caught >> signal.SIGUSR2 - 1 & 1:
             self._node.send_signal(signal.SIGUSR2)
 
     def close(self):
-        """End the board, as pulling its plug does."""
+        """End the board, as a power cut does."""
         self._node.kill()
         self._node.wait()
         self._line.close()

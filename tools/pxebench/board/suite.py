@@ -1,14 +1,14 @@
 """`pxebench board test`: the core's own tests, run on the board itself.
 
 The tests (`host_tests/core`) and the firmware are compiled, and copied in one piece into a folder
-of the board's flash, which goes when they are over: each module loads them anew, and over the line
+of the board's flash, which is removed afterwards: each module loads them again, and over the line
 that takes many times as long. Where the flash has no room, the folder of the PC is mounted.
 
-1. Each test module runs on a board that was just restarted: a board's memory does not hold all of
-   them at once, and no test can spoil another.
-2. A test that is over gives its memory back. One that lacks memory is run once more, alone on a
-   board that was just restarted; that outcome counts.
-3. A long test says every 2048 packets that it lives.
+1. Each test module runs on a board that was just restarted: its memory does not hold all of them
+   at once, and modules cannot affect each other.
+2. A finished test's memory is freed. A test that lacks memory is run once more, alone on a board
+   that was just restarted; that outcome counts.
+3. A long test reports every 2048 packets that it runs.
 """
 
 import contextlib
@@ -38,8 +38,8 @@ import suite_on_board
 suite_on_board.{call}
 """
 _FLASH = "/pxebench-tests"  # the folder of the board's flash, for as long as the tests run
-# Takes that folder away, an earlier run's too, whose PC went away; says how much room there is for
-# one. Firmware before 1.21 cannot unpack it.
+# Removes that folder, also one of a run that was cut off; reports the free room, 0 for firmware
+# before 1.21, which cannot unpack the bundle.
 _CLEAR = f"""\
 import json, os
 def clear(folder):
@@ -63,14 +63,15 @@ except ImportError:
 print('\\x1e' + json.dumps({{'event': 'room', 'is': free}}))
 """
 _FOLDER_BYTES = 4 * 4096
-_SPARE_BYTES = 128 << 10  # for what the tests of the sink write
+_SPARE_BYTES = 128 << 10  # for the files of the sink's tests
 
 OUTCOMES = ("ok", "failed", "no memory", "no loopback")
 FIELDS = ("name", "outcome", "text", "took_ms")
 
 
 class Outcome:
-    """What came of a test: `name`, `outcome` (one of OUTCOMES), `text` of a failure, `took_ms`."""
+    """The outcome of a test: `name`, `outcome` (one of OUTCOMES), `text` of a failure,
+    `took_ms`."""
 
     def __init__(self, name, outcome, text=None, took_ms=0):
         self.name = name
@@ -103,7 +104,7 @@ def stage(folder, board, names=()):
     is to see it."""
     compiled = deploy.plan(board.who["mpy"], None, (), main=False).files
     for path in sorted(places.pxerom().glob("roms/*.json")):
-        # As a board carries them, without evidence or prose, but unchecked: the tests change them.
+        # Without evidence, as on a board, but unchecked: the tests change them.
         rom = bare(json.loads(path.read_text(encoding="utf-8")))
         rom.pop("sources", None)
         compiled[f"/lib/pxerom/roms/{path.name}"] = json.dumps(
@@ -160,7 +161,7 @@ def run(board, folder, names, on_outcome, on_module):
 
 @contextlib.contextmanager
 def _lent(board, folder):
-    # Yields what restarts the board and gives the program for `tests` of a module.
+    # Yields a function that restarts the board and returns the program for `tests` of a module.
     if not _has_room(board, folder):
 
         def mounted(name, tests):

@@ -58,8 +58,9 @@ def _folders(to, path):
 
 
 def read_whole(root):
-    """Let files below `root`, which come over the line, be read as a whole: `json.load` would ask
-    for each letter. In small pieces: one for which there is no memory stays on the line."""
+    """Make files below `root`, which come over the line, be read completely: `json.load` would
+    request each character. In small pieces: one that does not fit into memory would stay on the
+    line."""
     plain = builtins.open
 
     def whole(path, *mode):
@@ -136,7 +137,7 @@ def _say_alive():
 
 
 def _note_lack_of_memory():
-    # A boot that ends for want of memory ends in a Failure: a list of those, for each test.
+    # A boot without enough memory ends in a Failure: a list of these, for each test.
     from pxerom.failure import Failure
 
     made = Failure.__init__

@@ -1,1 +1,1 @@
-"""`pxebench boot`: its job and result, the interface that a ROM boots from, its menu and words."""
+"""`pxebench boot`: its job and result, the interface to boot from, menu keys, closing words."""

@@ -37,7 +37,7 @@ A **result** has, beside a fetch's fields:
     "menu": {"prompt", "timeout_s", "items", "chosen", "by"} or null, "warnings": [text]
 
 1. A ROM keeps its architecture unless its file allows another (`dhcp.adjustable`).
-2. Nothing is asked of the network that the ROM would not ask.
+2. Nothing is sent that the ROM would not send.
 """
 
 import copy
@@ -46,7 +46,7 @@ from pxebench import images
 from pxebench.job import FILE_NAME_MAX, Refused, bare, load_rom, one_sentence, show, value
 from pxebench.roms.known import ids
 
-# The names that a hand would type, and the numbers of RFC 4578 and of IANA's list after it.
+# Names for the command line, with the numbers of RFC 4578 and of IANA's later list.
 ARCHITECTURES = {
     "bios": 0,
     "x86-efi": 6,
@@ -78,7 +78,8 @@ def boot_job(rom, interface, **given):
 
 
 def flat(rom):
-    """The checked form of a ROM with the screen of a boot; `Refused` when it cannot boot."""
+    """The checked form of a ROM with the screen of a boot, and its flat `dhcp`; `Refused` when it
+    cannot boot."""
     import pxerom.job
     from pxerom import failure
 
@@ -89,9 +90,10 @@ def flat(rom):
             f"These can: {can}."
         )
     try:
-        return pxerom.job.load_rom(rom, True)[0]
+        flat, spec = pxerom.job.load_rom(rom, True)
     except failure.Refused as refusal:
         raise Refused(one_sentence(refusal.message)) from None
+    return {**flat, "dhcp": spec}
 
 
 def with_arch(rom, arch):
@@ -155,7 +157,7 @@ def menu(number, no_menu):
 
 
 def instead(server, file):
-    """The job's `server` and `file`: what is fetched whatever DHCP says."""
+    """The job's `server` and `file`, which take precedence over DHCP's."""
     if file is not None:
         size = len(file.encode("utf-8", "surrogateescape"))
         if not 0 < size <= FILE_NAME_MAX or "\0" in file:
@@ -171,5 +173,5 @@ def mask_bits(mask):
 
 
 def whole(result):
-    """A boot's result with every field of it there, whatever the firmware left out."""
+    """A boot's result with all fields, also those that the firmware left out."""
     return {**copy.deepcopy(RESULT), **result}

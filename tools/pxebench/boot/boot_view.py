@@ -1,7 +1,8 @@
-"""The closing words of a boot: who leased what, who says what to boot, who was not chosen and why.
+"""The closing words of a boot: the lease, who named the file, which servers were not chosen and
+why.
 
-One line each, below those that `view` has for every job.  Text from the network is shown, never
-obeyed (`job.show`).
+One line each, below those that `view` has for every job. Text from the network is made safe for
+the terminal (`job.show`).
 """
 
 from pxebench.boot.boot_job import mask_bits
@@ -29,7 +30,7 @@ def rows(result):
     if result.get("boot"):
         found.append(("boot", _boot(result["boot"])))
     offers = result["offers"]
-    # One server that leases and names the file is what everybody expects to see.
+    # One server with lease and file is the usual case: not worth a line.
     if len({offer.get("from") for offer in offers}) > 1 or result["outcome"] != "ok":
         found += [("offer", _offer(offer)) for offer in offers[:_MOST_OFFERS]]
         if len(offers) > _MOST_OFFERS:

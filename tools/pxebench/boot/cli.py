@@ -1,7 +1,7 @@
-"""The command `pxebench boot`: what a ROM does from power-up, on an interface or on a board.
+"""The command `pxebench boot`: a ROM's boot from power-up, on an interface or on a board.
 
-It makes a job of what was typed (`boot_job`), sees to the interface (`interfaces`) and the keys
-(`keys`), and leaves running and showing it to what every command has.
+The job is made in `boot_job`, the interface prepared in `interfaces`, keys come from `keys`;
+`running` runs and shows the job.
 """
 
 import contextlib
@@ -98,7 +98,7 @@ def boot(interface, rom, endpoint, interpreter, mount, config, kind, out, **give
             interfaces.check(interface, given["lease"])
             interface = stack.enter_context(interfaces.with_mac(interface, mac))
             guard = stack.enter_context(interfaces.Guard(interface))
-        # Nobody can answer a menu that is not shown.
+        # A menu that is not shown cannot be answered.
         unseen = quiet or json_path == "-" or settings["menu"] is not None
         keys = None if unseen else stack.enter_context(from_terminal())
         settings["keys"] = keys is not None

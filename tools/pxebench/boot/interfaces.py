@@ -1,12 +1,11 @@
-"""The interface of this machine that a ROM boots from: whether it can, and as it was afterwards.
+"""The interface of this machine that a ROM boots from: checked before, restored afterwards.
 
-What runs on it is the firmware's part (`boards/host/link.py`).  Here is what has to be in order
-before, told in one sentence with the remedy, and what has to be put right after a run that was
-killed.  Linux only: elsewhere a board boots.
+The firmware drives it (`boards/host/link.py`). Here are the checks before, each with advice, and
+the cleaning up after a run that was killed. Linux only: elsewhere a board boots.
 
-1. An address that was there before is never touched, nor one that some other program adds:
-   only what the firmware says it has leased is taken away, and only if it was not there.
-2. A port that somebody holds is named with its holder.
+1. An address that was there before, or that another program adds, is never touched: only an
+   address that the firmware has leased is removed, and only if it was not there.
+2. Where a port is in use, the message names the program.
 """
 
 import contextlib
@@ -29,7 +28,7 @@ _RIGHTS = (("CAP_NET_BIND_SERVICE", 10), ("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 
 
 def check(name, lease="dhcp"):
     """Raise `Refused` with what is in the way of a boot from interface `name`. `lease`: the job's;
-    whoever asks for none can do without port 68."""
+    without DHCP port 68 is not needed."""
     if not sys.platform.startswith("linux"):
         raise Refused(
             "A boot from this machine's own interface needs Linux; a board boots anywhere "
@@ -59,13 +58,13 @@ def check(name, lease="dhcp"):
 
 
 def _interfaces():
-    """{name: the interface as `ip` describes it} of this network. Not from /sys: that shows the
-    network of whoever mounted it, which need not be ours."""
+    """{name: the interface as `ip` describes it} of this network. Not from /sys, which shows the
+    network namespace in which it was mounted."""
     return {link["ifname"]: link for link in iproute.shown("link", "show")}
 
 
 def missing_rights():
-    """The capabilities that a boot needs and this process has not, by name. Linux only."""
+    """The names of the capabilities that a boot needs and this process lacks. Linux only."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
             effective = int(line.split()[1], 16)
@@ -91,7 +90,7 @@ def _check_port(name):
 
 
 def holder():
-    """Who holds UDP port 68, as far as this user may see it. Linux only."""
+    """The program that holds UDP port 68, where this user may see it. Linux only."""
     inodes = set()
     for line in Path("/proc/self/net/udp").read_text().splitlines()[1:]:
         words = line.split()
@@ -107,7 +106,7 @@ def holder():
 class Guard:
     """`with Guard(name) as guard`: hands `guard.event` each event; leaves the interface as it was.
 
-    The firmware does so itself; this is for one that was killed.
+    The firmware restores it itself; this is for one that was killed.
     """
 
     def __init__(self, name):

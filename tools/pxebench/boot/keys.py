@@ -4,7 +4,8 @@
         ... pressed() ...                      # one key, "" when none was pressed; never waits
 
 The firmware knows letters: "m" the menu (F8, Ctrl-M), "u" and "d" up and down, "\\r" the marked
-entry, "1".."9" an entry, "q" the end (ESC).  Which bytes a terminal sends for a key is known here.
+entry, "1".."9" an entry, "q" the end (ESC). The bytes that a terminal sends for a key are
+translated here.
 
 1. The terminal is as it was when the block ends, however it ends.
 2. Ctrl-C stays Ctrl-C.
@@ -15,7 +16,7 @@ import os
 import select
 import sys
 
-# ECMA-48 and xterm: an escape alone is ESC, with more behind it another key.
+# ECMA-48 and xterm: an escape alone is ESC, with more bytes after it another key.
 _SEQUENCES = {
     b"\x1b[19~": "m",  # F8
     b"\x1b[A": "u",
@@ -38,7 +39,7 @@ _LONGEST = 8
 
 
 def parse(data):
-    """The keys in what a terminal sent: a string of the firmware's letters."""
+    """The keys in a terminal's bytes: a string of the firmware's letters."""
     found = []
     while data:
         if data[0] != _ESCAPE:
@@ -52,7 +53,7 @@ def parse(data):
         elif len(data) == 1 or data[1] == _ESCAPE:
             found.append("q")
             data = data[1:]
-        else:  # another key: passed over, up to the byte that ends it
+        else:  # another key: skipped, up to its last byte
             end = 2
             while end < min(len(data), _LONGEST) and not 0x40 <= data[end] <= 0x7E:
                 end += 1
@@ -61,7 +62,7 @@ def parse(data):
 
 
 def _in_front(stream):
-    """Whether a person sits at it: who runs in the background may not touch the terminal."""
+    """Whether this is a terminal's foreground process: others may not change the terminal."""
     try:
         return stream.isatty() and os.tcgetpgrp(stream.fileno()) == os.getpgrp()
     except (AttributeError, OSError, ValueError):  # closed, or not this session's terminal

@@ -1,15 +1,15 @@
-"""One TFTP transfer of a capture, down or up: its requests, its packets, and what came of it.
+"""One TFTP transfer of a capture, down or up: its requests, its packets and its outcome.
 
-Which packets are its own is decided by `conversations`; what they say is read by `messages`.
+`conversations` decides which packets belong to it; `messages` reads them.
 
-1. The peer is the port that the client settled on by answering it; until then, whoever answers.
+1. The peer is the port that the client answers; before that, any port that answers.
 2. An RRQ with the same bytes repeats the last one while that is unanswered, from whatever port;
    one that goes to the server's TID repeats it in any case.
 """
 
 from pxebench.captures.messages import tftp
 
-# What answers a server, of a client that reads and of one that writes.
+# The packets with which a client answers: of one that reads, and of one that writes.
 _READER_KINDS = ("ACK", "ERROR")
 _WRITER_KINDS = ("DATA", "ERROR")
 
@@ -29,13 +29,13 @@ class Conversation:
         self.tid = None
         self.tids = []  # every port that the server answered from, in order
         self._oacks = {}  # TID: the options of its first OACK
-        self._finished = False  # nothing but late packets can follow
+        self._finished = False  # only late packets can follow
         self._answered = False  # the client reacted to an answer
 
     def __repr__(self):
         return f"<{self.file} from {self.source_ports}: {self.outcome}>"
 
-    # --- what was asked
+    # --- the request
 
     @property
     def request(self):
@@ -69,7 +69,7 @@ class Conversation:
     def ended(self):
         return self.packets[-1].time
 
-    # --- what came of it
+    # --- the outcome
 
     def messages(self):
         """(Packet, Tftp) of each UDP packet; ICMP has no message."""
@@ -161,7 +161,7 @@ class Conversation:
                 return message.block
         return None
 
-    # --- how it is put together
+    # --- adding packets
 
     def knows(self, packet):
         """True when the packet's other end is this server's TID."""
@@ -173,16 +173,16 @@ class Conversation:
         if packet.payload != self.request or packet.dst != self.server:
             return False
         if packet.dport in self.tids and packet.dport != self.server_port:
-            return True  # GRUB and tftp-hpa ask the TID again
+            return True  # GRUB and tftp-hpa repeat it to the TID
         same_port = packet.sport == self.requests[-1].sport
         if self._finished or (self._answered and not same_port):
             return False
-        # Who has repeated it from one port would not take another one now.
+        # A client that has repeated it from one port does not change the port now.
         ports = set(self.source_ports)
         return same_port or len(self.requests) == 1 or len(ports) == len(self.requests)
 
     def add(self, packet):
-        """Take a packet in."""
+        """Add a packet."""
         self.packets.append(packet)
         if packet.icmp:
             return
@@ -222,6 +222,6 @@ class Conversation:
         return False
 
     def ask_again(self, packet):
-        """Take a repeated RRQ in."""
+        """Add a repeated RRQ."""
         self.requests.append(packet)
         self.packets.append(packet)

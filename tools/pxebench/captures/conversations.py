@@ -6,13 +6,13 @@
         for talk in boot.conversations:
             talk.file, talk.source_ports, talk.outcome, talk.packets
 
-Files are read by `packets`, payloads by `messages`; comparing, learning and replaying are others'.
+Files are read by `packets`, payloads by `messages`.
 
-1. A client is who sends an RRQ or a WRQ.  It is known by its IP; by its MAC too where its own DHCP
-   packets or its own frames tell (a router's MAC is shared, and then tells nothing).
+1. A client is a sender of an RRQ, a WRQ or a DISCOVER. It is identified by its IP; by its MAC too,
+   where its own DHCP packets or frames have it (a MAC that several IPs share is a router's).
 2. A boot begins with the DISCOVER after a boot that had asked for a file or got its lease (so a
-   program that asks DHCP again begins one).  Without DHCP, it begins where a finished client asks
-   for its first file in the same words again.
+   program that asks DHCP again begins one). Without DHCP, it begins where a finished client asks
+   for its first file with the same request again.
 3. A conversation is one RRQ and its repetitions (`conversation`).
 4. A packet belongs to the client's port; of several conversations on one port to the one that
    knows its TID, else to the latest.
@@ -46,13 +46,13 @@ class Boot:
 
     def stages(self):
         """The conversations of each program in turn, as lists: a ROM, what it loaded, and so on.
-        Whoever asks for another file in other words (mode, options) is another program."""
+        A request for another file with another mode or other options is another program's."""
         found = []
         words = set()
         file = None
         for talk in self.conversations:
             if found and (talk.writes or all(other.writes for other in found[-1])):
-                found[-1].append(talk)  # what is written tells nothing of who boots
+                found[-1].append(talk)  # an upload is no part of a boot
                 if not talk.writes:
                     file, words = talk.file, {_signature(talk)}
                 continue
@@ -66,8 +66,8 @@ class Boot:
         return found
 
     def words(self):
-        """What tells one program's DISCOVER from another's: the codes of its options, its vendor
-        and its user class; None without a DISCOVER."""
+        """What distinguishes one program's DISCOVER from another's: option codes, vendor class,
+        user class; None without a DISCOVER."""
         for _, message in self.dhcp:
             if message.kind == "DISCOVER":
                 codes = tuple(code for code, _ in message.options)
@@ -79,12 +79,12 @@ class Boot:
 
 
 def _signature(talk):
-    # What a program puts the same way in each of its requests.
+    # What is the same in all requests of a program.
     return talk.asked.mode, str(talk.asked.options), len(talk.asked.tail or b"")
 
 
 class Client:
-    """One client.  `ips`, `macs`: what it is known by, in order of their appearance."""
+    """One client.  `ips`, `macs`: its addresses, in order of their appearance."""
 
     def __init__(self):
         self.ips = []
@@ -98,13 +98,13 @@ class Client:
 
     @property
     def conversations(self):
-        """Those of all boots."""
+        """The conversations of all boots."""
         return [talk for boot in self.boots for talk in boot.conversations]
 
     def power_ons(self):
         """The boots by power-on, as lists of (Boot, conversations): one for each program in turn.
-        A boot whose DISCOVER is put in other words than the first one's is a program's that was
-        loaded, and belongs to the power-on before it."""
+        A boot whose DISCOVER differs from the first one's is that of a loaded program, and belongs
+        to the power-on before it."""
         found = []
         first = next((words for boot in self.boots if (words := boot.words())), None)
         for boot in self.boots:
@@ -156,14 +156,14 @@ class Capture:
 
     @property
     def notes(self):
-        """What a reader must know of the file, as `packets.Note`s."""
+        """The notes on the file, as `packets.Note`s."""
         belong = "packet belongs" if self.strays == 1 else "packets belong"
         strays = f"{self.strays} {belong} to a transfer whose request is not in the file."
         return self.file.notes + ([packets.Note("strays", strays)] if self.strays else [])
 
     def notes_on(self, client):
-        """The notes that matter for what a client did: IPv6 is not a ROM's, and of DATA the
-        header is enough."""
+        """The notes that matter for a client: not those on IPv6, nor on cut DATA, whose header is
+        enough."""
         cut = any(
             packet.cut and tftp(packet).kind != "DATA"
             for talk in client.conversations
@@ -273,7 +273,7 @@ def _like_tftp(packet):
 
 
 def _icmp(packet, lately):
-    # An ICMP error goes where the packet goes that it complains of.
+    # An ICMP error belongs where the packet belongs that it quotes.
     quoted = packet.icmp[2]
     talks = lately.get((quoted.src, quoted.sport))
     packet.out = False

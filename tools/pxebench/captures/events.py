@@ -1,13 +1,13 @@
-"""A conversation as it is compared: each packet with a token, its words and its times.
+"""A conversation prepared for comparison: each packet with a token, a label and its times.
 
-The comparing is `compare`'s.  An answer stands straight after what it answers, though another
-packet crossed it on the wire; tokens leave out what is the server's own (TIDs, the tsize).
+`compare` compares them. An answer is placed right after the packet that it answers, even if
+another packet crossed it; tokens leave out the server's own values (TIDs, tsize).
 """
 
 from pxebench.captures.messages import tftp
 
-_ANSWER_S = 0.05  # whoever takes longer has not answered, but run into a time-out
-_CROSSED = 8  # packets that may be under way at once
+_ANSWER_S = 0.05  # after longer, it is a retransmission, not an answer
+_CROSSED = 8  # most packets under way at once
 
 
 class Event:
@@ -98,7 +98,7 @@ def events(talk):
 
 
 def _place(ack, found, answered):
-    # Where an ACK belongs: after the DATA (or OACK) that it answers, if others came in between.
+    # The place of an ACK: after the DATA (or OACK) that it answers, if others came in between.
     block = tftp(ack.packet).block
     crossed = []
     for index in range(len(found) - 1, max(-1, len(found) - 1 - _CROSSED), -1):

@@ -1,8 +1,8 @@
-"""What a captured payload says: TFTP and DHCP messages, read as they stand.
+"""TFTP and DHCP messages from captured payloads, read leniently.
 
-For reading only, and for packets of others: nothing is refused and nothing is put right, because
-what is odd about a client is what one looks for.  The engines' own, strict reading is in `pxerom`.
-TFTP: RFC 1350, 2347.  DHCP: RFC 2131, 2132; BOOTP: RFC 951.
+Nothing is refused and nothing is corrected, because a client's oddities are what is looked for.
+The strict parsers of the engines are in `pxerom`. TFTP: RFC 1350, 2347. DHCP: RFC 2131, 2132;
+BOOTP: RFC 951.
 """
 
 import struct
@@ -20,7 +20,7 @@ class Tftp:
     `block` (DATA, ACK); `length`: bytes of file in a DATA; `code`, `text` (ERROR; `text` is None
     when there is none, `text_ends`: whether its NUL is there); `file`, `mode` (requests);
     `options`: [[name, value], ...] in wire order (requests, OACK); `tail`: what follows the last
-    whole string, NULs for padding.  Whatever does not apply is None."""
+    whole string, NULs for padding.  Fields that do not apply are None."""
 
     __slots__ = (
         *("kind", "block", "length", "code", "text", "text_ends", "file", "mode"),
@@ -50,7 +50,7 @@ class Tftp:
             self.text_ends = bool(nul)
 
     def _strings(self, raw, names):
-        # `names` strings, then pairs; an empty name ends them: from there on it is padding.
+        # `names` strings, then pairs; after an empty name there is only padding.
         strings = []
         at = 0
         while True:
@@ -84,8 +84,8 @@ def tftp(packet):
 
 
 def is_request(payload, port):
-    """True for a read or write request to UDP `port`: on 69 its opcode says so, elsewhere it
-    must look like one, with a name and a mode that there is."""
+    """True for a read or write request to UDP `port`: on port 69 by its opcode, elsewhere only if
+    it has a name and a valid mode."""
     if payload[:2] not in (b"\0\1", b"\0\2"):
         return False
     if port == 69:
@@ -102,13 +102,13 @@ class Dhcp:
     `padding`: bytes after it; `size`: of the whole message."""
 
     __slots__ = (
-        *("kind", "reply", "htype", "xid", "secs", "flags", "ciaddr", "yiaddr", "siaddr"),
+        *("kind", "reply", "xid", "secs", "flags", "ciaddr", "yiaddr", "siaddr"),
         *("giaddr", "mac", "sname", "file", "options", "ended", "padding", "size"),
     )
 
     def __init__(self, payload, size):
         fixed = struct.unpack(">BBBBIHH4s4s4s4s16s64s128s", payload[:236])
-        op, self.htype, length, _, self.xid, self.secs, self.flags = fixed[:7]
+        op, _, length, _, self.xid, self.secs, self.flags = fixed[:7]
         self.ciaddr, self.yiaddr, self.siaddr, self.giaddr = (
             ".".join(str(byte) for byte in address) for address in fixed[7:11]
         )

@@ -1,14 +1,13 @@
 """The UDP and ICMP packets of a capture file: pcap or pcapng, gzipped or not.
 
-Left to others: what a payload means (`messages`) and who talks to whom (`conversations`).  dpkt
-reads the headers; the walk from record to record is ours, since its readers know neither a
-frame's true length nor a pcapng file with several interfaces.  Link types as in
-https://www.tcpdump.org/linktypes.html: Ethernet (with any stack of VLAN tags), raw IP, Linux
-cooked v1 and v2, BSD loopback.
+Left to others: payloads (`messages`) and conversations (`conversations`). dpkt reads the headers;
+records are read here, since its readers give neither a frame's true length nor a pcapng file's
+several interfaces. Link types as in https://www.tcpdump.org/linktypes.html: Ethernet (with any
+stack of VLAN tags), raw IP, Linux cooked v1 and v2, BSD loopback.
 
 1. A file that is no capture, or broken beyond its first record, is one sentence (`Refused`).
-2. What can be passed over (a cut last record, a fragment, IPv6, a foreign link type) is passed
-   over, counted, and named in `notes`.
+2. What cannot be used (a cut last record, a fragment, IPv6, another link type) is skipped,
+   counted, and named in `notes`.
 3. A frame may be cut: `size` is what went over the wire, `payload` what the file kept of it.
 """
 
@@ -28,19 +27,19 @@ _SECTION, _INTERFACE, _SIMPLE, _PACKET, _ENHANCED = 0x0A0D0D0A, 1, 3, 2, 6
 _VLAN = (0x8100, 0x88A8, 0x9100, 0x9200)
 VLAN_BYTES = tuple(kind.to_bytes(2, "big") for kind in _VLAN)
 _IPV4, _IPV6 = 0x0800, 0x86DD
-# Link type in the file: how long its header is, or a function that reads it.
+# Link type: length of its header, or a function that reads it.
 ETHERNET, _NULL, _LOOP, SLL, SLL2 = 1, 0, 108, 113, 276
 RAW = (101, 12, 14, 228)
 LINKTYPES = (ETHERNET, _NULL, _LOOP, SLL, SLL2, *RAW)
 
 
 class Packet:
-    """One UDP datagram or ICMP error.  `number`: as Wireshark counts frames, from 1; `time`:
-    seconds from the file's first packet; `epoch_ns`; `src`, `dst`: IPv4 as text; `sport`,
-    `dport`; `src_mac`, `dst_mac`: as aa:bb:.. or None; `vlans`: tags, outermost first; `ttl`,
-    `ip_id`; `size`: bytes of UDP payload on the wire; `payload`: those that the file kept;
-    `fragment`: True when it is the first fragment of a datagram; `icmp`: None, or (type, code,
-    quoted), `quoted` being the Packet that it complains of, without times and MACs.
+    """One UDP datagram or ICMP error. `number`: as Wireshark counts frames, from 1; `time`:
+    seconds from the file's first packet; `epoch_ns`; `src`, `dst`: IPv4 as text; `sport`, `dport`;
+    `src_mac`, `dst_mac`: as aa:bb:.. or None; `vlans`: tags, outermost first; `ttl`, `ip_id`;
+    `size`: bytes of UDP payload on the wire; `payload`: those that the file kept; `fragment`: True
+    when it is the first fragment of a datagram; `icmp`: None, or (type, code, quoted), `quoted`
+    being the Packet that it quotes, without times and MACs.
 
     `out` is set by `conversations`: True when the client sent it."""
 
@@ -60,7 +59,7 @@ class Packet:
 
 
 class Note(str):
-    """A sentence on a file; `what`: the id of the fact that it tells."""
+    """A sentence on a file; `what`: the id of the fact."""
 
     def __new__(cls, what, text):
         note = super().__new__(cls, text)
@@ -71,7 +70,7 @@ class Note(str):
 class File:
     """What `read` returns.  `packets`: in the order of their times; `epoch_ns`: time of the
     first frame; `until`: seconds from there to the last frame of any kind; `frames`: how many
-    the file has; `notes`: what was passed over, as Notes."""
+    the file has; `notes`: what was skipped, as Notes."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -131,7 +130,7 @@ def _read(path, stream):
             f"{show(str(path))} has frames of link type {min(linktypes)}, which cannot be read "
             f"here; Ethernet, raw IP, Linux cooked and loopback can."
         )
-    # The file's first frame need not be its earliest: several interfaces write as they please.
+    # The file's first frame need not be its earliest where it has several interfaces.
     file.packets.sort(key=lambda packet: packet.epoch_ns)
     if file.packets:
         file.epoch_ns = min(file.epoch_ns, file.packets[0].epoch_ns)
@@ -314,7 +313,7 @@ def packet_of(linktype, frame, count):
         if len(frame) < at:
             count("broken")
             return None
-        # Its own parsing of what follows is not needed: the header alone is given to it.
+        # Only the header is given to dpkt: the rest need not be parsed.
         header = cooked(frame[:at])
         kind = header.ethtype
         if header.hlen == 6:
@@ -366,7 +365,7 @@ def _datagram(raw, count):
         out=False,
     )
     if raw[9] == dpkt.ip.IP_PROTO_ICMP:
-        if body[0] not in (3, 4, 5, 11, 12):  # only errors quote what they complain of
+        if body[0] not in (3, 4, 5, 11, 12):  # only ICMP errors quote a packet
             return None
         quoted = _datagram(body[8:], lambda what: None)
         if quoted is None or quoted.icmp:

@@ -1,15 +1,15 @@
 """A capture file from a job's `packet` events, for Wireshark, tshark, dpkt and scapy.
 
-The ports, the times and the TFTP payloads are the true ones, as the firmware saw them.  The IPv4
-and UDP headers around them are made here, since a ROM's program never sees those: addresses,
-lengths and checksums are right, identification just counts.  Link type is LINKTYPE_RAW (packets
-begin with their IP header): an Ethernet header would be nothing but invention.
+Ports, times and TFTP payloads are those that the firmware saw. The IPv4 and UDP headers are made
+here, since a socket does not show them: addresses, lengths and checksums are right, the
+identification is a counter. Link type is LINKTYPE_RAW (packets begin with their IP header), since
+the Ethernet header is not known.
 
-1. A DATA packet may be cut: the file says how long it was (`orig_len`), and its UDP checksum is
-   then 0, which means "none was made" (RFC 768), since it cannot be computed.
-2. Packets stand in the order of their times.
-3. A booting client's address is that of the moment: 0.0.0.0, and 255.255.255.255 for what was
-   broadcast to it, until it has its lease.
+1. A DATA packet may be cut: `orig_len` is its true length, and its UDP checksum is then 0, "none"
+   (RFC 768), since it cannot be computed.
+2. Packets are in the order of their times.
+3. Until a booting client has its lease, its address is 0.0.0.0, and 255.255.255.255 for what was
+   broadcast to it.
 """
 
 import socket
@@ -20,12 +20,12 @@ import dpkt
 
 _LINKTYPE_RAW = 101  # in the file; dpkt.pcap.DLT_RAW is BSD's number for the same
 _SNAPLEN = 262144
-_SERVER_TTL = 64  # the firmware does not see the one that came
+_SERVER_TTL = 64  # the firmware does not see a received packet's TTL
 _HEADERS = 28  # IPv4 without options, and UDP
 
 
 class Capture:
-    """Gathers `packet` events and writes them as one pcap file."""
+    """Collects `packet` events and writes them as one pcap file."""
 
     def __init__(self, client, rom):
         """`client`: the client's IPv4 address; `rom`: a ROM in its flat form (`job.flat`)."""
@@ -35,7 +35,7 @@ class Capture:
         self.packets = []
 
     def event(self, event):
-        """Take an event; all but `start`, `lease` and `packet` are passed over."""
+        """Take an event; all but `start`, `lease` and `packet` are skipped."""
         if event["event"] == "packet":
             # A tuple per packet: a long transfer brings hundreds of thousands.
             self.packets.append(
@@ -54,7 +54,7 @@ class Capture:
             self.client = event["ip"]
         elif event["event"] == "start":
             self.client = event.get("ip") or self.client  # a board has an address of its own
-            # A board may not know the time of day: then the moment the event came has to do.
+            # A board may not know the time of day: then the time at which the event came is used.
             self.epoch_us = event.get("epoch_us")
             if self.epoch_us is None:
                 self.epoch_us = time.time_ns() // 1000

@@ -1,11 +1,11 @@
 """`pxebench compare REFERENCE OURS`: two captures side by side, and whether they are equal.
 
-What counts as a difference is decided in `compare`; here the boots are chosen and the picture is
-drawn.  On a terminal the packets stand side by side, alike ones folded away; elsewhere there is a
-line for each difference.
+`differences` decides what counts as one; here the boots are chosen and the picture is drawn. On a
+terminal the packets are side by side, equal ones folded; elsewhere there is a line for each
+difference.
 
 1. Exit codes: 0 equal, 1 different, 2 a file that is no capture, or nothing to compare in it.
-2. What is chosen must be there: a boot, a program or a file that a capture lacks is a `Refused`.
+2. A boot, a program or a file that is chosen and not in a capture is a `Refused`.
 """
 
 import sys
@@ -17,7 +17,7 @@ from pxebench import colour, headings, outputs, record
 from pxebench.job import EXIT_FAILED, EXIT_OK, Refused, flat, load_rom, one_sentence, show
 from pxebench.options import complete_rom
 
-_KEPT = 2  # alike rows shown on either side of a difference
+_KEPT = 2  # equal rows shown on either side of a difference
 _LONG_RUN = 12  # rows of one difference that the JSON keeps
 _NOTES = 12
 _COLOURS = {"same": "dim", "server": "yellow", "time": "magenta"}
@@ -81,8 +81,8 @@ def compare(reference, ours, rom, client, boot, stage, file_name, percent, ms, j
 
 
 class Side:
-    """What is compared of one capture: like a `conversations.Boot`.  `programs`: how many the
-    boot has."""
+    """The part of one capture that is compared, like a `conversations.Boot`. `programs`: how many
+    the boot has."""
 
     def __init__(self, dhcp, conversations, client, programs):
         self.dhcp = dhcp
@@ -155,8 +155,8 @@ def _as_json(found, paths, sides, tolerance):
 
 
 def _rows_as_json(rows):
-    # Both captures' packet of each row of the picture, or how many rows of one mark are left out:
-    # of what is alike all but a few, of what differs the middle of a long run.
+    # Both captures' packet for each row of the picture, or the number of rows left out: of equal
+    # rows all but a few, of different ones the middle of a long run.
     kept = _LONG_RUN // 2  # at each end of a long run
     for mark, run in groupby(_folded(rows), key=lambda row: row[2]):
         run = list(run)
@@ -179,7 +179,7 @@ def _event_as_json(event):
     return event and {"at_s": round(event.at, 6), "out": event.out, "text": event.label}
 
 
-# ---- what a reader sees
+# ---- output
 
 
 def _show(found, paths, sides):
@@ -246,7 +246,7 @@ def _label(event):
 
 
 def _folded(rows):
-    # (left, right, mark, 0) to show, or (None, None, None, number) for alike ones left out.
+    # (left, right, mark, 0) to show, or (None, None, None, number) for equal ones left out.
     shown = set()
     for index, row in enumerate(rows):
         if row[2] != "same":

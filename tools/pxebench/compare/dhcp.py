@@ -1,8 +1,8 @@
 """The DHCP packets of two boots, side by side: what a DHCP server could tell apart.
 
-Only the client's packets are compared.  Of their values, those that must differ from machine to
-machine or from boot to boot (xid, MAC, UUID, addresses) are compared by their rule: whether the
-xid changes when the reference's does, and whether the option is there, in its place and length.
+Only the client's packets are compared. Values that must differ between machines or boots (xid,
+MAC, UUID, addresses) are compared by their rule: whether the xid changes when the reference's
+does, and whether the option is there, in its place and length.
 """
 
 from difflib import SequenceMatcher
@@ -13,7 +13,7 @@ _SECS_APART = 1
 
 
 def compare_dhcp(reference, ours, tolerance, found):
-    """Add what differs to `found`, a `compare.Comparison`.  Both sides: [(Packet, Dhcp)]."""
+    """Add the differences to `found`, a `differences.Comparison`. Both sides: [(Packet, Dhcp)]."""
     sides = [[pair for pair in side if not pair[1].reply] for side in (reference, ours)]
     kinds = [[message.kind for _, message in side] for side in sides]
     pairs = []
@@ -64,7 +64,7 @@ def _words(*contents):
 
 
 def _targets(packet, our_packet):
-    # To everybody, or to one: which one is not the client's choice.
+    # Broadcast or unicast: the unicast address is not the client's choice.
     return [
         "everybody" if side.dst == "255.255.255.255" else "one server"
         for side in (packet, our_packet)

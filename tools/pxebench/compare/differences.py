@@ -5,14 +5,14 @@
 
 The captures are read by `conversations`; the command and its picture are `cli`.
 
-1. What the client does is compared; what the server does (its TIDs, its times, a DATA that it
-   sends once more) is not the client's, and at most a note.  So is the answer to such a packet.
-2. Packets that cross on the wire are put in the order of packet and reply first.
-3. A time is that since the client's last packet, or since the server's: one of them must agree,
-   within `Tolerance`.  So must the pause between DHCP and the first request.  What a person or a
-   program types between two files is no time of a ROM.
+1. Only what the client does is compared. A difference of the server (TIDs, times, a DATA that it
+   repeats) is at most a note, and so is the client's answer to it.
+2. Packets that cross on the wire are first sorted into packet and reply.
+3. Times are measured since the client's last packet and since the server's: one of them must
+   agree, within `Tolerance`. So must the pause between DHCP and the first request. Pauses between
+   two files are not compared: a person may be typing.
 4. What a ROM file calls random is compared by its rule: does the port change, and is it in range.
-5. Of a request that a file cut short, what it kept is compared, and the length.
+5. Of a request that a capture cut, the kept bytes and the length are compared.
 6. Of DHCP the xid, the MAC and the UUID are not compared; `secs` must be equal, or count the
    seconds in both.
 """
@@ -22,7 +22,7 @@ from difflib import SequenceMatcher
 from pxebench.captures.events import events
 from pxebench.compare.dhcp import compare_dhcp
 
-_TYPED_S = 5.0  # who takes longer from DHCP to the first request waits for a person
+_TYPED_S = 5.0  # a longer pause from DHCP to the first request is a person's
 
 
 class Tolerance:
@@ -117,8 +117,8 @@ def compare(reference, ours, tolerance=None, rom=None):
 
 
 def _pairs(reference, ours):
-    # Which conversation stands for which: the same request; else the same words (mode, options);
-    # else the same place.
+    # Which conversations are compared: the same request; else the same mode and options; else the
+    # same place.
     for a, b, c, d in _stretches(*([talk.request for talk in side] for side in (reference, ours))):
         theirs, own = reference[a:b], ours[c:d]
         words = [[_words(talk) for talk in side] for side in (theirs, own)]
@@ -136,9 +136,10 @@ def _stretches(left, right):
 
 
 def aligned(left, right):
-    """difflib's opcodes of two lists of tokens; where something was put in among equals (an ACK
-    sent three times, not once) the last of them count as put in, for those came later."""
-    steps = [["equal", 0, 0, 0, 0]]  # for what was put in before all else
+    """difflib's opcodes of two lists of tokens; where equal tokens were inserted among each other
+    (an ACK sent three times, not once) the last of them count as inserted, since they came
+    later."""
+    steps = [["equal", 0, 0, 0, 0]]  # for an insertion at the beginning
     steps += [list(step) for step in SequenceMatcher(None, left, right, False).get_opcodes()]
     for number, step in enumerate(steps[:-1]):
         tag, a, b, c, d = step
@@ -238,7 +239,7 @@ def _conversation(number, theirs, own, last, tolerance, found):
     _between(name, theirs, own, last, tolerance, found)
     tokens = [[event.token for event in side] for side in sides]
     for side in tokens:
-        # The requests were compared above: here the first in other words is still the first.
+        # The requests were compared above: here the first ones match even if they differ.
         side[0] = "request"
         side[1:] = [
             "request" if token == ("server", theirs.request) else token for token in side[1:]
@@ -254,7 +255,7 @@ def _conversation(number, theirs, own, last, tolerance, found):
 
 
 def _between(name, theirs, own, last, tolerance, found):
-    # The pause before a transfer is the ROM's own where it asks for the same file once more.
+    # The pause before a transfer is the ROM's where it asks for the same file again.
     if None in last or last[0].file != theirs.file or last[1].file != own.file:
         return
     pauses = []
@@ -289,14 +290,14 @@ def _times(name, theirs, own, tolerance, found):
     if any(tolerance.alike(*span) for span in spans):
         return "same"
     where = f"{name}, {theirs.label}, packet {theirs.packet.number}"
-    # The span that a reader would look for: since the packet before it.
+    # The time since the packet before it.
     theirs_s, own_s = min(spans)
     found.add("time", where, f"after {theirs_s:.3f} s", f"after {own_s:.3f} s")
     return "time"
 
 
 def _unlike(name, theirs, own, found):
-    # Rows of a stretch where the two are not alike, and the differences in it.
+    # The rows of a stretch that differs, and the differences in it.
     caused = set(_caused(theirs)) | set(_caused(own))
     pairs = []
     while theirs and own and theirs[0].out == own[0].out and theirs[0].icmp == own[0].icmp:
@@ -328,7 +329,7 @@ def _note(where, event, left, right, labels):
 
 
 def _caused(side):
-    # Answers to packets that the server sent here and not there: not the client's doing.
+    # Answers to packets that the server sent on one side only: no difference of the client.
     for before, event in zip(side, side[1:], strict=False):
         if event.answer and not before.out and not before.icmp and not event.icmp:
             yield event

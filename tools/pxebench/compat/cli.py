@@ -1,4 +1,4 @@
-"""`pxebench compat`: the options, the table on a terminal, the files. The work is `compat`'s."""
+"""`pxebench compat`: the options, the table on a terminal, the files; `matrix` does the work."""
 
 import sys
 import time
@@ -98,7 +98,7 @@ def _quoted(file):
 
 
 class _Progress:
-    """One line on stderr that says which ROM is at work, and for how long."""
+    """One line on stderr with the ROM that runs, and for how long."""
 
     def __init__(self, line, max_time_ms):
         self.line = line

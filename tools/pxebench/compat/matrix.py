@@ -1,15 +1,15 @@
 """Every ROM against one server: which of them it boots, and why not the others.
 
-A ROM is run in the worst form that it may have (`hard_form`): a server that serves that one serves
-the milder ones. Where the worst fails, the milder form is run as well, so that the table tells a
-server that never serves a ROM from one that serves it sometimes. `endpoints` run the jobs,
-`cli` shows the table; the shape of a row is `row`'s.
+A ROM is run in the hardest form that it may have (`hard_form`): a server that serves this one
+serves the easier ones. Where it fails, the easiest form is run as well, so that the table
+distinguishes "never" from "sometimes". `endpoints` run the jobs, `cli` shows the table; `row`
+makes a row.
 
-1. One ROM after the other: a server under load would answer another question.
-2. What the server sent is read from the packets, not from what the ROM made of them.
-3. ROMs share ports (2070, 49152), and a server may not be done with one ROM when the next asks
-   from the same port: who fails there is run once more after a pause.
-4. A ROM that would wait for minutes is stopped after the bench's time, and its row says so.
+1. One ROM after the other: the server's limits under load are not the question here.
+2. What the server sent is taken from the packets, not from the ROM's result.
+3. ROMs share ports (2070, 49152), and a server may still be busy with one ROM when the next asks
+   from the same port: a ROM that fails there is run once more after a pause.
+4. A ROM that would wait for minutes is stopped after --max-time, and its row says so.
 """
 
 import copy
@@ -22,9 +22,9 @@ from pxebench.job import Refused, show, value
 from pxebench.record import headed
 from pxebench.settings import adjust, offered_by
 
-_WINDOW = 16  # what a ROM with a free choice of windowsize asks for
-_PAUSE_S = 5  # for a server to be done with a client that is gone
-_LOW_PORT = 32767  # the last that "allow high ports to clients" leaves out
+_WINDOW = 16  # the windowsize of a ROM that may choose one
+_PAUSE_S = 5  # until a server has given up a client
+_LOW_PORT = 32767  # the last port below those that "allow high ports to clients" allows
 _OPCODES = {3: "DATA", 5: "ERROR", 6: "OACK"}
 
 
@@ -32,8 +32,8 @@ _OPCODES = {3: "DATA", 5: "ERROR", 6: "OACK"}
 
 
 def hard_form(rom):
-    """(the ROM in its worst form, what was made worse in words); the ROM itself where it has one
-    form only. `rom`: as in its file."""
+    """(the ROM in its hardest form, the changes in words); the ROM itself where it has one form
+    only. `rom`: as in its file."""
     words = []
     offered = offered_by(rom)
     if "windowsize" in offered:
@@ -47,7 +47,7 @@ def hard_form(rom):
 
 
 def mild_form(rom):
-    """(the ROM in its mildest form, in words), or None where `hard_form` is its only one."""
+    """(the ROM in its easiest form, in words), or None where `hard_form` is its only one."""
     words = []
     plain = _without(rom, "windowsize")  # as older firmware of its kind asks
     if plain != rom or "windowsize" in offered_by(rom):
@@ -92,7 +92,7 @@ def _with_ports(rom, span):
 
 
 class Wire:
-    """What came from the server during one boot, from the `packet` events of the job."""
+    """What the server sent during one boot, from the `packet` events of the job."""
 
     def __init__(self):
         self.counts = {}  # kind: how many
@@ -117,10 +117,10 @@ def run(roms, run_job, server, port, file, options, on_start):
     """Run each of `roms` (as in their files); the rows, and whether Ctrl-C ended it.
 
     `run_job`: of `open_endpoint`; `on_start(number, count, rom, words)` tells how far it is. The
-    mild forms come last, and only where the server has answered anybody at all.
+    easiest forms are run last, and only if the server has answered any ROM.
     """
     rows = []
-    unfinished = set()  # ports of ROMs that the server may still be talking to
+    unfinished = set()  # ports of ROMs that the server may not have given up
     for number, rom in enumerate(roms, 1):
         changed, words = hard_form(rom)
         on_start(number, len(roms), rom, words)
@@ -185,7 +185,7 @@ def _row(rom, form, words):
         "server_ports": [],
         "answers": {},
         "granted": [],
-        "assumed": None,  # the reaction that it fails by, where the ROM file only assumes it
+        "assumed": None,  # the reaction by which it fails, where the ROM file only assumes it
         "why": "",
     }
 
@@ -308,8 +308,8 @@ def _options(transfer):
 
 
 def _compare_images(rows):
-    # A ROM that "boots" with other bytes than the rest has not booted (iPXE takes a larger blksize
-    # than it asked for, and then loses its way in the file).
+    # A ROM that "boots" with other bytes than the rest has not booted (iPXE accepts a larger
+    # blksize than it asked for, and then stores blocks at wrong offsets).
     digests = [made["sha256"] for made in rows if made["sha256"]]
     if not digests:
         return
@@ -327,7 +327,7 @@ def _compare_images(rows):
 
 
 def server_facts(rows, port):
-    """What the rows say of the server, as sentences."""
+    """Sentences on the server, from the rows."""
     facts = []
     tids = {each for made in rows for each in made["server_ports"]}
     if not tids:
@@ -368,7 +368,7 @@ def _options_of(rows):
 
 
 def _roms(rows, verdict):
-    # By the worst form: a ROM that boots from some of its ports only does not boot.
+    # By the hardest form: a ROM that boots from some of its ports only does not boot.
     return [made["rom"] for made in rows if (made["form"], made["verdict"]) == ("hard", verdict)]
 
 
@@ -381,7 +381,7 @@ def exit_code(rows):
 
 
 def document(rows, server, port, file, endpoint, client=None):
-    """The whole of a run, as `--json` gives it. `client`: the address that it asked from."""
+    """The result of a run, as `--json` gives it. `client`: the address that it asked from."""
     result = {
         "port": port,
         "file": file,

@@ -1,4 +1,4 @@
-"""What a healthy path and server do not show, and the sentence for it.
+"""Signs of a fault: what a healthy path and server do not show, each with its sentence.
 
 Made from the observations alone (`observe`); which cause explains which anomaly is the table of
 `causes`.
@@ -9,20 +9,20 @@ from pxebench.diagnose import observe, signs
 from pxebench.sweep import port_names
 from pxebench.view import image_words
 
-# Anomalies that are seen by what does not come.
+# Anomalies that consist in missing answers.
 _OF_SILENCE = (
     *("low-silent", "probe-fails", "after-probe", "options-error", "one-at-a-time", "at-once"),
 )
 # What ICMP errors mean, as marks. Where only an errno is known, two situations look alike.
 _ICMP = {icmp.PORT: "icmp", icmp.REJECTED: "icmp-rejected", icmp.HOST: "icmp-host"}
 _ICMP_ERRNO = {icmp.PORT: "icmp-refused", icmp.HOST: "icmp-no-route"}
-_MUTE = 2  # RRQs without an answer that are more than chance, where nothing else was seen
+_MUTE = 2  # where nothing else was seen, more unanswered RRQs than this are not chance
 _MISSING, _DENIED = (
     ("not found", "no such file"),
     ("denied", "violation", "permission", "absolute"),
 )
 _SLOW_BLOCK_MS = 250
-_LOST = 3  # packets sent again in vain, before loss is a cause
+_LOST = 3  # retransmitted packets, from which on loss is a cause
 
 
 def among(seen, show):
@@ -69,12 +69,12 @@ def among(seen, show):
     if seen["by_order"] and seen.get("same_again") is False:
         found["limited"] = (
             "After a pause the first RRQ is answered and the next ones are not, from the same "
-            "port either: what counts is when, not from where."
+            "port either: the time makes the difference, not the port."
         )
     elif seen["by_order"]:
         found["turns"] = (
-            "After a pause whichever port asks first is answered and the next one is not, "
-            "whichever port that is."
+            "After a pause the port that asks first is answered and the next one is not, in "
+            "either order of the ports."
         )
     elif seen.get("at_once"):
         count = "first" if seen["at_once"] == 1 else f"first {seen['at_once']}"
@@ -85,7 +85,7 @@ def among(seen, show):
             f"Of several transfers that stand open side by side only the {count} {verb} an "
             "answer, in the second round no more than in the first."
         )
-    if seen["by_order"]:  # which explains every silence there was
+    if seen["by_order"]:  # this explains every unanswered RRQ
         return {name: found[name] for name in found if name not in _OF_SILENCE}
     found.update(_of_transfers(seen, show))
     big = _big_blocks(seen)
@@ -123,7 +123,7 @@ def _icmp_mark(seen):
     names = _ICMP if row["type"] is not None else _ICMP_ERRNO
     closed = icmp.most(seen.get("icmp_closed") or [])
     if row["type"] is None and row["meaning"] == icmp.HOST and closed:
-        # The host can be reached where nobody listens: it is the port that is not let through.
+        # A closed port of the host answers: port 69 is what is blocked.
         names = {icmp.HOST: "icmp-rejected"} if closed["meaning"] == icmp.PORT else names
     count = sum(each["count"] for each in seen["icmp"])
     errors = "1 ICMP error" if count == 1 else f"{count} ICMP errors"
@@ -135,7 +135,7 @@ def _icmp_mark(seen):
 
 
 def _of_transfers(seen, show):
-    # How the transfers themselves went wrong.
+    # Faults within a transfer.
     if seen.get("unasked"):
         yield "unasked-option", _unasked(seen["unasked"], show)
     if seen.get("oversize"):
@@ -190,7 +190,7 @@ def _unasked(option, show):
 
 
 def _unexplained(seen, show):
-    # What is left where no mark says why.
+    # Failures without any other anomaly.
     if seen["rom_works"] is False and seen["answers"]:
         code = f" with {seen['rom_status']}" if seen["rom_status"] else ""
         yield (
@@ -206,14 +206,14 @@ def _unexplained(seen, show):
 
 
 def _meets_no_oack(seen):
-    # The ROM fails before any block is taken, and not for its ports or for what DATA came.
+    # The ROM fails before the first block, and neither ports nor DATA are the reason.
     if seen["low_silent"] or seen.get("end") or seen.get("oversize"):
         return False
     return seen["rom_works"] is False
 
 
 def _big_blocks(seen):
-    # The ROM's own block size does not come through, while a smaller one does.
+    # DATA of the ROM's own block size does not arrive, smaller does.
     own = seen["own_size"]
     passes = seen["sizes"]
     good = [size for size, passed in passes.items() if passed and size < own]

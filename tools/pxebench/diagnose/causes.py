@@ -1,15 +1,15 @@
 """The verdict: one table of causes, and how the anomalies that were seen choose among them.
 
-A cause is chosen because it explains *all* that was seen, never because it explains most of it.
-What was seen is `observe`'s; what to ask for is `rules`'.
+A cause is chosen only if it explains *all* that was seen (`observe`). What to ask for is in
+`rules`.
 
-1. A cause needs certain anomalies and may bring others along; what neither covers rules it out.
+1. A cause needs certain anomalies and may have others; any further anomaly rules it out.
 2. Of several causes that explain everything the likelier is the verdict, the others are named as
    possible: they cannot be told apart from this end.
-3. Nothing in the table fits: then the verdict says so, with what was seen, and names no cause.
+3. If nothing in the table fits, the verdict says so, with what was seen, and names no cause.
 """
 
-# What a cause says, what it needs (one of several sets), what it may bring along.
+# A cause's sentence, the anomalies it needs (one of several sets), those it may have.
 _CAUSE = {
     "healthy": ("The ROM boots from here; nothing on the path blocks it.", [()], ()),
     "client-port-filter": (
@@ -65,7 +65,7 @@ _CAUSE = {
         (),
     ),
     "file-denied": (
-        "The server has {file} but will not read it to anybody, or not under that name.",
+        "The server has {file} but does not send it: for want of permission, or by that name.",
         [("error-denied",)],
         (),
     ),
@@ -161,9 +161,9 @@ _CAUSE = {
 }
 IDS = tuple(_CAUSE)
 
-# Why a cause is out when its own mark was not seen; by the first mark that it needs.
+# Why a cause is ruled out when its own anomaly was not seen; by the first that it needs.
 _NOT_SEEN = {
-    "low-silent": "The ROM's own ports and high ports fared alike.",
+    "low-silent": "The ROM's own ports and high ports had the same outcome.",
     "all-silent": "Answers came back to this end.",
     "acks-refused": "No answer of the server's was repeated after it was acknowledged.",
     "icmp": "No ICMP error of the host itself came back.",
@@ -181,15 +181,15 @@ _NOT_SEEN = {
     "error-missing": "The server did not say that the file is missing.",
     "error-denied": "The server did not deny the file.",
     "error-other": "The server sent no other ERROR.",
-    "options-error": "RRQs with options fare as those without.",
+    "options-error": "RRQs with options have the same outcome as those without.",
     "turns": "Several transfers side by side were all answered.",
     "probe-fails": "The size probe is answered, and so is the RRQ after it.",
     "big-blocks": "Datagrams of the ROM's block size arrive.",
-    "retransmits": "What was sent arrived, all but what chance may take.",
+    "retransmits": "No more packets were lost than chance explains.",
     "slow": "The answers come soon enough for the ROM.",
     "wrong-image": "The file that came is of a kind that this ROM starts.",
 }
-# What must have been looked at before a cause may be called out for want of its mark.
+# What must have been observed before a cause may be ruled out for a missing anomaly.
 _LOOKED = {
     "low-silent": "low",
     "turns": "several",
@@ -229,7 +229,7 @@ _ALSO = {
 def sort_out(seen, found, on_path=None):
     """(cause or None, [further causes that fit], {cause: why not}) for anomalies `found`.
 
-    `seen`: the observations; `on_path`: what a capture at the other end told, or None.
+    `seen`: the observations; `on_path`: what a capture at the other end shows, or None.
     """
     marks = set(found)
     fitting, against = [], {}
@@ -247,7 +247,7 @@ def sort_out(seen, found, on_path=None):
 def _order(seen, marks):
     order = list(IDS)
     if "all-silent" in marks and seen["alive"]:
-        # The host refuses a closed port and says nothing on this one: somebody listens there.
+        # The host refuses a closed port and is silent on this one: something listens there.
         order.remove("request-blocked")
         order.insert(order.index("nat-port") + 1, "request-blocked")
     if marks & {"acks-refused"}:
@@ -266,7 +266,7 @@ def _why_not(cause, seen, marks, found, on_path):
         return None
     fits = [needed for needed in needs if set(needed) <= marks]
     if cause == "healthy":
-        return "Not everything is as it should be."
+        return "What was seen is not that of a healthy path and server."
     if not fits:
         return _absent(needs[0][0], seen)
     covered = set(along).union(*fits)
@@ -281,7 +281,7 @@ def _absent(mark, seen):
     return None if mark not in _NOT_SEEN else (_OPEN if nothing else _NOT_SEEN[mark])
 
 
-_OPEN = "?"  # not looked at, or nothing came that could tell
+_OPEN = "?"  # not observed, or nothing came that could show it
 
 
 def _path_says(cause, on_path):

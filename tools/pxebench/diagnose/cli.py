@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import textwrap
 import time
 
 import click
@@ -13,9 +12,9 @@ from pxebench.job import Refused, show
 from pxebench.options import ROM, SERVER_PCAP, Time, all_of
 from pxebench.target import TARGET, finish, open_target
 
-_MOST_PACKETS = 6000  # of all experiments, with their way through other captures
+_MOST_PACKETS = 6000  # of all experiments, with their path through other captures
 _FAMILIES = ("ip", "inet", "bridge")
-# What a result that somebody else has written may lead to.
+# Errors of a result that was not written by this program.
 _DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
@@ -72,7 +71,7 @@ def diagnose(json_path, quiet, **given):
         target = open_target(given, line)
         verbose = target.on_event is not None
         shown = out if json_path != "-" else err
-        # With `--json -` the experiments are mere progress: for eyes alone.
+        # With `--json -` the experiments are progress: on a terminal only.
         quiet_or_piped = quiet or (shown is err and not err.is_terminal())
         progress = None if quiet_or_piped else _Progress(shown, verbose)
         target.on_wait = progress.wait if progress else None
@@ -109,7 +108,7 @@ def _judged(result, given, chain):
     try:
         ends = result["client"], result["server"]
         merged = path.of_run(events, given["server_pcap"], *ends, _MOST_PACKETS)
-    except Refused as refused:  # a minute of experiments is worth its verdict all the same
+    except Refused as refused:  # the experiments' verdict is given in any case
         unread = refused
     if merged or given["again"]:
         result = diagnosis.judge(result, path.server_saw(merged) if merged else None)
@@ -130,7 +129,7 @@ def _earlier(name):
             raise ValueError
         if not isinstance(result["observations"]["sizes"], dict):
             raise ValueError
-        # These go into rules that somebody copies into a shell: nothing else may stand there.
+        # These go into rules that a user pastes into a shell: only addresses and numbers.
         for host in (result["server"], result["client"] or "0.0.0.0"):
             ipaddress.IPv4Address(host)
         for host in result["observations"]["foreign"]:
@@ -150,19 +149,19 @@ def _is_name(word):
 
 
 class _Progress:
-    """Each experiment as it runs, and what was seen when it has."""
+    """Each experiment while it runs, and its outcome."""
 
     def __init__(self, stream, verbose=False):
         from pxebench.live import Line
 
         self.stream = stream
         self.line = Line(stream)
-        self.verbose = verbose  # then the packets stand below the question
+        self.verbose = verbose  # then the packets are below the question
         self.words = ()
         self.began = 0
 
     def wait(self):
-        """Say again what runs, and for how long."""
+        """Show again what runs, and for how long."""
         lasts = round(time.monotonic() - self.began)
         if self.words and lasts >= 2:
             name, question = self.words
@@ -180,7 +179,7 @@ class _Progress:
                 self.line.show(" ".join(self.words))
             return
         self.line.hide()
-        lines = textwrap.wrap(show(experiment["said"]), prose.room() - 25) or [""]
+        lines = prose.wrapped(show(experiment["said"]), "", "", prose.room() - 25)
         self.stream.line(f"{name} {lines[0]}")
         for line in lines[1:]:
             self.stream.line(" " * 25 + line)
@@ -198,7 +197,7 @@ def words(result, all_rules=False, quiet=False, paint=colour.PLAIN):
     also = verdict["also_possible"]
     same = f" (or {', or '.join(also)}: the same from this end)" if also else ""
     if also and result["ended"]:
-        same = ""  # what fits so far stands below
+        same = ""  # the candidates are printed below
     cause = verdict["cause"] or "undecided"
     lines = prose.wrapped(f"Verdict: {cause}{same}. {verdict['text']}")
     good = None if verdict["cause"] is None else cause == "healthy"
@@ -212,7 +211,7 @@ def words(result, all_rules=False, quiet=False, paint=colour.PLAIN):
             "Also possible",
             [f"{name}: {verdict['also_text'][name]}" for name in verdict["also_possible"]],
         ),
-        ("Not to be known from here", verdict["unknown"]),
+        ("Cannot be known from here", verdict["unknown"]),
     ):
         yield from prose.listed(title, sentences)
     out = [entry["cause"] for entry in verdict["ruled_out"]]

@@ -1,7 +1,7 @@
-"""`pxebench diagnose`: run the plan, look at what was seen, say why, and what to ask for.
+"""`pxebench diagnose`: run the plan, observe, find the cause, and the rule to ask for.
 
-The parts stand elsewhere: `experiments` (the plan), `observe` (facts and anomalies), `causes` (the
-table that decides), `rules` (the firewall's and the server's side).  Here they become one result:
+The parts: `experiments` (the plan), `observe` (facts), `anomalies`, `causes` (the table that
+decides), `rules` (for firewall and server). Here they become one result:
 
     {"schema": 1, "kind": "diagnose", "outcome": "ok" when healthy, "rom", "rom_name", "server",
      "server_port", "file", "client", "endpoint", "started", "elapsed_ms", "experiments": [{"id",
@@ -23,9 +23,9 @@ from pxebench.sweep import asking, port_names
 from pxebench.sweep.rom_ports import how_it_counts, ports_of_boot
 
 _SILENT_CAUSES = ("request-blocked", "no-tftp-helper", "nat-port", "client-port-filter")
-# Ports that lie so close together that an operating system's choice is hardly the reason.
+# Ports so close together that an operating system would hardly choose them.
 _NARROW, _ENOUGH = 1024, 6
-_TWICE = 3  # DATA that came again: more than a server's own retransmission timeout explains
+_TWICE = 3  # duplicate DATA: more than a server's retransmission timeout explains
 
 
 def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=None):
@@ -57,7 +57,7 @@ def diagnose(target, rom, max_time_ms=experiments.ROM_MAX_MS, quick=False, say=N
 
 
 def judge(result, on_path=None):
-    """A copy of `result` with its verdict (anew).  `on_path`: what a capture of the other end told
+    """A copy of `result` with a new verdict. `on_path`: what a capture of the other end shows
     (`path.server_saw`): {"requests": RRQs seen there, "answers": datagrams sent back,
     "client_ports": as they arrived}, or None."""
     seen = result["observations"]
@@ -80,7 +80,7 @@ def judge(result, on_path=None):
     marks = list(found.values())
     open_causes = [name for name, why in against.items() if causes.is_open(why)]
     facts = [*_facts(result, seen), *_of_image(seen, found)]
-    beside = [fact["id"] for fact in facts]  # true as well, though not what keeps the file back
+    beside = [fact["id"] for fact in facts]  # true as well, though not why the boot fails
     verdict = {
         "cause": cause,
         "text": "It was ended before it came to a verdict."
@@ -108,7 +108,7 @@ def _with_nat(result, on_path):
     if on_path is None:
         return None
     asked = {ask["port"] for done in result["experiments"] for ask in done["asks"]}
-    # The RRQ to a closed port shows that the capture is of this run, and is no request to judge.
+    # The RRQ to a closed port proves that the capture is of this run; it is not judged itself.
     knocks = [a["port"] for d in result["experiments"] if d["id"] == "alive" for a in d["asks"]]
     arrived = [port for port in on_path["client_ports"] if port not in knocks]
     nat = not set(arrived) <= asked
@@ -300,7 +300,7 @@ def _facts(result, seen):
 
 
 def _of_image(seen, found):
-    # A fault of its own, beside what keeps the file back.
+    # A separate fault, beside the one that stops the boot.
     if seen.get("image_wrong") and "wrong-image" not in found:
         yield {
             "id": "wrong-image",

@@ -1,13 +1,13 @@
-"""The plan of `pxebench diagnose`: small experiments, each one question to the path or the server.
+"""The plan of `pxebench diagnose`: small experiments, each with one question about path or server.
 
-The first ones are always run; those that cost time or strain a server only when what was seen
-so far calls for them.  An experiment is a dict (its shape: `diagnose`); what all of them mean
-together is found in `observe` and judged in `diagnose`.  Nothing here knows a cause.
+The first ones are always run; those that take long or put load on a server only when the earlier
+ones call for them. An experiment is a dict (its shape: `diagnosis`); `observe` and `causes` find
+out what all of them mean together.
 
-1. Low and high ports are asked with the same RRQ and the same wait, and the low ones twice, before
-   and after the high ones (A/B/A): only then is it the port that makes the difference.
-2. What is answered is ended with an ERROR; the whole is bounded, in RRQs and in time.
-3. What the time box cut off, and what was not run and why, is said.
+1. Low and high ports send the same RRQ and wait as long, the low ones before and after the high
+   ones (A/B/A): so a difference must come from the port.
+2. Each answer is ended with an ERROR; the number of RRQs and the time are bounded.
+3. The result says what the time limit cut off, what was not run, and why.
 """
 
 import copy
@@ -30,10 +30,10 @@ _SOURCE_MAX_MS = 10000
 _PAUSE_MS, _PAUSES = 5000, 4
 _SAMPLE = 65536
 _SIZES = (512, 1456, 1468, 8192)
-_BOARD_MOST = 1468  # larger datagrams come in fragments, and what lwIP makes of them is its own
+_BOARD_MOST = 1468  # larger datagrams are fragmented, and lwIP may not reassemble them
 _SEVERAL = 4
 _LOW = 4
-_CLOSED = range(33434, 33534)  # where a traceroute knocks: nobody listens there
+_CLOSED = range(33434, 33534)  # traceroute's port: nothing listens there
 
 # id: (title, question)
 QUESTIONS = {
@@ -124,7 +124,7 @@ class Examination:
             self._ask("size", self._high(1), [["tsize", "0"]], wait_ms)
         limit = 16384 if self.quick else _SAMPLE
         self._fetch("lockstep", self._client([], 600, 30), 8000, limit)
-        self._several(wait_ms)  # after it a server may be busy for a while
+        self._several(wait_ms)  # it may keep a server busy for a while
         seen = self._seen()
         if seen["by_order"] is None and observe.order_may_matter(seen):
             self._turns(wait_ms)
@@ -137,7 +137,7 @@ class Examination:
 
     def _low_again(self, options, wait_ms):
         low = rom_ports(self.flat, _LOW)[::-1]
-        # A ROM that has one port only: a lost packet must not pass for a silent port.
+        # A ROM with one port only: a lost packet must not look like a silent port.
         for _ in range(1 if len(low) > 1 else 3):
             self._ask("low-again", low, options, wait_ms)
             if any(map(asking.answered, self.done[-1]["asks"])):
@@ -149,7 +149,7 @@ class Examination:
             if request["options"] not in tried:
                 tried.append(request["options"])
                 self._ask("data", self._high(1), request["options"], wait_ms)
-                # Whatever came before may be in its way: a probe that was just aborted, above all.
+                # Earlier requests may disturb it, above all a probe that was just aborted.
                 for _ in range(_PAUSES):
                     if any(map(asking.answered, self.done[-1]["asks"])):
                         break
@@ -182,7 +182,7 @@ class Examination:
             done["reassembled"] = 0  # other packets of this machine's
 
     def _cut(self, size):
-        # False where this very datagram came whole; True where it did not, or nobody can tell.
+        # False where this very datagram came whole; True where it did not, or that is unknown.
         target = self.target
         name = job.name_bytes(target.file)
         port = self._high(1)[0]
@@ -315,8 +315,8 @@ class Examination:
         return observe.observe(self.done, self.flat, self.rom, self.target.server)
 
     def _reassembled(self):
-        # Datagrams that this machine has put together from fragments; None: it is not this
-        # machine that receives, or it does not tell.
+        # Datagrams that this machine has reassembled; None: another machine receives, or it has no
+        # such counter.
         return None if self.target.run.elsewhere else _reassembled()
 
     def _now_ms(self):
@@ -351,7 +351,7 @@ class Examination:
         spec = rom["udp"]["source_port"]
         spec.update({"first": first, "last": first + 39, "wrap": first, "step": 1})
         spec["policy"] = "counter"
-        spec.pop("first_max", None)  # it begins there and nowhere else
+        spec.pop("first_max", None)  # it has one first port
         return rom
 
     def _client(self, options, wait_ms, tries):

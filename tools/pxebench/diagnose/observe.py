@@ -1,10 +1,10 @@
-"""What the experiments show together: observations, plain facts with names that stay.
+"""What the experiments show together: observations, plain facts with fixed names.
 
-`--json` shows them all; which of them no healthy path shows is `anomalies`' business.
+`--json` has them all; `anomalies` finds those that no healthy path shows.
 
-1. "Silent" is said of a port only when it was asked more than once, with a wait that every answer
-   so far would have met.
-2. Loss is told from slowness by the other blocks: on a slow way all of them take long.
+1. A port is "silent" only if it was asked more than once, each time with a wait longer than any
+   answer took so far.
+2. Loss is told from slowness by the other blocks: on a slow path all of them take long.
 """
 
 import statistics
@@ -57,26 +57,26 @@ def blocks(packets, server):
         "longest": longest,
         "median_ms": round(median_ms, 2) if times else None,
         "slowest_ms": round(max(times), 2) if times else None,
-        # Far longer than the others: something was lost, and somebody's timer sent it again.
+        # Far longer than the others: a packet was lost, and one end sent it again.
         "stalls": sum(each > max(_STALL_MS, 10 * median_ms) for each in times),
         "repeats": repeats,
         "again": twice,  # DATA that had come before
         "acked": acked,
         "last_ms": None if last_us is None or first_us is None else (last_us - first_us) // 1000,
-        # The server says its first packet again and again, although it was acknowledged.
+        # The server repeats its first packet although it was acknowledged.
         "stuck": len(seen) == 1 and acked > 0 and again >= 1,
     }
 
 
 def observe(experiments, flat, rom, server=None):
-    """All observations, by name; None for what was not looked at."""
+    """All observations, by name; None for what was not observed."""
     by = {}
     for experiment in experiments:
         by.setdefault(experiment["id"], []).append(experiment)
     every = [ask for e in experiments for ask in e["asks"] if e["id"] != "alive"]
     usable = [ask for ask in every if ask["answer"] != "busy"]
     low = _asks(by, "rom", "low-again")
-    # What comes after the low ports counts as well: a limit of RRQs is no filter of ports.
+    # Answers after the low ports count as well: a limit of RRQs is no port filter.
     high = _asks(by, "reach", "high", "data") + _first_of_several(by)
     booted = by.get("rom", [{}])[0].get("result")
     lockstep = by["lockstep"][0] if "lockstep" in by else None
@@ -134,7 +134,7 @@ def observe(experiments, flat, rom, server=None):
 
 
 def order_may_matter(seen):
-    """True when only the order of asking can tell why some RRQs were answered and others not."""
+    """True when only the order of the RRQs can explain which were answered."""
     low, high = seen["low"], seen["high"]
     mixed = 0 < low["answered"] < low["asked"] or 0 < high["answered"] < high["asked"]
     return bool(mixed or seen["after_probe"] or (seen["at_once"] and not one_by_one(seen)))
@@ -242,7 +242,7 @@ def _after_probe(by, flat):
         return None
     alone = any(a["answer"] in ("oack", "data") for a in _asks(by, "data"))
     if any(_works(e) for e in by.get("rom-high", ())):
-        return False  # what came after its probe was answered
+        return False  # the request after its probe was answered
     after = []
     for experiment in (*by.get("rom", ()), *by.get("rom-high", ())):
         transfers = experiment["result"]["transfers"]
@@ -257,7 +257,7 @@ def _options_ignored(by):
 
 
 def _passes(experiment, size):
-    # True: a block of that size came; False: the transfer opened and none did; None: cannot tell.
+    # True: a block of that size came; False: the transfer opened and none came; None: not known.
     result, found = experiment["result"], experiment["blocks"]
     if found["longest"] >= size:
         return True
@@ -296,8 +296,8 @@ def _by_order(by):
     if not found:
         return None
     if _several(by):
-        return False  # an ERROR may upset a server; here nothing else stood in the way
-    # A round: the first port until it is heard, then the other one.
+        return False  # an ERROR may disturb a server; this RRQ came without one before it
+    # A round: the first port until it gets an answer, then the other one.
     kept = [a for n, a in enumerate(found) if answered(a) or n and answered(found[n - 1])]
     if len(kept) < 4:
         return None

@@ -1,7 +1,7 @@
-"""Whether DATA comes in pieces (IP fragments): asked of the kernel for that very datagram.
+"""Whether a DATA datagram came in pieces (IP fragments), as the kernel says of that datagram.
 
-The kernel's counter of reassembled datagrams is the whole machine's: a file server's packets, or
-another program's, count in it. IP_RECVFRAGSIZE (Linux 4.12, ip(7)) says it of one datagram.
+The kernel's counter of reassembled datagrams includes those of other programs. IP_RECVFRAGSIZE
+(Linux 4.12, ip(7)) is of one datagram.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ _DATA, _OACK = 3, 6
 
 def in_pieces(server, port, name, size, bind=None, from_port=0, wait_ms=1500):
     """True when the first DATA of `size` bytes came in pieces, False when it came whole, None
-    where it did not come or the kernel does not tell. `name`: bytes; one transfer, ended with an
+    where it did not come or the kernel does not say. `name`: bytes; one transfer, ended with an
     ERROR."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
@@ -36,7 +36,7 @@ def in_pieces(server, port, name, size, bind=None, from_port=0, wait_ms=1500):
 
 
 def _answer(sock, packet, to, opcode, wait_ms):
-    # (datagram, its sender, size of its largest piece or 0); (b"", None, 0) where none came.
+    # (datagram, its sender, size of its largest fragment or 0); (b"", None, 0) where none came.
     end = time.monotonic() + wait_ms / 1000
     try:
         sock.sendto(packet, to)

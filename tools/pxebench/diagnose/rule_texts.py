@@ -8,21 +8,21 @@ Fortinet's CLI reference (firewall service custom, system session-helper), pf.co
 tftp-proxy(8), Microsoft's NetSecurity module, in.tftpd(8), dnsmasq(8).
 
 1. Tried: nftables, iptables (on its nft backend), in.tftpd and dnsmasq. The tests load these texts
-   as they stand here, and then the ROM boots (`host_tests/diagnose/test_rules.py`).
+   unchanged, and then the ROM boots (`host_tests/diagnose/test_rules.py`).
 2. Not tried on the product: firewalld, Cisco ASA and IOS, Juniper SRX, FortiGate, pfSense and
-   OPNsense, Windows Firewall. Written from the documentation above and from what is known of them;
-   no such machine was at hand. `TRIED` is that list for whoever prints a text.
+   OPNsense, Windows Firewall. They are written from the documentation above; no such machine was
+   there. `TRIED` has the others.
 3. Names in CAPITALS are to be replaced.
 
 $server, $client, $ports (2070-2078), $first, $last; $sport_nft and its like are empty, or name the
 server's ports where these are a known range.
 """
 
-# The first word of the products whose texts were loaded by a test.
+# The first word of the names of products whose texts a test has loaded.
 TRIED = ("nftables", "iptables", "in.tftpd", "dnsmasq")
 
 # id, product, cure ("ports": let the answers to the ROM's ports pass; "helper": let the firewall
-# read TFTP; "request": let the requests to port 69 pass), text, note
+# follow TFTP; "request": let the requests to port 69 pass), text, note
 PATH = (
     (
         "nft-ports",
@@ -291,7 +291,7 @@ end
     ),
 )
 
-# The server's side; "range" narrows where the answers come from, "single" keeps them on port 69.
+# For the server: "range" limits the ports of its answers, "single" keeps them on port 69.
 SERVER = (
     (
         "in.tftpd-range",
@@ -356,7 +356,7 @@ SERVER = (
     ),
 )
 
-# What else to do, by cause; one sentence each.
+# Advice without a rule, by cause; one sentence each.
 ADVICE = {
     "host-unreachable": "Check the address $server (siaddr, option 66), that the host is up, and "
     "the route to it. No port rule helps here.",

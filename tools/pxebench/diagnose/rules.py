@@ -1,11 +1,12 @@
 """What to ask for: the rule or setting for a verdict, filled with the real addresses and ports.
 
-The texts are `rule_texts`' tables; here is which of them a cause calls for, which opens least, how
-far the ROM counts, and where a rule for ports is the wrong cure.
+The texts are in `rule_texts`; here is decided which of them a cause calls for, which opens least,
+how far the ROM counts, and where a rule for ports does not help.
 
-1. Every number comes from the ROM file or from what was observed; what is not known is a word in
+1. Every number comes from the ROM file or from an observation; what is not known is a word in
    capitals.
-2. The firewall's rule first; the server's setting is for who cannot have the rule.
+2. The firewall's rule comes first; the server's setting is for users who cannot change the
+   firewall.
 """
 
 from string import Template
@@ -50,7 +51,7 @@ def advise(cause, also, result, nft_chain=None):
     guess = _GUESS.format(_NFT_CHAIN) if nft_chain is None else None
     path, server = _FOR_CAUSE.get(cause, ((), ()))
     if result.get("verdict", {}).get("way") == "out":
-        path = ("request",)  # it is not the answers that are dropped
+        path = ("request",)  # the answers are not dropped
     if cause == "request-blocked" and "no-tftp-helper" not in also:
         path = ("request",)
     items = []
@@ -101,7 +102,7 @@ def _fill(text, values):
 
 
 def _server_range(result):
-    # A range cannot be known from the few ports that were seen of it; port 69 itself can.
+    # A few ports do not show a range; port 69 itself is known.
     seen = result["observations"]["server_ports"]
     if seen and seen["least"] == seen["most"] == result["server_port"] and seen["count"] > 1:
         return [seen["least"], seen["most"]]

@@ -1,7 +1,7 @@
-"""Observations of one particular thing each: what ICMP said, how a transfer ended, what an OACK
-holds that nobody asked for, DATA that is longer than agreed or that came in pieces.
+"""Single observations: ICMP errors, how a transfer ended, options in an OACK that were not asked
+for, DATA that is longer than agreed or that came in pieces.
 
-Each takes the experiments by name (`observe`) and returns plain data; None: not looked at.
+Each takes the experiments by name (`observe`) and returns plain data; None: not observed.
 """
 
 from pxebench import icmp
@@ -51,7 +51,7 @@ def unasked(by):
         for name, value in (ask["granted"] or {}).items():
             if asked and _more(name, value, asked) and (not late or _more(name, value, late)):
                 return {"name": name, "value": value, "asked": asked.get(name.lower())}
-        # A server that never heard the end of a transfer repeats its OACK to the same client port.
+        # A server that missed the end of a transfer repeats its OACK to the same client port.
         before[ends] = {**late, **asked}
     return None
 
@@ -70,7 +70,7 @@ def _larger(name, granted, asked):
 
 
 def rom_detail(by):
-    """What happened to the ROM's own boot, as the firmware says it; "" when it went well."""
+    """How the ROM's own boot failed, in the firmware's words; "" when it succeeded."""
     result = by["rom"][0]["result"] if by.get("rom") else None
     return ((result["status"] or {}).get("detail") or "") if result else ""
 
@@ -91,7 +91,7 @@ def _reason(experiment):
 
 
 def end(by):
-    """How the ROM's transfer of the file came to stand still, or None where it did not:
+    """How far the ROM's transfer of the file had come when it stalled, or None where it did not:
     {"blocks", "bytes", "blksize", "tsize" or None, "full": no last block that is short}."""
     result = by["rom"][0]["result"] if by.get("rom") else None
     if not result or result["image"] or not result["transfers"]:

@@ -1,11 +1,11 @@
-"""What came of one experiment of `diagnose`, as a sentence."""
+"""The outcome of one experiment of `diagnose` as a sentence."""
 
 from pxebench import icmp, job
 from pxebench.sweep import asking, port_names
 
 
 def of_asks(found):
-    """What came of some asks, as a sentence."""
+    """The outcome of asks as a sentence."""
     parts = []
     heard = [ask for ask in found if asking.answered(ask)]
     if heard:
@@ -43,7 +43,7 @@ def _kind_words(ask):
 
 
 def of_fetch(experiment):
-    """What came of a fetch, as a sentence."""
+    """The outcome of a fetch as a sentence."""
     result, blocks = experiment["result"], experiment["blocks"]
     if result["image"]:
         size = result["image"]["bytes"]
@@ -64,10 +64,10 @@ def of_fetch(experiment):
 
 
 def _ended(result):
-    # The ROM's code, and what it was for: `; PXE-E99 (...)`.
+    # The ROM's code and its reason: `; PXE-E99 (...)`.
     status = result["status"] or {}
     if not status.get("code") or status.get("reason") == "too_long":
-        return ""  # too long: the bench takes a few blocks and no more
+        return ""  # too long: expected, the bench takes a few blocks only
     detail = status.get("detail")
     return f"; {status['code']}" + (f" ({job.show(detail).rstrip('.')})" if detail else "")
 
@@ -78,9 +78,9 @@ def _row(result):
 
 
 def of_border(found):
-    """Where a border lies, as a sentence."""
+    """Where a border is, as a sentence."""
     if not found:
-        return "none found: both ends fare the same"
+        return "none found: both ends have the same outcome"
     more = "" if found["monotone"] else ", and it is not the only one"
     return (
         f"{found['low']} {found['low_answer']}, {found['high']} {found['high_answer']}, "

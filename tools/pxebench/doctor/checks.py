@@ -1,8 +1,8 @@
-"""The checks of `doctor`: each looks at one thing and changes nothing. None sends a packet but
+"""The checks of `doctor`: each examines one thing and changes nothing. None sends a packet but
 `labgrid`, which asks the coordinator.
 
-A check is a function that gives a `Finding`; `CHECKS` has them in the order in which they are
-shown. That of the firewall stands in `firewall`.
+A check is a function that returns a `Finding`; `CHECKS` has them in the order of the output. The
+one of the firewall is in `firewall`.
 """
 
 import errno
@@ -25,7 +25,7 @@ _NAME_ONE = "export PXEROM_MICROPYTHON=/path/to/micropython  # its unix port, ve
 _TIMEOUT_S = 10
 _LINUX = sys.platform.startswith("linux")
 _SERIAL_GROUPS = ("dialout", "uucp")  # Debian's, Fedora's; Arch's
-# What keeps a user from making a network of his own, the value that does, and the remedy.
+# Settings that forbid a user's own network: name, the forbidding value, the allowing one.
 _NAMESPACE_SWITCHES = (
     ("kernel/apparmor_restrict_unprivileged_userns", "1", 0),
     ("kernel/unprivileged_userns_clone", "0", 1),
@@ -198,7 +198,7 @@ def port_68():
 
 
 def namespaces():
-    """Networks of one's own: what the demos and tests of a clone are made in."""
+    """Network namespaces, in which a clone's demos and tests run."""
     if not places.in_clone():
         return Finding(OK, "no command needs them")
     costs = "make test, make firewall-demo, make boot-demo; no command of pxebench"

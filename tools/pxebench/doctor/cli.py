@@ -1,11 +1,10 @@
-"""The command `pxebench doctor`: the checks that were asked for, their words, the exit code."""
+"""The command `pxebench doctor`: runs the checks, prints the findings, gives the exit code."""
 
 import sys
-import textwrap
 
 import click
 
-from pxebench import colour, headings, outputs
+from pxebench import colour, headings, outputs, prose
 from pxebench.job import EXIT_BENCH, EXIT_OK, Refused, nearest, show
 
 _SIGNS = {"ok": "ok", "lacks": "LACKS", "unknown": "?"}
@@ -27,13 +26,13 @@ def _names(ctx, param, incomplete):
     help="Write the result as JSON; with - nothing else goes to stdout.",
 )
 def doctor(names, json_path):
-    """Look at what pxebench needs of this PC; what lacks, which commands that costs, and the
+    """Check what pxebench needs on this PC: what is missing, which commands need it, and the
     command that mends it.
 
     CHECK is one of python, micropython, rights, port-68, firewall, namespaces, tcpdump, gevent,
     netaddr, esptool, labgrid, serial-group, boards (default: all). It changes nothing, opens no
-    board and sends no packet, but where labgrid is installed to its coordinator; `?` is what
-    cannot be told. Exit code 0: nothing lacks of what was looked at, 3: something does.
+    board and sends no packet, except to labgrid's coordinator where labgrid is installed; `?`
+    means not known. Exit code 0: of what was checked nothing is missing, 3: something is.
 
     \b
     pxebench doctor
@@ -72,9 +71,7 @@ def _lines(found, lacking, paint):
         sign = paint(f"{_SIGNS[finding.state]:<5}", _COLOURS[finding.state])
         yield f"{sign}  {name:<{width}}  {finding.found}"
         if finding.costs:
-            yield from textwrap.wrap(
-                finding.costs, 79, initial_indent="       costs  ", subsequent_indent=" " * 14
-            )
+            yield from prose.wrapped(finding.costs, "       costs  ", " " * 14)
         if finding.mend:  # to be copied: on one line
             yield f"       mend   {finding.mend}"
     yield ""

@@ -1,4 +1,4 @@
-"""What a check of `doctor` found, and the words of the commands that mend something."""
+"""The finding of a check of `doctor`, and the commands that install what is missing."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ from pxebench import places
 
 OK = "ok"
 LACKS = "lacks"
-UNKNOWN = "unknown"  # it cannot be told from here, or not by this user
+UNKNOWN = "unknown"  # not visible from here, or not to this user
 
 _MANAGERS = (
     ("apt-get", "sudo apt-get install"),
@@ -34,8 +34,8 @@ class Finding(NamedTuple):
 
 
 def program(name):
-    """The path of a program, where an administrator or a clone's `make` would find it too; None
-    when it is not here."""
+    """The path of a program, looked for also in /sbin and in a clone's tools; None when it is not
+    here."""
     tools = places.boards().parent / ".tools" / "bin"
     path = os.environ.get("PATH", os.defpath) + _SBIN
     return shutil.which(name, path=f"{path}:{tools}")

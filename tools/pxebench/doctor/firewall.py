@@ -1,13 +1,13 @@
-"""This PC's own firewall, as far as it can be read: may it drop the answers to a ROM's ports?
+"""This PC's own firewall, where it can be read: may it drop the answers to a ROM's ports?
 
-Read are the rules of nf_tables, which hold those of ufw, firewalld and iptables-nft too. A TFTP
-server answers from a new port (RFC 1350 §4), so a rule for "established" does not fit the answer
-unless the kernel reads TFTP (nf_conntrack_tftp, and a rule that assigns the helper).
+The rules of nf_tables are read, which include those of ufw, firewalld and iptables-nft. A TFTP
+server answers from a new port (RFC 1350 §4), so a rule for "established" does not match the answer
+unless the kernel follows TFTP (nf_conntrack_tftp, and a rule that assigns the helper).
 
-1. A chain counts when it sees what comes in (hooks prerouting and input) and when its policy, a
-   rule of it or a rule of a chain that it jumps to may drop a UDP answer.
-2. It lacks something for certain only when it drops the rest and no rule lets new UDP packets in;
-   else the state is unknown: what a rule is for is not worked out here.
+1. A chain counts when it sees incoming packets (hooks prerouting and input) and its policy, one of
+   its rules or a rule of a chain that it jumps to may drop a UDP answer.
+2. It blocks answers for certain only when it drops the rest and no rule accepts new UDP packets;
+   else the state is unknown: rules are not evaluated here.
 """
 
 import json
@@ -24,7 +24,7 @@ _COSTS = (
 )
 _HOOKS = ("prerouting", "input")
 _ENDS = {"drop", "reject"}
-_KNOWN_FLOWS = {"established", "related", "invalid"}  # what a TFTP answer is not, without a helper
+_KNOWN_FLOWS = {"established", "related", "invalid"}  # no TFTP answer's, without helper
 
 
 def firewall():
@@ -98,7 +98,7 @@ def _xt(part):
 
 
 def _meets_an_answer(rule):
-    # Whether a UDP datagram of no flow that the kernel knows may fit a rule.
+    # Whether a UDP datagram of an unknown flow may match a rule.
     if any(_is_state(part["vmap"].get("key")) for part in rule if "vmap" in part):
         return False
     for match in (part["match"] for part in rule if "match" in part):

@@ -1,10 +1,10 @@
 """Where a ROM runs: in this process, in a MicroPython interpreter, or on a board.
 
-Each kind is a module with `run(job, on_event, ...) -> result`; commands see an `Endpoint`.  It
-hands every event to `on_event` as it comes, the last one excepted, and returns the result with
-"endpoint" and "lease" in it; it raises `job.Refused` when the job could not be run at all.  Ctrl-C
-ends a run in good order: the result then says `"ended": {"by": "user", ...}`.  `keys`, of
-`keys.from_terminal`, is asked while the menu of a boot stands.
+Each kind is a module with `run(job, on_event, ...) -> result`; commands see an `Endpoint`. It
+passes every event but the last to `on_event` as it comes, and returns the result with "endpoint"
+and "lease" in it; it raises `job.Refused` when the job could not be run at all. Ctrl-C ends a run
+in order: the result then says `"ended": {"by": "user", ...}`. `keys`, of `keys.from_terminal`, is
+asked while the menu of a boot is shown.
 """
 
 import importlib
@@ -29,9 +29,9 @@ class Endpoint:
     """Where a ROM runs, for a command: `endpoint(job, on_event, keys=None, on_wait=None) ->
     result`.  `on_wait` is called at least once a second while the job runs.
 
-    `kind`: as the result names it, for nothing but showing it.  `elsewhere`: packets leave
-    another machine, with an address and a route of its own, by its own link; a file that the job
-    stores is written by the bench when it is over, and each job costs the start of a board.
+    `kind`: as the result names it; only shown. `elsewhere`: packets leave another machine, with an
+    address and a route of its own, by its own link; a file that the job stores is written by the
+    bench when it is over, and each job costs the start of a board.
     """
 
     def __init__(self, kind, run, elsewhere=False):
@@ -78,7 +78,7 @@ def open_endpoint(name, interpreter=None, config=None, mount=False, kind=None):
 
 
 class Listener:
-    """Takes a firmware's events one by one: passes them on, and keeps the last one.
+    """Receives a firmware's events one by one, passes them on, and keeps the last one.
 
     After the last event `result` holds the result, or `refused` the `Refused` to raise.
     """
@@ -121,7 +121,8 @@ class Listener:
 
 
 def completed(result, kind, start):
-    """The result as `--json` gives it: the firmware's, with what only the host knows."""
+    """The result as `--json` gives it: the firmware's, with the fields that only the host
+    knows."""
     result = whole(result)
     if start.get("job") == "boot":
         result = boot_job.whole(result)
@@ -136,8 +137,8 @@ def completed(result, kind, start):
 
 
 def ended_by(by, witness, job, kind):
-    """The result of a job that was ended before it could give one: all that is known of it.
-    `by`: "user" or "bench"; `witness`: the `job.Witness` of its events."""
+    """The result of a job that was ended before it gave one, from its events. `by`: "user" or
+    "bench"; `witness`: the `job.Witness` of its events."""
     result = witness.result({"by": by, "after_ms": witness.at_ms, "next": None})
     result["rom"] = result["rom"] or rom_id(job)
     faults = job.get("faults")
@@ -148,7 +149,7 @@ def ended_by(by, witness, job, kind):
 
 
 class Menu:
-    """Passes keys on while a prompt or a menu stands, to firmware that runs elsewhere."""
+    """Passes keys to firmware that runs elsewhere, while a prompt or a menu is shown."""
 
     def __init__(self, keys, write):
         """`keys`: of `keys.from_terminal`, or None; `write`: takes a key, as bytes."""
@@ -161,7 +162,7 @@ class Menu:
             self.stands = event["event"] != "menu_end"
 
     def pass_on(self):
-        """Call this often."""
+        """Pass on the keys that were pressed; to be called often."""
         if self.keys and self.stands:
             key = self.keys()
             if key:

@@ -3,10 +3,11 @@
 The job goes in as one line on the child's standard input; events come out as RFC 7464 sequences.
 The child has a session of its own, so that a Ctrl-C on the terminal reaches it once, from here.
 
-1. The firmware keeps `max_time_ms` itself; a child that outlives it by a grace is ended here.
-2. Ctrl-C goes on to the child as SIGINT; it has a while for its last event, then it is killed.
-3. Whatever a child does, this ends, and no child is left behind.
-4. Its standard input stays open behind the job only where keys may follow.
+1. The firmware keeps `max_time_ms` itself; a child that runs on for longer than
+   `_MAX_TIME_GRACE_S` is ended here.
+2. Ctrl-C is passed on as SIGINT; the child has some time for its last event, then it is killed.
+3. Whatever a child does, `run` ends and leaves no process behind.
+4. Its standard input stays open after the job only where keys may follow.
 """
 
 import os
@@ -24,7 +25,7 @@ from pxebench.endpoints.signals import Signals
 from pxebench.endpoints.stream import Sequence
 from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, show
 
-_MAX_TIME_GRACE_S = 3.0  # the interpreter's start, and the end in good order
+_MAX_TIME_GRACE_S = 3.0  # the interpreter's start, and its orderly end
 _LAST_EVENT_S = 2.0  # from a Ctrl-C to the last event, and from the last event to the exit
 _EXIT_S = 0.5  # for a child that closed its stdout without a last event
 _TICK_S = 0.1  # a signal handler cannot shorten a select that runs (PEP 475)
@@ -35,7 +36,7 @@ _PROGRAM = "from pxerom import agent_stdio; agent_stdio.main()"
 
 
 class NoneHere(Refused):
-    """No interpreter was named and none is here. `what`: that alone, without the remedy."""
+    """No interpreter was named and none was found. `what`: the sentence without the advice."""
 
     what = "There is no MicroPython here"
 
@@ -87,7 +88,7 @@ def run(job, on_event, binary, keys=None, on_wait=None):
 
 
 class _Child:
-    """The interpreter's process, from its start to its certain end."""
+    """The interpreter's process, from its start to its end."""
 
     def __init__(self, listener, job, keys=None, on_wait=None):
         self.listener = listener
@@ -136,7 +137,7 @@ class _Child:
                 os.set_blocking(pipe.fileno(), False)
                 writes = pipe is process.stdin
                 selector.register(pipe, selectors.EVENT_WRITE if writes else selectors.EVENT_READ)
-            # A grandchild may keep stderr open for ever: stdout alone decides.
+            # A grandchild may keep stderr open: stdout decides.
             waiting = selector.get_map()
             while process.stdout in waiting and not self.listener.done and not self._overdue():
                 for key, _ in selector.select(_TICK_S):
@@ -153,7 +154,7 @@ class _Child:
     def _type(self, key):
         try:
             os.write(self.process.stdin.fileno(), key)
-        except OSError:  # it reads no more keys, or none at all any more
+        except OSError:  # it reads no more keys
             pass
 
     def _overdue(self):
@@ -196,7 +197,7 @@ class _Child:
         return bool(data)
 
     def close(self):
-        """End the child for certain: in its own time when it gave its last event, else killed."""
+        """End the child: by waiting for it after its last event, else by killing it."""
         process = self.process
         if process is None:
             return
@@ -212,7 +213,7 @@ class _Child:
         for pipe in (process.stdin, process.stdout, process.stderr):
             try:
                 pipe.close()
-            except OSError:  # the job's last bytes had nowhere to go
+            except OSError:  # the pipe was closed before the job's last bytes
                 pass
 
     def _take_stderr(self):

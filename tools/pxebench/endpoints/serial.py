@@ -3,9 +3,9 @@
 The board runs `pxerom` from its flash or, mounted, from this PC; its link comes up by its own
 `link` module. The line itself is `board.connection`.
 
-1. Ctrl-C goes to the board, which ends in good order; a second one does not wait for it.
-2. A board says that it lives every two seconds while a job runs: silence has an end.
-3. A board that restarts, stops or goes away in mid-run is one sentence.
+1. Ctrl-C goes to the board, which ends in order; a second one does not wait for it.
+2. While a job runs, a board reports every two seconds that it is alive: a silent one is given up.
+3. A board that restarts, stops or disappears during a job is reported in one sentence.
 4. A job can be held ready, its link up and its code loaded, until one byte starts it: many boards
    begin together.
 """
@@ -28,10 +28,11 @@ from pxebench.job import EXIT_BENCH, Refused, Witness, one_sentence, show
 _LINK_S = 120.0  # from the start of a job to its first event: Wi-Fi, and a slow DHCP server
 _SILENCE_S = 12.0  # the longest pause of a board that runs a job
 _END_GRACE_S = 5.0  # from a Ctrl-C, or from --max-time, to the last event
-# Only a board that has started anew says one of these by itself.
+# Only a board that has restarted prints one of these.
 _RESTARTED = (b"MPY: soft reboot", b'Type "help()" for more', b"rst:0x")
 
-# What runs a job. `link` is the board's own module; a board without one uses what there is.
+# The program that runs a job. `link` is the board's own module; a board without it uses the
+# interface that is up.
 _RUN = """\
 import gc, json, select, sys, time
 def _say(event):
@@ -116,8 +117,8 @@ def _key():
     return sys.stdin.read(1) if poll.poll(0) else ''
 """
 
-# What the board has not in its flash: for this job, it is as if it had. The folder goes at once:
-# a ROM's keys come on the same line.
+# Imports the modules that are not in the board's flash, for this job. The folder is unmounted at
+# once: a ROM's keys come on the same line.
 _BORROW = """\
 import os, pxerom, sys
 sys.path.append('/remote')
@@ -135,10 +136,9 @@ def run(
 ):  # fmt: skip
     """Run the job `wanted` on the board; see `endpoints` for the contract.
 
-    `config`: what would stand in the board's config.json, or None for the one that does;
-    `mount`: take pxerom from the PC, over the line; `kind`: the id of a `board.kinds.Kind`;
-    `name`: what sentences call the board. A file that the job stores goes to the PC, by way of
-    the line.
+    `config`: what would stand in the board's config.json, or None for the one that does; `mount`:
+    take pxerom from the PC, over the line; `kind`: the id of a `board.kinds.Kind`; `name`: what
+    sentences call the board. A file that the job stores goes to the PC, over the line.
     """
     chosen = kinds.kind(kind) if kind else None
     with tempfile.TemporaryDirectory(prefix="pxebench-") as folder, Board(port, name) as board:
@@ -178,7 +178,7 @@ def prepared(
     if mount or out or lent:
         board.mount(folder)
     if mount or out:
-        keys = None  # the folder's own traffic comes the same way
+        keys = None  # the folder's requests come on the same line
         wanted.pop("keys", None)
     if on_ready:
         wanted["stand_by"] = True
@@ -293,7 +293,7 @@ class Job:
         return completed(result, "serial", listener.start)
 
     def interrupt(self):
-        """End it in good order, as Ctrl-C does; from any thread."""
+        """End it in order, as Ctrl-C does; from any thread."""
         self.interrupts += 1
 
     def go(self):
@@ -315,7 +315,8 @@ class Job:
             max_time_s = self.wanted["max_time_ms"] / 1000
             self.give_up_at = time.monotonic() + max_time_s + _END_GRACE_S
         if event["event"] == "start" and event.get("epoch_us") is None:
-            # A board does not know the time of day: the moment its word came is near enough.
+            # A board does not know the time of day: the time at which its event came is close
+            # enough.
             event["epoch_us"] = time.time_ns() // 1000
         self.witness.event(event)
         self.menu.event(event)

@@ -1,14 +1,14 @@
-"""Ctrl-C while a job runs somewhere else: noted here, passed on by the loop that watches it."""
+"""Ctrl-C while a job runs elsewhere: noted here, passed on by the loop that reads its events."""
 
 import signal
 import threading
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one is not on Windows
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _NUMBERS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 class Signals:
-    """While it lasts, Ctrl-C, SIGTERM and SIGHUP call `notify` instead of raising."""
+    """A context in which Ctrl-C, SIGTERM and SIGHUP call `notify` instead of raising."""
 
     def __init__(self, notify):
         self.notify = notify

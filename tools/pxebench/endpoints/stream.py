@@ -1,10 +1,10 @@
 """JSON text sequences (RFC 7464) out of a stream that also carries other text.
 
-A record is 0x1E, one line of JSON, LF.  Whatever stands between records, a ROM's screen or an
-interpreter's complaint, is text; a record that is cut or garbled is passed over.
+A record is 0x1E, one line of JSON, LF. Everything between records, as a ROM's screen or an
+interpreter's error, is text; a cut or garbled record is skipped.
 
 1. A 0x1E always begins a record: one that was open is lost, never joined with the next.
-2. No input, however long or odd, makes this grow beyond a record's limit or raise.
+2. Memory is bounded by a record's limit, and no input raises.
 """
 
 import json
@@ -16,11 +16,11 @@ _TAIL = 2000
 
 
 class Sequence:
-    """Feed it bytes as they come; it gives the events in them."""
+    """Takes bytes as they come; gives the events in them."""
 
     def __init__(self):
         self.record = None  # the bytes of the open record, or None between records
-        self.text = b""  # the last of the text between records, for an error's sentence
+        self.text = b""  # the end of the text between records, for an error message
         self.garbled = 0
 
     def feed(self, data):

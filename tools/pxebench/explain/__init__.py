@@ -1,1 +1,1 @@
-"""The command `pxebench explain`: from what a user already has to who boots, how far, and why."""
+"""The command `pxebench explain`: who boots, how far and why, from captures, logs and screens."""

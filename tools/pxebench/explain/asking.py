@@ -53,7 +53,7 @@ def decide(program, evidence, found, result):
 
 
 def _safe(text):
-    # A name from the network never becomes a shell's words.
+    # A name from the network must be no shell syntax.
     plain = "".join(c for c in text if c.isascii() and (c.isalnum() or c in "./_-"))
     return plain if plain == text and text else "FILE"
 

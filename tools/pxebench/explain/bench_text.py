@@ -44,7 +44,7 @@ class BenchLines:
     def line(self, text):
         head = _HEAD.search(text)
         if head:
-            # Of several jobs under one clock the times go on: the first one's began it.
+            # Several jobs have one clock, which began with the first.
             self._began = self._began or clock(head[3]) or 0.0
             self.client, self.server = head[1], head[2]
             return []
@@ -78,12 +78,12 @@ class BenchLines:
         return made
 
     def end(self):
-        """Nothing is kept back."""
+        """No line is held back, so there is nothing more."""
         return []
 
 
 def _payload(words):
-    # (payload, its true size) of a packet's words, or (None, 0) of what is no TFTP.
+    # (payload, its true size) of a packet's words; (None, 0) where they are no TFTP.
     kind, _, rest = words.partition(" ")
     if kind in ("RRQ", "WRQ"):
         quoted = re.match(r'"(.*?)" ?', rest)

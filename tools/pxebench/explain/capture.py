@@ -1,14 +1,14 @@
-"""A capture of somebody else's network, of any size: what concerns a network boot, in one pass.
+"""Packets of network boots out of a capture of any size, in one pass.
 
-`captures.packets` reads a whole file into memory; here most of a file is other traffic.  A record
-is looked at where it stands in the buffer, and only what belongs to a boot is taken out: DHCP,
-requests to TFTP servers on whatever port, the packets of the client's port that asked, and the
-ICMP errors about them.
+`captures.packets` reads a whole file into memory; here most of a file is other traffic. A record
+is examined in the buffer, and only what belongs to a boot is copied: DHCP, requests to TFTP
+servers on whatever port, the packets of the client's port that asked, and the ICMP errors about
+them.
 
-1. Nothing is parsed before its ports are known: two header fields for what is not wanted.
-2. Memory is bounded: DATA is cut to its head, the middle of a long transfer is left out, and of
-   more than `MOST` packets the rest is (all of it said in `notes`).
-3. A file that ends in mid-record, or is broken further on, gives what stands before that.
+1. Ports are read first: of other traffic two header fields are all that is read.
+2. Memory is bounded: DATA is cut to its head, the middle of a long transfer is left out, and so
+   are packets beyond `MOST` (all of this is in `notes`).
+3. A file that ends within a record, or is damaged further on, is read up to there.
 4. IP fragments belong to their first one, which has the ports; one whose rest never came is
    counted in `halves`.
 """
@@ -27,7 +27,7 @@ _REQUESTS = (b"\0\1", b"\0\2")
 _HEAD = 64  # bytes that are kept of a DATA packet
 _FLOW = 4000  # packets of one transfer, and then its last `_TAIL`
 _TAIL = 200
-_EACH = 4001  # and of its middle each so many, or nobody could count its blocks
+_EACH = 4001  # one in so many of its middle, so that its blocks can be counted
 _COPY_NS = 20_000_000
 _PENDING = 1024  # datagrams whose fragments are waited for
 _MAGIC = {
@@ -37,7 +37,7 @@ _MAGIC = {
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 PCAPNG = b"\x0a\x0d\x0d\x0a"
-# What other programs write; Wireshark's editcap makes pcapng of them.
+# Files of other programs; Wireshark's editcap makes pcapng of them.
 _FOREIGN = {
     b"snoop\0\0\0": "a snoop file",
     b"RTSS": "a Network Monitor 1 file",
@@ -79,7 +79,7 @@ class Scan(files.File):
 
 def read(stream, name, progress=None):
     """The `Scan` of a binary stream that begins as a capture does.  `progress(bytes)`: called now
-    and then with how much was read.  Never raises for what stands in the file."""
+    and then with how much was read.  Never raises because of the file's content."""
     reader = _Reader(stream, name, progress or (lambda count: None))
     reader.run()
     return reader.finish()
@@ -115,7 +115,7 @@ class _Reader:
     # --- records
 
     def _fill(self, rest):
-        # What is left of the buffer, and more behind it; None at the end.
+        # The rest of the buffer with more bytes appended; None at the end.
         more = self.stream.read(_CHUNK)
         self.progress(len(more))
         return rest + more if more else None
@@ -295,7 +295,7 @@ class _Reader:
             if there in self.flows:
                 self.peers.add(buffer[ip + 12 : ip + 16] + buffer[udp : udp + 2])
                 return True
-            if there in self.peers:  # from a port that asked nothing: a translator's
+            if there in self.peers:  # from a port that sent no request: a NAT's
                 return True
             return buffer[udp + 8 : udp + 10] in _REQUESTS and is_request(
                 buffer[udp + 8 : stop], dport
@@ -321,7 +321,7 @@ class _Reader:
         )
 
     def _fragment(self, buffer, ip, stop):
-        # A later fragment: it goes to its first one; it is no packet of its own.
+        # A later fragment: it is added to its first one, not kept as a packet.
         key = buffer[ip + 12 : ip + 20] + buffer[ip + 4 : ip + 6]
         first = self.pending.get(key)
         self.count("fragments")
@@ -395,7 +395,7 @@ class _Reader:
         self._keep(packet)
 
     def _is_copy(self, packet):
-        # A capture of all interfaces of a router has each packet twice: as it came and as it went.
+        # A capture of all interfaces of a router has each packet twice: received and sent.
         key = (packet.src, packet.dst, packet.sport, packet.dport, packet.ip_id, packet.size)
         key += (packet.payload[:4],)
         first = self.lately.pop(key, None)
@@ -405,7 +405,7 @@ class _Reader:
         if first is None or packet.epoch_ns - first.epoch_ns > _COPY_NS:
             return False
         if not packet.ip_id and packet.ttl == first.ttl:
-            return False  # a sender without identification may repeat itself
+            return False  # without an IP identification it may be a retransmission
         self.file.sent_on.add(first.number)
         self.file.copies += 1
         self.lately[key] = first

@@ -2,7 +2,7 @@
 
 1. Exit codes: 0 a boot that went well, 1 a failure explained, 2 nothing of a boot in it or not
    readable, 3 a result that cannot be written.
-2. Progress goes to stderr, to a terminal, for what takes long to read.
+2. Progress of large files goes to stderr, on a terminal only.
 """
 
 import os
@@ -13,7 +13,7 @@ import click
 from pxebench import colour, headings, outputs
 from pxebench.job import show
 
-_LARGE = 50 << 20  # bytes from which on a bar is drawn
+_LARGE = 50 << 20  # bytes from which on progress is shown
 _STEP = 4 << 20
 
 
@@ -69,7 +69,7 @@ def _quiet(result):
 
 
 class _Bar:
-    """How much was read, on a terminal, for large files."""
+    """The progress of reading large files, on a terminal."""
 
     def __init__(self, given, quiet):
         self.total = sum(os.path.getsize(name) for name in given if name != "-" and _is_file(name))

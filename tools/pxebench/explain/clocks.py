@@ -1,13 +1,14 @@
-"""The clocks of several sources: how far apart they are, from what was seen in both.
+"""How far apart the clocks of several sources are, from packets that are in both.
 
-A packet that stands in two captures was seen at two moments: their difference is the offset of
-the clocks, and the time that it took.  Packets of both directions tell the two apart, as in NTP:
+A packet that is in two captures has two times: their difference is the offset of the clocks plus
+the packet's delay. Packets of both directions tell the two apart, as in NTP:
 
     offset = (median of the client's packets + median of the server's) / 2
 
-1. The first capture is the reference; others are shifted to it, what they show is not changed.
-2. Where packets of one direction alone are in both, the way's time stays in the offset (said).
-3. A log names requests, not packets: its lines are laid beside the requests of the same file.
+1. The first capture is the reference; the times of the others are shifted to it.
+2. Where only packets of one direction are in both, the delay stays in the offset; the note says
+   so.
+3. A log has requests, not packets: its lines are compared with the requests for the same file.
 """
 
 import statistics
@@ -16,18 +17,18 @@ from pxebench.captures.messages import is_request, tftp
 from pxebench.explain.observation import ASKED, DHCP, PACKET
 
 _LEAST_NS = 10_000_000  # an offset that is worth a sentence
-_SPREAD_S = 2.0  # a log's lines may lie so far from the requests that they tell of
+_SPREAD_S = 2.0  # greatest distance of a log's line from its request
 _DAY_S = 86400.0
 _HEAD = 32
 _MOST = 20_000  # packets of a source that are compared
 
 
 def align(sources):
-    """Shift every source to the first capture's clock; yields a sentence for each that was off.
+    """Shift every source to the first capture's clock; yields a sentence for each shift.
 
-    `source.offset_s` is then by how much it was shifted, None where nothing tells; the packets'
-    `epoch_ns` and the observations' `time` are the reference's then, and such an observation has
-    the fact `aligned`."""
+    `source.offset_s` is then the shift, None where it is not known; the packets' `epoch_ns` and
+    the observations' `time` are in the reference's clock, and a shifted observation has the fact
+    `aligned`."""
     if len(sources) < 2:
         return
     timed = [source for source in sources if source.timed and source.packets()]
@@ -47,7 +48,7 @@ def align(sources):
 
 
 def _packets(source):
-    # {what a packet is known by: its time}, each once; None for what was sent twice.
+    # {key of a packet: its time}; None for one that was sent twice.
     found = {}
     for packet in source.packets()[:_MOST]:
         if packet.icmp:
@@ -82,7 +83,7 @@ def _capture(source, reference, known):
 
 
 def _log(source, reference):
-    # The shift that lays most of its lines on requests of the same file.
+    # The shift with which most of its lines match requests for the same file.
     asked = [
         (packet.epoch_ns / 1e9, tftp(packet).file)
         for packet in reference.packets()
@@ -94,7 +95,7 @@ def _log(source, reference):
         if seen.time is not None and seen.what == ASKED
     ]
     told = bool(lines)
-    if not lines:  # a log of ends alone: they follow the first request of the file
+    if not lines:  # a log that has only ends: they follow the first request for the file
         lines = [
             (seen.time, seen.get("file"))
             for seen in source.observations

@@ -1,5 +1,5 @@
-"""What a code, or what a screen says, means: PXE-Exx of both lists, PXE-Txx, PXE-Mxx, iPXE's error
-numbers, and the words of U-Boot, GRUB, PXELINUX, SLOF, the Raspberry Pi and host tools.
+"""What a code or a screen's text means: PXE-Exx of both lists, PXE-Txx, PXE-Mxx, iPXE's error
+numbers, and the texts of U-Boot, GRUB, PXELINUX, SLOF, the Raspberry Pi and host tools.
 
 The table is `codes.json`.  An entry: {"code", "maker", "text", "when", "side": "client|server|
 path", "first": what to look at first, "command": the command that tells more, or null, "roms",
@@ -30,7 +30,7 @@ _ROM_SIGNS = re.compile(
     r"CLIENT MAC ADDR|CLIENT IP:|PXE-M0F|PXE-2\.\d|Boot Agent|\bUNDI\b", re.IGNORECASE
 )
 _MOST_LINES = 5000  # a screen has fewer; of a log only codes count
-_SHORTEST = 12  # characters of a text that is known by itself
+_SHORTEST = 12  # least characters of a text that is recognised alone
 
 
 @functools.cache
@@ -45,7 +45,7 @@ def _screens():
 
 @functools.cache
 def _texts():
-    # The texts of codes, without what stands around them, the longest first.
+    # The texts of codes, the longest first.
     rows = []
     for entry in _table()["codes"]:
         text = _plain(entry["text"].split("AH ==")[0].split("API:")[0].split("Status:")[0])

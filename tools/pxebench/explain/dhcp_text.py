@@ -1,10 +1,11 @@
-"""A DHCP message out of the lines that tcpdump -v prints of it.
+"""A DHCP message from the lines that tcpdump -v prints for it.
 
     0.0.0.0.68 > 255.255.255.255.67: BOOTP/DHCP, Request from 52:54:00:12:34:56, length 347
           Client-Ethernet-Address 52:54:00:12:34:56
             DHCP-Message (53), length 1: Discover
 
-1. The bytes of an option are made where its words say them; else it is zeros of the right length.
+1. The bytes of an option are built where its text has them; else they are zeros of the right
+   length.
 """
 
 import re
@@ -35,19 +36,19 @@ _ZERO = b"\0\0\0\0"
 
 
 class DhcpLines:
-    """Gathers the lines of one message; `payload()` gives its bytes."""
+    """Collects the lines of one message; `payload()` gives its bytes."""
 
     def __init__(self, first):
         self.request = "Reply" not in first and "reply" not in first
         self.fields = {}
         self.options = []
-        self.list_of = None  # the option whose list goes on below
+        self.list_of = None  # the option whose list continues on the next lines
         self.lines = 0
         self.size = _number(re.search(r"length (\d+)", first))
         self._words(first)
 
     def line(self, text):
-        """One more line of it."""
+        """Add one line."""
         self.lines += 1
         if self.lines > _MOST_LINES:
             return

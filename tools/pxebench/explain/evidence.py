@@ -1,13 +1,12 @@
-"""What all sources together say of one machine's requests: which were heard, and how far answers
-came.
+"""What all sources together show of one machine's requests: which were answered, and how far the
+answers came.
 
-A request is known by its port and its words.  Each source that has it says something of it: at the
-client that it left, and whether an answer came; at the server that it arrived, and whether an
-answer left; a firewall, that it or its answer was dropped.
+A request is identified by its port, file and options. A source at the client shows that it left,
+and whether an answer came; one at the server that it arrived, and whether an answer left; a
+firewall's log that it or its answer was dropped.
 
-1. What a source does not hold proves something only where the source holds other packets of the
-   same boot.
-2. An answer that was seen anywhere is a request that arrived.
+1. That a source lacks a packet proves something only where it has other packets of the same boot.
+2. An answer that was seen anywhere proves that its request arrived.
 """
 
 from pxebench.captures.messages import tftp
@@ -43,8 +42,8 @@ class Asked:
 
 
 class Evidence:
-    """Of one machine.  `asked`: its `Asked`s of TFTP; `places`: where its sources were made;
-    `dropped`: {"request", "answer", "ack": [Observation]}; `logs`: {what: [Observation]};
+    """The evidence of one machine. `asked`: its `Asked`s of TFTP; `places`: where its sources were
+    made; `dropped`: {"request", "answer", "ack": [Observation]}; `logs`: {what: [Observation]};
     `children`: ports that a server's sockets talk to; `icmp`: [(type, code, sender, of a request)]
     that came back to the client; `foreign`: addresses that answered and were not asked;
     `servers`."""
@@ -63,7 +62,7 @@ class Evidence:
         self.moved = []  # (port it sends from, the server's port, port it asked from)
         self._read()
 
-    # --- put together
+    # --- collecting
 
     def _read(self):
         rows = {}
@@ -82,7 +81,7 @@ class Evidence:
 
     def _talk(self, rows, talk, place, view):
         for port in dict.fromkeys(talk.source_ports):
-            # A log's request has no port and no options: it is nobody's twin.
+            # A log's request has no port and no options: it cannot be matched.
             key = (port, talk.request) if port > 0 else (port, talk.request, id(talk))
             asked = rows.get(key)
             if asked is None:
@@ -123,7 +122,7 @@ class Evidence:
                         self.foreign.append(packet.src)
 
     def _elsewhere(self, view):
-        # What goes to a port that answered this client, from a port that asked nothing.
+        # Packets to a port that answered this client, from a port that sent no request.
         file = view.source.file
         if file is None:
             return
@@ -172,16 +171,16 @@ class Evidence:
             return "answer"
         return None
 
-    # --- what it says
+    # --- what it shows
 
     @property
     def deaf(self):
-        """The requests to which the client never reacted."""
+        """The requests whose answer the client never reacted to."""
         return [asked for asked in self.asked if not asked.heard]
 
     @property
     def heard(self):
-        """Those to which it did."""
+        """The requests whose answer it reacted to."""
         return [asked for asked in self.asked if asked.heard]
 
     @property

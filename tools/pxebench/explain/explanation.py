@@ -1,4 +1,4 @@
-"""`pxebench explain`: what the user has, put together, as one result.
+"""`pxebench explain`: all sources as one result.
 
     {"schema": 1, "kind": "explain", "outcome", "sources": [{"name", "kind", "kinds", "where",
      "because", "notes"}], "clients": [{"ip", "mac", "vendor", "program", "programs", "seen",
@@ -70,7 +70,7 @@ def _server(found):
 
 
 def _put_together(given):
-    # Addresses that a translator changed, clocks that differ; in sentences.
+    # Sentences on addresses that NAT changed, and on clocks that differ.
     changes = translated.find(given)
     told = translated.apply(given, changes) if changes else []
     logs = translated.in_logs(given)
@@ -124,7 +124,7 @@ def _client(program, evidence, given):
     top = who.best(inside)
     known = (
         bool(top)
-        # A network card's vendor alone is nobody.
+        # A network card's vendor alone is no match.
         and any(fact.verdict == who.FOR and fact.kind != "vendor" for fact in top[0].facts)
         and not any(fact.verdict == who.AGAINST and fact.kind in _STRONG for fact in top[0].facts)
     )

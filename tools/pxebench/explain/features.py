@@ -1,8 +1,8 @@
-"""What a program shows of itself: ports, words, waits, reactions, DHCP; the side of the evidence.
+"""What the evidence shows of a program: ports, requests, waits, reactions, DHCP.
 
 Attempts, waits and reactions are read by `learn`'s code.  `who` compares them with the ROM files.
 
-1. What the evidence cannot show is not here: a port that no line tells, a request that was cut, a
+1. What the evidence cannot show is left out: a port that no line has, a request that was cut, a
    wait in a text without times.
 2. A boot whose beginning is not in the evidence may have begun earlier: `from_start` is False.
 """
@@ -26,8 +26,8 @@ _SAME = 1024  # ports that a quick look compares
 
 
 def only_requests(view):
-    """True for a text of which every packet of a client is a request: answers come from other
-    ports, and whoever filters for port 69 does not see them."""
+    """True for a text in which every packet of a client is a request: answers come from other
+    ports, and a filter for port 69 does not show them."""
     if view is None or view.source.file is not None:
         return False
     talks = view.client.conversations
@@ -140,7 +140,7 @@ def _boot(found, talks, view, until):
 
 
 def _at_once(table):
-    # Who goes on at once has been answered, though the answer is not in the evidence.
+    # A client that goes on at once was answered, though the answer is not in the evidence.
     return table.ending in ("next", "file") and table.waits_ms[-1] < _ANSWERED_MS
 
 
@@ -148,7 +148,7 @@ def _waits(found, talks, until, blind):
     for number, talk in enumerate(talks):
         after = talks[number + 1] if number + 1 < len(talks) else None
         if talk.requests[0].cut:
-            # A log's request: the times count, what it asked does not.
+            # A log's request: only the times are used.
             gaps = [
                 (b.time - a.time) * 1000
                 for a, b in zip(talk.requests, talk.requests[1:], strict=False)

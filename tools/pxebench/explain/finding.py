@@ -1,4 +1,4 @@
-"""What was concluded of one program, and from what: the shape that all looks give."""
+"""A conclusion about one program, and what it rests on: what each look of `findings` returns."""
 
 
 class Finding:

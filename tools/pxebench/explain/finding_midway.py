@@ -1,4 +1,4 @@
-"""A transfer that began and stopped: in which packet, and who repeated what."""
+"""A transfer that began and stopped: at which packet, and what was repeated."""
 
 from pxebench.captures.messages import tftp
 from pxebench.diagnose import causes
@@ -9,7 +9,7 @@ _FULL = 1024  # bytes of a block that a small link may not carry
 
 
 def _size(program, last):
-    # What the server said that the file has, at whatever request; 0 where it did not.
+    # The size that the server gave in any OACK; 0 where it gave none.
     sizes = [talk.granted("tsize", 0) for talk in program.talks[-1] if talk.file == last.file]
     return last.granted("tsize", 0) or max(sizes, default=0)
 

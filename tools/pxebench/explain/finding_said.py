@@ -1,4 +1,4 @@
-"""What somebody says in words: a firewall's log, a server's or a client's ERROR, ICMP."""
+"""Causes that something states: a firewall's log, a server's or a client's ERROR, ICMP."""
 
 from pxebench.captures.messages import tftp
 from pxebench.diagnose import causes
@@ -14,7 +14,7 @@ _OPTIONS = ("option",)
 
 
 def dropped(program, evidence):
-    """A firewall's own log says it.  A `Finding`, or None."""
+    """A cause that a firewall's log states: a `Finding`, or None."""
     rows = evidence.dropped
     if rows["answer"]:
         drops = rows["answer"]
@@ -65,7 +65,7 @@ def dropped(program, evidence):
 
 
 def refused(program, evidence):
-    """The server's ERROR, or its log, says it.  A `Finding`, or None."""
+    """A cause that the server's ERROR or log states: a `Finding`, or None."""
     talks = program.talks[-1] if program.talks else []
     last = talks[-1] if talks else None
     error = last.error if last is not None else None
@@ -126,7 +126,7 @@ def _of_error(code, text, options, logged):
 
 
 def icmp(program, evidence):
-    """ICMP says it.  A `Finding`, or None."""
+    """A cause that ICMP states: a `Finding`, or None."""
     rows = [row for row in evidence.icmp if row[3]]
     acks = [row for row in evidence.icmp if not row[3]]  # what is not about a request
     if not rows and not acks:
@@ -186,7 +186,7 @@ def foreign(program, evidence):
 
 
 def _acks_refused(talk):
-    # ICMP that came back before the client gave up: behind its last ERROR, nobody need listen.
+    # ICMP that came back before the client gave up; after its last ERROR it means nothing.
     errors = [p.time for p, m in talk.messages() if p.out and m.kind == "ERROR"]
     acks = [p.time for p, m in talk.messages() if p.out and m.kind == "ACK"]
     end = errors[-1] if errors else float("inf")

@@ -1,9 +1,8 @@
-"""What silence means: which requests the client got no answer to, from which ports, and how far
-the answers came.
+"""Requests without an answer: from which ports, and how far the answers came.
 
-1. A port that is heard and one that is not, on one way to one server, differ by the port or by the
-   time; only what was heard after the silence began leaves the port alone.
-2. Where nothing else was heard, all that stops answers is possible; what is likelier is the cause.
+1. If one port gets answers and another does not, to the same server, either the port or the time
+   makes the difference; only an answer after the silence began leaves the port.
+2. Without any other answer, everything that stops answers is possible; the likeliest is the cause.
 """
 
 from pxebench.explain.finding import Finding, mine, ports_of
@@ -11,7 +10,7 @@ from pxebench.explain.observation import FAILED
 from pxebench.explain.story import only_requests
 from pxebench.sweep import port_names
 
-_HIGH = 32768  # where systems take their own ports from, and what rules for high ports let pass
+_HIGH = 32768  # systems' own ports begin here, and so do rules for "high ports"
 
 
 def silence(program, evidence):
@@ -19,7 +18,7 @@ def silence(program, evidence):
     own = mine(program, evidence.asked)
     last = program.talks[-1][-1] if program.talks else None
     if last is not None and (last.outcome not in ("unanswered", "broken") or last.tid is not None):
-        return None  # it began: that is no silence from the start
+        return None  # the transfer began: no silence from the start
     if evidence.moved:
         return _moved(evidence)
     if last is None and not program.ports:
@@ -66,7 +65,7 @@ def silence(program, evidence):
 
 
 def _moved(evidence):
-    # What the client sends to the server's new port comes from another port than its request.
+    # The client's packets to the server's new port come from another port than its request.
     sport, tid, port = evidence.moved[0]
     return Finding("nat-port", True).saw(
         f"The request came from port {port}; what the same client sends to port {tid}, where the"
@@ -88,7 +87,7 @@ def _after_probe(program, own):
 
 
 def _some_ports(found, evidence, own, others, ports, heard):
-    # The same machine is heard from other ports: by what do they differ, but for the time?
+    # The same machine gets answers on other ports: what is different, apart from the time?
     found.saw(
         f"From port{'s' * (len(heard) > 1)} {port_names.words(heard)} the same machine gets"
         " answers."
@@ -103,7 +102,7 @@ def _some_ports(found, evidence, own, others, ports, heard):
     if below and (evidence.answered or again):
         found.cause, found.proved = "client-port-filter", True
         return found
-    # What was heard came first: since then the server may have died, or a rule be loaded.
+    # The answers came first: since then the server may have died, or a rule been loaded.
     found.cause, found.also = (
         ("client-port-filter", ["request-blocked"])
         if below

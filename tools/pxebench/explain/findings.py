@@ -1,7 +1,7 @@
-"""What the evidence of one program carries: a cause, others that fit, what was seen.
+"""From the evidence of one program to a cause, others that fit, and what was seen.
 
-The order of `_LOOKS` is that of the certainty: what a firewall says that it dropped, what ICMP and
-ERROR packets say in words, and only then what is concluded from silence.
+`_LOOKS` begins with the most certain: what a firewall's log says it dropped, what ICMP and ERROR
+packets state, and last what follows from silence.
 """
 
 import itertools
@@ -11,7 +11,7 @@ from pxebench.explain.finding import Finding
 from pxebench.explain.observation import HEARD, SENT
 from pxebench.explain.story import only_requests, view_is_log
 
-# No boot client waits for less before it gives a request up.
+# No boot client gives a request up sooner.
 _SOONER_S = 0.3
 _LOOKS = (
     *(finding_said.dropped, finding_said.refused, finding_said.foreign, finding_said.icmp),

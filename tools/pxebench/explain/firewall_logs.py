@@ -5,8 +5,8 @@ filterlog, Windows' pfirewall.log, FortiGate, Juniper SRX.
     %ASA-4-106023: Deny udp src outside:10.254.52.26/50303 dst inside:10.55.32.175/2070 by ...
     rule 3/0(match): block in on em1: 10.254.52.26.50303 > 10.55.32.175.2070: UDP, length 14
 
-1. netfilter does not say what became of a packet: its prefix may (DROP, REJECT, DENY, BLOCK).
-   Where nothing says, the packet was seen there, and no more.
+1. netfilter does not log a packet's verdict; the rule's prefix may name it (DROP, REJECT, DENY,
+   BLOCK). Otherwise all that is known is that the packet passed there.
 """
 
 import re
@@ -120,7 +120,7 @@ class FirewallLogs:
             word = end["verdict"] or end["policy"]
             if word != "accept":
                 return _made(self._traces.pop(number), "", word)
-            # Another chain may still drop it: that it was let through is said at the end.
+            # Another chain may still drop it: an accept counts at the end only.
         return []
 
     def end(self):

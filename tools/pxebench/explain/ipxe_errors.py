@@ -9,10 +9,10 @@
 in that file; `status` PXE's own code, as the PXE API returns it (iPXE, include/errno.h and
 include/ipxe/errfile.h).
 
-1. The numbers of `error` are POSIX's names in the order of the alphabet, from 1.  Those in `_SEEN`
-   stand beside their words in captures or public reports; the rest follow from their places
-   between these, and are told as assumed.
-2. Six digits are the beginning of a number: what iPXE's pages of errors are called by.
+1. The numbers of `error` are POSIX's names in alphabetical order, from 1. Those in `_SEEN` were
+   found with their text in captures or public reports; the rest follow from their place between
+   these, and are shown as assumed.
+2. Six digits are the beginning of a number, as in the addresses of iPXE's error pages.
 """
 
 # From 0x01, in their order: (POSIX's name, in words).
@@ -100,7 +100,7 @@ _POSIX = (
 _PLATFORM = 0x7F
 ERRORS = dict(enumerate(_POSIX, 1))
 ERRORS[_PLATFORM] = ("EPLATFORM", "an error of the platform's own, UEFI's most likely")
-# What captures and public reports show beside its words.
+# Found with their text in captures or public reports.
 _SEEN = frozenset(
     (
         *("EACCES", "EADDRNOTAVAIL", "ECONNRESET", "EINVAL", "ENOENT", "ENOEXEC", "ENOTCONN"),
@@ -124,7 +124,7 @@ STATUS = {
     0x54: "bad IP address",
     0x61: "no link",
 }
-# Bits 13 to 23, of the files whose name tells a user more than the error does.
+# Bits 13 to 23, for the files that say more than the error does.
 FILES = {
     0x092000: "its opening of an address (URI)",
     0x0B2000: "its resolving of names",

@@ -1,11 +1,11 @@
-"""What a datagram must have been of which a text tells the length alone.
+"""What a datagram must have been where a text has its length only.
 
-tcpdump reads TFTP on port 69 only; whatever follows stands as `UDP, length 14`.  Inside a transfer
-whose request is known there is little choice, and the lengths of an Intel ROM's probe are always
-the same: 14 (OACK tsize), 17 (ERROR "TFTP Aborted").
+tcpdump reads TFTP on port 69 only; later packets are printed as `UDP, length 14`. Inside a
+transfer whose request is known few packets are possible, and the lengths of an Intel ROM's probe
+are always the same: 14 (OACK tsize), 17 (ERROR "TFTP Aborted").
 
-1. What comes out is cut (`size` is true, `payload` is what is certain), never more than that.
-2. A DATA that is sent again looks like the next one; who needs to tell them apart needs a capture.
+1. The packet is a cut one: `size` is true, `payload` has what is certain.
+2. A DATA that is sent again looks like the next one; only a capture can tell them apart.
 """
 
 import itertools
@@ -62,11 +62,11 @@ class _Transfer:
         if size < _SHORT:
             return None
         if not self.opened and self.options is None and size < _SMALL:
-            return b"\0\6"  # what was asked for is not told: an OACK, if the client goes on
+            return b"\0\6"  # the options asked for are not known: an OACK, if the client goes on
         if not self.opened and self.options and size <= self.oack_most:
             return _oack(self.options, size) or b"\0\6"
         if not self.opened and size < 60:
-            # A file of so few bytes is no boot file: more likely an ERROR's words.
+            # Too few bytes for a boot file: more likely an ERROR.
             return b"\0\5"
         self.opened = True
         self.block += 1

@@ -1,25 +1,24 @@
-"""Who boots in what was given: machines, their programs, and all that was seen of each.
+"""The machines that boot, their programs, and everything that was seen of each.
 
-Packets of every source are grouped by `captures.conversations`; here the sources are put
-together.  A machine is an address (and a MAC); what boots is a program: the ROM, then what it
-loaded, each with ports, words and times of its own.
+Packets of each source are grouped by `captures.conversations`; here the sources are combined. A
+machine is an address (and a MAC); a program is the ROM, or what it loaded, each with its own
+ports, requests and times.
 
 1. Packets of one machine in several sources are views of the same boot, not several boots.
-2. Logs and firewalls tell less than packets: a request that only a log knows is a request whose
-   options are not known, and a port that only netstat shows is a port and nothing else.
-3. Ports of one machine that only tables show are one program where they lie close together.
+2. Logs and firewalls have less than packets: of a request that only a log has the options are not
+   known, of a port that only netstat shows nothing else is known.
+3. Ports of one machine that only tables show belong to one program where they are close together.
 """
 
 from pxebench.captures import conversations, packets
 from pxebench.explain import observation
 from pxebench.explain.observation import ASKED, DHCP, DROPPED, PASSED, SOCKET
-from pxebench.explain.server_logs import SERVER
 
 _TFTP_PORT = 69
 _CLOSE = 64  # ports between neighbours of one counter
 _JUMP = 256
 _STEP = 4
-_AT_ONCE_S = 0.1  # a ROM goes on at once; who types a command does not
+_AT_ONCE_S = 0.1  # a ROM goes on at once, a person does not
 _SERVERS = (
     "in.tftpd",
     "tftpd",
@@ -47,7 +46,7 @@ class View:
 
     @property
     def weight(self):
-        """How much it shows."""
+        """How much it shows, as a key to sort by."""
         talks = self.client.conversations
         return sum(len(talk.packets) for talk in talks) + sum(
             len(b.dhcp) for b in self.client.boots
@@ -73,7 +72,7 @@ class Machine:
         return " ".join(part for part in (self.ip, f"({self.mac})" if self.mac else None) if part)
 
     def server(self, address):
-        """Note a server of its."""
+        """Note a server of this machine."""
         if address and address not in self.servers:
             self.servers.append(address)
 
@@ -230,7 +229,7 @@ def _addresses(client):
 
 
 def _without_writes(source, client):
-    # A write request is no boot.
+    # A write request belongs to no boot.
     for boot in client.boots:
         kept = [talk for talk in boot.conversations if talk.asked.kind != "WRQ"]
         if len(kept) < len(boot.conversations):
@@ -254,7 +253,7 @@ def _of_logs(found, source, known):
         last, run = runs.get(seen.src, (seen.sport, 0))
         run += min(last, seen.sport) > 0 and abs(seen.sport - last) > _JUMP
         runs[seen.src] = (seen.sport, run)
-        # Other words in a request that is not known whole: another program's, not a repetition.
+        # A request that is not known completely, and differs: another program's, not a repetition.
         payload += b"\0" * run
         size = max(seen.get("size", 0), len(payload) + 1)
         whole = observation.Observation(
@@ -331,7 +330,7 @@ def _socket(found, seen, local):
     if program and program not in (*_SERVERS, *_CLIENTS):
         return  # a name server's, a time server's
     if local is None and not program:
-        # Neither end is known to be the server: a ROM's port is the lower one.
+        # Neither end is known to be the server: the lower port is taken for the ROM's.
         local = seen.dport <= seen.sport
     if program in _CLIENTS:
         local = False
@@ -348,8 +347,8 @@ def _socket(found, seen, local):
 
 
 def _filtered(found, seen):
-    # A packet that a firewall saw: a request, an answer to a known machine, or one of which only
-    # the ports tell which end is the client's.
+    # A packet in a firewall's log: a request, an answer to a known machine, or one whose client is
+    # known by the ports only.
     if seen.dport == _TFTP_PORT:
         machine = found.get(seen.src)
         machine.server(seen.dst)
@@ -437,8 +436,8 @@ def _by_ports(program):
 
 
 def _runs(talks):
-    # Where the words change and the ports jump, another program asks; so it is where a row of
-    # neighbours ends and another begins somewhere else.
+    # Where options and ports both change, another program asks; also where a row of neighbouring
+    # ports ends and another begins elsewhere.
     runs = []
     for talk in talks:
         last = runs[-1][-1] if runs else None
@@ -457,7 +456,7 @@ def _others(run, talk, talks):
     if talk.file == run[-1].file and run[-1].oack is not None and not run[-1].blocks:
         ends = [p.time for p, m in run[-1].messages() if p.out and m.kind == "ERROR"]
         if ends and max(ends[0] - run[-1].began, talk.began - ends[0]) < _AT_ONCE_S:
-            return False  # a probe, and what it was for: a translator gave each another port
+            return False  # a probe and its file: NAT gave each another port
     if talk.requests[0].cut and run[-1].requests[0].cut:
         return talk.file != run[-1].file or _counts(run)
     if talk.asked.options != run[-1].asked.options:
@@ -481,9 +480,3 @@ def _clusters(rows):
         else:
             found.append([row])
     return found
-
-
-def server_of(machine):
-    """The address of its TFTP server, or a word in capitals."""
-    known = [address for address in machine.servers if address != SERVER]
-    return known[0] if known else SERVER

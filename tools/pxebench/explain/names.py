@@ -1,8 +1,8 @@
 """Ports, addresses and times as other programs print them.
 
 tcpdump and netstat print the name of a port where their machine has one for it: `ah-esp-encap` is
-2070.  Which names a machine has differs, so all of IANA's for UDP are known here
-(`port_names.txt`); what is no name there is looked for in this machine's own /etc/services.
+2070. Machines differ in the names they have, so all of IANA's for UDP are in `port_names.txt`;
+      other names are looked up in this machine's /etc/services.
 """
 
 import functools
@@ -10,10 +10,10 @@ import re
 import socket
 from pathlib import Path
 
-# 10.0.0.5, and what stands around it: never part of a longer number.
+# 10.0.0.5, not within a longer number.
 IPV4 = r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}"
 _LONGEST_NAME = 40
-# A port that is old habit to call something else than IANA does.
+# Ports with a common name that is not IANA's.
 _OTHER_NAMES = {"bootps": 67, "bootpc": 68, "tftp": 69, "pxe": 4011, "dhcps": 67, "dhcpc": 68}
 
 
@@ -50,8 +50,8 @@ def is_ipv4(text):
 
 
 def clock(text):
-    """Seconds of `12:34:56.789`, with a date before it or not; None when it is no time.  A month
-    or a date is counted so that times of one source can be subtracted, and for nothing else."""
+    """Seconds of `12:34:56.789`, with a date before it or not; None when it is no
+    time. Month and date only make times of one source comparable."""
     found = re.search(r"(\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?", text)
     if not found:
         return None
@@ -71,14 +71,14 @@ _MONTHS = {
 
 
 def _day(text):
-    # Days since 1970 of what stands before a time; 0 where there is no date.
+    # Days since 1970 of the date before a time; 0 where there is none.
     import datetime
 
     found = re.search(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})", text)
     if found:
         parts = [int(found[number]) for number in (1, 2, 3)]
     else:
-        # Syslog names no year: any leap year will do.
+        # Syslog has no year: any leap year will do.
         found = re.search(r"\b([A-Za-z]{3})\w*\.? +(\d{1,2})\b", text)
         if not found or found[1].lower() not in _MONTHS:
             return 0

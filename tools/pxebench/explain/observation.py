@@ -1,14 +1,14 @@
-"""What one line of a text, or one record of a log, says: the common shape of all readers.
+"""One fact from a line of a text or a record of a log: the common shape of all readers.
 
-Captures give `captures.packets.Packet`s; everything else that a user has is text, and each reader
-turns a line into `Observation`s.  Those of a packet become `Packet`s too (`as_packet`), so that
-conversations, waits and reactions are found by the same code, whatever the packet came from.
+Captures give `captures.packets.Packet`s; all other sources are text, and each reader turns a line
+into `Observation`s. Those of a packet become `Packet`s too (`as_packet`), so that the same code
+finds conversations, waits and reactions for all sources.
 
 1. What a line does not say is None; a port that is not known is 0 in the Packet, or below it:
    where a list shows no ports, each request has a number of its own.
-2. A payload is put together from the words of the line.  What was only counted (`UDP, length 14`)
-   is a Packet that is cut: `size` is true, `payload` is what is certain.
-3. `evidence` is the line as it stands; it is made harmless where it is shown (`job.show`).
+2. A payload is built from the words of the line.  Where only the length is printed (`UDP, length
+   14`), it is a cut Packet: `size` is true, `payload` has what is certain.
+3. `evidence` is the line, unchanged; it is made safe where it is shown (`job.show`).
 """
 
 from pxebench.captures.packets import Packet
@@ -30,9 +30,9 @@ CODE = "code"  # what a screen says: `code`, an id of `codes`
 
 
 class Observation:
-    """One thing that a line says.  `what`: one of the words above; `time`: seconds, in the clock
+    """One fact from a line.  `what`: one of the words above; `time`: seconds, in the clock
     of its source, or None; `src`, `dst`: IPv4 as text or None; `sport`, `dport`: or None; `facts`:
-    dict of what else it says; `source`: name of the file; `line`: its number, from 1; `evidence`:
+    dict of further facts; `source`: name of the file; `line`: its number, from 1; `evidence`:
     the line itself."""
 
     __slots__ = (
@@ -58,11 +58,11 @@ class Observation:
         )
 
     def get(self, name, default=None):
-        """A further fact of it."""
+        """A further fact, or None."""
         return self.facts.get(name, default)
 
     def told_by(self, source, number, line):
-        """Note where it stands; returns itself."""
+        """Note source and line; returns itself."""
         self.source = source
         self.line = number
         self.evidence = line.strip()[:_MOST_EVIDENCE]

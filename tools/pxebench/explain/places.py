@@ -1,19 +1,19 @@
-"""Where each source was made: at the client, at the server, on the way, or not to be told.
+"""Where each source was made: at the client, at the server, between them, or not known.
 
     {"where": "client" | "server" | "between" | null, "because": a sentence}
 
-A capture says it in several ways; the first that speaks counts.
+There are several signs in a capture; the first that is found decides.
 1. Linux's cooked captures mark the packets that the machine itself sent.
-2. A TTL that is still what senders begin with has passed no router; the other side's has.
+2. A TTL that is still a usual initial value has passed no router.
 3. A client's frames that carry its own MAC were taken on its network (DHCP names that MAC).
-4. A capture in which answers leave and the client does not react was made on the server's side of
-   whatever stops them.
+4. A capture with answers but no reaction of the client was made on the server's side of whatever
+   drops them.
 """
 
 import statistics
 
 _BEGIN = (20, 32, 60, 64, 128, 255)
-_MANY = 3  # answers without a reaction, before they place a capture
+_MANY = 3  # least number of answers without a reaction, for rule 4
 
 
 def place(source, machines):

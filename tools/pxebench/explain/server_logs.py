@@ -5,8 +5,9 @@
     dnsmasq-tftp[7]: failed sending /srv/undionly.kpxe to 10.55.32.175
     Connection received from 10.55.32.175 on port 2070 [30/11 18:00:01.120]      (tftpd64)
 
-1. A request in a log is a request that arrived.  Its options are not told, but by tftpd64's OACK.
-2. A line names the client; the server is the machine that logs, and is told by nothing: `SERVER`.
+1. A request in a log has arrived.  Its options are not known, except from tftpd64's OACK.
+2. A line names the client; the server is the machine that logs, its address is not in the line:
+   `SERVER`.
 """
 
 import re
@@ -23,7 +24,7 @@ from pxebench.explain.observation import (
     Observation,
 )
 
-SERVER = "SERVER"  # its address, where nothing tells it
+SERVER = "SERVER"  # in place of its address, where that is not known
 _IP = rf"(?:::ffff:)?({IPV4})"
 # pattern, what it is, and the names of its groups
 _LINES = (

@@ -6,8 +6,8 @@
       UDP    10.254.52.26:69         *:*                                    4242
 
 A server that makes a connected socket for each transfer (in.tftpd, atftpd, a client's own) shows
-the client's port here, and nothing else: no time, no direction, no result.  Headers are passed
-over in any language: a line is known by its two addresses.
+the client's port here, and nothing else: no time, no direction, no result. Headers are skipped in
+any language: a line is recognised by its two addresses.
 """
 
 import re

@@ -1,12 +1,12 @@
-"""What the user gave: files, standard input, or words; told apart by what is in them.
+"""The sources that the user gave: files, standard input, or words; the content says which kind.
 
-A capture goes to `capture`.  Everything else is text, and each line of it goes to the first
-reader that knows it, so that a post with a netstat, a trace and a screen in it is read as a whole.
+A capture goes to `capture`. Everything else is text, and each line goes to the first reader that
+recognises it, so that one text may hold a netstat, a trace and a screen.
 
-1. The name of a file says nothing; gzip is unpacked, UTF-16 (a Windows redirect) is decoded.
-2. A line that no reader knows is counted, and said where nothing else was found.
-3. Nothing here is bounded by good will: a line has at most `_LINE` bytes, a source gives at most
-   `_MOST` observations, and gigabytes of other text are read at the speed of a search.
+1. The name of a file is not used; gzip is unpacked, UTF-16 (a Windows redirect) is decoded.
+2. Lines that no reader knows are counted; the count is shown where nothing else was found.
+3. Everything is bounded: a line has at most `_LINE` bytes, a source gives at most `_MOST`
+   observations, and other text is searched, not parsed.
 """
 
 import collections
@@ -61,7 +61,7 @@ _WORTH = (
 )
 _SMALL = 2000
 _COPY_S = 0.001
-_WORDS_MOST = 400  # characters of an argument that may be words, not a name
+_WORDS_MOST = 400  # most characters of an argument that may be words, not a file name
 
 
 class Source:
@@ -103,7 +103,7 @@ class Source:
 
 def read(argument, progress=None):
     """The `Source` of one argument: a path, `-`, or words.  Raises `Refused` for a file that
-    cannot be opened; what stands in it never does."""
+    cannot be opened; its content never raises."""
     if argument == "-":
         if sys.stdin is None:
             raise Refused("Standard input is closed.")
@@ -175,7 +175,7 @@ def from_stream(stream, name, progress=None):
 
 
 class _Raw(io.RawIOBase):
-    # A stream as io.BufferedReader wants it; a pipe gives what it has.
+    # A raw stream for io.BufferedReader; a pipe's read may be short.
     def __init__(self, stream):
         self.stream = stream
 
@@ -327,7 +327,7 @@ def _text(source, stream, progress):
             if not seen.evidence:
                 seen.told_by(source.name, number, text)
             source.observations.append(seen)
-        # A packet of several lines stands where it began.
+        # A packet of several lines has the number of its first one.
         pending = getattr(reader, "_open", None)
         if pending is not None and not pending.evidence:
             pending.told_by(source.name, number, text)

@@ -1,4 +1,4 @@
-"""How far a boot came: its steps, in the order of their times, and what it reached.
+"""How far a boot came: its steps in the order of time, and the last stage.
 
     {"reached": "nothing" | "asked for an address" | ..., "outcome": "ok" | "failed" | "unknown",
      "steps": [{"at_ms", "what", "text", "port", "source", "line"}], "requests", "ports"}
@@ -79,14 +79,14 @@ def story(program):
 
 
 def _began(program):
-    # The moment from which the times of its packets count, in seconds; None without packets.
+    # The time from which `at_ms` counts, in seconds; None without packets.
     packets = [talk.packets[0] for talk in program.every[:1]]
     packets += [packet for boot in program.boots[:1] for packet, _ in boot.dhcp[:1]]
     return packets[0].epoch_ns / 1e9 - packets[0].time if packets else None
 
 
 def _time(mark, program, began):
-    # A mark's time as the steps count it; None where its clock is not known to be theirs.
+    # A mark's time as `at_ms`; None where its clock cannot be compared.
     if mark.time is None or not program.view:
         return mark.time
     same = mark.source == program.view.source.name or mark.get("aligned")
@@ -94,7 +94,7 @@ def _time(mark, program, began):
 
 
 def outcome(program):
-    """ "ok", "failed" or "unknown": what became of the program's last boot."""
+    """ "ok", "failed" or "unknown": the outcome of the program's last boot."""
     if (
         program.number < program.of
         and program.talks
@@ -121,7 +121,7 @@ def outcome(program):
     last = program.talks[-1][-1]
     marks = [mark for mark in program.machine.marks if mark.what in (SENT, FAILED, REFUSED)]
     if marks and last.outcome != "done" and not last.blocks:
-        # A log says it in words; of its lines those with another port are another transfer's.
+        # A log states it; lines with another port belong to another transfer.
         ports = {port for port in last.source_ports if port > 0}
         marks = [mark for mark in marks if not mark.sport or not ports or mark.sport in ports]
         if program.view.source.file is not None:
@@ -133,7 +133,7 @@ def outcome(program):
         return "failed"
     if only_requests(program):
         if view_is_log(program) and any(m.what == HEARD for m in program.machine.marks):
-            return "unknown"  # its answers arrive; how it went on is not told
+            return "unknown"  # its answers arrive; what followed is not known
         if _repeats(program.talks[-1], program.view):
             return "failed"
         # Another program asks next: the one that came runs.
@@ -177,8 +177,8 @@ def view_is_log(program):
 
 
 def only_requests(program):
-    """True for a text of which every packet is a request: answers come from other ports, and
-    whoever filters for port 69 does not see them."""
+    """True for a text in which every packet is a request: answers come from other ports, and a
+    filter for port 69 does not show them."""
     return features.only_requests(program.view)
 
 
@@ -188,7 +188,7 @@ def _repeats(talks, view):
     file = talks[-1].file
     times = [packet.time for talk in talks if talk.file == file for packet in talk.requests]
     if view.source.kind == "server-log":
-        # A probe and its file are two lines, and whoever comes later is not told apart.
+        # A probe and its file are two lines, and a later client looks the same.
         moments = [
             b for a, b in zip(times, times[1:], strict=False) if _WAIT_S <= b - a < _LATER_S
         ]
@@ -400,7 +400,7 @@ def _icmp(kind, code):
     }.get(code, f"unreachable, code {code}")
 
 
-# ---- what is no packet
+# ---- steps that are no packets
 
 
 def _marks(program, began):

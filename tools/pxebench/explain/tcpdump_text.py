@@ -4,7 +4,7 @@
     IP client.ah-esp-encap > server.tftp:  27 RRQ "pxelinux.0" octet tsize 0
 
 A packet may take several lines: -v puts the IP header on a line of its own and DHCP's options
-below, -X the bytes.  Where the bytes are there, they count, and the words do not.
+below, -X the bytes.  Where the bytes are printed, they are used instead of the words.
 """
 
 import re
@@ -73,7 +73,7 @@ class Tcpdump:
         self._transfers = Transfers()
         self._head = None  # the time and the header that the next line belongs to
         self._open = None  # the packet whose further lines are awaited
-        self._broken = None  # a line that a mail client has broken: its rest is the next one
+        self._broken = None  # a line that a mail client has wrapped: the next one is its rest
         self._dhcp = None
         self._hex = b""
         self._last_mac = None
@@ -142,7 +142,7 @@ class Tcpdump:
         return found
 
     def end(self):
-        """What is known to be whole now."""
+        """The observations that no further line can change."""
         if self._broken is not None:
             broken, self._broken = self._broken, None
             return self._line(broken) + self.end()
@@ -204,7 +204,8 @@ class Tcpdump:
         opcode = 1 if request["op"] == "RRQ" else 2
         payload = observation.rrq(request["file"], mode or "octet", pairs, opcode)
         made.facts["payload"] = payload
-        # Its own words are whole, unless it says that they are not; lengths get mistyped.
+        # tcpdump's text of a packet is complete unless it says otherwise; a length may be
+        # mistyped.
         made.facts["size"] = len(payload) + ("[|tftp]" in request["rest"] or mode is None)
         self._transfers.asked(made.src, made.sport, payload, pairs)
         self._last_port[made.src, made.dst] = made.sport
@@ -280,12 +281,12 @@ def _time(text):
     epoch = _EPOCH.match(text)
     if epoch:
         return float(epoch[1])
-    # The addresses of -e look like times: the time stands before them.
+    # The addresses of -e look like times: the time is before them.
     return clock(text[:40].split(" IP", 1)[0]) if ":" in text[:40] else None
 
 
 def _from_bytes(made, raw):
-    # The bytes of a packet in the place of its words.
+    # The bytes of a packet instead of its words.
     for linktype in (packets.RAW[0], packets.ETHERNET):
         try:
             packet = packets.packet_of(linktype, raw, lambda what: None)

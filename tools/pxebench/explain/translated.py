@@ -1,12 +1,12 @@
-"""One machine under two addresses: what a translator (NAT) between two places makes of it.
+"""One machine under two addresses: NAT between two sources.
 
-The same request, seen on both sides of a translator, has the same words and the same IP
-identification, and another address or port.  What was seen under the translated addresses is put
-under the client's own, so that both are views of one boot; what was changed is said.
+On both sides of a translator (NAT) a request has the same content and the same IP identification,
+and another address or port. What was seen under the translated address is moved to the client's
+own, so that both are views of one boot; the result says so.
 
 1. The client's own address is the one with more left of its TTL, or that was seen first.
-2. Where nobody fills in the IP identification, or a text does not tell it, two requests at least
-   must come in the same words and at the same distances.
+2. Where the IP identification is zero or not known, at least two requests must have the same
+   content and the same distances.
 3. A server's address that was translated (DNAT) becomes the one that the client asked; its answers
    only where they were seen to be translated back, or where the capture is of the far side.
 """
@@ -112,7 +112,7 @@ def _changes(own, other, why):
 
 
 def _same_distances(asked):
-    # Two machines that never stand in one source, with the same requests at the same distances.
+    # Two addresses that are never in one source, with the same requests at the same distances.
     rows = collections.defaultdict(list)
     for one in asked:
         rows[id(one.source), one.packet.src].append(one)
@@ -154,8 +154,8 @@ def _alike(one, two):
 
 
 def apply(sources, changes):
-    """Put what was translated under the client's own addresses; returns the `Change`s, one for
-    each pair of addresses, with the first two sources that show it."""
+    """Replace translated addresses by the client's own; returns the `Change`s, one for each pair
+    of addresses, with the first two sources that show it."""
     told, counted = {}, set()
     flows, hosts, servers = {}, collections.defaultdict(set), {}
     for source, change in changes:
@@ -168,7 +168,7 @@ def apply(sources, changes):
             hosts[change.other[0]].add(change.own[0])
         else:
             servers[id(source), change.other[0]] = change.own[0]
-    # An address that stands for one client alone does so without a port, too: in a log.
+    # An address that belongs to one client alone is replaced without a port, too: in a log.
     alone = {other: next(iter(own)) for other, own in hosts.items() if len(own) == 1}
     for source in sources:
         mine = {other: own for (number, other), own in servers.items() if number == id(source)}
@@ -275,7 +275,7 @@ def _in_log(lines, requests):
 
 
 def sentences(changes, logs):
-    """What is said of them, one sentence each."""
+    """One sentence for each of them."""
     for change in changes:
         places = (
             f"in {change.sources[0]}"

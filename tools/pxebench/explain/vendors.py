@@ -1,12 +1,12 @@
-"""Whose network card a MAC address names, by IEEE's list, and what that says of the ROM on it.
+"""The vendor of a network card, from its MAC address by IEEE's list, and which ROMs it fits.
 
 The list is netaddr's (`pip install pxerom[vendors]`), of the time at which it was released.
-Without netaddr nothing is said.
+Without netaddr there is no vendor.
 
-1. A MAC that somebody chose (the bit for "locally administered", as QEMU's 52:54:00) names nobody.
-2. A vendor speaks for the ROM that comes on its own cards, and never against one that is loaded
-   from anywhere (iPXE, PXELINUX, GRUB).  Makers of computers give their own numbers to other
-   makers' cards: such a vendor says nothing.
+1. A locally administered MAC (as QEMU's 52:54:00) has no vendor.
+2. A vendor is evidence for the ROM on its own cards, and never against one that is loaded (iPXE,
+   PXELINUX, GRUB). Computer makers use their own numbers on other makers' cards: these are no
+   evidence.
 """
 
 import functools
@@ -18,7 +18,7 @@ FOR, AGAINST, UNKNOWN = "for", "against", "unknown"
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 _LOCAL = 0x02
 _MOST = 40  # characters of a name
-# Vendor, the ROMs that come on its cards, and whether they come on no other cards at all.
+# Vendor, the ROMs on its cards, and whether these are on no other cards.
 _ROMS = (
     (re.compile(r"raspberry pi", re.IGNORECASE), ("rpi3", "rpi4"), True),
     # The ROMs of the others are built from Intel's base code.

@@ -1,13 +1,14 @@
-"""Why a boot stopped: the causes, words and rules of `diagnose`, where the evidence carries them.
+"""Why a boot stopped: a cause of `diagnose`, with its words and rules, where the evidence supports
+it.
 
     {"cause", "proved": bool, "text", "explains", "also_possible", "also_text", "ruled_out",
      "unknown", "facts", "decide", "rules"}
 
-`diagnose` asks and compares; here nobody can ask.  A cause is `proved` when what was seen leaves
-no other; else it is what the evidence is consistent with, the others that are stand in
-`also_possible`, and `decide` is the next observation that would tell them apart.
+`diagnose` sends requests and compares; here only the evidence is there. A cause is `proved` when
+the evidence excludes all others; else the evidence is consistent with it and with those in
+`also_possible`, and `decide` is the observation that would tell them apart.
 
-1. `explains` has what was seen, each as a sentence; nothing else is concluded from.
+1. `explains` has all that the conclusion rests on, each as a sentence.
 2. What no source can show is in `unknown`.
 """
 
@@ -59,7 +60,7 @@ def judge(program, evidence, candidates, boot, sources):
 
 
 def _words(of, cause, values):
-    # A cause's own sentence.  Some have values that only `diagnose`, which asks, can know.
+    # A cause's own sentence.  Some have values that only `diagnose` can know.
     try:
         return of(cause, values)
     except KeyError:
@@ -87,7 +88,7 @@ def _low(ports, candidates):
 
 
 def _result(program, evidence, candidates):
-    # What `rules.advise` and the sentences need, in the shape of a result of `diagnose`.
+    # A result as `diagnose` makes it, for `rules.advise` and the sentences.
     ports = [port for port in _ports(program) if port > 0]
     span = _span(candidates, ports)
     talk = program.talks[-1][-1] if program.talks else None
@@ -125,7 +126,7 @@ def _ports(program):
 
 
 def _span(candidates, ports):
-    # As wide as the ROM counts in one boot, and never less than what was seen.
+    # As wide as the ROM counts in one boot, and at least what was seen.
     spans = [ports_of_boot(one.known.flat) for one in candidates] or []
     low = min((first for first, _ in spans), default=min(ports, default=1024))
     high = max((last for _, last in spans), default=max(ports, default=65535))

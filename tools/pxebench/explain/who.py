@@ -1,16 +1,14 @@
-"""Which boot client that is: every ROM file held against what a program shows of itself.
+"""Which boot client it is: every ROM file compared with what was seen of a program.
 
-The ROM files are the fingerprints; nothing is known here of any ROM by its name, but for the
-habits of file names in `_FILES`.  Each fact that the evidence offers speaks for a ROM, against it,
-or its file does not say.
+The ROM files are the fingerprints; no ROM is known here by name, except for the file names in
+`_FILES`. Each fact in the evidence is for a ROM, against it, or unknown to its file.
 
-1. A fact that a ROM file marks as assumed never speaks against it.
-2. A ROM is excluded by what it cannot do: another set of options, a port out of its rule.
-3. The score is the weight of what agrees, less what does not, over all that the evidence offers
+1. A fact that a ROM file marks as assumed never counts against it.
+2. A ROM is excluded by what it cannot do: other options, a port outside its rule.
+3. The score is the weight of the facts that agree, less those that do not, over all facts
    (1 all agrees, 0.5 as much for as against); a reaction that a file does not name counts as if it
-   agreed, so that a file which says less is not worse for it.  Equal scores are a tie, and
-   said as one.
-4. Ports alone say little: how little is in the words of the fact.
+   agreed, so that a file which says less is not worse for it.  Equal scores are shown as a tie.
+4. Ports alone are weak evidence: the fact's text says how weak.
 """
 
 import functools
@@ -30,10 +28,10 @@ _TTLS = (20, 32, 60, 64, 128, 255)
 _MOST_HOPS = 24
 _ERROR_HEAD = 5  # bytes of an ERROR without its text: opcode, code, NUL
 _LINUX = (32768, 60999)
-_VAGUE = 0.25  # the most that a file gets which assumes its own words
-_SAME = 0.02  # scores that differ by less are a tie: less than any one fact weighs
-_LITTLE = 0.15  # the same where little is known: how wide a range of ports is decides nothing
-# How much of a fact's weight a file that does not name it gets.
+_VAGUE = 0.25  # the highest score of a file whose options are assumed
+_SAME = 0.02  # a smaller difference is a tie: less than any fact weighs
+_LITTLE = 0.15  # the same where little is known: the width of a range of ports must not decide
+# The share of a fact's weight for a file that does not name it.
 _CREDIT = {
     "reaction": 1.0,
     "ttl": 1.0,
@@ -46,7 +44,7 @@ _CREDIT = {
     "per": 0.5,
     "vendor": 0.6,
 }
-# Names that only one loader asks for, of files that nobody configures.
+# File names that are built into one loader.
 _FILES = (
     (
         re.compile(
@@ -116,7 +114,8 @@ class Candidate:
 
 
 class Known:
-    """A ROM file as it is compared.  `flat`: complete; `dhcp`: bare, or None; `assumed(path)`."""
+    """A ROM file, prepared for comparison. `flat`: complete; `dhcp`: bare, or None;
+    `assumed(path)`."""
 
     def __init__(self, rom):
         self.id = rom["id"]
@@ -125,12 +124,12 @@ class Known:
         self.dhcp = bare(rom.get("dhcp"))
         self._marks = {fact.path: fact.mark for fact in roms.facts(rom)}
         source_port = self.flat["udp"]["source_port"]
-        # A program under an operating system: it draws from Linux's ports, and who types its
-        # command line chooses its options.
+        # A program under an operating system: its ports are Linux's, its options those of the
+        # command line.
         self.of_a_system = source_port["policy"] == "random" and (
             source_port["first"] == _LINUX[0] and source_port["last"] == _LINUX[1]
         )
-        # A file that knows neither its ports nor its words is no fingerprint.
+        # A file without known ports and options is no fingerprint.
         self.vague = not self.says("tftp.requests[0].options") and self.named(
             "tftp.requests[0].options"
         )
@@ -144,7 +143,7 @@ class Known:
         )
 
     def named(self, path):
-        """True when the file names `path` or a part of it, in whatever way."""
+        """True when the file names `path` or a part of it, assumed or not."""
         return any(
             name == path or name.startswith((path + ".", path + "[")) for name in self._marks
         )
@@ -161,7 +160,7 @@ def rank(program, known=None):
     nearest first]) of a `machines.Program`."""
     found = shown.of(program)
     candidates = [_judge(one, found) for one in known or known_roms()]
-    # What the evidence offers is the same for all: whatever some file can be held against.
+    # The same facts are counted for all: those that at least one file can be compared with.
     total = max((sum(fact.weight for fact in one.facts) for one in candidates), default=0) or 1
     for candidate in candidates:
         candidate.score = _score(candidate, total)
@@ -185,8 +184,8 @@ def _score(candidate, total):
 
 
 def _tie(inside, total):
-    # Less of a difference than any fact weighs is none.  Of programs under a system, one reaction
-    # more or less is a version's, not another program's.
+    # A difference smaller than any fact's weight is none. For programs under a
+    # system, one reaction more or less may be another version.
     same = max(_SAME, _LITTLE / total)
     for number, candidate in enumerate(inside[1:], 1):
         before = inside[number - 1]
@@ -291,7 +290,7 @@ def _place(request, own):
 
 
 def _within(options, pairs):
-    # True when one list is the other with something left out: a setting, or another version.
+    # True when one list is part of the other: a setting, or another version.
     names, own = [name for name, _ in options], [name for name, _ in pairs]
     short, long = sorted((names, own), key=len)
     rest = iter(long)
@@ -342,7 +341,7 @@ def _finishes(known, found):
         yield Fact("finish", verdict, 2, text)
         return
     words = error.text or ""
-    # Of a packet that the capture cut short, the beginning counts.
+    # Of a packet that the capture cut, the beginning is compared.
     cut = len(words.encode("utf-8", "replace")) + _ERROR_HEAD < size
     same = any(
         finish["error"] == error.code
@@ -411,7 +410,7 @@ def _judged_waits(known, table, name, seen):
             break
         last = index == len(waits) - 1
         if last and seen.ending == "file":
-            continue  # between two files somebody may think
+            continue  # between two files a person may pause
         if coarse and index > 1 and not misses and wait < table[index] - _SECOND_MS:
             break  # a log of several boots: here the next one begins
         if not _alike(wait, table[index]) and not (
@@ -421,14 +420,14 @@ def _judged_waits(known, table, name, seen):
                 f"wait {index + 1} is {wait / 1000:.2f} s, it waits {table[index] / 1000:.2f} s"
             )
             misses += 1
-            if misses > len(waits) // 10:  # one of many: a packet was lost, or a busy machine
+            if misses > len(waits) // 10:  # one of many: a lost packet, or a busy machine
                 break
     if wrong and (misses == 0 or misses > len(waits) // 10):
         return Fact("waits", AGAINST, weight, f"{what}{words}: {wrong}")
     if seen.ending == "quiet" and name != "read" and known.says(field):
         sends = len(waits) + 1
         if sends != len(table) and len(table) < 100:
-            # Fewer, and somebody switched it off; more, and it is another.
+            # Fewer: it was switched off; more: another ROM.
             return Fact(
                 "ends" if sends < len(table) else "waits",
                 AGAINST,

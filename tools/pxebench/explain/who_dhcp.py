@@ -1,7 +1,7 @@
-"""A ROM's DHCP against the DHCP packets that were seen: options and their order, flags, times.
+"""A ROM's DHCP compared with the DHCP packets: options and their order, flags, times.
 
-1. What is the machine's own (MAC, UUID, address, architecture where the file allows another) is
-   not compared.
+1. Values of the machine (MAC, UUID, address, architecture where the file allows another) are not
+   compared.
 2. A program that was loaded by another may have no DHCP of its own; a ROM that boots has.
 """
 
@@ -9,7 +9,7 @@ FOR, AGAINST, UNKNOWN, OUT = "for", "against", "unknown", "out"
 _ALIKE_MS, _ALIKE = 400, 0.15
 _AT_ONCE_S = 0.2
 _VENDOR = 60
-_BOOTP = 300  # bytes; less is a text that does not tell all options
+_BOOTP = 300  # bytes; a shorter one is from a text without all options
 
 
 def dhcp_facts(known, found):
@@ -38,7 +38,7 @@ def dhcp_facts(known, found):
 
 
 def _logged(known, found):
-    # What dnsmasq's log-dhcp tells of a client.
+    # What dnsmasq's log-dhcp prints about a client.
     if found.vendor is None and not found.requested:
         return
     if known.dhcp is None:
@@ -60,9 +60,9 @@ def _logged(known, found):
 def _options(spec, message):
     seen = [code for code, _ in message.options]
     if not seen:
-        return  # a text that did not list them
+        return  # a text without them
     own = (spec.get("discover") or {}).get("options") or spec.get("options") or []
-    # What stands there for later packets alone is not in a DISCOVER.
+    # Options of later packets only are not in a DISCOVER.
     wanted = [code for code, value in own if value not in ("<server>", "<address>", "<item>")]
     if seen == wanted:
         yield FOR, 3, f"DISCOVER options {_listed(seen)}"
@@ -75,7 +75,7 @@ def _options(spec, message):
     values = {code: value for code, value in own}  # noqa: C416 - pairs, as lists
     vendor = message.option(_VENDOR)
     mine = values.get(_VENDOR)
-    # A text may name an option and not tell its value.
+    # A text may have an option without its value.
     if vendor != b"" and (vendor is not None or mine is not None):
         yield _vendor(spec, vendor, mine)
     user = message.option(77)

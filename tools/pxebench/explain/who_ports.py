@@ -1,10 +1,10 @@
-"""A ROM's rule of source ports against the ports that were seen.
+"""A ROM's rule of source ports compared with the ports that were seen.
 
-1. A counter with one beginning is the strongest sign there is: the n-th request has one port.
-2. How far a port is from the beginning says how many requests went before, and a boot has only so
-   many: further on it is possible, and less likely.
-3. Ports that are drawn fit any rule that draws from that range; neighbours, and a port that comes
-   again at every boot, do not look drawn.
+1. A counter with one beginning is the strongest evidence: the n-th request has one port.
+2. A port's distance from the beginning is the number of earlier requests; the larger, the less
+   likely in one boot.
+3. Random ports fit any rule that draws from that range; neighbours, and a port that is the same at
+   each boot, are not random.
 """
 
 from pxebench.sweep import port_names
@@ -12,9 +12,9 @@ from pxebench.sweep.rom_ports import request_count
 
 FOR, AGAINST, UNKNOWN, OUT = "for", "against", "unknown", "out"
 _EACH_RRQ = ("request", "until_data")
-_NEAR = 4  # ports beyond the end of a range that may still be its
+_NEAR = 4  # ports beyond the end of a range that may still belong to it
 _FILES = 12  # files that a boot may fetch, where each takes a port
-_SESSION = 64  # and that a loader with a prompt of its own may fetch before it is started anew
+_SESSION = 64  # the same for a loader with a prompt, until it is started again
 _NTH = {
     1: "first",
     2: "second",
@@ -58,7 +58,7 @@ def nth(number):
 
 
 def _draws(spec, boot):
-    # The rows of a boot at which this ROM would have taken a port.
+    # The requests at which this ROM would have taken a new port.
     if spec["per"] in _EACH_RRQ:
         return list(boot)
     rows = []
@@ -151,7 +151,7 @@ def _counter(spec, draws, found, known):
     )
     if before:
         text += f"; {before} earlier {what}{'s' * (before > 1)} went before"
-    # The further from the beginning, the less a coincidence is ruled out.
+    # The further from the beginning, the likelier a coincidence.
     near = high <= 2 * len(known.flat["tftp"]["requests"]) + 8
     if one:
         weight = 2 if near else 1.2
@@ -225,6 +225,6 @@ def _drawn(spec, draws, known):
             2,
             f"port {firsts[0]} at each of {len(firsts)} boots, drawn ones would differ",
         )
-    # The narrower the range, the more it says that the ports are in it.
+    # The narrower the range, the stronger the evidence.
     weight = 1 if high - low > 40000 else 1.2
     return FOR, "ports", weight, f"port{'s' * (len(words) > 5)} {words}, in its range {low}-{high}"

@@ -4,16 +4,16 @@ Plain Text").
     10  15.569308  10.77.0.108 -> 10.77.0.1  TFTP 96 Read Request, File: x, tsize=0
     Trivial File Transfer Protocol
 
-1. The list shows no ports for TFTP: each request that differs, or that follows an answer, gets a
-   number below zero in their place, and nothing is concluded from it.
-2. Of a packet with details, the details count and its row of the list does not.
+1. The list has no ports for TFTP: each request that differs, or that follows an answer, gets a
+   negative number instead, which is not compared with any rule.
+2. Where a packet has details, its row of the list is not used.
 """
 
 import re
 
 from pxebench.explain import observation
 from pxebench.explain.dhcp_text import DhcpLines
-from pxebench.explain.names import IPV4, clock, is_ipv4, mac, port
+from pxebench.explain.names import IPV4, clock, mac, port
 from pxebench.explain.observation import DHCP, PACKET, Observation
 
 _ROW = re.compile(
@@ -164,7 +164,7 @@ class Wireshark:
             return None
         fields = {"opcode": opcode}
         options = []
-        # A file's name may have a comma: what is known stands in front of its colon.
+        # A file's name may have a comma: split only before a known word and its colon.
         for part in re.split(
             r", (?=File: |Transfer type: |Block: |Code: |Message: |[a-z0-9]+=)", rest.strip()
         ):
@@ -218,7 +218,7 @@ class Wireshark:
             self._icmp = [None, 0, None, 0, None, 0]
             return
         if text.startswith("Trivial File Transfer Protocol"):
-            self._fields = {"udp": self._fields.get("udp", 8)}  # "Type" was Ethernet's until here
+            self._fields = {"udp": self._fields.get("udp", 8)}  # until here, "Type" is Ethernet's
             return
         if self._dhcp is not None and self._dhcp_detail(text):
             return
@@ -266,7 +266,7 @@ class Wireshark:
         option = _DHCP_OPTION.match(text)
         if option:
             known = _DHCP_TYPE.search(option[2])
-            # Where the details are folded in, no line tells a length.
+            # Where the details are collapsed, no line has a length.
             size = 1 if option[1] == "53" else 0
             dhcp.options.append([int(option[1]), size, known[1] if known else option[2]])
             dhcp.request = dhcp.request if not known else known[1] not in ("Offer", "ACK", "NAK")
@@ -325,7 +325,7 @@ class Wireshark:
 
 
 def _tftp(fields, options, file, mode, block, code, message):
-    # The payload that these words stand for.
+    # The payload for these words.
     opcode = fields["opcode"]
     if opcode in (1, 2):
         return observation.rrq(fields.get(file, ""), fields.get(mode, "octet"), options, opcode)
@@ -343,7 +343,7 @@ def _tftp(fields, options, file, mode, block, code, message):
 
 
 def _mac(text):
-    # A MAC as it stands there, before or behind its name: `Sony_a2:02:e3 (3c:07:71:a2:02:e3)`.
+    # A MAC before or after its name: `Sony_a2:02:e3 (3c:07:71:a2:02:e3)`.
     found = _MAC.search(text)
     return found[0] if found else ""
 
@@ -360,8 +360,3 @@ def _time(text):
         return float(text.replace(",", "."))
     except ValueError:
         return None
-
-
-def addresses_of(text):
-    """Every IPv4 address in a text, in its order."""
-    return [found for found in re.findall(IPV4, text) if is_ipv4(found)]

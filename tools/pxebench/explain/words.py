@@ -1,10 +1,8 @@
 """The result of `explain` as lines of text: who, how far, why, what to ask for.
 
-1. Every text of the network or of a file goes through `job.show`.
-2. One client is told in full; of several, a table and then each that did not boot.
+1. All text from the network or from a file goes through `job.show`.
+2. One client is shown in full; of several, a table and then each that did not boot.
 """
-
-import textwrap
 
 from pxebench import colour, prose
 from pxebench.diagnose import rule_words
@@ -195,7 +193,7 @@ def _far(boot):
 
 
 def _steps(text):
-    return textwrap.wrap(show(text), prose.room() - 15, break_on_hyphens=False) or [""]
+    return prose.wrapped(show(text), "", "", prose.room() - 15)
 
 
 def _why(verdict, all_rules, paint):

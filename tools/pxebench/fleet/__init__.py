@@ -1,1 +1,1 @@
-"""`pxebench fleet`: the boards of a rack, taken through labgrid, used at once and given back."""
+"""`pxebench fleet`: the boards of a rack, acquired through labgrid, used at once and released."""

@@ -1,7 +1,7 @@
-"""The commands `pxebench fleet ...`: boards of a rack, by way of labgrid.
+"""The commands `pxebench fleet ...`: boards of a rack, through labgrid.
 
-1. Without `--tag`, all places; a place that another holds is left alone, and is a row.
-2. What was taken is given back, however it ends; after a SIGKILL: `fleet release --run NAME`.
+1. Without `--tag`, all places; a place that another user holds is only listed in a row.
+2. Acquired places are released, however it ends; after a SIGKILL: `fleet release --run NAME`.
 3. Exit codes: 0 all boards that took part booted, 1 some did not, by server or path, 3 a board or
    the lab failed, 130 Ctrl-C.
 """
@@ -317,7 +317,7 @@ def _taken(tags, coordinator, count, quiet, progress):
             progress.say(f"Run {taken.run}: {len(taken.places)} of {there} places taken.")
         yield taken
     finally:
-        with Signals(lambda: None):  # whoever is impatient gets his places back all the same
+        with Signals(lambda: None):  # a second Ctrl-C does not interrupt the release
             progress.lab(f"gives {len(taken.places)} places back")
             taken.give_back()
             progress.lab(None)

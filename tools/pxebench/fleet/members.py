@@ -5,10 +5,10 @@
 
 `work(member, board)` gets the open Board; it raises `Refused` for what is not in order.
 
-1. AT_ONCE boards are prepared at a time; one that is ready gives its turn to the next.
-2. A board that fails is a row, and the rest goes on: `dead` when it does not answer at all,
+1. AT_ONCE boards are prepared at a time; when one is ready, the next one follows.
+2. A board that fails is a row, and the others go on: `dead` when it does not answer at all,
    `unready` when it cannot be prepared, `lost` when it fails after it was ready.
-3. Ctrl-C goes to every board; what there is by then is the result.
+3. Ctrl-C goes to every board; the rows by then are the result.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ class Member(threading.Thread):
         self.result = None
         self.job = None
         self.stopped = False
-        self.answered = False  # the board did, and what is done with it began
+        self.answered = False  # the board answered, and its work began
         self.kept = Row(fleet.ms, fleet.curve, rom=fleet.rom)
         self._turn = False
         self._changing = threading.Lock()
@@ -58,7 +58,7 @@ class Member(threading.Thread):
             self.text = refused.message
             self.kept.broken()
             started = self.state in ("ready", "running")
-            if self.job and self.job.listener.refused:  # by the firmware: the line is sound
+            if self.job and self.job.listener.refused:  # by the firmware: the line works
                 started = False
             self._become("lost" if started else "unready" if self.answered else "dead")
         except Exception as error:  # noqa: BLE001 - a thread's end must be seen by someone
@@ -85,12 +85,12 @@ class Member(threading.Thread):
             self.fleet.room.release()
 
     def is_ready(self):
-        """It holds its job ready."""
+        """The board holds its job ready."""
         self.give_turn()
         self._become("ready")
 
     def go(self):
-        """Start the job that it holds ready."""
+        """Start the job that the board holds ready."""
         with self._changing:
             if self.state != "ready":  # it was lost meanwhile
                 return
@@ -112,8 +112,8 @@ class Member(threading.Thread):
 
 
 class Fleet:
-    """The boards of some places. `work`: what is done with each; `rom`: for the rows; `progress`:
-    a `progress.Progress`, or None."""
+    """The boards of some places. `work`: the function that is called with each; `rom`: for the
+    rows; `progress`: a `progress.Progress`, or None."""
 
     def __init__(self, places, work, rom=None, progress=None):
         self.work = work
@@ -189,7 +189,7 @@ class Fleet:
 
     @contextlib.contextmanager
     def _ctrl_c(self):
-        # The first one tells all boards and waits for their rows; the second one does not wait.
+        # The first Ctrl-C ends all jobs and waits for their rows; the second does not wait.
         try:
             yield
         except KeyboardInterrupt:

@@ -1,10 +1,10 @@
-"""Places taken for one run, and given back.
+"""The places that a run acquires and releases.
 
-A run acquires under a name of its own, USER-pxebench-PID, and is the only one with that name: what
-it took is known from what a user or another run took, also after its end.
+A run acquires under a name of its own, USER-pxebench-PID: so its places can be told from those of
+a user or of another run, also after its end.
 
 1. Only free places are taken, and only what this run took is released.
-2. Whoever was faster keeps his place: that is a row, no error.
+2. A place that another user acquires first is a row, no error.
 """
 
 import getpass

@@ -1,1 +1,1 @@
-"""Captures made further on, laid beside what the ROM sent and received: see `path`."""
+"""Captures of other hops compared with what the ROM sent and received: see `path`."""

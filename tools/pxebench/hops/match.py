@@ -1,7 +1,8 @@
-"""Which records of a capture are packets of ours: by what they say, by whom, and by one clock.
+"""Which records of a capture are packets of this run: by content, by addresses, and by one offset
+of the clocks.
 
-The rules stand in `path`, which asks; here is how a capture is laid beside the packets of the
-ROM's side. A packet is known by its key: what it says, and nothing of who says it.
+The rules are in `path`; here one capture is matched with the packets of the ROM's side. A packet's
+key is its content, without addresses and ports.
 """
 
 from collections import Counter, namedtuple
@@ -9,12 +10,12 @@ from collections import Counter, namedtuple
 from pxebench.captures import messages
 from pxebench.hops.path_words import note
 
-WINDOW_US = 800_000  # the largest difference in delay between two packets of one run
-NEAR_US = 2_000_000  # clocks that are set by anything agree to within this
-_SAME_US = 50_000  # two records of one packet, as a capture on all interfaces has them
-_AFTER_US = 90_000_000  # a server goes on resending so long after the ROM has left
-_FIRST_TTLS = (32, 64, 128, 255)  # no router has seen a packet that has one of these
-# Which kinds can only come from which end; ERROR comes from both.
+WINDOW_US = 800_000  # the largest difference in delay between two packets of a run
+NEAR_US = 2_000_000  # clocks that are synchronised agree to within this
+_SAME_US = 50_000  # time between two records of one packet, in a capture on all interfaces
+_AFTER_US = 90_000_000  # a server resends for so long after the ROM has left
+_FIRST_TTLS = (32, 64, 128, 255)  # a packet with one of these has passed no router
+# The kinds that only one end sends; ERROR comes from both.
 _SIDES = {"RRQ": (True,), "ACK": (True,), "DATA": (False,), "OACK": (False,)}
 
 Sent = namedtuple("Sent", "us out key port peer peer_port size run")
@@ -26,7 +27,7 @@ _Pair.__doc__ = "A record (`number`) that may be the packet of ours at `place`."
 
 
 def key_of(message):
-    # What a packet says, and nothing of who says it.
+    # A packet's content, without addresses and ports.
     kind = message.kind
     if kind in ("RRQ", "WRQ", "OACK"):
         options = tuple((name, value) for name, value in message.options or ())
@@ -37,7 +38,7 @@ def key_of(message):
 
 
 def words_of(key):
-    """What a packet says, in words, without its kind: `undionly.kpxe, tsize 0`; maybe empty."""
+    """A packet's content in words, without its kind: `undionly.kpxe, tsize 0`; may be empty."""
     kind = key[0]
     if kind in ("RRQ", "WRQ"):
         return ", ".join([key[1] or "", *(" ".join(pair) for pair in key[2])])
@@ -49,7 +50,8 @@ def words_of(key):
 
 
 class Seen:
-    """What one capture has of our packets. Adds, to each row of `rows`, the time or None."""
+    """One capture, matched with our packets. Adds to each row of `rows` its time there, or
+    None."""
 
     def __init__(self, file, rows, client, server):
         self.file = file
@@ -72,7 +74,7 @@ class Seen:
     def _match(self, ours):
         pairs = list(self._pairs(ours))
         best = None
-        # Both ends as they were; else another client (NAT), else another server.
+        # First with both ends unchanged; else with another client (NAT), else with another server.
         for level in (3, 2, 1):
             chosen = [pair for pair in pairs if pair.level == level]
             if level == 2 and self._knows_us():
@@ -104,7 +106,7 @@ class Seen:
         return any(self.client in (record.src, record.dst) for record in self.records)
 
     def _pairs(self, ours):
-        # Each record with each packet of ours that says the same.
+        # Each record with each packet of ours with the same content.
         said = {}
         for place, sent in enumerate(ours):
             said.setdefault((sent.out, sent.key), []).append(place)
@@ -165,7 +167,7 @@ class Seen:
             self.offset_us = min(there) if there else max(back)
 
     def _unheard(self):
-        # Packets between our ports and the server that the ROM's side knows nothing of.
+        # Packets between our ports and the server that the ROM's side does not have.
         known = {sent.port: (self.client, sent.port) for sent, _ in self.rows}
         known.update(self.nat)
         ports = {end: port for port, end in known.items()}
@@ -206,7 +208,7 @@ class Seen:
         return hop
 
     def _of_this_run(self):
-        # None: like this run in all but the time, and nothing that no other boot would have.
+        # None: the same requests at another time, and nothing that only this run has.
         if not self.matched:
             return False
         return True if self.confirmed or abs(self.offset_us) <= NEAR_US else None
@@ -242,9 +244,9 @@ def _ends(record, out):
 
 
 def _agreement(pairs):
-    # (how good, where it begins): the window of differences that explains most of the packets.
-    # A boot with the same ports may be in the capture too: what is confirmed counts first, then
-    # that the clocks agree, then how many packets do, then how nearly the clocks do.
+    # (how good, where it begins): the window of differences that explains most of the packets. The
+    # capture may have another boot with the same ports: first counts what is confirmed, then
+    # whether the clocks agree, then the number of packets, then the clocks' difference.
     pairs = sorted(pairs, key=lambda pair: pair.apart_us)
     best, end, sure = None, 0, 0
     for start, pair in enumerate(pairs):

@@ -1,21 +1,22 @@
-"""The way between ROM and server, packet by packet: our events beside captures made further on.
+"""The path between ROM and server, packet by packet: our events beside captures of other hops.
 
-A capture taken at the server or on a firewall (tcpdump) is laid beside what the ROM sent and
-received, so that "the RRQ never arrived" and "the answer was dropped" are told apart, hop by hop.
-Left to others: reading a capture (`packets`), what a payload says (`messages`), the sentences
-(`path_words`), the verdict (`diagnose`), the drawing (`ladder`).
+A capture taken at the server or on a firewall (tcpdump) is matched with what the ROM sent and
+received. So "the RRQ never arrived" and "the answer was dropped" can be told apart, hop by hop.
+Left to others: captures (`packets`), payloads (`messages`), sentences (`path_words`), the verdict
+(`diagnose`), the drawing (`ladder`).
 
-1. A packet is known by who sent it to whom and by what it says, never by its time alone. A ROM
-   uses the same ports at each boot, so of several matches that is the right one to which all
-   packets agree: one offset between the two clocks. One of more than two seconds counts only when
-   a port that the server made up confirms it.
-2. Packets that went there bound the offset from above, those that came back from below; it is
-   shown with how well it is known. Of one way only, the way's own delay is in it.
-3. An address or a port that was translated is recognised by the rest: same words, same server,
-   same offset. It is not looked for where our own address is in the capture, ports excepted.
-4. What is not in a capture proves something only when something of this run is.
-5. Of a long transfer our side keeps the two ends (`record`): what a capture has of the middle is
-   then no packet that was lost.
+1. A packet is identified by its addresses, ports and content, never by its time alone. A ROM uses
+   the same ports at each boot, so of several matches the right one is the one with a single offset
+   between the two clocks for all packets. An offset of more than two seconds counts only if the
+   server's own port confirms it.
+2. Packets towards the server bound the offset from above, those back from below; it is shown with
+   its accuracy. With packets of one direction only, the delay is in it.
+3. A translated address or port is recognised by the rest: same content, same server, same offset.
+   Where our own address is in the capture, only ports are looked for.
+4. That a packet is missing in a capture proves something only if the capture has others of this
+   run.
+5. Of a long transfer our side keeps the two ends (`record`): packets of the middle that only a
+   capture has are not lost ones.
 """
 
 from pxebench.captures import messages, packets
@@ -23,13 +24,13 @@ from pxebench.hops.match import WINDOW_US, Seen, Sent, key_of, words_of
 from pxebench.hops.path_words import findings, proves
 
 _MOST = 1500  # packets in the result
-_EARLY_US = 20_000  # how far off a capture's clock may be, once its offset is known
+_EARLY_US = 20_000  # how much a clock may drift once its offset is known
 _DHCP = (67, 68, 4011)
 _MOST_OURS = 20000  # packets of our side that are looked for
 
 
 def merge(events, captures, client=None, server=None, most=_MOST):
-    """Lay events (of one run or several, each from its `start`) beside captures.
+    """Match events (of one run or several, each from its `start`) with captures.
 
     `captures`: `packets.File`s, in order from the ROM to the server; `client`: our address where
     no `start` has one; `server`: whom was asked, else it is read from the events; `most`: packets
@@ -87,7 +88,7 @@ def server_saw(merged):
 
 
 def tcpdump(client, file="server.pcap"):
-    """The one line for the server's admin, or the firewall's. ICMP and fragments come along."""
+    """The command for the admin of the server or firewall; it includes ICMP and fragments."""
     return f"tcpdump -ni any -s 0 -w {file} 'host {client} and (udp or icmp)'"
 
 
@@ -141,7 +142,7 @@ def _ours(events, client):
 
 
 def _told_key(event):
-    # The key of an answer of which the event alone is known.
+    # The key of an answer that is known from its event only.
     if event["event"] == "oack":
         options = event["options"]
         pairs = options.items() if isinstance(options, dict) else options
@@ -152,8 +153,8 @@ def _told_key(event):
 
 
 def _listening(ours, ends):
-    # Until when the ROM listened on each port: until its next request, from another one, or until
-    # it gave up. A run that says neither is one whose end is not known.
+    # Until when the ROM listened on each port: until its next request from another port, or until
+    # it gave up. Without either the end is not known.
     until = {}
     for sent in ours:
         if sent.out and sent.key[0] == "RRQ":
@@ -164,7 +165,7 @@ def _listening(ours, ends):
     return until
 
 
-# ---- the way of each packet
+# ---- the path of each packet
 
 
 def _journey(sent, places):
@@ -186,10 +187,10 @@ def _journey(sent, places):
 
 
 def _add_unheard(journeys, seen, thinned):
-    # What the ROM's side never saw; a packet that two captures have is one packet.
+    # Packets that the ROM's side does not have; one that is in two captures is one packet.
     begins = {}
     for journey in journeys:
-        # A port may be used in several runs: a packet belongs to the latest that had begun.
+        # A port may be used in several runs: a packet belongs to the latest run that had begun.
         flows = begins.setdefault(journey["client_port"], [])
         if not flows or flows[-1][1] != journey["run"]:
             flows.append((journey["client_us"], journey["run"]))

@@ -1,4 +1,4 @@
-"""What the way of each packet means: where requests and answers were lost, in sentences.
+"""Findings from the path of each packet: where requests and answers were lost, in sentences.
 
 Made from the packets of `path.merge`. A finding is
     {"id", "dir": "out|in|null", "between": [from, to] or null, "packets": n, "ports": [client
@@ -14,22 +14,21 @@ with the ids
     other-boot        one that has the same requests at another time, and nothing to confirm them
     all-seen          every packet is at every place
 
-1. An answer counts as lost only while the ROM listened on its port: what came later was not heard,
-   wherever it is.
-2. Where our side knows requests only (no trace), a port that heard something has lost nothing that
-   could be told.
+1. An answer counts as lost only while the ROM listened on its port: a later one was not received
+   in any case.
+2. Where our side has requests only (no trace), losses on a port that got an answer cannot be seen.
 """
 
 ROM = "the ROM"
 
 
 def findings(merged, listening, detailed):
-    """The findings, what matters most first. `listening`: {(run, client port): until when, us};
+    """The findings, the most important first. `listening`: {(run, client port): until when, us};
     `detailed`: the runs of which our side has every packet."""
     hops = merged["hops"]
     found = [_not_of_this_run(hop) for hop in hops if hop["of_this_run"] is False]
     found += [_other_boot(hop) for hop in hops if hop["of_this_run"] is None]
-    # A capture that has nothing of the run says nothing of where it was lost.
+    # A capture without packets of the run does not show where one was lost.
     places = [i for i, hop in enumerate(hops) if proves(hop)]
     names = [ROM] + [hops[i]["file"] for i in places]
     rows = [_Row(packet, places) for packet in merged["packets"]]
@@ -45,7 +44,7 @@ def findings(merged, listening, detailed):
 
 
 class _Row:
-    # A packet and where it was: `seen[0]` at the ROM, then each capture that counts.
+    # A packet and where it was seen: `seen[0]` at the ROM, then each usable capture.
 
     def __init__(self, packet, places):
         self.packet = packet
@@ -97,7 +96,7 @@ def _answers(rows, names, listening):
             if row.seen[place] is None or row.seen[place - 1] is not None or row.flow in heard:
                 continue
             if place > 1 and any(us is not None for us in row.seen[:place]):
-                continue  # it was only not recorded here
+                continue  # it was not recorded on our side
             if row.us > listening.get(row.flow, row.us):
                 late.append((row, names[place]))
             else:
@@ -110,7 +109,7 @@ def _answers(rows, names, listening):
                 f"that {names[place]} was made on."
             )
             yield _finding("answer-lost", "in", [names[place], names[place - 1]], lost, text)
-    # What a server resends of a dropped answer says nothing of its speed.
+    # A server's resent answer says nothing about its speed.
     late = [(row, name) for row, name in late if row.flow not in dropped]
     if late:
         far = late[0][1]
@@ -187,8 +186,8 @@ def _other_boot(hop):
 
 
 def proves(hop):
-    """Whether what is not in a capture proves anything: it has something of the run, or it ran
-    all the time by its own clock."""
+    """Whether a packet's absence from a capture proves anything: the capture has others of the
+    run, or by its clock it ran all the time."""
     return hop["of_this_run"] or (hop["of_this_run"] is False and hop["covers"])
 
 
@@ -200,7 +199,7 @@ def _translated(hop):
 
 
 def note(hop):
-    """One sentence on how far a capture can be trusted, or None."""
+    """A sentence on the reliability of a match, or None."""
     if not hop["of_this_run"]:
         return None
     if abs(hop["offset_ms"]) > 60000:
@@ -215,7 +214,7 @@ def note(hop):
 
 
 def lines(merged):
-    """What a merge shows, as lines for a terminal."""
+    """A merge as lines for a terminal."""
     for hop in merged["hops"]:
         yield f"{hop['file']}: {clock(hop)}"
         if hop["note"]:
@@ -225,7 +224,7 @@ def lines(merged):
 
 
 def clock(hop):
-    """What is known of a capture: how much of the run it has, and its clock."""
+    """How much of the run a capture has, and its clock, in words."""
     if not hop["of_this_run"]:
         none = "none of this run" if hop["of_this_run"] is False else "perhaps of another boot"
         return f"{_count(hop['packets'], 'packet')}, {none}"

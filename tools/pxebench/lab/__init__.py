@@ -1,1 +1,1 @@
-"""A rack of boards, as labgrid knows it: coordinator, places, the driver for its test suites."""
+"""A rack of boards in labgrid: coordinator, places, and a driver for labgrid's test suites."""

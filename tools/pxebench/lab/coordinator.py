@@ -1,10 +1,10 @@
 """The coordinator of a lab, and its places as ports: `place:NAME`.
 
-labgrid does places, locking and transport; a place is used by who has acquired it
-(`labgrid-client -p NAME acquire`), and never taken here.
+labgrid does places, locking and transport; a user acquires a place first (`labgrid-client -p NAME
+acquire`), nothing is acquired here.
 
 1. The coordinator is LG_COORDINATOR, as for `labgrid-client`, or on this PC.
-2. labgrid is loaded when a place is asked for, and by nobody but `lab.grid`.
+2. labgrid is loaded when a place is asked for, and only by `lab.grid`.
 """
 
 import os

@@ -11,7 +11,7 @@
         result = target.get_driver("PxeromDriver").boot("tftp://10.0.0.1/undionly.kpxe")
         assert result["outcome"] == "ok", result["status"]
 
-The place is labgrid's to acquire; the line is opened for each boot, and given back after it.
+labgrid acquires the place; the line is opened for each boot, and closed after it.
 """
 
 from pxebench.board.booting import boot
@@ -42,6 +42,6 @@ class PxeromDriver(Driver):
         )[0]
 
     def _name(self):
-        # Of the place, where the port came from one.
+        # The place's name, where the port came from one.
         parent = getattr(self.port, "parent", None)
         return getattr(parent, "name", None)

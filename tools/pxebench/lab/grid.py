@@ -1,13 +1,13 @@
 """labgrid: the one module that imports it.
 
-What the bench asks of a coordinator is here, in plain values: no object of labgrid leaves this
-module but what a driver is made of (`lab.driver`).  labgrid 26; `labgrid.remote.client` is no
+The bench's requests to a coordinator are here, with plain values: no object of labgrid leaves this
+module except those that a driver needs (`lab.driver`). labgrid 26; `labgrid.remote.client` is no
 stable interface, so the extra `pxerom[lab]` holds the version.
 
 1. A session is short: it lists, acquires or releases, and ends.  What was acquired stays so; a
    job needs no coordinator.
-2. Each failure is one sentence (`Refused`, exit code 3); a coordinator that is silent has an end.
-3. labgrid complains on the root logger; here it does not.
+2. Each failure is one sentence (`Refused`, exit code 3); a silent coordinator is given up.
+3. labgrid logs errors to the root logger; here that is switched off.
 """
 
 import os
@@ -45,7 +45,7 @@ _ALONE = (("grpc.use_local_subchannel_pool", 1),)
 
 
 class _Session(ClientSession):
-    user = None  # as whom; None: as `labgrid-client` would
+    user = None  # the user; None: the one that `labgrid-client` takes
 
     def getuser(self):
         return self.user or super().getuser()
@@ -101,8 +101,8 @@ class Coordinator:
         return self._each(release, names)
 
     def await_ports(self, names):
-        """Wait a while for the ports of places that were just acquired: an exporter that starts
-        a ser2net for each tells its number later."""
+        """Wait a while for the ports of places that were just acquired: an exporter that starts a
+        ser2net for each reports its port later."""
 
         async def wait():
             for _ in range(round(_PORT_S / _LOOK_S)):

@@ -15,12 +15,12 @@ class Place(namedtuple("Place", _FIELDS)):
 
     @property
     def told(self):
-        """True where there is nothing left to wait for: a URL, or no single port."""
+        """True where the port is known, or where there is not exactly one."""
         return self.url is not None or self.ports != 1
 
     @property
     def trouble(self):
-        """Why it has no port to use, in words; None where it has."""
+        """Why it has no port to use; None where it has one."""
         if self.ports == 0:
             return "no exporter shows a serial port that the place matches"
         if self.ports > 1:

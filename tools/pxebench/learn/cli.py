@@ -1,11 +1,11 @@
 """`pxebench learn CAPTURE... -o mine.json`: a ROM file from captures, and what it rests on.
 
-The learning is done in `learner`; here the captures are chosen, the file is written, and what
-was and was not learned is told.
+`learner` learns; here the captures are chosen, the file is written, and the command reports what
+was and was not learned.
 
 1. The file is written only when it loads: `pxebench fetch --rom mine.json` takes it as it is.
-2. Exit codes: 0 learned (assumptions and contradictions are told, and are no failure), 2 a file
-   that is no capture, or no client in it, 3 the file cannot be written.
+2. Exit codes: 0 learned (assumptions and contradictions are reported, and are no failure), 2 a
+   file that is no capture, or no client in it, 3 the file cannot be written.
 """
 
 import json
@@ -76,7 +76,7 @@ def learn(captures, out, client, stage, rom_id, name, json_path):
 
 
 def _id(path):
-    # An id that a hand can type, from a file's name.
+    # An id that is easy to type, from a file's name.
     name = os.path.basename(path)
     plain = re.sub(r"[^a-z0-9]+", "-", name.removesuffix(".json").lower()).strip("-")
     return plain if plain and path != "-" else "learned"
@@ -99,7 +99,7 @@ def _tell(learned, out, stream):
     for fact in facts(rom):
         if ".on." not in fact.path or fact.mark == "assumed":
             continue
-        # What a size probe does in its own way is named as such: requests[0].on.no_oack
+        # A reaction of the size probe has its own name: requests[0].on.no_oack
         hazard = fact.path.removeprefix("tftp.").removeprefix("on.")
         say.line(f"  {hazard}: {show(json.dumps(fact.content))} ({show(fact.note or '')})")
     for title, sentences in (
@@ -118,7 +118,7 @@ def _tell(learned, out, stream):
 
 
 def _ports(rom):
-    # One RRQ shows one port: what is assumed of the rule is no finding.
+    # One RRQ shows one port: an assumed rule is not printed as learned.
     from pxebench.roms.known import is_assumed, port_words
 
     rule = rom["udp"]["source_port"]
@@ -137,7 +137,7 @@ def _asks(rom):
 
 
 def _advice(assumed):
-    # One line for each capture that is wanted, with the fields that it would show.
+    # One line for each capture to make, with the fields that it would show.
     wanted = {}
     for field, advice in assumed:
         wanted.setdefault(advice, []).append(field.removeprefix("tftp.").removeprefix("udp."))

@@ -1,12 +1,12 @@
 """The DHCP of a client: its packets, its waits, its xid and secs, as a ROM file has them.
 
-The shape is that of `pxerom.rom_check_dhcp`.  Option bytes that are the machine's or the lease's
-own become the words that stand for them there (<uuid>, <mac>, <server> ...).
+The shape is that of `pxerom.rom_check_dhcp`. Option bytes that belong to the machine or the lease
+become the placeholders of that shape (<uuid>, <mac>, <server> ...).
 
-1. Waits come from boots in which nobody answered, and from those whose REQUEST came late.
-2. The rule of `secs` is found by trying: the simplest that gives every number that was seen.
-3. Of port 4011 the request is learned, its xid, secs and waits; the PXE menu is not.  A PXE client
-   that no capture shows there is assumed to know it.
+1. Waits are taken from boots without an answer, and from those with a late REQUEST.
+2. The rule of `secs` is found by trying: the simplest that gives all the values seen.
+3. Of port 4011 the request is learned, its xid, secs and waits; the PXE menu is not. A PXE client
+   of which no capture shows it is assumed to use that port.
 """
 
 import statistics
@@ -15,8 +15,8 @@ from pxebench.learn.sightings import derived, observed
 from pxebench.learn.waits import RetryRow, table
 
 _OWN = {50: "<address>", 54: "<server>", 53: "<type>"}
-_TEXTS = (12, 15, 17, 43, 60, 66, 67, 77)  # texts, where they are no bytes
-_NUMBERS = (57,)  # two bytes that a reader would write as a number
+_TEXTS = (12, 15, 17, 43, 60, 66, 67, 77)  # options with text, where it is printable
+_NUMBERS = (57,)  # options of two bytes that are a number
 _AT_ONCE_S = 0.15
 _XID_MS = 24 * 3600 * 1000
 _NO_SERVER = "a boot without a DHCP server, until the client gives up"
@@ -111,7 +111,7 @@ def _value(code, content, message):
         arch = message.option(93)
         if arch is not None and len(arch) == 2:
             text = text.replace(f"Arch:{int.from_bytes(arch, 'big'):05d}", "Arch:{arch}")
-        # What begins as a word, or is one already, goes out byte by byte.
+        # Text that looks like a placeholder is written as bytes.
         return text if text[0] != "<" else list(content)
     return list(content)
 
@@ -306,7 +306,7 @@ def _request(boots, options, sightings):
     spec = {"waits_ms": table(field, retries, sightings, _NO_ACK, _REQUEST_MS)}
     own = sightings.settle("dhcp.request.options")
     if own is None:
-        # Where server and address would stand is not known: behind the type.
+        # The place of server and address is not known: after the type.
         rest = [[54, "<server>"], [50, "<address>"]]
         known = [pair for pair in options["value"] if pair[0] not in (50, 54)]
         advice = "a boot with a DHCP server"
@@ -369,7 +369,7 @@ def _tail(boots):
 
 
 def slash(samples):
-    """The fact `tftp.slash`: what becomes of a leading slash; None when nothing shows it."""
+    """The fact `tftp.slash`: added to or dropped from the name; None when nothing shows it."""
     for taken in samples:
         for boot in taken.whole:
             names = _names(_Boot(boot, taken))

@@ -3,12 +3,13 @@
     learned = learner.learn([learner.sample("boot.pcap"), ...], "mine")
     learned.rom, learned.contradictions, learned.assumed, learned.beyond
 
-Captures are read by `conversations`; the rules that are drawn from them stand in `ports`,
-`requests`, `waits`, `reactions` and `dhcp` of this folder, what evidence is in `sightings`.
+Captures are read by `conversations`; `ports`, `requests`, `waits`, `reactions` and `dhcp` of this
+folder learn from them, `sightings` holds the evidence.
 
 1. Nothing is invented: what no capture shows is `assumed`, with what most real clients do, and it
    is listed with the capture that would show it.
-2. Several captures are one client: values are put together, and where two disagree both are named.
+2. Several captures are of one client: their values are combined, and where two disagree both are
+   named.
 3. One program is learned, by default the first of each boot: a ROM, not what it loaded.
 """
 
@@ -39,7 +40,7 @@ _ON = (
     ("error", "fail", "a boot for a file that is not there"),
     ("give_up", "silent", "a transfer whose server dies"),
 )
-# Seen or not there at all: the engine's own way is the default.
+# Named only if seen: without them the engine has a default.
 _RARE = (
     *("other_timeout", "odd_number", "error_reply", "time_out", "rrq_unreachable"),
     *("ack_unreachable", "wrong_size", "stray_ack"),
@@ -48,7 +49,7 @@ _NEEDS_OPTIONS = (
     *("no_oack", "malformed_oack", "unrequested_option", "larger_blksize"),
     *("duplicate_oack", "late_oack"),
 )
-# What a size probe may answer in its own way.
+# Hazards to which a size probe may react differently.
 _PROBE = (
     *("no_oack", "error", "malformed_oack", "unrequested_option", "larger_blksize"),
     *("other_timeout", "odd_number"),
@@ -127,8 +128,8 @@ def sample(path, client=None, stage=1):
 
 
 def learn(samples, rom_id, name=None):
-    """The `Learned` of Samples of one client; raises Refused when they hold neither a read
-    request nor a DISCOVER."""
+    """The `Learned` of Samples of one client; raises Refused when they have neither a read request
+    nor a DISCOVER."""
     sightings = Sightings()
     talks = [(talk, taken) for taken in samples for boot in taken.boots for talk in boot]
     notes = _machines(samples) + [note for taken in samples for note in taken.notes]
@@ -136,7 +137,7 @@ def learn(samples, rom_id, name=None):
         source_port, tftp = _learn_tftp(samples, talks, sightings)
         ttl = _ttl([packet for talk, _ in talks for packet in talk.requests], "RRQs")
     else:
-        # A boot that died in DHCP: the ROM loads, and boots as far as that.
+        # A boot that stopped in DHCP: the ROM file loads, and boots that far.
         source_port, tftp = _unseen_tftp(sightings)
         sent = [p for taken in samples for boot in taken.whole for p, m in boot.dhcp if p.out]
         if not sent:
@@ -225,7 +226,7 @@ def _learn_tftp(samples, talks, sightings):
 
 
 def _machines(samples):
-    # One ROM from two machines may be meant so, or a mistake: it is told.
+    # Captures of two machines may be a mistake: there is a note.
     macs = list(dict.fromkeys(mac for taken in samples for mac in taken.client.macs[:1]))
     if len(macs) < 2:
         return []
@@ -233,7 +234,8 @@ def _machines(samples):
 
 
 def _trim(rom, sightings):
-    # Options that no ROM file may have (a blksize of 70000, a name twice) are left out, and told.
+    # Options that no ROM file may have (a blksize of 70000, a name twice) are left out and
+    # reported.
     from pxerom import rom_check, rom_check_dhcp
 
     for _ in range(_OPTIONS_MAX):
@@ -289,7 +291,7 @@ def _requests(known, talks, rows, sightings):
 
 
 def _look(samples, known, entries, sightings):
-    # One walk through each conversation; what a probe does stands with the probe.
+    # One walk through each conversation; a probe's reactions are fields of the probe.
     for taken in samples:
         for boot in taken.boots:
             for attempt in requests.attempts(boot):
@@ -324,7 +326,7 @@ def _on(known, sightings):
         on[hazard] = fact or sightings.assume(field, usual, advice)
     for hazard in _RARE:
         fact = sightings.settle(f"tftp.on.{hazard}")
-        # What a ROM does not do has no word: its absence is the fact.
+        # Not doing it has no word: the field is left out.
         if fact:
             on[hazard] = fact
     return on
@@ -371,7 +373,7 @@ def _phase(phase, retries, known, sightings, words, like=None):
 
 
 def _told(known):
-    # Who sends the option timeout says how long it waits (RFC 2349), more or less.
+    # The option timeout is about how long the client waits (RFC 2349).
     for kind in known:
         for name, text in kind.options:
             if name.lower() == "timeout" and text.isdigit() and 0 < int(text[:4]) < 256:

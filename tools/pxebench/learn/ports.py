@@ -1,21 +1,21 @@
-"""The rule of a client's source ports, from all its RRQs: which policy, from where, how often.
+"""The rule of a client's source ports, from all its RRQs: policy, first port, step.
 
-1. A retry that keeps its port, and one that does not, tell `per`; a new transfer tells the rest.
+1. Whether a retry keeps its port gives `per`; new transfers give the rest.
 2. One port in one boot shows no rule.  It is kept as the first of a counter, and `assumed`.
 3. Steps that are all alike make a counter, steps that follow the clock a clock; else it is random.
-   Ports side by side are never called random: of two that are drawn from a thousand, one pair in
-   a hundred is so close.  What they follow is `assumed`.
-4. A range is never seen whole: the likely one around the ports seen is taken, and marked so.
+   Neighbouring ports are never called random: of two drawn from a thousand, one pair in a hundred
+   is so close. Their rule is `assumed`.
+4. No capture shows a whole range: the likely one around the ports seen is taken, and marked so.
 """
 
 from pxebench.learn.sightings import derived, observed
 
-# Where systems take their ports from, the narrowest first.
+# The ranges of systems' own ports, the narrowest first.
 _RANGES = ((1024, 2047), (2000, 3023), (1024, 4095), (49152, 65535), (32768, 60999), (1024, 65535))
 _STEP_MAX = 64
 _CLOCKS = (1, 1000)  # ms for each port: U-Boot, and the BSD loaders
 _CLOCK_MS = 25
-_NEAR = 16  # from the lowest to the highest: a counter somehow
+_NEAR = 16  # largest distance of ports that may be a counter's
 
 
 class _Boot:
@@ -31,7 +31,7 @@ def learn_ports(boots, sightings):
     """The `udp.source_port` of a ROM file.  `boots`: for each boot its conversations."""
     boots = [_Boot(talks) for talks in boots if talks]
     per, per_words = _per(boots, sightings)
-    # A draw: each time the client could have taken another port.
+    # A draw: an RRQ at which the client could have taken another port.
     draws = []
     for boot in boots:
         taken = []

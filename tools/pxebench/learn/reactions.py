@@ -1,22 +1,22 @@
 """What a client did at each hazard: one walk through a conversation, a sighting for each.
 
-The names and words are those of `tftp.on` (`pxerom.rom_check`).  A reaction is what the client
-sends at once (before the next packet that comes); silence is "ignore", unless the client is
-never heard of again, though its time-outs would have come: then it has failed.
+The names and words are those of `tftp.on` (`pxerom.rom_check`). A reaction is what the client
+sends at once (before the next packet that comes); silence is "ignore", unless the client sends
+nothing more, although its time-outs have passed: then it has failed.
 
-1. A hazard that is none for this client (a window for who asked for one) is not looked at.
-2. Silence of the client's own at the very end of a capture tells nothing.
+1. A hazard that this client cannot meet (a window that it did not ask for) is not examined.
+2. Silence of the client at the very end of a capture proves nothing.
 """
 
 from pxebench.captures.events import events
 from pxebench.captures.messages import tftp
 
 _NUMBERS = ("blksize", "windowsize", "timeout", "tsize")
-_ENDED_S = 1.0  # at the least: a client that is silent for so long after a hazard
+_ENDED_S = 1.0  # shortest silence after which a client has failed
 
 
 class _Walk:
-    # A conversation as its client sees it: what is expected, what is answered.
+    # A conversation from the client's side: what is expected, what is answered.
 
     def __init__(self, talk, until, see):
         self.talk = talk
@@ -39,7 +39,7 @@ class _Walk:
         for index, event in enumerate(self.events):
             if event.out:
                 self._sent(event)
-                # A slow client answers when the gap is closed already: its ACKs count, too.
+                # A slow client answers after the gap is closed: its ACKs count, too.
                 if self.gap_last is not None and not event.icmp:
                     again = self._first_ack([event]) == self.gap_last
                     self.gap_acks += again
@@ -56,7 +56,7 @@ class _Walk:
                 self._packet(event, answers, index)
 
     def _sent(self, event):
-        # An ACK of ours: in a window that is not full, which one does a time-out repeat?
+        # An ACK of the client: in a window that is not full, which one does a time-out repeat?
         block = None if event.icmp else self._first_ack([event])
         if block is None:
             return
@@ -118,7 +118,7 @@ class _Walk:
         elif self.done:
             return
         elif talk.windowsize > 1:
-            # What comes again in a window is a window that began too early; only gaps tell.
+            # Duplicates in a window are a window that began too early; only gaps are evidence.
             if 0 < ahead < 0x8000:
                 self.gap_last = self._last()
                 self.gap_data += 1
@@ -162,7 +162,7 @@ class _Walk:
             self.see("duplicate_data", "ack_due", event.packet)
             return
         if self.again > 1 and not answers:
-            # Answered the first time, not the second: once for each time-out.
+            # Answered the first time, not the second: `ack_once`.
             self.see("duplicate_data", "ack_once" if self.answered_one else "ignore", event.packet)
             return
         self.answered_one = bool(answers)
@@ -203,7 +203,7 @@ class _Walk:
         sent = [tftp(a.packet) for a in answers if not a.icmp]
         errors = [message for message in sent if message.kind == "ERROR"]
         if errors:
-            # A probe that has its parting ERROR for this, too, just goes on.
+            # A probe that ends with its usual ERROR here, too, just goes on.
             word = "next" if self.goes_on else error_words(errors[0])
             self.see("no_oack", word, event.packet)
         elif any(message.kind == "ACK" for message in sent) or self._acked_later(index, 1):
@@ -256,7 +256,8 @@ class _Walk:
             self.opened = True
 
     def _lost(self, index):
-        # True when the expected block comes next, and ends it: nothing more of the client.
+        # True when the expected block comes next and is the last, and the client sends nothing
+        # more.
         for number, event in enumerate(self.events[index + 1 :], index + 1):
             if event.icmp or event.out:
                 continue
@@ -265,7 +266,7 @@ class _Walk:
         return False
 
     def _takes(self, message):
-        # Whether an option that nobody asked for is in effect: a window and a size of blocks show.
+        # Whether an option that was not asked for is in effect: seen with windowsize and blksize.
         for name, text in message.options:
             if name.lower() == "blksize" and "blksize" not in self.asked:
                 large = [tftp(e.packet).block for e in self.events if not e.out and not e.icmp
@@ -295,7 +296,7 @@ class _Walk:
 
     def _unknown_tid(self, event, answers, index):
         talk = self.talk
-        # An ACK to the peer may be that of its DATA, which came a moment before.
+        # An ACK to the peer may belong to its DATA, which came a moment before.
         pending = None
         before = self.events[index - 1]
         if not before.out and not before.icmp and before.packet.sport == talk.tid:
@@ -333,7 +334,7 @@ class _Walk:
         later = [e for e in self.events[index + 1 :] if e.out and not e.icmp]
         hazard = "rrq_unreachable" if kind == "RRQ" else "ack_unreachable"
         if hazard in self.refused:
-            return  # who ignored the first ICMP of a kind stops later for another reason
+            return  # a client that ignored the first ICMP of a kind stops for another reason
         self.refused.add(hazard)
         if later and tftp(later[0].packet).kind == "ERROR" and later[0].at - event.at < 0.5:
             self.see(hazard, error_words(tftp(later[0].packet)), event.packet)
@@ -372,7 +373,7 @@ class _Walk:
         return "fail" if self._silent_for_good(index) else "ignore"
 
     def _acks_after(self, event):
-        # An ERROR of the client's that did not end its transfer.
+        # An ERROR of the client that did not end its transfer.
         later = self.events[self.events.index(event) + 1 :]
         return self._first_ack([e for e in later if e.out]) is not None
 
@@ -386,7 +387,7 @@ class _Walk:
         return None
 
     def _silent_for_good(self, index):
-        # Nothing more of the client, though the capture goes on.
+        # Nothing more from the client, although the capture goes on.
         event = self.events[index]
         later = [e for e in self.events[index + 1 :] if e.out and not e.icmp]
         return not later and self.until - event.packet.time > _ENDED_S

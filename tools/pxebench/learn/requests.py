@@ -1,7 +1,7 @@
-"""The RRQs of a client: which it sends for one file, in which order, and how a probe ends.
+"""The RRQs of a client for one file, their order, and how a probe ends.
 
-1. All transfers of one file that follow one another are one attempt; the longest row of different
-   requests that an attempt shows is the ROM's, and every other must be the beginning of it.
+1. Consecutive transfers of one file are one attempt. The longest series of different requests in
+   an attempt is the ROM's, and every other must be the beginning of it.
 2. A request is a size probe where the client ends it with an ERROR though it was granted, or goes
    on to its next request without having taken a byte.
 3. What a ROM file cannot say (a mode other than octet, bytes behind the options) is reported.
@@ -13,7 +13,7 @@ _MODES = ("octet", "OCTET")
 
 
 class Kind:
-    """One of the requests of a ROM, as it is told from the others: mode and options."""
+    """What distinguishes a request of a ROM from its others: mode and options."""
 
     def __init__(self, talk):
         self.mode = talk.asked.mode
@@ -25,7 +25,7 @@ class Kind:
     __hash__ = None
 
     def words(self):
-        """The request in words."""
+        """Mode and options as text."""
         return f"{self.mode} " + (" ".join(map(" ".join, self.options)) or "without options")
 
 
@@ -98,7 +98,7 @@ def learn_request(kind, talks, last, sightings, places):
 
 
 def _finished(talk):
-    # The client ended what it was granted, without a byte of the file.
+    # The client ended a granted request without a byte of the file.
     return talk.oack is not None and talk.sent_error and not talk.blocks
 
 

@@ -1,15 +1,15 @@
-"""What was seen of each field, where, and what follows from it: evidence and contradictions.
+"""The values seen for each field, with their places, and the facts made of them.
 
-A field of a ROM file gets the value that was seen most often; whatever else was seen is a
-contradiction, and is reported with the places of both.  What was never seen is assumed, and the
-report says what to capture to learn it.
+A field of a ROM file gets the value that was seen most often; any other value is a contradiction,
+and is reported with the places of both. What was never seen is assumed, and the report says what
+to capture to learn it.
 """
 
 import json
 
 
 class Sighting:
-    """A value that a capture shows.  `place`: file and packet, as text."""
+    """A value in a capture.  `place`: file and packet, as text."""
 
     def __init__(self, value, place):
         self.value = value
@@ -23,7 +23,7 @@ class Sightings:
         self.seen = {}
         self.contradictions = []  # sentences
         self.assumed = []  # (field, what to capture)
-        self.beyond = []  # what a ROM file cannot say, as sentences
+        self.beyond = []  # sentences on what a ROM file cannot express
 
     def see(self, field, value, place):
         """A capture shows `value` for `field`."""
@@ -56,7 +56,7 @@ class Sightings:
         return self.settle(field) or self.assume(field, default, advice)
 
     def cannot(self, sentence):
-        """Note something that a ROM file has no words for."""
+        """Note something that a ROM file cannot express."""
         if sentence not in self.beyond:
             self.beyond.append(sentence)
 

@@ -1,9 +1,9 @@
 """The retry tables of a client: how long it waits after each send, and how often it sends.
 
-1. A wait is the time from one send to the next, with nothing of the client's in between; the
-   table has the median of each step over all captures.
+1. A wait is the time from one send to the next, with nothing sent in between; the table has the
+   median of each step over all captures.
 2. The last wait of a table is seen only where something follows it (another request, an ERROR);
-   else it is carried on from those before, and `assumed`.
+   else it continues those before, and is `assumed`.
 3. That a client gave up is known only where the capture goes on long enough without it.
 """
 
@@ -17,7 +17,7 @@ _MAX_MS = 3600000
 _MOST = 100  # steps of a table; a longer one is the same wait again and again
 _DEFAULT = [4000, 4000, 4000, 4000, 4000]
 _AT_ONCE_S = 0.05
-_QUIET = 1.6  # times the next wait: who is silent for so long has given up
+_QUIET = 1.6  # times the next wait: a client silent for so long has given up
 _ALONE_S = 200  # no known client waits longer before it repeats what it sent
 _ABOUT = 1.05  # two waits of one length
 
@@ -49,7 +49,7 @@ def request_retries(talk, after, until, place):
     elif waits and (until - times[-1]) * 1000 > _QUIET * _carry_on(waits):
         ending = "quiet"
     elif until - times[-1] > _ALONE_S and len(talk.packets) == len(times):
-        ending = "quiet"  # it asked once and never again
+        ending = "quiet"  # it sent one request only
     return [RetryRow(waits, ending, place)] if waits or ending else []
 
 
@@ -79,7 +79,7 @@ def read_retries(talk, until, place):
                 retries.append(RetryRow(waits, None, place, disturbed))
             waits, last = [], message.block
     sent = max(p.time for p in talk.packets if p.out and not p.icmp)
-    # Who was silenced by a packet (the last one is the server's) has not waited for one.
+    # Where the last packet is the server's, the client was not waiting.
     alone = until - sent > _ALONE_S and talk.packets[-1].out
     if talk.outcome == "broken" and not waits and last and alone:
         retries.append(RetryRow([], "quiet", place))
@@ -109,7 +109,7 @@ def table(field, retries, sightings, advice, like=None, least_ms=0):
     steps = []
     for index in range(max(len(row.waits_ms) for row in retries)):
         steps.append([row.waits_ms[index] for row in retries if index < len(row.waits_ms)])
-    # Some timers begin anew with whatever comes: a first wait in which nothing came tells more.
+    # Some timers restart with any packet: a first wait without packets is better evidence.
     alone = [row.waits_ms[0] for row in retries if row.waits_ms and not row.disturbed]
     if alone:
         steps[0] = alone

@@ -1,7 +1,7 @@
-"""How a transfer went on, as a curve: blocks over time, with a mark at each retry.
+"""The progress of a transfer as a curve: blocks over time, with a mark at each retry.
 
-Made from events (`progress`, or the packets of a trace) and from nothing that the network wrote:
-the picture holds numbers only. In words it is `pace`, for whoever does not see it.
+Made from events (`progress`, or the packets of a trace). It has no text from the network, only
+numbers. `pace` has the same in words.
 """
 
 from markupsafe import Markup

@@ -1,13 +1,13 @@
-"""A page for results of any command: one file, no network, for a screen, a phone and paper.
+"""A page for results of any command: one file without requests, for screen, phone and paper.
 
-It reads results (`--json`), asks `kinds` what each says, and renders the template. The page
-is a view: whatever it shows stands in the results, or in the captures given beside them.
+It reads results (`--json`), makes a section of each (`kinds`), and renders the template. The page
+shows only what is in the results, or in the captures given with them.
 
-1. Text from the network is shown, never interpreted: the template escapes everything (jinja2),
-   what does not print stands as an escape (`job.show`), and the page's own policy forbids scripts,
-   requests and all styles but its own.
-2. A file that is no result, or a damaged one, is one sentence, never a traceback and never half a
-   page.
+1. Text from the network is never interpreted: the template escapes everything (jinja2),
+   unprintable characters become escapes (`job.show`), and the page's policy forbids scripts,
+   requests and other styles.
+2. A file that is no result, or is damaged, is refused in one sentence, without a traceback or half
+   a page.
 """
 
 import base64
@@ -34,7 +34,7 @@ _LONGEST = 2000  # characters of one text on the page
 def read(path):
     """The result in a JSON file, or the list of them in one of JSON lines; `Refused` if none."""
     try:
-        with open(path, "rb") as file:  # a pipe, perhaps, or a device that never ends
+        with open(path, "rb") as file:  # it may be a pipe, or a device without an end
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise Refused(f"Cannot read {show(path)}: {error.strerror}.") from None
@@ -52,7 +52,7 @@ def read(path):
 
 
 def _lines(text):
-    # A history grows line by line; its last one may be cut, others damaged.
+    # In a history the last line may be cut, and others damaged.
     found = []
     for line in text.splitlines():
         try:
@@ -65,7 +65,7 @@ def _lines(text):
 
 
 def section(path, captures=()):
-    """What one result says, for the template. `captures`: `packets.File`s of other hops."""
+    """The section of one result, for the template. `captures`: `packets.File`s of other hops."""
     path = str(path)
     found = read(path)
     kind = kinds.kind_of(found)
@@ -126,12 +126,12 @@ def _environment():
 
 
 def _unbroken(text):
-    # No line of a heading ends within `2070-2078`.
+    # A heading does not break within `2070-2078`.
     return re.sub(r"(?<=\d)-(?=\d)", "\N{NON-BREAKING HYPHEN}", text)
 
 
 def _coded(text):
-    # What a sentence of the bench has between backticks is code.
+    # Text between backticks in the bench's own sentences is code.
     parts = re.split(r"`([^`\n]+)`", _harmless(str(text)))
     code = Markup("<code>{}</code>")
     return Markup("").join(
@@ -149,6 +149,6 @@ def _harmless(value):
 
 
 def _hash(style):
-    # What the page's policy allows: this very style, and no other.
+    # The page's policy allows this style only, by its hash.
     digest = hashlib.sha256(style.encode("utf-8")).digest()
     return Markup("sha256-" + base64.b64encode(digest).decode("ascii"))

@@ -1,4 +1,4 @@
-"""What experiments say on the report's page: diagnose and sweep, whose shapes are their own.
+"""The sections of diagnose and sweep, whose results have shapes of their own.
 
 Each of the two functions takes a result (and captures of other hops) and returns a section.
 """
@@ -25,7 +25,7 @@ def diagnose(result, captures):
     cause = verdict["cause"]
     good = result["outcome"] == "ok"
     section = blank("diagnose", "good" if good else "bad" if cause else "odd", verdict["text"])
-    if not good:  # what was seen, beside what it means: the two sentences to forward
+    if not good:  # the two sentences to forward: what was seen, and what it means
         section["more"] = list(verdict["explains"][:2])
     section["facts"] = facts(
         ("when", result.get("started")),
@@ -63,7 +63,7 @@ def diagnose(result, captures):
         drawn = ladder(merged, one["events"], runs) if merged else None
         if drawn:
             title, said = f"{one['title']}: {one['question']}", one["said"]
-            # The ROM's own boot is what the reader came for.
+            # The ROM's own boot is shown first.
             section["ladders"].append(
                 {"title": title, "open": one["id"] == "rom", "said": said, **drawn}
             )
@@ -98,7 +98,7 @@ def _without_events(experiment):
 
 
 def rules_of(verdict, seen=False):
-    """The rules of a verdict, for the template; `seen`: somebody has looked at the other end."""
+    """The rules of a verdict, for the template; `seen`: there is a capture of the other end."""
     rules, decide = verdict.get("rules") or {}, verdict.get("decide")
     items = [
         {
@@ -112,7 +112,7 @@ def rules_of(verdict, seen=False):
         }
         for item in rules.get("items") or []
     ]
-    if seen:  # somebody has looked
+    if seen:  # there is a capture
         decide = None
     if not items and not decide and not rules.get("least") and not rules.get("advice"):
         return None
@@ -121,9 +121,9 @@ def rules_of(verdict, seen=False):
     return {
         "least": rules.get("least"),
         "advice": rules.get("advice"),
-        # Somebody else's to grant; a setting of one's own server is to be done.
+        # A firewall's rule is asked for; a setting of the own server is done.
         "ask": bool(rules.get("least")) or any(item["where"] == "path" for item in items),
-        "summary": None,  # made with what the page's other results know
+        "summary": None,  # made with values of the page's other results
         "notes": list(rules.get("notes") or []),
         "decide": {"text": decide["text"], "command": decide["command"].splitlines()}
         if decide
@@ -137,7 +137,7 @@ def sweep(result, captures):
     ports = result["ports"]
     good = result["outcome"] == "ok"
     said = list(sentences(result))
-    if result.get("border"):  # who looks for a border wants it first
+    if result.get("border"):  # a border that was looked for comes first
         said.sort(key=lambda one: one[0] != "border")
     words = [text for _, text in said]
     section = blank(
@@ -163,9 +163,7 @@ def sweep(result, captures):
         for run in result.get("runs") or []
     ]
     if runs:
-        section["tables"].append(
-            table("Neighbours that fared the same", ["ports", "answer"], runs)
-        )
+        section["tables"].append(table("Ports with the same outcome", ["ports", "answer"], runs))
     head = ["port", "name", "answer", "after", "from server port", "asked", "answered"]
     rows = [
         [

@@ -1,6 +1,6 @@
-"""What a result of `explain` says on the page: who boots, how far, why, what to ask for.
+"""The section of `explain`: who boots, how far, why, what to ask for.
 
-One client is told in full, the first that did not boot; of several there is a table first.
+One client is shown in full, the first that did not boot; where there are several, after a table.
 """
 
 from pxebench.report.experiments import rules_of
@@ -12,7 +12,7 @@ _MOST_STEPS = 80
 
 
 def explain(result, captures):
-    """What the user already had, put together."""
+    """The section of a result of `explain`."""
     clients = result["clients"]
     failed = [client for client in clients if client["boot"]["outcome"] != "ok"]
     client = (failed or clients or [None])[0]

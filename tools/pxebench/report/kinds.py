@@ -1,8 +1,8 @@
-"""What each kind of result says on the report's page; here, what one boot says.
+"""A section of the report's page for each kind of result; here the one of a boot.
 
-Each function takes a result (and captures of other hops) and returns a section (`parts`).
-The shapes are those of `job`; experiments stand in `experiments`, tables alone in
-`tables`. A result that breaks its shape raises, and `report` says so.
+Each function takes a result (and captures of other hops) and returns a section (`parts`). The
+shapes are those of `job`; the other kinds are in `experiments`, `tables`, `storm` and `explained`.
+A result that breaks its shape raises, and `document` reports it.
 """
 
 from pxebench import view
@@ -30,7 +30,7 @@ def kind_of(found):
     kind = found.get("kind")
     if isinstance(kind, str) and kind in KINDS:
         return kind
-    # Results of 0.1 do not say it.
+    # Results of 0.1 have no kind.
     if "transfers" in found and "outcome" in found:
         return "boot" if "offers" in found else "fetch"
     if "differences" in found and "equal" in found:
@@ -123,7 +123,7 @@ def _fetch(result, captures):
     good = result["outcome"] == "ok"
     section = blank("fetch", "good" if good else "bad", came)
     status = result.get("status")
-    if result.get("ended") and status:  # what it came to says more than who ended it
+    if result.get("ended") and status:  # the outcome says more than who ended it
         section["verdict"] = f"{status['code']}: {status['text']}"
         section["more"].append(came)
     section["facts"] = [(_ROWS.get(name, name), text) for name, text in rows]
@@ -167,7 +167,7 @@ def _server(transfer):
 
 
 def _deciding(client):
-    # What a silence needs: somebody at the other end who looks.
+    # Requests without an answer: a capture at the other end decides.
     return {
         "least": None,
         "advice": None,

@@ -2,11 +2,11 @@
 
 Made from events, and from captures of other hops where there are any (`path.merge`). A row is a
 small SVG of its own, an arrow between lanes at percentages of its width, beside its text in HTML:
-so it is as wide as the page, breaks between pages, and is read aloud. What stands in an SVG is
-made here: numbers, and the names of TFTP's packets; text from the network is the template's.
+so it is as wide as the page, breaks between pages, and can be read aloud. An SVG has only numbers
+and the names of TFTP's packets; text from the network goes through the template.
 
-1. An arrow is drawn as far as the packet is known to have come. Where it was lost is a cross;
-   where nobody looked, it is dotted and asks.
+1. An arrow is drawn as far as the packet is known to have come. A cross marks where it was lost;
+   where there is no capture, it is dotted with a question mark.
 2. A run of blocks that went well is one row; a pause is a row of its own.
 """
 
@@ -17,9 +17,9 @@ from pxebench.hops.path_words import proves
 
 _MOST_ROWS = 120
 _MOST_HOPS = 4
-_RUN = 10  # packets in a row that are worth folding
+_RUN = 10  # consecutive packets that are folded into one row
 _PAUSE_US = 300_000
-_LEFT, _RIGHT = 15.0, 85.0  # where the first and the last lane stand, in percent
+_LEFT, _RIGHT = 15.0, 85.0  # positions of the first and the last lane, in percent
 _OWN = 6.0  # how long an arrow of the ROM's own machine is
 _Y = 62  # percent: where in a row its arrow is; its name stands above
 _SMOOTH = ("DATA", "ACK")
@@ -100,7 +100,7 @@ class _Packet:
         there = [lane for lane, us in enumerate(seen) if us is not None]
         if self.out:
             self.start, self.reached = 0, max(there)
-            # Whoever got an answer has been heard, whatever a capture says.
+            # A packet that was answered has arrived, whatever a capture shows.
             if len(hops) == last and self.reached < last:
                 self.state = "lost"
             elif answered:
@@ -259,7 +259,7 @@ def _svg(lanes, inside, name="", path=True):
         for near, far in zip(lanes, lanes[1:], strict=False)
     )
     gaps = gaps if path else Markup("")
-    # The row's text says it all: a picture of it is nothing more to whoever listens.
+    # For a screen reader the row's text is enough: the picture is hidden from it.
     picture = Markup('<svg class="{}" width="100%" height="100%" aria-hidden="true">{}{}{}</svg>')
     return picture.format(f"row {name}".strip(), gaps, lines, inside)
 

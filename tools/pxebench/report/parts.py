@@ -1,4 +1,4 @@
-"""The parts that sections of the report are put together from: strips, tables, raw data.
+"""The parts of the report's sections: strips, tables, raw data.
 
 A part is a dict or a list for the template, of texts and numbers; the template escapes them.
 """
@@ -29,7 +29,7 @@ _ANSWERS = {"oack": "answered", "data": "answered", "error": "answered", "other"
 
 
 def blank(kind, level, verdict):
-    """A section with nothing in it but its verdict. `level`: good, bad, odd or plain."""
+    """A section with its verdict only. `level`: good, bad, odd or plain."""
     return {
         "kind": kind,
         "level": level,
@@ -56,7 +56,7 @@ def blank(kind, level, verdict):
 
 
 def finish(section, result, events=None):
-    """The parts that every result has: raw data, the command line, who made it."""
+    """The parts that every result has: raw data, command line, version."""
     endpoint = result.get("endpoint")
     if isinstance(endpoint, dict):
         words = (endpoint.get(name) for name in ("kind", "board", "runtime", "mac"))
@@ -84,7 +84,7 @@ def table(title, head, rows, note=None, marks=None, brief=(), proof=False, whole
     marks = marks or [None] * len(rows)
     columns = []
     for number, name in enumerate(head):
-        # A column of figures stands to the right: they are read against one another.
+        # Figures are aligned to the right, for comparison.
         cells = [row[number] for row in rows if row[number] != "-"]
         words = ["figure"] if cells and all(map(_FIGURE.fullmatch, cells)) else []
         words += ["whole"] if name in whole and max(map(len, cells), default=0) <= _SHORT else []
@@ -125,7 +125,7 @@ def took(ms):
 
 
 def merged_of(events, captures, before=None, client=None, server=None):
-    # The packets of both ends; captures given now outweigh those of the run itself.
+    # The packets of both ends; captures given now are used instead of those of the run.
     if before and not captures:
         return before
     if not any(event["event"] in ("packet", "request") for event in events):
@@ -134,7 +134,7 @@ def merged_of(events, captures, before=None, client=None, server=None):
 
 
 def add_way(section, merged, good, title, events=(), runs=(0,), said=None):
-    # The ladder, and what captures of other hops have shown.
+    # The ladder, and the findings from captures of other hops.
     drawn = ladder(merged, events, runs)
     if drawn:
         section["ladders"].append({"title": title, "open": True, "said": said, **drawn})
@@ -151,7 +151,7 @@ def add_path(section, merged, good):
         ],
         "findings": found,
     }
-    # Where it was lost is the first thing that a reader of a failure wants to know.
+    # Where a packet was lost comes first in a failure.
     if not good:
         lost = ("request-lost", "answer-lost", "late-answer", "no-answer", "not-of-this-run")
         section["more"] += [one["text"] for one in found if one["id"] in lost][:3]
@@ -211,7 +211,7 @@ def _strip(cells, border=None):
             cell["state"] = "foreign"
     rows, last = [], None
     for cell in cells:
-        # Ports that stand apart are shown apart.
+        # A gap between ports is shown as a gap.
         crossed = bool(border) and last is not None and last <= border["low"] < cell["port"]
         if crossed:
             rows[-1][-1]["border"] = True
@@ -244,7 +244,7 @@ def _border_words(border):
 
 
 def _strip_words(cells):
-    # The strip for whoever does not see it: runs of ports that fared the same.
+    # The strip in words: runs of ports with the same outcome.
     runs = []
     for cell in cells:
         if runs and runs[-1][2] == cell["word"] and cell["port"] == runs[-1][1] + 1:

@@ -1,7 +1,7 @@
-"""The three sentences for the firewall's owners: who and since when, what is seen, what to let by.
+"""Three sentences for the firewall team: who and since when, what is seen, what to let through.
 
-They stand on the page above the rule, and can be forwarded by themselves. Where nobody but the
-server's owner can help, there are none.
+They are on the page above the rule, and can be forwarded alone. Where only the server has to be
+changed, there are none.
 """
 
 _ASKED = {
@@ -22,7 +22,7 @@ _ASKED["rejected"] = _ASKED["request-blocked"]
 
 
 def request(verdict, rom, server, port, client, seen=None):
-    """What the three sentences are made of, or None where this is no firewall's matter.
+    """The values of the three sentences, or None where no firewall is concerned.
 
     `rom`: its ROM in words; `seen`: when it was seen, ISO 8601 UTC, or None."""
     ports = (verdict.get("rules") or {}).get("client_ports")

@@ -1,5 +1,5 @@
-"""A storm, or a fleet, on the page: a bar for each machine over time, the bytes a second, a row
-a machine.
+"""The section of a storm or a fleet: a bar for each machine over time, the bytes a second, a row
+for each machine.
 
 A bar is pale while its machine waits and full while it is being served; one that did not boot is
 marked at its end and in the table, never by colour alone.

@@ -1,4 +1,4 @@
-"""Results that are tables more than packets on the report's page: compare, compat, watch."""
+"""The sections of results that are tables: compare, compat, watch."""
 
 from markupsafe import Markup
 
@@ -170,7 +170,7 @@ def _failing_since(boots):
 
 
 def _history(boots):
-    # A bar for each boot: as high as it took long; a failed one reaches the top, with a cross.
+    # A bar for each boot: its height is its time; a failed one reaches the top, with a cross.
     if not boots:
         return None
     times = [one["elapsed_ms"] for one in boots if one["outcome"] == "ok"]

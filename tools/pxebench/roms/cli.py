@@ -1,4 +1,4 @@
-"""`pxebench roms` and `pxebench roms show`: what pxebench can be, and how well each is known."""
+"""`pxebench roms` and `pxebench roms show`: the ROMs, and how well each is known."""
 
 import click
 

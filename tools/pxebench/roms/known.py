@@ -1,9 +1,9 @@
-"""`pxebench roms`: the ROMs that there are, and what each fact in them rests on.
+"""`pxebench roms`: the ROMs, and the evidence of each fact in them.
 
-A ROM file is data with its evidence (`pxerom.rom_check`); here it is read as it stands, and shown.
+A ROM file is data with its evidence (`pxerom.rom_check`); here it is read unchanged, and shown.
 
-1. A bare value is `observed`; whatever stands inside a marked value has that mark.
-2. An assumption is always shown as one: nothing here sums it up as if it were known.
+1. A bare value is `observed`; everything inside a marked value has that mark.
+2. An assumption is always shown as one, and never counted as known.
 """
 
 import json
@@ -23,8 +23,8 @@ _MEANING = {
     "derived": "follows from what was seen",
     "assumed": "not known; a likely value",
 }
-_SECTIONS = ("runs", "udp", "tftp", "dhcp", "screen")  # the rest of a ROM file is prose
-# Not facts about a ROM: which request is meant for what, and what the bench may change.
+_SECTIONS = ("runs", "udp", "tftp", "dhcp", "screen")  # the rest of a ROM file is text
+# Not facts about a ROM: the purpose of a request, and what the bench may change.
 _STRUCTURE = ("purpose", "adjustable")
 _COLOURS = {"observed": "green", "source": "green", "derived": "yellow", "assumed": "red"}
 
@@ -48,7 +48,7 @@ class Fact:
 
 
 def facts(rom):
-    """The facts of a ROM as it stands in its file, in the file's order."""
+    """The facts of a ROM as in its file, in the file's order."""
     for section in _SECTIONS:
         if section in rom:
             yield from _facts(rom[section], section, "observed", None)
@@ -104,7 +104,7 @@ def option_words(rom):
 
 
 def is_assumed(fact):
-    """True for a fact that nobody has seen."""
+    """True for an assumed fact."""
     return isinstance(fact, dict) and fact.get("evidence") == "assumed"
 
 
@@ -144,7 +144,7 @@ def list_all(as_json):
 
 
 def show_one(wanted, as_json):
-    """Print one ROM: what it is, every fact with its mark, its notes, its sources."""
+    """Print one ROM: its name, every fact with its mark, its notes, its sources."""
     rom = load_rom(wanted)
     if as_json:
         click.echo(json.dumps(rom, indent=2))
@@ -176,10 +176,7 @@ def show_one(wanted, as_json):
 
 
 def _wrapped(text, indent):
-    from textwrap import wrap
+    from pxebench import prose
 
-    text = show(str(value(text)))
-    width = max(99, len(indent) + 30)
-    return wrap(
-        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )
+    columns = max(99, len(indent) + 30)
+    return prose.wrapped(show(str(value(text))), indent, indent, columns)

@@ -1,4 +1,4 @@
-"""`pxebench serve`: what the bench's TFTP server takes; the server itself is `server`."""
+"""`pxebench serve`: the options of the bench's TFTP server; the server itself is in `server`."""
 
 import click
 

@@ -7,8 +7,8 @@ one is for a desk without root.
 2. An OACK names only options that were asked for, with values that RFC 2348 and 2349 allow.
 3. A name is bytes, as the file system has them.  netascii is sent as octet: these are images.
 4. A transfer has a socket, and so a TID, of its own; a packet from another TID gets ERROR 5.
-5. Whatever a client sends, the server goes on for the others.  A duplicate ACK is never answered
-   (RFC 1123 §4.2.3.1); a DATA is sent again after a second, six times.
+5. A client's bad packets do not affect other clients. A duplicate ACK is never answered (RFC 1123
+   §4.2.3.1); a DATA is sent again after a second, six times.
 6. A line is printed when a transfer is over: when, who, which file, the options granted, how it
    ended. With `json_lines` it is one JSON object: {"client", "port", "file", "options", "outcome":
    "ok|aborted|timeout|refused", "error": {"code", "message"} or null, "bytes", "resent_bytes",
@@ -92,7 +92,7 @@ def _line(record):
 
 
 class _Server:
-    """The socket that requests come to, and the transfers that they began."""
+    """The socket for requests, and the transfers that they began."""
 
     def __init__(self, root, bind, port, report):
         self._root = root
@@ -104,7 +104,8 @@ class _Server:
         self._selector.register(self._socket, selectors.EVENT_READ, self._request)
 
     def step(self):
-        """Take what came, retransmit where it is time, and report the transfers that ended."""
+        """Handle the packets that came, retransmit what is due, and report the transfers that
+        ended."""
         for key, _ in self._selector.select(_TICK_S):
             with contextlib.suppress(OSError):  # an ICMP for a packet that was sent before
                 data, sender = key.fileobj.recvfrom(65536)
@@ -134,16 +135,16 @@ class _Server:
 
     def _request(self, data, client):
         if len(data) < 2 or data[0] or data[1] not in (_RRQ, _WRQ):
-            return  # not a request: whatever it is, it gets no answer
+            return  # not a request: no answer
         before = self._transfers.get(client)
         if before and before.request == data and not before.acked:
-            return  # the RRQ once more: its answer is sent again by the clock
+            return  # a repeated RRQ: its answer is sent again by the timer
         if before:
-            before.outcome = "aborted"  # the client has given that one up
+            before.outcome = "aborted"  # the client has given up that transfer
             self._end(client)
         if len(self._transfers) >= _MOST:
             return
-        # Bound to the address that was asked: else a PC with two may answer from the other one.
+        # Bound to the address of the request: else a PC with two may answer from the other one.
         transfer = _Transfer(self._open(0), client, data)
         self._transfers[client] = transfer
         self._selector.register(transfer.socket, selectors.EVENT_READ, transfer.feed)
@@ -211,7 +212,7 @@ class _Transfer:
                 self._granted["blksize"] = str(self._blksize)
 
     def feed(self, data, sender):
-        """Take a packet that came to this TID."""
+        """Handle a packet to this TID."""
         if sender != self._client:
             self.socket.sendto(tftp_packet.error(5, "Unknown transfer ID"), sender)
         elif len(data) >= 4 and data[1] == _ERROR:

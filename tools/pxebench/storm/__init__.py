@@ -1,1 +1,1 @@
-"""`pxebench storm`: many ROMs at once from one PC, and what the server makes of them."""
+"""`pxebench storm`: many ROMs at once from one PC, and the server's limit."""

@@ -130,7 +130,7 @@ def _addresses(where, count, server):
     from pxebench.storm import plan
 
     if where is None and server.startswith("127."):
-        where = "127.1.0.0/16"  # all of it is this PC's own
+        where = "127.1.0.0/16"  # all of 127.0.0.0/8 is this PC's
     if where is None:
         raise Refused(
             "ROMs count their ports from the same number, so each machine needs an address of its "

@@ -1,13 +1,13 @@
-"""Addresses and MAC addresses for the machines of a storm, on this PC's interface meanwhile.
+"""Addresses and MAC addresses for the machines of a storm, on this PC's interface while it runs.
 
 `Addresses` adds one address for each machine to the interface that leads to the server; `Macs`
 makes a macvlan for each, so that every machine has its own DHCP.  Linux only, with root.
 
 1. Nothing that was there before is touched: an address that this PC or another machine has is
    refused before anything is added.
-2. Nothing stays: what was added is removed at the end, by this process, or by a guard when this
-   one was killed; and an address has a lifetime, after which the kernel removes it.
-3. The addresses are deprecated (RFC 4862's word): other programs keep sending from their own.
+2. Everything that was added is removed at the end, by this process or, when it was killed, by a
+   guard; an address also has a lifetime, after which the kernel removes it.
+3. The addresses are deprecated (as in RFC 4862): other programs do not send from them.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from pxebench.iproute import ip
 from pxebench.job import EXIT_BENCH, Refused, show
 
 _ARP_WAIT_MS = 300
-# It keeps the commands that clean up, and runs them when its input ends before it said "done".
+# It collects the commands that clean up, and runs them when its input ends without "done".
 _GUARD = """
 cleanup=
 while read -r line; do
@@ -38,7 +38,7 @@ class _Guard:
     """A process that runs `commands` of `ip` if we end before `dismiss`, by SIGKILL even."""
 
     def __init__(self, commands):
-        # A session of its own: a Ctrl-C on the terminal is for us alone.
+        # A session of its own: a Ctrl-C on the terminal does not reach it.
         self._process = subprocess.Popen(
             ["sh", "-c", _GUARD, iproute.program()],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -63,7 +63,7 @@ def leading_to(server):
 
 
 def here():
-    """{address} of this PC."""
+    """The addresses of this PC, as a set."""
     return {one["local"] for one in iproute.addresses()}
 
 
@@ -163,8 +163,8 @@ class Macs:
                     f"and root are needed).",
                     EXIT_BENCH,
                 )
-            # An ARP request for one machine is for that one alone, and its answers may come to
-            # an interface that has no route of its own to the server.
+            # Each macvlan answers ARP for its own address only, and accepts answers although the
+            # route to the server is another interface's.
             settings = Path("/proc/sys/net/ipv4/conf", name)
             for file, value in (("arp_ignore", "1"), ("arp_announce", "2"), ("rp_filter", "0")):
                 (settings / file).write_text(value)

@@ -1,14 +1,14 @@
-"""What the rows of a storm say of the server's limit: none, so many at once, so many a second.
+"""The server's limit from the rows of a storm: none, a number at once, or a rate.
 
 A row's `asks` are its RRQs: [ms since the storm began, ms until the answer or None].  A machine is
 being served from the answer to its last RRQ, the file's, to its end.  In step with the causes of
 `diagnose`: `few-at-once`, `rate-limit`.
 
-1. A server is never blamed for this PC: where the PC was late or busy, that is said instead.
-2. A limit is named only when what had to wait fits it: nine in ten RRQs that got nothing, or were
-   answered late, fell while so many were being served, or into a second in which so many had been
-   answered.
-3. One burst cannot tell a number at once from a number a second: then both are said.
+1. Where this PC was late or busy, the text says so, and names no limit of the server.
+2. A limit is named only when the waiting RRQs fit it: nine in ten RRQs without an answer, or with
+   a late one, were sent while that many were being served, or in a second in which that many had
+   been answered.
+3. A single burst does not distinguish a number at once from a rate: then both are named.
 """
 
 import bisect
@@ -36,7 +36,7 @@ def limit(rows, pc):
     if not served and not refused:
         return _said(
             *("nobody", None, None),
-            "No machine got an answer: this is no question of how many. See `pxebench diagnose`.",
+            "No machine got an answer, so their number is not the reason. See `diagnose`.",
         )
     if len(refused) * 2 > len(failed) + len(waiting):
         error = refused[0]["error"]
@@ -109,7 +109,7 @@ def waited_for(rows):
 
 
 def _leases(rows):
-    # A pool that is used up: a machine waits for its lease until another gives one back.
+    # A used-up pool: a machine waits for its lease until another releases one.
     waits = sorted(row["lease_ms"] for row in rows if row.get("lease_ms") is not None)
     late = [wait for wait in waits if wait > 2 * waits[0] + _LEASE_MS]
     if not late:
@@ -121,15 +121,15 @@ def _leases(rows):
 
 
 def _slow_ms(asks):
-    # From here on an answer is late: five times the usual, and no less than a blink.
+    # From here on an answer is late: five times the usual, and at least `_BLINK_MS`.
     waits = sorted(waited for _, waited in asks if waited is not None)
     return max(_BLINK_MS, 5 * waits[len(waits) // 4]) if waits else _BLINK_MS
 
 
 def _few(served, waiting, peak, slow_ms):
-    # Did what waited come while so many were being served, and how many? An answer takes its
-    # time, so the moments after an RRQ count as well.  Of hundreds, some are counted a little
-    # longer than the server serves them: there the level counts, not its highest moment.
+    # Were the waiting RRQs sent while that many were being served, and how many were that? The
+    # moments after an RRQ count as well, since an answer takes time. Of hundreds, some are counted
+    # a little longer than the server serves them: there the level counts, not its highest moment.
     levels = sorted(_most(served, ms, ms + slow_ms) for ms in waiting)
     if not levels:
         return None
@@ -144,7 +144,7 @@ def _few(served, waiting, peak, slow_ms):
 
 
 def _rate(asks, waiting, slow_ms):
-    # RRQs a second that are answered, when all that waited came in a second that had as many.
+    # RRQs answered a second, if all that waited came in a second with as many.
     answers = sorted(ms + waited for ms, waited in asks if waited is not None)
     if not answers or not waiting:
         return None
@@ -166,8 +166,8 @@ def _served(row):
     if not row["asks"] or row["asks"][-1][1] is None or row["ms"] is None or row["error"]:
         return None
     begin, served_ms = row["asks"][-1][0], row["served_ms"] or 0
-    # The server is done a little earlier than we are: what overlaps for a moment only does not
-    # count as served at once.
+    # The server ends a transfer slightly earlier than we do: a short overlap does not count as
+    # served at once.
     answered, over = begin + row["asks"][-1][1], begin + served_ms
     return answered, max(answered, over - min(_MOMENT_MS, served_ms // 20))
 
@@ -188,5 +188,5 @@ def _most(served, begin, end):
 
 
 def _within(moments, ms):
-    # How many of the sorted `moments` lie in the second that ends at `ms`.
+    # How many of the sorted `moments` are in the second that ends at `ms`.
     return bisect.bisect_right(moments, ms) - bisect.bisect_right(moments, ms - _WINDOW_MS)

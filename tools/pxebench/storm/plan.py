@@ -3,7 +3,7 @@
     plan(["intel-undi"], 40, addresses, "together")  ->  [Machine, ...]
 
 A machine is one ROM with an address of its own: ROMs count their ports from the same number, so
-two of them on one address would want the same port.  Nothing is sent from here.
+two of them on one address would use the same port. Nothing is sent from here.
 
 1. Bounded: at most MOST machines, started at most RATE a second.
 2. The order of the command line is kept: `--rom intel-undi:20 --rom edk2:20` gives the first

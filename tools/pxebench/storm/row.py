@@ -1,4 +1,4 @@
-"""One machine of a storm, or one board of a fleet: its events as they come, as one row.
+"""One machine of a storm, or one board of a fleet: a row made from its events as they come.
 
 {"id", "rom", "address", "mac", "outcome": "ok" | "failed" | "ended" | "bench", "code", "text",
  "at_ms": switched on, since the storm began, "first_ms": to the first answer, "ms": to its
@@ -88,7 +88,7 @@ class Row:
         self._note_bytes(row["bytes"])
 
     def broken(self):
-        """It has no end of its own: its time until now."""
+        """It was cut off: its time until now."""
         if self.row["at_ms"] is not None:
             self.row["ms"] = self._ms() - self.row["at_ms"]
 

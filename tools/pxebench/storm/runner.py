@@ -1,7 +1,7 @@
-"""Runs one storm: its worker process, its rows as they come, its end however it ends.
+"""Runs one storm: starts its worker process, collects its rows, and ends it.
 
 1. The worker ends with us: its standard input is a pipe that we hold.
-2. Ctrl-C ends the ROMs in good order; their rows so far are the result.
+2. Ctrl-C ends the ROMs in order; their rows so far are the result.
 """
 
 import contextlib
@@ -118,7 +118,7 @@ def _environment(folders):
 
 
 def _drops():
-    """UDP datagrams that this PC has dropped for want of room, sending and receiving."""
+    """UDP datagrams that this PC has dropped because a buffer was full, sending and receiving."""
     try:
         lines = [line.split() for line in Path("/proc/self/net/snmp").read_text().splitlines()]
     except OSError:

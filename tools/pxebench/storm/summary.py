@@ -1,4 +1,4 @@
-"""A storm, or a fleet, in figures and in words: the JSON document, and the lines under it.
+"""The result of a storm or a fleet: its JSON document, and the lines on the terminal.
 
     {"schema": 1, "kind": "storm", "pxebench", "started": ISO 8601 UTC, "server", "server_port",
      "file", "interface", "outcome": "ok" when all booted, "count", "booted", "time": {"median_ms",
@@ -63,7 +63,7 @@ def rows_of(found):
 
 
 def lines(found):
-    """The words under a storm or a fleet."""
+    """The closing lines of a storm or a fleet."""
     time = found["time"]
     yield f"{found['booted']} of {found['count']} booted {show(found['file'])}."
     if time["median_ms"] is not None:
@@ -107,14 +107,14 @@ def lines(found):
 
 
 def _shared(rows):
-    """The addresses that more than one machine got: two leases of one DHCP server, or two
-    servers that know nothing of each other."""
+    """The addresses that more than one machine got: two leases of one DHCP server, or two servers
+    with one pool."""
     count = Counter(row["address"] for row in rows if row["address"] and row["asks"])
     return sorted(address for address, times in count.items() if times > 1)
 
 
 def trouble_lines(rows):
-    """A line for each place whose board did not get as far as a result: who holds it, or why."""
+    """A line for each place without a result: who holds it, or why."""
     rows = [row for row in rows if row.get("state") in ("held", "dead", "unready", "lost")]
     for row in rows[: _MOST_LINES * 2]:
         yield f"  {row['state']:<9} {show(row['place'])}: {show(row['text'])}"
@@ -132,7 +132,7 @@ def silent_lines(exporters):
 
 
 def unreleased_lines(unreleased, run):
-    """What to do about places that could not be given back."""
+    """What to do about places that could not be released."""
     for name, why in list(unreleased.items())[:_MOST_LINES]:
         yield f"  NOT GIVEN BACK  {show(name)}: {show(why)}"
     if unreleased:

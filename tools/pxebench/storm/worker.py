@@ -1,12 +1,12 @@
 """The process in which the ROMs of a storm run: one event loop, the firmware's own code in each.
 
-gevent lets the blocking sockets and waits of `pxerom` share one thread, so that each ROM is the
-very same code as everywhere (500 ROMs take a third of the CPU time that threads take, and no lock
-changes a ROM's times).  The parent writes one JSON line, the storm, and then nothing; rows go out
-as JSON lines, the last one is {"end": ...}.
+gevent lets the blocking sockets and waits of `pxerom` share one thread, so that each ROM runs the
+same code as everywhere (500 ROMs take a third of the CPU time of threads, and no lock delays a
+ROM). The parent writes one JSON line, the storm, and then nothing; rows go out as JSON lines, the
+last one is {"end": ...}.
 
 1. When the parent is gone (end of standard input), every ROM is ended.
-2. What this process itself adds to the times is measured: how late it woke up, and its CPU.
+2. The delay that this process adds is measured: how late it woke up, and its CPU time.
 """
 
 from gevent import monkey
@@ -42,7 +42,7 @@ class Rom:
     def run(self):
         try:
             self.boot()
-        except KeyboardInterrupt:  # before the firmware was there to take it
+        except KeyboardInterrupt:  # before the firmware was loaded
             self.kept.row["outcome"] = "ended"
         say(self.kept.row)
 
@@ -101,13 +101,13 @@ class Storm:
 
 
 def say(line):
-    with contextlib.suppress(OSError):  # nobody reads any more: the parent is gone
+    with contextlib.suppress(OSError):  # no reader: the parent has ended
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
 
 def _watch(stdin, storm):
-    # Until the parent says more: "stop" is its Ctrl-C, the end of the pipe its own end.
+    # Wait for the parent: "stop" is its Ctrl-C, the end of the pipe its own end.
     if stdin.readline() != b"done\n":
         storm.stop()
 
@@ -118,11 +118,11 @@ def main():
     stdin = gevent.fileobject.FileObject(sys.stdin.buffer, "rb")
     wanted = json.loads(stdin.readline())
     sys.path[:0] = wanted["path"]
-    # A time-out of the kernel's own is one that the event loop never sees.
+    # SO_RCVTIMEO would block the whole event loop.
     from pxerom import runtime_cpython
 
     runtime_cpython.set_timeout = lambda sock, wait_ms: sock.settimeout(wait_ms / 1000)
-    # Among hundreds a block takes its time: waits of 10 ms would cost more than they spare.
+    # With hundreds of ROMs a block takes longer: waits of 10 ms would cost more than they save.
     runtime_cpython.recvfrom_into = lambda sock: None
     storm = Storm(wanted)
     storm.running = []

@@ -1,10 +1,9 @@
 """Small jobs for a path ("ask" from many ports, "fetch" with a made-up ROM), and their answers.
 
-`sweep` and `diagnose` are made of these.  A job runs wherever an endpoint runs it; its shape on
-the firmware's side is `pxerom.port_probe`.  Every job is traced: each answer can be timed and
-shown.
+`sweep` and `diagnose` consist of these. A job runs on any endpoint; the firmware's side is
+`pxerom.port_probe`. Every job is traced, so that each answer has its time.
 
-An **ask** is one RRQ from one client port and what came of it, as a dict:
+An **ask** is one RRQ from one client port and its outcome, as a dict:
 
     {"port", "name": IANA name or null, "options", "at_ms",
      "answer": "oack|data|error|other|foreign|unreachable|silent|busy",
@@ -13,8 +12,8 @@ An **ask** is one RRQ from one client port and what came of it, as a dict:
      "icmp": the ICMP errors that came (rows of `icmp`),
      "reason": why a busy port could not be used, or null, "id": the same as an id}
 
-1. What the server itself said counts as answered, an ERROR too: the path let it through.
-2. Ctrl-C ends a job in good order; what it had found by then is kept (`Asked.ended`).
+1. Any packet from the server counts as an answer, an ERROR too: the path let it through.
+2. Ctrl-C ends a job in order; what it had found by then is kept (`Asked.ended`).
 """
 
 import time
@@ -25,17 +24,17 @@ from pxebench.record import Record, client_address
 from pxebench.sweep import port_names
 
 ANSWERED = ("oack", "data", "error", "other")
-# Far above what any ROM counts to, inside what systems give to their own clients.
+# Above the ports that ROMs count to, in the range of systems' own clients.
 HIGH = range(50000, 60000)
 
 
 def answered(ask):
-    """True when the server that was asked said something."""
+    """True when the server that was asked sent anything."""
     return ask["answer"] in ANSWERED
 
 
 class Asked:
-    """What came of one job: `asks`, `events` (a Record's), `packets`, `result`, `ended`."""
+    """The outcome of one job: `asks`, `events` (a Record's), `packets`, `result`, `ended`."""
 
     def __init__(self, client):
         self.asks = []
@@ -146,7 +145,7 @@ class Target:
         asked.elapsed_ms = round((time.monotonic() - began) * 1000)
         status = result["status"]
         if status and not asked.packets and not result["transfers"]:
-            # Nothing left: a board without a link says nothing of the path or the server.
+            # Nothing was sent: a board without a link says nothing about path or server.
             raise Refused(_sentence(status), EXIT_BENCH)
         asked.ended = result.get("ended")
         self.endpoint = result["endpoint"]
@@ -185,7 +184,7 @@ def _of_answer(event, options):
     ask = _ask(event["source_port"], options, event["at_ms"], event["kind"])
     for name in ("ms", "server_port", "error", "reason", "id"):
         ask[name] = event.get(name)
-    # Earlier firmware tells that an ICMP error came, and no more.
+    # Earlier firmware reports only that an ICMP error came.
     known = event.get("icmp") or ([{}] if ask["answer"] == "unreachable" else [])
     ask["icmp"] = icmp.total(known)
     ask["granted"] = event.get("options")
@@ -196,7 +195,7 @@ def _of_answer(event, options):
 def first_answers(packets, server):
     """{client port: {"ms", "server_port", "opcode", "host"}}: what first answered its last RRQ.
 
-    The server's own answer counts more than another host's, however late it is.
+    The server's own answer takes precedence over another host's, however late it is.
     """
     asked, found = {}, {}
     for packet in packets:
@@ -229,7 +228,7 @@ def _of_result(result, packets, server):
         for number, request in enumerate(transfer["requests"]):
             port = request["source_port"]
             ask = _ask(port, request["options"], request["at_ms"], "silent")
-            if not number:  # which of a transfer's RRQs an ICMP error is for, nobody tells
+            if not number:  # which RRQ of a transfer an ICMP error is for is not known
                 ask["icmp"] = transfer["icmp"]
             last = number == len(transfer["requests"]) - 1
             answer = first.get(port) if last or transfer["server_tid"] is None else None
@@ -256,7 +255,7 @@ def free_again(ask):
 def strip(asks):
     """One entry a port, ascending: its most telling ask, with how often it was asked and answered.
 
-    A port that was answered once is answered: what was silent before was a lost packet.
+    A port that was answered once is answered: an earlier silence was a lost packet.
     """
     order = ("silent", "busy", "unreachable", "foreign", "other", "error", "data", "oack")
     by_port = {}

@@ -96,7 +96,7 @@ def _show(result, out, quiet):
 
 
 class _Counter:
-    """How far a sweep is, and how long the rest will take, on one line of a terminal."""
+    """The progress of a sweep and the time left, on one line of a terminal."""
 
     def __init__(self, line, ports, bisect):
         self.line = line

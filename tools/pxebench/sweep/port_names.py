@@ -1,8 +1,8 @@
 """Ports in words: IANA names, lists as a user types them, rows of neighbours.
 
-tcpdump prints the names (`ah-esp-encap` for 2070), and people search for them.  The names are a
-small table beside this file, `iana_ports.txt`, which says where it is from; what a machine's own
-/etc/services calls a port is left out, since it differs from machine to machine.
+tcpdump prints the names (`ah-esp-encap` for 2070), and people search for them. The names are in a
+small table, `iana_ports.txt`, which names its source; /etc/services is not used, since it differs
+between machines.
 """
 
 import functools
@@ -11,7 +11,7 @@ from pathlib import Path
 from pxebench.job import Refused, show
 
 DEFAULT = "1024-1100,2070-2078,32768,49152-49160"
-# Where ROMs begin to count; of many ports, these are the ones that somebody looks for.
+# Ports where ROMs begin to count: of many ports, these are shown first.
 OF_ROMS = frozenset((1024, 2001, *range(2070, 2079), 7700, 25300, 49152, 57089))
 
 
@@ -72,7 +72,7 @@ def _port(digits, text):
 
 
 def rows(ports):
-    """[[first, count], ...] of ports, in their order: neighbours that count up are one row."""
+    """[[first, count], ...] of ports in their order: ports that count up are one row."""
     found = []
     for port in ports:
         if found and port == found[-1][0] + found[-1][1]:

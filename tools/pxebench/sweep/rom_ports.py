@@ -1,10 +1,10 @@
-"""From which client ports a ROM asks, and how far it counts: all of it out of its file, flat.
+"""From which client ports a ROM asks, and how far it counts, from its flat ROM file.
 
-The firmware draws the ports (`pxerom.udp`); here is what can be said of them beforehand, for who
-has to write a rule.
+The firmware draws the ports (`pxerom.udp`); here is what is known of them beforehand, for a
+firewall rule.
 """
 
-# A port for each RRQ, retries too; and one for each file.
+# `per`: a port for each RRQ, retries too; and one for each file.
 _EACH_RRQ = ("request", "until_data")
 
 
@@ -56,6 +56,6 @@ def ports_of_boot(flat):
     number = {"transfer": len(flat["tftp"]["requests"]), "boot": 1}
     for each in _EACH_RRQ:
         number[each] = request_count(flat)
-    # Some begin somewhere else at each boot.
+    # Some begin at another port at each boot.
     last = spec.get("first_max", spec["first"]) + (number[spec["per"]] - 1) * spec["step"]
     return spec["first"], min(last, spec["last"])

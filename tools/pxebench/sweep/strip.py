@@ -5,12 +5,12 @@
           ■ answered   · silent
    tcpdump says ah-esp-encap for 2070, acp-port for 2071, ...
 
-Drawn with rich, so that colour comes where it can be shown, and plain characters where the
-terminal's encoding has no others.
+Drawn with rich: in colour where the terminal has it, in ASCII where its encoding has no more.
 """
 
 import io
-import textwrap
+
+from pxebench import prose
 
 _WIDTH = 64
 _MOST_NAMES = 12
@@ -63,15 +63,13 @@ def lines(strip, stream):
 
 
 def _names(asked, ports):
-    # What tcpdump prints in place of these numbers; of many, those that ROMs ask from.
+    # The names that tcpdump prints; of many ports, those that ROMs ask from.
     shown, more = ports.worth_naming(asked, _MOST_NAMES)
     if not shown:
         return []
     words = ", ".join(f"{ports.name(port)} for {port}" for port in shown)
     words += f"; {more} more have names, which --json has." if more else "."
-    return textwrap.wrap(
-        f"tcpdump says {words}", 96, initial_indent="         ", subsequent_indent="         "
-    )
+    return prose.wrapped(f"tcpdump says {words}", " " * 9, " " * 9, 96)
 
 
 def _can_show(text, encoding):

@@ -1,17 +1,18 @@
 """Which client ports get an answer: `pxebench sweep`.
 
-An RRQ from each port, and the first answer to it; that answer is ended with an ERROR.  What the
-pattern means is `diagnose`'s business; this says what is.  Asking is `asks`, drawing `strip`.
+An RRQ from each port, and the first answer to it, which is ended with an ERROR. What the pattern
+means is for `diagnose`. Jobs: `asking`; picture: `strip`.
 
-1. Polite: at most `rate` RRQs a second, a bounded number in all, no conversation left open, and
-   at most `most` questions under way (a board has sockets for three).
-2. A lost packet is no closed port: who was silent is asked once more, with twice the wait.
-3. A bisection trusts the ends of its range and then looks for ports that contradict it: a set of
-   ports that is no plain "from here on" is said to be none.
-4. A server may serve few at once, and it still serves those whose answers are lost on the way
+1. Light on the server: at most `rate` RRQs a second, a bounded number in all, no transfer left
+   open, and at most `most` RRQs unanswered at once (a board has sockets for three).
+2. A lost packet is no closed port: a silent one is asked once more, with twice the wait.
+3. A bisection relies on the ends of its range and then looks for ports that contradict it; the
+   result says when there is more than one border.
+4. A server may serve few transfers at once, and transfers whose answers are lost keep their place
    (dnsmasq: 50, each for half a minute). So a port that was answered, the witness, is asked among
-   the others: where that is silent too, silence proves nothing. From then on no more questions
-   stand open than the server has borne, and what is not settled in time is said.
+   the others: if it is silent too, silence proves nothing. From then on no more RRQs are
+   unanswered at once than the server has coped with; the result names the ports that stay
+   undecided.
 """
 
 import time
@@ -22,12 +23,12 @@ from pxebench.sweep import asking
 
 _LEAST_WAIT_MS, _MOST_WAIT_MS = 200, 1000
 _CALIBRATE_MS = 2000
-FAN = 7  # ports a round where each job is dear (a board)
-_NEIGHBOURS = 8  # that are tried in place of a port that is in use
-_CHECKS = 4  # ports looked at on each side of a border, beside the usual suspects
+FAN = 7  # ports a round where each job takes long (a board)
+_NEIGHBOURS = 8  # neighbours that are tried instead of a port in use
+_CHECKS = 4  # ports tested on each side of a border, beside the well-known ones
 AT_ONCE = 16
-_WITNESS_EVERY = 16  # ports between two questions of the witness
-_HELD_S = 45  # for so long a server may hold a transfer of which it hears nothing
+_WITNESS_EVERY = 16  # ports between two RRQs of the witness
+_HELD_S = 45  # for so long a server may keep a transfer without any ACK
 _CAREFUL_MOST_S = 180
 _ROUNDS = 4
 SUSPECTS = (1024, 2001, 2069, 2070, 2071, 2072, 2073, 2078, 32768, 40000, 49152, 57089)
@@ -41,10 +42,54 @@ class Stopped(Exception):
         self.ended = ended
 
 
+class _Progress:
+    """The RRQs of a round: how many are to come, were sent, are silent. `more`: how often a silent
+    port will be asked again; `wait_ms`: for an answer."""
+
+    def __init__(self, ahead=0, more=0, wait_ms=0):
+        self.ahead = ahead
+        self.more = more
+        self.wait_ms = wait_ms
+        self.sent = self.silent = 0
+
+    def told(self, ask):
+        self.ahead = max(0, self.ahead - 1)
+        self.sent += 1
+        self.silent += ask["answer"] == "silent"
+
+    def left_ms(self, gap_ms, most):
+        """How long the rest takes, if as many of it are silent as so far."""
+        share = self.silent / max(1, self.sent)
+        pace_ms = max(gap_ms, share * self.wait_ms / most)
+        again_ms = max(gap_ms, 2 * self.wait_ms / most)
+        again = self.more * (self.silent + share * self.ahead)
+        return round(self.ahead * pace_ms + again * again_ms)
+
+
+class _Limit:
+    """How many RRQs without an answer the server copes with at once: `most`, 0 while it is not
+    known. Times in seconds."""
+
+    def __init__(self):
+        self.most = 0
+        self._ended = []  # when each RRQ without an answer ended
+
+    def silent(self, count, now):
+        self._ended += [now] * count
+
+    def held(self, now):
+        """Those that may still occupy the server."""
+        return sum(now - at < _HELD_S for at in self._ended)
+
+    def met(self, coped):
+        """The witness was silent after the server had coped with so many."""
+        self.most = min(self.most // 2, coped) if self.most else coped
+
+
 class Asker:
     """Asks ports of a target and remembers all that came; `wait_ms` None: found by a first ask;
-    `most`: questions under way at once; `on_ask(ask, left_ms)` and `on_pause()` tell how far it
-    is; `full`: ports whose silence may be the server's limit."""
+    `most`: RRQs under way at once; `on_ask(ask, left_ms)` and `on_pause()` tell how far it is;
+    `full`: ports whose silence may be the server's limit."""
 
     def __init__(
         self, target, options, wait_ms=None, rate=10.0, on_ask=None, most=1, on_pause=None
@@ -61,13 +106,11 @@ class Asker:
         self.asked_for = set()  # without the port that only set the wait
         self.full = []
         self._witness = None  # a port that was answered
-        self._silent_at = []  # when each question without an answer was over
-        self._room = 0  # how many of those the server has borne, once it bore no more
-        # Of the round that runs: questions ahead, asked, silent; how often those are asked again.
-        self._ahead = self._done = self._silent = self._more = self._wait_ms = 0
+        self._limit = _Limit()
+        self._progress = _Progress()
 
     def ask(self, ports):
-        """{port: its entry of the strip} after asking each, and the silent ones once more."""
+        """{port: its entry of the strip}: each is asked, the silent ones once more."""
         ports = list(ports)
         self.asked_for.update(ports)
         if self.wait_ms is None:
@@ -84,27 +127,17 @@ class Asker:
         return {entry["port"]: entry for entry in self.strip() if entry["port"] in ports}
 
     def _round(self, silences, ports, waits, more):
-        # Ask each; take out of `silences` what is settled; those whose silence proves nothing.
-        # `waits`: times the usual one; `more`: how often a silent one will be asked again.
-        among = self._among(ports)
-        self._ahead, self._more, self._wait_ms = len(among), more, self.wait_ms * waits
-        self._silent = self._done = 0
-        asks = self._job(among, self._wait_ms).asks
-        doubted, since, borne = set(), [], 0
-        for ask in sorted(asks, key=lambda ask: ask["at_ms"]):
-            if ask["port"] != self._witness:
-                since.append(ask)
-                continue
-            silent = [one["port"] for one in since if one["answer"] == "silent"]
-            if not asking.answered(ask):
-                doubted.update(silent)
-            elif not doubted:
-                borne += len(silent)
-            since = []
-        held = self._held()  # before this round
-        self._silent_at += [self.now()] * sum(ask["answer"] == "silent" for ask in asks)
+        # Ask each; remove from `silences` what is decided; returns those whose silence proves
+        # nothing. `waits`: times the usual one; `more`: how often a silent one will be asked
+        # again.
+        among, wait_ms = self._among(ports), self.wait_ms * waits
+        self._progress = _Progress(len(among), more, wait_ms)
+        asks = self._job(among, wait_ms).asks
+        doubted, coped = _doubted(asks, self._witness)
+        held = self._limit.held(self.now())  # before this round
+        self._limit.silent(sum(ask["answer"] == "silent" for ask in asks), self.now())
         if doubted:
-            self._room = min(self._room // 2, held + borne) if self._room else held + borne
+            self._limit.met(held + coped)
         fared = {ask["port"]: ask["answer"] for ask in asks}
         for port in ports:
             silences[port] -= port not in doubted
@@ -128,16 +161,12 @@ class Asker:
     def _witness_answers(self):
         return asking.answered(self._job([self._witness], self.wait_ms * 2).asks[0])
 
-    def _held(self):
-        # Questions without an answer that the server may still be busy with.
-        return sum(self.now() - at < _HELD_S for at in self._silent_at)
-
     def _carefully(self, silences):
-        # The rest, never more at once than the server has borne; first those not yet settled once.
+        # The rest, never more at once than the server copes with; undecided ones first.
         until = self.now() + _CAREFUL_MOST_S
-        while silences and self._room:
-            count = min(self._room, _WITNESS_EVERY, len(silences))
-            while self._held() + count > self._room:
+        while silences and self._limit.most:
+            count = min(self._limit.most, _WITNESS_EVERY, len(silences))
+            while self._limit.held(self.now()) + count > self._limit.most:
                 if self.now() > until:
                     return
                 if self.on_pause:
@@ -153,7 +182,7 @@ class Asker:
         return asking.strip(self.asks)
 
     def _calibrate(self):
-        # How long an answer takes here, from a port that most paths let through.
+        # How long an answer takes, from a port that most paths let through.
         asked = self._job([asking.HIGH[time.time_ns() // 1000 % len(asking.HIGH)]], _CALIBRATE_MS)
         took = asked.asks[0]["ms"] if asked.asks and asking.answered(asked.asks[0]) else None
         if took is not None:
@@ -161,20 +190,10 @@ class Asker:
         wait_ms = _MOST_WAIT_MS if took is None else round(3 * took) + 100
         self.wait_ms = min(max(wait_ms, _LEAST_WAIT_MS), _MOST_WAIT_MS)
 
-    def left_ms(self):
-        """How long it will take to ask the rest, as it looks now."""
-        share = self._silent / max(1, self._done)
-        pace_ms = max(self.gap_ms, share * self._wait_ms / self.most)
-        again_ms = max(self.gap_ms, 2 * self._wait_ms / self.most)
-        again = self._more * (self._silent + share * self._ahead)
-        return round(self._ahead * pace_ms + again * again_ms)
-
     def _told(self, ask):
-        self._ahead = max(0, self._ahead - 1)
-        self._done += 1
-        self._silent += ask["answer"] == "silent"
+        self._progress.told(ask)
         if self.on_ask:
-            self.on_ask(ask, self.left_ms())
+            self.on_ask(ask, self._progress.left_ms(self.gap_ms, self.most))
 
     def _job(self, ports, wait_ms):
         asked = self.target.ask(
@@ -188,14 +207,31 @@ class Asker:
         return asked
 
 
+def _doubted(asks, witness):
+    # (ports whose silence proves nothing, since the witness after them was silent too; how many
+    # silent ones the server had coped with before)
+    doubted, since, coped = set(), [], 0
+    for ask in sorted(asks, key=lambda ask: ask["at_ms"]):
+        if ask["port"] != witness:
+            since.append(ask)
+            continue
+        silent = [one["port"] for one in since if one["answer"] == "silent"]
+        if not asking.answered(ask):
+            doubted.update(silent)
+        elif not doubted:
+            coped += len(silent)
+        since = []
+    return doubted, coped
+
+
 def border(asker, low, high, fan=1, suspects=SUSPECTS):
     """Where the ports between `low` and `high` change from silent to answered, or the reverse.
 
     {"low", "high" (neighbours, but for ports in use at this end), "low_answer", "high_answer",
-    "monotone", "probes"}, or None when both ends fare the same.  `fan`: how many ports one round
-    asks.  Raises `Refused` when an end cannot be used here.
+    "monotone", "probes"}, or None when both ends have the same outcome.  `fan`: how many ports one
+    round asks.  Raises `Refused` when an end cannot be used here.
     """
-    asker.asks_before = len(asker.asks)
+    before = len(asker.asks)
     known = {port: _fared(entry) for port, entry in asker.ask([low, high]).items()}
     ends = known[low], known[high]
     for port in (low, high):
@@ -222,12 +258,12 @@ def border(asker, low, high, fan=1, suspects=SUSPECTS):
         "low_answer": ends[0],
         "high_answer": ends[1],
         "monotone": _monotone(asker, known, (low, below, above, high), ends, suspects),
-        "probes": len(asker.asks) - asker.asks_before,
+        "probes": len(asker.asks) - before,
     }
 
 
 def _usable(asker, known, ports, above):
-    # Ask the ports; one that is in use here says nothing of the path, so its neighbours stand in.
+    # Ask the ports; for one that is in use here, neighbours are asked instead.
     for _ in range(_NEIGHBOURS):
         for port, entry in asker.ask(sorted(set(ports) - set(known))).items():
             known[port] = _fared(entry)
@@ -258,7 +294,7 @@ def _fared(entry):
 
 
 def runs(strip):
-    """Neighbours that were asked and fared the same: [{"first", "last", "answer"}]."""
+    """Runs of ports with the same answer: [{"first", "last", "answer"}]."""
     found = []
     for entry in strip:
         fared = _fared(entry)
@@ -374,8 +410,8 @@ def sentences(result):
     elif result["settings"]["bisect"] and not result["ended"]:
         yield (
             "border",
-            "Both ends of the range fare the same, so there is no border to find between them; "
-            "a sweep of chosen ports shows whether there is a hole inside.",
+            "Both ends of the range have the same outcome, so there is no border between them to "
+            "find; a sweep of chosen ports shows whether there is a hole inside.",
         )
 
 

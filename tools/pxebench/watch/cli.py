@@ -1,10 +1,10 @@
-"""`pxebench watch`: the same boot again and again, and what changes. What is kept is `memory`.
+"""`pxebench watch`: the same boot again and again, and what changes. `memory` keeps the history.
 
 1. A line for each boot goes to stdout, and below it what changed; --json: the entries.
-2. Boots begin on time, counted from the first; one that lasts longer than its turn skips the next.
-3. What is wrong with the command ends it; what is wrong with the bench later on is an entry, and
-   the watch goes on: a board that was unplugged comes back.
-4. --check speaks to a monitoring system alone: one line on stdout, 0, 1, 2 or 3.
+2. Boots begin at fixed intervals from the first; one that takes longer skips the next.
+3. An error in the first boot ends the command; a later error of the bench is an entry, and the
+   watch goes on: an unplugged board may come back.
+4. --check is for a monitoring system: one line on stdout, exit code 0, 1, 2 or 3.
 """
 
 import json
@@ -19,7 +19,7 @@ from pxebench.record import stamp
 from pxebench.target import FILE, TARGET, open_target, take_url
 from pxebench.watch import memory
 
-_MAX_MS = 60000  # of one boot, when nobody says: a ROM alone may try for minutes
+_MAX_MS = 60000  # the default for one boot: a ROM may try for minutes
 
 
 class _Command(headings.Command):
@@ -111,7 +111,7 @@ def _watch(probe, every_ms, count, lines):
 
 
 def _sleep(until, line):
-    # Until the clock says so, with a line for whoever looks on.
+    # Wait until then, with a live line on a terminal.
     try:
         while (left_s := until - time.monotonic()) > 0:
             if left_s > 2:
@@ -173,7 +173,7 @@ class _Probe:
         """Boot once; the entry. Raises KeyboardInterrupt, and `Refused` in the first boot."""
         when = stamp(time.time())
         try:
-            # A name may lead to another server every time.
+            # A name may resolve to another server each time.
             self.what["address"] = job.resolve(self.host, 20000)
             result = self._fetch()
         except Refused as refused:
@@ -224,7 +224,7 @@ class _Probe:
 
 
 class _Lines:
-    """What a watch says, as it goes; with --json FILE the entries go there too."""
+    """The output of a watch while it runs; with --json FILE the entries go there too."""
 
     def __init__(self, json_path, quiet):
         from pxebench.view import Writer

@@ -1,4 +1,4 @@
-"""What a probe knows: the boots so far, in a file, and what changed with the last one.
+"""The history of a watch: the boots so far, in a file, and what changed with the last one.
 
 Left to others: running the boot (`endpoints`), the clock and the command line (`cli`), the
 page (`report`). A history is a file of JSON lines, one **entry** for each boot:
@@ -8,13 +8,13 @@ page (`report`). A history is a file of JSON lines, one **entry** for each boot:
      "elapsed_ms", "bytes", "sha256", "ports": [client ports], "oack": {...} or null,
      "retransmits", "foreign", "icmp": [rows of `icmp`], "changes": [{"id", "text"}]}
 
-"bench": the boot could not be run (a port in use, a board gone), and says nothing of the server.
+"bench": the boot could not be run (a port in use, a board unplugged): no fault of the server.
 
 1. A boot is compared with those of the same server, file, ROM and endpoint only.
-2. Slow is what is far from the median, measured by the median of the distances from it (MAD): one
-   slow boot among the earlier ones does not hide the next.
-3. The file never grows beyond its bound, and a line that is no entry is passed over: a cut line
-   is what a power failure leaves.
+2. A boot is slow when it is far from the median, measured by the median absolute deviation (MAD):
+   one slow boot among the earlier ones does not hide the next.
+3. The file never grows beyond its bound, and a line that is no entry is skipped: a power failure
+   leaves a cut line.
 """
 
 import errno
@@ -28,13 +28,13 @@ from pxebench.record import headed
 
 SCHEMA = 1
 KEEP = 5000  # entries; of a boot every five minutes, 17 days
-_LEAST = 8  # earlier boots that make a usual time
-_SPREADS = 6  # so many spreads from the median is not chance
+_LEAST = 8  # earlier boots that a usual time is computed from
+_SPREADS = 6  # deviations from the median that are not chance
 _SPREAD_OF_MAD = 1.4826  # of a normal distribution
-_FLOOR_MS = 50  # less than this is nobody's trouble
+_FLOOR_MS = 50  # a smaller difference does not matter
 _SAME = ("server", "port", "file", "rom", "endpoint")
 
-# Changes that are worth a warning of a monitoring system while the boot goes well.
+# Changes that are a warning although the boot succeeds.
 WARNINGS = ("slower", "server", "options", "size", "content", "resent", "stranger")
 
 
@@ -42,8 +42,8 @@ WARNINGS = ("slower", "server", "options", "size", "content", "resent", "strange
 
 
 def entry(what, when, result=None, refused=None):
-    """The entry of a boot: of its result, or of what kept it from being run. `what`: server,
-    address, port, file, rom, endpoint."""
+    """The entry of a boot: of its result, or of what prevented it. `what`: server, address, port,
+    file, rom, endpoint."""
     made = {**headed("watch", {}), "started": when, "when": when, **what}
     if refused is not None:
         made.update({"outcome": "bench", "code": None, "text": refused})
@@ -186,7 +186,7 @@ def _words(options):
 
 
 def default_path(what):
-    """Where the history of a probe is kept when nobody says: XDG's folder for state."""
+    """The default path of a history: in XDG's folder for state."""
     base = os.environ.get("XDG_STATE_HOME") or ""
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".local", "state")
@@ -194,7 +194,7 @@ def default_path(what):
     name = "".join(c if c.isalnum() and c.isascii() or c in ".-_" else "_" for c in words)
     import hashlib
 
-    # Two files may differ in what a file name cannot hold.
+    # Two boot files may differ in characters that a file name cannot have.
     digest = hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:8]
     return os.path.join(base, "pxebench", "watch", f"{name[:100]}-{digest}.jsonl")
 
@@ -208,10 +208,10 @@ class History:
         try:
             os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
             if os.path.exists(path) and not os.path.isfile(path):
-                # A device may never end, and a folder holds no lines.
+                # No device, which may never end, and no folder.
                 raise OSError(errno.EINVAL, "it is no ordinary file")
             with open(path, "a", encoding="utf-8"):
-                pass  # said before the first boot, not after it
+                pass  # reported before the first boot, not after it
             self.entries = self._read()
         except OSError as error:
             raise self._refused(error) from None
@@ -231,7 +231,7 @@ class History:
             with open(self.path, "a+b") as file:
                 _lock(file)  # another probe may write here too
                 if file.tell() and _last_byte(file) != b"\n":
-                    file.write(b"\n")  # a line that was cut stays one by itself
+                    file.write(b"\n")  # a cut line stays on its own
                 file.write(json.dumps(new).encode() + b"\n")
                 file.flush()
                 if len(self.entries) > self.keep + self.keep // 4:
@@ -240,7 +240,7 @@ class History:
             raise self._refused(error) from None
 
     def _shorten(self, file):
-        # In place, under the lock: whoever waits for it has this very file open.
+        # In place, under the lock: another process that waits for it has this file open.
         self.entries = self._read()
         text = "".join(json.dumps(one) + "\n" for one in self.entries).encode()
         file.seek(0)
@@ -270,7 +270,7 @@ def _entry(line):
 
 
 def is_entry(one):
-    """Whether it is an entry of a history, with all that is asked of one."""
+    """Whether it is an entry of a history, with all fields that are used."""
     try:
         whole = all(name in one for name in (*_SAME, "address", "oack", "code", "text", *_EMPTY))
         if not whole or one["kind"] != "watch" or one["schema"] != SCHEMA:
@@ -316,11 +316,11 @@ def check(new, warning_s=None, critical_s=None):
 
 
 def _figure(seconds):
-    # The guidelines know digits and a point, and nothing like 1e-06.
+    # The guidelines allow digits and a point, no exponent.
     return "" if seconds is None else f"{seconds:.6f}".rstrip("0").rstrip(".")
 
 
 def status_line(code, words, figures=None):
-    """One line; a bar would begin the figures, and so none stands before them."""
+    """One line; a bar begins the figures, so the words have none."""
     words = show(" ".join(words.split())).replace("|", "/")
     return f"PXE {_NAMES[code]}: {words}" + (f" | {figures}" if figures else "")

@@ -3,8 +3,8 @@
 The text is https://prometheus.io/docs/instrumenting/exposition_formats, without timestamps, which
 that collector refuses.
 
-1. The file is replaced as a whole, by a rename: the collector reads when it likes.
-2. The collector takes `*.prom` alone, and so does this; what is being written has another end.
+1. The file is replaced by a rename, so the collector never reads a part of it.
+2. The collector reads `*.prom` only, and so the path must end so; the temporary file does not.
 3. It is readable for others, as far as the umask allows: the collector is another user.
 """
 
@@ -20,7 +20,7 @@ _LABELS = ("server", "file", "rom", "endpoint")
 
 
 def check(path):
-    """Refuse a path from which nothing would be collected."""
+    """Refuse a path that the collector would not read."""
     if path is not None and not path.endswith(".prom"):
         raise Refused(
             f"--metrics {show(path)}: the node exporter's textfile collector reads only files "
@@ -69,7 +69,7 @@ def _escaped(content):
 
 
 def store(path, entry):
-    """Put the metrics of an entry in the place of `path`."""
+    """Replace `path` by the metrics of an entry."""
     place = os.path.abspath(path)
     part = None
     try:
