@@ -152,7 +152,7 @@ def flatten(tree):
         ("dhcp.xid.fixed", spec["xid"]["fixed"]),
     ):
         if len(text) % 2 or not all(digit in "0123456789abcdef" for digit in text):
-            raise rom_check.RomFileError(path, "expected bytes in hexadecimal, got %s" % text)
+            raise rom_check.RomFileError(path, "expected hexadecimal, got %s" % text)
     return spec
 
 
@@ -174,7 +174,7 @@ def _options(value, path):
         codes.append(code)
         if not _sendable(content):
             raise rom_check.RomFileError(
-                at, "expected a number 0..65535, a list of bytes, text, or one of %s" % (_WORDS,)
+                at, "expected 0..65535, bytes, text, or one of %s" % (_WORDS,)
             )
         checked.append([code, content])
     return checked
