@@ -65,7 +65,7 @@ _CAUSE = {
         (),
     ),
     "file-denied": (
-        "The server has {file} but does not send it: for want of permission, or by that name.",
+        "The server refuses to read {file}, to anybody or under that name.",
         [("error-denied",)],
         (),
     ),
