@@ -110,7 +110,7 @@ def among(seen, show):
     if slow:
         found["slow"] = slow
     if not found and (seen["image"] == "empty" or seen.get("image_wrong")):
-        found["wrong-image"] = f"The file that came is {image_words({'kind': seen['image']})}."
+        found["wrong-image"] = f"The file that came: {image_words({'kind': seen['image']})}."
     if not found:
         found.update(_unexplained(seen, show))
     return found

@@ -279,7 +279,7 @@ def _facts(result, seen):
         said = "; ".join(
             icmp.words(row, result["server"], result["client"]) for row in seen["icmp"]
         )
-        yield {"id": "icmp", "text": f"Some RRQs met an ICMP error: {said}."}
+        yield {"id": "icmp", "text": f"Some packets met an ICMP error: {said}."}
     if result["client"] and result["client"] == result["server"]:
         yield {
             "id": "same-machine",

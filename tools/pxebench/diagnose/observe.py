@@ -248,8 +248,14 @@ def _after_probe(by, flat):
     for experiment in (*by.get("rom", ()), *by.get("rom-high", ())):
         transfers = experiment["result"]["transfers"]
         if len(transfers) > 1 and transfers[0]["outcome"] == "aborted":
-            after.append(transfers[1]["server_tid"] is None)
+            after.append(_unheard(transfers[1]))
     return bool(alone and after and all(after))
+
+
+def _unheard(transfer):
+    # Nothing came; what the ROM refused or ignored was an answer all the same.
+    answered_not = transfer["server_tid"] is None and not transfer.get("unused")
+    return answered_not and transfer["outcome"] != "refused"
 
 
 def _options_ignored(by):
