@@ -12,7 +12,7 @@ _CODES = (
     "firewall drops answers to this ROM's low source ports; if not, check UDP port 69 and "
     "that the server runs.",
     "E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.",
-    "E35|path|TFTP read timeout|The transfer began and then stopped: look for loss on the "
+    "E35|path|TFTP read timeout|Look for loss on the "
     "path, a server that died, or datagrams too big for it (try a smaller blksize).",
     "E36|server|Error received from TFTP server|Look up the server's own words in its log.",
     "E38|server|TFTP cannot open connection|Try `--rom standard` with other options, or "

@@ -41,11 +41,9 @@ CODES = (
     "EA0|ours|Network boot canceled by keystroke|Boot again, and press no key.",
 )
 
-# UEFI's code for each legacy one, and UEFI's texts; 99 stands for all others (R-PXE-61).
-_UEFI = (
-    " 07>07 09>09 21>21 11>18 16>16 32>18 35>18 36>23 3B>23 3C>23 3A>05 51>18 52>16 53>53 55>16"
-    " 61>12 78>18 79>09 A0>21"
-)
+# UEFI's code for a legacy one, and UEFI's texts: a number that is here keeps it, 99 stands for all
+# others (R-PXE-61).
+_UEFI = " 11>18 32>18 35>18 36>23 3B>23 3C>23 3A>05 51>18 52>16 55>16 61>12 78>18 79>09 A0>21"
 _UEFI_TEXTS = """\
 05 Buffer size is smaller than the requested file.
 07 Network device error.
@@ -64,6 +62,8 @@ def of_uefi(code, text):
     if code == "PXE-M0F":
         return code, text
     at = _UEFI.find(" %s>" % code[-2:])
-    number = _UEFI[at + 4 : at + 6] if at >= 0 else "99"
+    number = _UEFI[at + 4 : at + 6] if at >= 0 else code[-2:]
+    if number + " " not in _UEFI_TEXTS:
+        number = "99"
     at = _UEFI_TEXTS.index(number + " ")
     return "PXE-E" + number, _UEFI_TEXTS[at + 3 :].split("\n", 1)[0]

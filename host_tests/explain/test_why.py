@@ -109,6 +109,19 @@ def test_an_error_of_the_server_says_it_in_words(code, text, cause):
     assert named(verdict(boot)) == (cause, True)
 
 
+@pytest.mark.parametrize(("size", "told"), [(1456, True), (600, False)])
+def test_blksize_that_is_in_effect_without_an_oack(size, told):
+    """tftp4j#2: DATA of the size that was asked for, and no OACK."""
+    boot = Boot()
+    boot.rrq(50000, 0.0, blksize="1456")
+    boot.data(50000, 0.001, 1, size)
+    boot.error(50000, 0.002, 4, "Illegal TFTP operation", by_client=True)
+    found = verdict(boot)
+    assert named(found) == ("oversize-data", True)
+    said = [text for text in found["explains"] if "without an OACK (RFC 2347)" in text]
+    assert bool(said) == told
+
+
 def test_answers_of_an_address_that_was_not_asked():
     boot = Boot()
     for number in range(3):

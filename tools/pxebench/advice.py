@@ -8,12 +8,14 @@ asked, what came, and what was just tried.
    more.
 """
 
+import re
 import shlex
 
 from pxebench.job import show
 
 _TFTP = 69
 _SILENT = ("PXE-E32", "PXE-E18")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _HIGH = 32768  # systems' own clients use ports from here on, and firewalls allow these
 
 # (text in the server's ERROR, lower case; advice); the first match counts.
@@ -60,6 +62,11 @@ _OF_SERVER = {
     "no_oack": "The server sends no OACK, and this ROM needs one: use another server, or check "
     "that no firewall or proxy on the way removes the options.",
 }
+_UNSAID = (
+    "The server puts the blksize that was asked for into effect without an OACK (RFC 2347), and "
+    "without one 512 bytes hold: update it, or switch its options off. `--rom os-client` asks for "
+    "no blksize and gets the file."
+)
 _OPTIONS = (
     "Let the server grant options or ignore what it does not know (RFC 2347; in.tftpd: drop "
     "--refuse; dnsmasq: drop tftp-no-blocksize). `--rom os-client` asks without any."
@@ -87,6 +94,8 @@ def fitted(result, todo, words):
         told = _silent(result, asked, words)
     elif _error(result):
         told = _refused(_error(result), asked)
+    elif status.get("reason") == "oversize_data" and _unsaid(result["transfers"]):
+        told = _UNSAID
     elif status.get("reason") in _OF_SERVER:
         told = _OF_SERVER[status["reason"]]
     elif status["code"] == "PXE-E35" and asked:
@@ -160,6 +169,14 @@ def _error(result):
     return last["error"] if last and last["outcome"] == "error" else None
 
 
+def _unsaid(transfers):
+    # No OACK came to a request for larger blocks.
+    last = transfers[-1] if transfers else None
+    if last is None or last["oack"] is not None or not last["requests"]:
+        return False
+    return "blksize" in [name.lower() for name, _ in last["requests"][-1]["options"]]
+
+
 def _refused(error, asked):
     said = (error["message"] or "").lower()
     for words, told in _SAID:
@@ -183,6 +200,12 @@ def _refused(error, asked):
         return (
             "The name has backslashes, which to a Unix server are part of the name: name the file "
             "with / in DHCP, or map them (in.tftpd: a --map-file with `gr \\\\ /`)."
+        )
+    if error["code"] == 1 and _ESCAPE.search(name):
+        return (
+            f"The ROM asked for {show(name)} letter by letter: %-escapes are decoded in a URL "
+            f"(tftp://HOST/FILE), not in --file, and not in what DHCP says. A shell writes the "
+            f"byte %FF as $'\\xff'."
         )
     if error["code"] == 1:
         return (
