@@ -68,6 +68,13 @@ def test_what_uefi_starts_follows_its_architecture():
     assert images.Starts(boot_job.with_arch(edk2, "21")).kinds is None  # not UEFI's
 
 
+def test_name_for_a_boot_goes_out_byte_by_byte_where_it_is_no_text():
+    assert boot_job.instead(None, "linux.0")["file"] == "linux.0"
+    assert boot_job.instead(None, "linux.0\udcff")["file"] == [*b"linux.0", 0xFF]
+    with pytest.raises(job.Refused):
+        boot_job.instead(None, "\udcff" * 128)
+
+
 # By the kind of image: the ROMs that start it. Those of no firmware (tools of an operating system,
 # the RFC client) and GRUB, which is built for each, take what they get.
 _ANY = {"atftp", "busybox", "curl", "curl-8", "grub", "os-client", "standard", "tftp-hpa"}

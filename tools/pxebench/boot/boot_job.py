@@ -44,7 +44,17 @@ A **result** has, beside a fetch's fields:
 import copy
 
 from pxebench import images
-from pxebench.job import FILE_NAME_MAX, Refused, bare, load_rom, one_sentence, show, value
+from pxebench.job import (
+    FILE_NAME_MAX,
+    Refused,
+    bare,
+    load_rom,
+    name_bytes,
+    one_sentence,
+    show,
+    value,
+    wire_name,
+)
 from pxebench.roms.known import ids
 
 # Names for the command line, with the numbers of RFC 4578 and of IANA's later list.

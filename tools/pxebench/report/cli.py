@@ -40,7 +40,9 @@ def report(results, out, title, note, server_pcap, quiet):
                 raise Refused(f"The page would overwrite {show(path)}; give another --out.")
     captures = [packets.read(path) for path in server_pcap]
     sections = [document.section(path, captures) for path in results]
-    unused = [path for path, one in zip(results, sections) if captures and not one["path"]]
+    unused = [
+        path for path, one in zip(results, sections, strict=True) if captures and not one["path"]
+    ]
     if unused and len(unused) == len(results):
         raise Refused(_unused(unused, sections))
     text = document.page(sections, title, note)
