@@ -11,7 +11,7 @@ CODES = (
     "E09|server||Take the network's and the broadcast address out of the pool.",
     "E21|server||Add a boot menu (43.9) and a prompt (43.10), or set "
     "bit 3 of 43.6 (value 8) where DHCP itself names the file.",
-    "E11|path|ARP timeout|See whether that machine is up, and in the network that the lease says.",
+    "E11|path|ARP timeout|See whether that machine is up, and in the network of the lease.",
     "E16|server|No valid offer received|See the reason of each offer.",
     "E51|path|No DHCP or proxyDHCP offers were received|See that a DHCP server or a relay is "
     "in this network and has an address for this client, and that no switch holds UDP 67 and "
@@ -24,10 +24,9 @@ CODES = (
     "E54|server|Bad IP address|Two machines have the same address: look for a second DHCP server.",
     "E55|server|proxyDHCP service did not reply to request on port 4011|Let UDP port 4011 "
     "through, or take option 60 (PXEClient) out of the DHCP server where no PXE service runs.",
-    "E61|ours|Media test failure, check cable|Plug the cable in at both ends, and see that "
-    "the port of the switch is on.",
-    "E63|ours|Error while initializing the NIC|Check that the firmware was made for this "
-    "board, and its wiring and power.",
+    "E61|ours|Media test failure, check cable|Check the cable at both ends, and "
+    "the switch's port.",
+    "E63|ours|Error while initializing the NIC|Check the board's firmware, wiring and power.",
     "E74|server|Bad or missing PXE menu and/or prompt information|Correct the menu (43.9) and"
     " the prompt (43.10) at the PXE server.",
     "E76|server|Bad or missing multicast discovery address|Set 43.7, or switch multicast "
