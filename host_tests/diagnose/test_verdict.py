@@ -202,6 +202,17 @@ def test_size_that_the_server_tells_wrong_is_told_where_the_rom_did_not_ask_for_
     assert "says 5 bytes, and the file has 74213" in fact["text"]
 
 
+def test_file_that_takes_long_on_a_healthy_path_is_told_why():
+    far = {"acked": 33, "median_ms": 45.4}
+    boot = {"size": 7399773, "blksize": 512, "windowsize": 1}
+    verdict = _judged(lockstep=far, boot_blocks=boot)
+    assert verdict["cause"] == "healthy"
+    (fact,) = [fact for fact in verdict["facts"] if fact["id"] == "pace"]
+    assert "7399773 bytes take about 10 min 56 s, in blocks of 1468 bytes" in fact["text"]
+    for seen in ({"lockstep": far}, {"lockstep": far, "boot_blocks": boot, "rom_works": False}):
+        assert "pace" not in [fact["id"] for fact in _judged(**seen)["facts"]]
+
+
 @pytest.mark.parametrize(
     "asked, answered, way, said, cure",
     [
