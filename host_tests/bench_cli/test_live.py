@@ -37,7 +37,7 @@ def test_line_is_one_line_however_narrow_the_terminal(monkeypatch):
     line.show("request 4 from 2073; next in 6 s", "the ROM gives up in 6m23s")
     line.show("x" * 100)
     shown = stream.getvalue().split("\r\x1b[K")[1:]
-    assert shown[0] in ("request 4 from 2073; next in 6 s", "the ROM gives up in 6m23s")
+    assert shown[0] == "request 4 from 2073; next in 6 s"
     assert shown[1] == "x" * 36 + "..."
     line.hide()
     assert stream.getvalue().endswith("\r\x1b[K")

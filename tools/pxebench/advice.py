@@ -25,7 +25,7 @@ _SAID = (
     ),
     (
         "forbidden directory",
-        "The folder is none that in.tftpd was started with: name the file below one of those, or "
+        "in.tftpd was not started with this folder: name a file below one of its folders, or "
         "start it with `--secure FOLDER`, which takes names below FOLDER.",
     ),
     ("reverse path", "Take the .. out of the file's name."),
@@ -57,8 +57,8 @@ _OF_SERVER = {
     "meanwhile, or the server counts wrongly.",
     "rollover": "Let the server grant a larger blksize, or give the file in parts: with blocks as "
     "small as these it has more of them than this ROM can count.",
-    "no_oack": "The server knows no options, and this ROM goes no further without: use another "
-    "server, or see that no firewall or proxy on the way takes the options out.",
+    "no_oack": "The server sends no OACK, and this ROM needs one: use another server, or check "
+    "that no firewall or proxy on the way removes the options.",
 }
 _OPTIONS = (
     "Let the server grant options or ignore what it does not know (RFC 2347; in.tftpd: drop "
@@ -175,13 +175,13 @@ def _refused(error, asked):
     if error["code"] == 1 and "://" in name:
         path = show(name.partition("://")[2].partition("/")[2]) or "the file"
         return (
-            f"The name is a URL, and a ROM asks its TFTP server for it letter by letter: let DHCP "
+            f"The name is a URL, and a ROM sends it to its TFTP server unchanged: let DHCP "
             f"name {path} alone, and its server in next-server (siaddr). An http URL is for "
             f"UEFI's HTTP boot or for iPXE."
         )
     if error["code"] == 1 and "\\" in name:
         return (
-            "The name has backslashes, which a server under Unix takes as letters: name the file "
+            "The name has backslashes, which to a Unix server are part of the name: name the file "
             "with / in DHCP, or map them (in.tftpd: a --map-file with `gr \\\\ /`)."
         )
     if error["code"] == 1:

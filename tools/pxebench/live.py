@@ -11,6 +11,7 @@ import os
 import time
 
 from pxebench import colour
+from pxebench.dhcp_wait import DhcpWait
 from pxebench.options import span
 
 _SOON_S = 1.0
@@ -23,16 +24,20 @@ class Line:
     def __init__(self, writer, quiet=False):
         self.writer = writer
         self.shown = ""
+        self._since = 0.0  # when it came up
         self.on = not quiet and writer.is_terminal() and os.environ.get("TERM") != "dumb"
 
     def show(self, *texts):
-        """Show the texts side by side, or in turns where they do not fit."""
+        """Show the texts side by side, or in turns where they do not fit, the first first."""
         if not self.on:
             return
+        if not self.shown:
+            self._since = time.monotonic()
         room = colour.width(self.writer.stream) - 1
         text = "; ".join(texts)
         if len(text) > room and len(texts) > 1:
-            text = texts[int(time.monotonic() / _TURN_S) % len(texts)]
+            turn = int((time.monotonic() - self._since) / _TURN_S)
+            text = texts[turn % len(texts)]
         text = text if len(text) <= room else text[: room - 3] + "..."
         if text != self.shown:
             self.writer.write("\r\x1b[K" + text)
@@ -62,6 +67,7 @@ class Waiting:
         self.since = now()  # the last event
         self._what = None  # "request", "data", "dhcp"; None: nothing is waited for
         self._event = {}
+        self._dhcp = DhcpWait(rom.get("dhcp"))
         self._requests = 0
         self._transfer = -1
         self._sends = 0  # of the packet that is waited for
@@ -88,8 +94,8 @@ class Waiting:
             self._blocks = event.get("blocks", self._blocks)
         elif kind == "timeout" and event["phase"] == "read":
             self._sends += 1
-        elif kind == "dhcp":
-            self._what, self._event = "dhcp", event
+        elif kind in ("dhcp", "offer", "nak", "lease", "boot"):
+            self._what = "dhcp" if self._dhcp.event(event, self.since) else None
         elif kind in ("prompt", "menu", "image", "failed", "aborted", "error"):
             self._what = None
 
@@ -99,9 +105,8 @@ class Waiting:
         if self._what is None or waited < _SOON_S:
             return ()
         if self._what == "dhcp":
-            purpose = self._event.get("message") or "DHCP"
-            head = f"{purpose} {self._event.get('attempt', 1)}, {waited:.0f} s without an answer"
-            return head, self._end(None)
+            head, rest_s = self._dhcp.text(self.now())
+            return head, self._end(rest_s)
         waits = self._waits()
         left_s = waits[min(self._sends, len(waits)) - 1] / 1000 - waited
         last = self._sends >= len(waits)

@@ -168,6 +168,7 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
     The ROM's screen is live, the result and the capture are written on this PC.
     """
     from pxebench import job
+    from pxebench.boot import boot_job
     from pxebench.endpoints import open_endpoint
     from pxebench.running import run_job
 
@@ -178,7 +179,8 @@ def run(wanted, port, kind, config, rom, mount, out, max_time, json_path, pcap, 
         todo = _read_job(wanted)
         rom = job.rom_id(todo)
         loaded = todo["rom"] if isinstance(todo["rom"], dict) else job.load_rom(rom)
-        flat = job.flat(loaded)
+        boots = todo["job"] == "boot" and job.value(loaded.get("dhcp"))
+        flat = (boot_job if boots else job).flat(loaded)  # else the board says what is missing
         for name, given in (("max_time_ms", max_time_ms), ("trace", pcap is not None or None)):
             if given is not None:
                 todo[name] = given

@@ -78,7 +78,8 @@ def boot_job(rom, interface, **given):
 
 
 def flat(rom):
-    """The checked form of a ROM with the screen of a boot; `Refused` when it cannot boot."""
+    """The checked form of a ROM with the screen of a boot, and its flat `dhcp`; `Refused` when it
+    cannot boot."""
     import pxerom.job
     from pxerom import failure
 
@@ -89,9 +90,10 @@ def flat(rom):
             f"These can: {can}."
         )
     try:
-        return pxerom.job.load_rom(rom, True)[0]
+        flat, spec = pxerom.job.load_rom(rom, True)
     except failure.Refused as refusal:
         raise Refused(one_sentence(refusal.message)) from None
+    return {**flat, "dhcp": spec}
 
 
 def with_arch(rom, arch):

@@ -35,7 +35,7 @@ def limit(rows, pc):
     if not served and not refused:
         return _said(
             *("nobody", None, None),
-            "No machine got an answer: this is no question of how many. See `pxebench diagnose`.",
+            "No machine got an answer, so their number is not the reason. See `diagnose`.",
         )
     if len(refused) * 2 > len(failed) + len(waiting):
         error = refused[0]["error"]
