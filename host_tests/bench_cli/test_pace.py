@@ -1,10 +1,11 @@
 """A slow boot that works: the summary and `diagnose` say what it waits for.
 
-The cases are those of public reports: go-via#4 (1456 at 25 ms: 58 KB/s), s3tftpd#2 (7,399,773
-bytes in 656 s, no options), a WDS whose client does not take up the window, U-Boot and shim at 512.
+The cases are those of public reports: go-via#4 (1456 at 25 ms), s3tftpd#2 (7,399,773 bytes in
+656 s, no options), a WDS whose client does not take up the window, shim#618 at 512.
 """
 
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from pxebench import pace
@@ -75,6 +76,32 @@ def test_diagnose_says_nothing_of_a_path_that_is_fast_enough():
     assert _path(None, 2.5) is None
     assert _path(7399773, 45.4, windowsize=8) is None
     assert pace.of_path(None, 45.4, {}) is None
+
+
+def _messages(*packets):
+    """(Packet, Tftp) as `Conversation.messages` gives them, of (seconds, kind)."""
+    return [(SimpleNamespace(time=at), SimpleNamespace(kind=kind)) for at, kind in packets]
+
+
+def test_capture_says_on_whose_side_the_time_passed():
+    """ipxe#145: the server's capture has 2 ms between a block and its ACK."""
+    packets = [(0, "RRQ"), (0.1, "OACK"), (0.1, "ACK")]
+    for block in range(1000):
+        packets += [(0.2 + block / 400, "DATA"), (0.202 + block / 400, "ACK")]
+    assert pace.of_capture(_messages(*packets)) == (
+        "Of its 2.6 s, 2.0 s (2.0 ms each) passed between a block and its ACK (the client's side, "
+        "from where this was captured), 0.6 s (0.6 ms each) between an ACK and the next block "
+        "(the server's side)."
+    )
+    again = [(0, "ACK"), (0.1, "DATA"), (0.1, "ACK"), (3.1, "ACK"), (3.2, "DATA"), (3.2, "ACK")]
+    text = pace.of_capture(_messages(*again))
+    assert text.endswith("and 3.0 s between packets of the same end: they were sent again.")
+
+
+def test_short_or_halved_capture_says_nothing_of_it():
+    assert pace.of_capture([]) is None
+    assert pace.of_capture(_messages((0, "DATA"), (0.1, "ACK"), (1.9, "DATA"))) is None
+    assert pace.of_capture(_messages((0, "DATA"), (5, "DATA"), (9, "DATA"))) is None
 
 
 def test_summary_of_a_far_fetch_has_its_pace():

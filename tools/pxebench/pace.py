@@ -61,6 +61,37 @@ def _not_granted(transfer):
     return " and ".join(lacking)
 
 
+def of_capture(messages):
+    """On whose side the time of a long download passed, of its (Packet, Tftp) in order; None of a
+    short one. A window's blocks come without a wait, and count on neither side."""
+    last = first_s = None
+    waits = {"DATA": [], "ACK": []}  # after what: seconds until the other end's answer
+    for packet, message in messages:
+        if message.kind not in waits:
+            continue
+        first_s = packet.time if first_s is None else first_s
+        if last and last[0] != message.kind:
+            waits[last[0]].append(packet.time - last[1])
+        last = message.kind, packet.time
+    whole_s = last[1] - first_s if last else 0
+    if whole_s * 1000 < _LONG_MS or not waits["DATA"] or not waits["ACK"]:
+        return None
+    client_s, server_s = sum(waits["DATA"]), sum(waits["ACK"])
+    text = (
+        f"Of its {whole_s:.1f} s, {_share(waits['DATA'])} passed between a block and its ACK (the "
+        f"client's side, from where this was captured), {_share(waits['ACK'])} between an ACK and "
+        "the next block (the server's side)"
+    )
+    rest_s = whole_s - client_s - server_s
+    if rest_s > whole_s / 10:
+        text += f", and {rest_s:.1f} s between packets of the same end: they were sent again"
+    return text + "."
+
+
+def _share(waits):
+    return f"{sum(waits):.1f} s ({1000 * sum(waits) / len(waits):.1f} ms each)"
+
+
 def of_path(boot, block_ms, sizes):
     """What the examination of a path shows: `boot`: {"size" or None, "blksize", "windowsize"} of
     the ROM's own transfer, `block_ms`: how long a block takes, `sizes`: {blksize: whether such
