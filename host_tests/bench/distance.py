@@ -11,7 +11,6 @@
 import os
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from host_tests.bench.clients import PXEBENCH, command, run
+from host_tests.bench.clients import PXEBENCH, command, run, used
 from host_tests.lab import relay, servers
 
 MIB = 1 << 20
@@ -29,12 +28,6 @@ _LOOP = "loop CPython"
 _FAR = ("curl", _LOOP, "pxerom CPython", "pxerom MicroPython")
 _WINDOWS = (4, 16, 64)
 _BLKSIZE = 1456
-# ru_maxrss has what the parent held when it forked the process: the parent must be a small one.
-_PEAK = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
 
 
 def far(served, name, size, rounds, round_trips_ms=(1, 5)):
@@ -148,8 +141,6 @@ def memory(mib=(1, 64, 1024)):
             os.truncate(Path(served, "zeros"), size * MIB)
             words = ["fetch", "--quiet", "--rom", "standard", "--blksize", "8192"]
             argv = [sys.executable, str(PXEBENCH), *words, server.url("zeros")]
-            done = subprocess.run(
-                [sys.executable, "-SE", "-c", _PEAK, *argv], stdout=subprocess.PIPE, check=True
-            )
-            found[size] = int(done.stdout)
+            code, found[size], _ = used(argv)
+            assert code == 0, argv
     return found
