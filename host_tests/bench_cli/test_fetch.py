@@ -285,10 +285,10 @@ def _do(run):
     (2, "File must have global read permissions", "x", "chmod a+r"),
     (2, "cannot access /srv/tftp/x: Permission denied", "x", "SELinux or AppArmor"),
     (2, "Access violation", "x", "Make the file readable for the server's user"),
-    (8, "Option negotiation failed", "x", "in.tftpd: drop --refuse"),
-    (0, "Unsupported option(s) requested", "x", "Let the server grant options or ignore"),
+    (8, "Option negotiation failed", "x", "switch its options off"),
+    (0, "Unsupported option(s) requested", "x", "The server refuses an option"),
     (1, "File not found", "%2Fboot%2Fx", "See that the server has /boot/x below its root folder"),
-    (1, "file /srv/tftp/x not found", "x", "no folder that is the root itself."),
+    (1, "file /srv/tftp/x not found", "x", "and no name of the root folder in front."),
     (1, "File not found", "boot%5Cx64%5Cwdsnbp.com", "The name has backslashes"),
     (1, "File not found", "tftp:%2F%2Fh%2Fa%2Fx", "let DHCP name a/x alone, and its server in"),
 ])  # fmt: skip

@@ -114,7 +114,7 @@ def test_policy_stops_a_script_that_got_into_the_page_all_the_same(chromium, pag
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["diagnose", "captures", "compat", "watch"])
+@pytest.mark.parametrize("name", ["diagnose", "captures", "compat", "watch", "storm", "fleet"])
 def test_text_has_the_contrast_that_reading_needs(chromium, pages, name, scheme):
     page = chromium.open(pages[name], 1200, 900, scheme)
     poor = page.ask(_CONTRAST)
@@ -201,7 +201,7 @@ def test_headings_follow_one_another_and_pictures_have_their_text(chromium, page
 
 
 def test_paper_is_not_cut_and_the_raw_data_stays_folded(chromium, pages, tmp_path):
-    for name in ("diagnose", "captures", "traced"):
+    for name in ("diagnose", "captures", "traced", "storm", "fleet"):
         page = chromium.open(pages[name], scheme="dark")
         count = page.paper(tmp_path / "page.pdf")
         folder = os.environ.get("LOOK")
