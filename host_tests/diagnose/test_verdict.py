@@ -301,6 +301,25 @@ def test_rules_of_every_cause_are_filled_in_to_the_last_word(cause):
         assert found["items"] or found["advice"]
 
 
+def test_client_is_spoken_of_only_where_a_rule_names_it():
+    for cause in causes.IDS:
+        result = _result()
+        found = rules.advise(cause, [], result)
+        named = any(result["client"] in item["text"] for item in found["items"])
+        said = any(note.startswith("For more clients") for note in found["notes"])
+        assert said == (named and cause != "other-address"), cause
+
+
+def test_cause_of_an_icmp_error_is_one_sentence_after_the_other():
+    values = {"port": 69, "server": "10.0.0.1", "icmp": "A firewall (10.0.0.254) rejects it."}
+    assert causes.text("rejected", values) == (
+        "The requests to UDP port 69 of 10.0.0.1 come back with an ICMP error. "
+        "A firewall (10.0.0.254) rejects it."
+    )
+    said = causes.text("host-unreachable", {**values, "icmp": "The router says so."})
+    assert said == "The requests do not reach 10.0.0.1. The router says so."
+
+
 def test_no_port_rule_is_offered_where_none_would_help():
     for cause in ("loss", "slow-server", "wrong-image", "file-missing", "server-error"):
         assert rules.advise(cause, [], _result())["items"] == []
