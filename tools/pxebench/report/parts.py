@@ -76,7 +76,8 @@ def raw(title, lines):
 
 def table(title, head, rows, note=None, marks=None, brief=(), proof=False):
     """A table. `rows`: lists as long as `head`; `marks`: a level for each row, or None; `brief`:
-    the columns that a phone shows, where it is not to show all; `proof`: it is what the verdict
+    the columns that a phone shows, where it is not to show all, two beside each other and the
+    others below them; `proof`: it is what the verdict
     stands on, and so comes before the rule."""
     rows = [[_cell(cell) for cell in row] for row in rows]
     marks = marks or [None] * len(rows)
@@ -86,6 +87,7 @@ def table(title, head, rows, note=None, marks=None, brief=(), proof=False):
         cells = [row[number] for row in rows if row[number] != "-"]
         words = ["figure"] if cells and all(map(_FIGURE.fullmatch, cells)) else []
         words += ["more"] if brief and name not in brief else []
+        words += ["below"] if name in brief[2:] else []
         columns.append(" ".join(words))
     return {
         "title": title,

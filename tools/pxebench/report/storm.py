@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pxebench.report.parts import blank, facts, finish, table, took
 from pxebench.storm.summary import rows_of
+from pxebench.view import size_words
 
 _WIDTH, _HEIGHT = 1000, 160
 _MOST_BARS, _MOST_ROWS = 400, 500
@@ -34,8 +35,9 @@ def storm(found, captures):
         ("this PC", _pc_words(pc)),
     )
     rows = rows_of(found)
-    section["curve"] = _bars(rows)
-    rate = _rate(found["curve"], found["curve_ms"])
+    noun = "boards" if found["kind"] == "fleet" else "machines"
+    section["curve"] = _bars(rows, noun)
+    rate = _rate(found["curve"], found["curve_ms"], noun)
     section["more_curves"] = [rate] if rate else []
     if found.get("ramp"):
         steps = [
@@ -77,10 +79,10 @@ def _row_by_row(kind, rows):
     head = [noun, "ROM", "address", "outcome", "started", "first answer", "time", "RRQs"]
     note = f"The first {_MOST_ROWS} of {len(rows)}." if len(rows) > _MOST_ROWS else None
     title = "Board by board" if kind == "fleet" else "Machine by machine"
-    return table(title, head, cells, note, marks)
+    return table(title, head, cells, note, marks, (noun, "outcome", "time"))
 
 
-def _bars(rows):
+def _bars(rows, noun):
     rows = [row for row in rows if row["at_ms"] is not None and row["ms"] is not None]
     rows = rows[:_MOST_BARS]
     if not rows:
@@ -102,14 +104,13 @@ def _bars(rows):
             at = round(max(0, over * right - 3), 1)
             shapes.append(shape.format("bar failed", at, top, 3, high))
     failed = sum(row["outcome"] != "ok" for row in rows)
-    words = (
-        f"{len(rows)} machines, one below the other: pale while one waits, full while it is served"
-    )
-    words += f"; {failed} that did not boot end in a mark" if failed else ""
-    return _picture(shapes, words, f"{end / 1000:.1f} s", "1")
+    words = f"{len(rows)} {noun}, one below the other"
+    words += ": pale while one waits, full while it is served"
+    words += f"; {failed} that did not boot: with a mark at the end" if failed else ""
+    return _picture(shapes, words, f"{end / 1000:.1f} s", "")
 
 
-def _rate(curve, step_ms):
+def _rate(curve, step_ms, noun):
     if len(curve) < 2 or not any(curve):
         return None
     most = max(curve)
@@ -121,9 +122,9 @@ def _rate(curve, step_ms):
         for number, count in enumerate(curve)
         if (high := count / most * (_HEIGHT - 8))
     ]
-    per_s = most * 1000 / step_ms / 1e6
-    words = f"bytes a second to all machines together, {per_s:.1f} MB/s at most"
-    return _picture(shapes, words, f"{len(curve) * step_ms / 1000:.1f} s", f"{per_s:.1f} MB/s")
+    per_s = size_words(most * 1000 / step_ms) + "/s"
+    words = f"bytes a second to all {noun} together, {per_s} at most"
+    return _picture(shapes, words, f"{len(curve) * step_ms / 1000:.1f} s", per_s)
 
 
 def _picture(shapes, words, to, most):

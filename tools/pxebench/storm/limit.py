@@ -58,11 +58,11 @@ def limit(rows, pc):
     rate = _rate(asks, waiting, slow_ms)
     if few:
         text = (
-            f"No more than {peak} are served at once; {len(waiting)} RRQs of the others got no "
-            f"answer, or a late one."
+            f"No more than {peak} {'is' if peak == 1 else 'are'} served at once; {len(waiting)} "
+            f"RRQ{'s' * (len(waiting) > 1)} of the others got no answer, or a late one."
         )
         if rate:
-            text += f" It may as well be {rate} RRQs a second: --spread tells the two apart."
+            text += f" It may as well be {rate} RRQs a second: `--spread` tells the two apart."
         return _said("few-at-once", peak, None, text, ["rate-limit"] if rate else [])
     if rate:
         return _said(
