@@ -110,7 +110,7 @@ def run(folder="", write=runtime.write_out):
     except SettingError as error:
         write("config.json: %s.\n" % error)
     except ImportError as error:
-        write("This board lacks a part of pxerom, or its firmware is another's: %s.\n" % error)
+        write("This board lacks a part of pxerom, or has the wrong firmware: %s.\n" % error)
     except MemoryError:
         write("\nThis board has not enough memory left; a reset gives it back.\n")
     except KeyboardInterrupt:

@@ -51,6 +51,13 @@ def test_bench_readme_names_each_shared_module_and_no_other():
     assert set(named) == _modules(_BENCH)
 
 
+@pytest.mark.parametrize("name", ["tools", "host_tests/lab"])
+def test_readme_of_a_folder_names_each_module(name):
+    text = (_ROOT / name / "README.md").read_text("utf-8")
+    modules = {one for one in _modules(_ROOT / name) if not one.startswith("test_")}
+    assert modules - set(re.findall(r"`(\w+)\.py`", text)) == set()
+
+
 @pytest.mark.parametrize("name, row", _rows(_BENCH / "README.md").items())
 def test_row_of_a_folder_names_each_module_and_no_other(name, row):
     """A name with a star stands for several."""

@@ -4,13 +4,20 @@ Loaded when DHCP has failed, and not before. Follows the manuals of dnsmasq, Kea
 """
 
 from pxerom.failure import Failure
+from pxerom.runtime import is_ipv4
 
 _FILES = {0: "undionly.kpxe", 10: "snp.efi", 11: "snp-arm64.efi"}
 
 _FILE = """\
-Name the file for architecture {arch}. dnsmasq: dhcp-boot={file},,{server} (beside another DHCP \
-server: dhcp-range={server},proxy and pxe-service={arch},boot,{file}). Kea: "next-server": \
+Name the file for this client. dnsmasq: dhcp-boot={file},,{server}{proxy}. Kea: "next-server": \
 "{server}", "boot-file-name": "{file}". ISC: next-server {server}; filename "{file}";"""
+
+_PROXY = """\
+ (beside another DHCP server: dhcp-range={server},proxy and pxe-service={arch},boot,{file})"""
+
+_TEXT = """\
+Send that text in option 43. dnsmasq: pxe-service=0,"{text}" (beside another DHCP server: with \
+dhcp-range={server},proxy)."""
 
 _BINL = """\
 Either UDP port 4011 of {server} is blocked, or no PXE service runs there. dnsmasq as a proxy \
@@ -24,21 +31,30 @@ _SERVER = """\
 Set next-server (siaddr). dnsmasq: dhcp-boot={file},,{server}. Kea: "next-server": "{server}". \
 ISC: next-server {server};"""
 
-_TEXTS = {"no_file": _FILE, "no_binl": _BINL, "no_server": _SERVER}
+_TEXTS = {"no_file": _FILE, "no_binl": _BINL, "no_server": _SERVER, "no_text": _TEXT}
 
 
 class Advised(Failure):
-    """A Failure of DHCP. `reason`: "no_file", "no_binl" or "no_server"; `offer`: what it is about;
-    `arch`: the ROM's."""
+    """A Failure of DHCP. `reason`: a key of `_TEXTS`; `offer`: what it is about; `spec`: the ROM's
+    `dhcp`."""
 
-    def __init__(self, code, detail, side, reason, offer, arch):
+    def __init__(self, code, detail, side, reason, offer, spec):
         super().__init__(code, detail, side)
+        text = offer.rules["recognises"]
+        if reason == "no_file" and text:
+            reason = "no_text"
         self.reason = reason
-        reply = offer.reply
-        file = offer.file()[0] or _FILES.get(arch, "ipxe.efi").encode()
-        self._advice = _TEXTS[reason].format(
-            arch=arch, file=_plain(file), server=reply.siaddr or offer.named(66) or offer.server
-        )
+        # A client that hears no proxy is none of PXE's: what it starts is not known here.
+        own = _FILES.get(spec["arch"], "ipxe.efi") if spec["proxy"] else "FILE"
+        named = [offer.named(field) for field in ("siaddr", 66, 150)] + [offer.server]
+        values = {
+            "arch": spec["arch"],
+            "file": _plain(offer.file()[0]) or own,
+            "server": [each for each in named if each and is_ipv4(each)][0],
+            "text": text,
+        }
+        values["proxy"] = _PROXY.format(**values) if spec["proxy"] else ""
+        self._advice = _TEXTS[reason].format(**values)
 
     def status(self, uefi=False):
         """The result's `status`, with the advice for this network."""

@@ -69,6 +69,7 @@ class DhcpClient:
         self.ack = None
         self.first = None
         self.then = ""  # what the ROM would have done next
+        self.refused = None  # the Failure of the last round that gave no lease
         self._emit = emit
         self._on_wait = on_wait
         self._end = None
@@ -119,6 +120,7 @@ class DhcpClient:
                 self._use(ack, proxies)
                 return [ack, lease] + proxies
             except _NoLease as refused:
+                self.refused = refused.failure
                 if (again if refused.nak else self.spec["request"])["then"] == "fail":
                     raise refused.failure
                 rounds += 1
@@ -179,6 +181,9 @@ class DhcpClient:
         tried += until
         seen = self._seen
         good = [each for each in seen if each.kind != "plain" or not each.proxy]
+        if seen and not good:
+            detail = "%s brought an offer of %s, but %s" % (tried, seen[0].server, seen[0].reason)
+            return Failure("PXE-E51", detail, "server", "no_use")
         if not good:
             dropped = sum(self.dropped.values())
             also = "; %d other packets did not count" % dropped if dropped else ""
@@ -198,7 +203,7 @@ class DhcpClient:
             from pxerom.dhcp_advice import Advised
         except ImportError:
             return Failure(code, detail, "server", reason)
-        return Advised(code, detail, "server", reason, offer, self.spec["arch"])
+        return Advised(code, detail, "server", reason, offer, self.spec)
 
     def _request(self, lease):
         # The ACK, as an Offer. Raises _NoLease.
@@ -230,13 +235,14 @@ class DhcpClient:
                     got[0].reason = "the lease, confirmed"
                     return got[0]
                 detail = "%s refused (NAK) %s" % (lease.server, lease.reply.yiaddr)
-                raise _NoLease(Failure(self.spec["nak"]["code"], detail, "server"), True)
+                code = self.spec["nak"]["code"]
+                raise _NoLease(Failure(code, detail, "server", "nak"), True)
         detail = "%s offered %s and then answered none of %d REQUESTs" % (
             lease.server,
             lease.reply.yiaddr,
             len(waits_ms),
         )
-        raise _NoLease(Failure("PXE-E51", detail, "server"))
+        raise _NoLease(Failure("PXE-E51", detail, "server", "no_ack"))
 
     def _use(self, ack, proxies):
         # Put the lease on the interface, unless the ROM declines it. Raises _NoLease.
@@ -411,16 +417,20 @@ class DhcpClient:
 
     def cut_short(self):
         """The Failure of a boot that the bench's time ended before the file: what was missing."""
-        until = ", until the bench's time was up,"
         known = "The lease was there"
         if not self.lease:
-            chosen, proxies = dhcp_offer.choose(self._seen, self._needs_file())
-            dhcp_offer.explain(self._seen, chosen, proxies)
-            if chosen is None:
-                return self._nothing(until)
-            known = "The offer of %s was good" % chosen.server
+            if self.refused:
+                return self.refused
+            taken = [each for each in self._seen if each.chosen]
+            if not taken:
+                chosen, proxies = dhcp_offer.choose(self._seen, self._needs_file())
+                dhcp_offer.explain(self._seen, chosen, proxies)
+                if chosen is None:
+                    return self._nothing(", until the bench's time was up,")
+                taken = (chosen,)
+            known = "The offer of %s was good" % taken[0].server
         detail = "%s; the ROM would have %s when the bench's time was up" % (known, self.then)
-        return Failure("PXE-E51", detail, "ours")
+        return Failure("PXE-E51", detail, "ours", "time_up")
 
     def release(self):
         """The RELEASE of the lease, for when the boot is over; None when there is none to send."""

@@ -214,7 +214,7 @@ def _lost(offer, lease, proxies):
     if offer.kind == "wfm":
         return "it is for MTFTP, which this ROM does not do"
     if offer.proxy and offer.kind in ("plain", "bootp"):
-        return "it has neither an address nor PXEClient"
+        return "it has no address and is no PXE server's for this ROM"
     if offer.proxy and lease is None:
         return "there is no lease to go with it"
     for winner in [lease] + list(proxies):

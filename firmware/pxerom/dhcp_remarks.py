@@ -42,7 +42,7 @@ def of_offer(offer):
         )
     if b"://" in name:
         said.append(
-            "The file's name is a URL (%s): a ROM asks its TFTP server for it letter by letter. "
+            "The file's name is a URL (%s): a ROM sends it to its TFTP server unchanged. "
             "iPXE takes it apart and fetches it as it says, which this bench does not imitate."
             % printable(name, NAME)
         )

@@ -127,6 +127,7 @@ class Fetch:
                 "retransmits": 0,
                 "unreachable": 0,
                 "icmp": [],
+                "unused": None,  # the server's first packet before any that the ROM took
             }
             self.records.append(self._record)
             # However it ends, the peer gets its last packet and the record is kept.
@@ -182,6 +183,10 @@ class Fetch:
                     return
                 sender = net.sender
             verdict = transfer.feed(data, sender, self._now)
+            if opening and verdict < tftp.OPENED:
+                record = self._record
+                if not record["unused"] and split(sender)[0] == record["server"]:
+                    record["unused"] = bytes(data[:4]).hex()
             if verdict == tftp.DROP:
                 continue
             if verdict == tftp.LAST:

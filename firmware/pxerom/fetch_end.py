@@ -67,7 +67,7 @@ def timed_out(boot, why):
         )
     return Failure(
         "PXE-E35",
-        "The file was not complete after block %d, %.1f s from the first request; %s"
+        "The file is not complete: %d blocks had come, %.1f s from the first request; %s"
         % (transfer.blocks, seconds, why),
         None,
         "stopped",

@@ -131,11 +131,11 @@ class _Run:
                 wait_ms = 1
             error = peer = None
             try:
-                if left_ms > 0:
-                    data = net.receive(1536, min(left_ms, wait_ms))
-                    peer = self._heard(net, event, asked, data)
-                    if peer is None:
-                        continue
+                # When its time is over, what came while others were heard is still read.
+                data = net.receive(1536, max(1, min(left_ms, wait_ms)))
+                peer = self._heard(net, event, asked, data)
+                if peer is None and left_ms > 0:
+                    continue
             except Failure as failure:
                 error = failure
             self.under_way.remove(one)

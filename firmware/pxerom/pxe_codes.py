@@ -8,24 +8,20 @@ before TFTP, and UEFI's numbers, stand in `pxe_codes_boot`.
 # One string for each code: number|side|the ROM's text|what to do next. Not one for all of them:
 # what failed may have left no piece of memory of that length.
 _CODES = (
-    "E32|path|TFTP open timeout|Fetch the same file with `--rom os-client`: if that works, a "
-    "firewall drops answers to this ROM's low source ports; if not, check UDP port 69 and "
-    "that the server runs.",
+    "E32|path|TFTP open timeout|See that the server runs, and that no firewall drops requests to "
+    "UDP port 69 or answers to this ROM's source ports.",
     "E33|server|TFTP unknown opcode|Capture the exchange (`--pcap`) and report the server.",
-    "E35|path|TFTP read timeout|The transfer began and then stopped: look for loss on the "
-    "path, a server that died, or datagrams too big for it (try a smaller blksize).",
-    "E36|server|Error received from TFTP server|Look up the server's own words in its log.",
-    "E38|server|TFTP cannot open connection|Try `--rom standard` with other options, or "
-    "without any (`--rom os-client`).",
-    "E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`): the packets"
-    " do not add up.",
+    "E35|path|TFTP read timeout|Look for loss on the path,"
+    " a server that died, or datagrams too big for it (try a smaller blksize).",
+    "E36|server|Error received from TFTP server|Look for the server's words in its log.",
+    "E38|server|TFTP cannot open connection|Compare what was asked with the server's OACK.",
+    "E39|server|TFTP cannot read from connection|Capture the exchange (`--pcap`).",
     "E3A|ours|TFTP too many packages|Make room, raise the limit, or check the file's name.",
-    "E3B|server|TFTP error - File not found|Check the name (case, slashes, no leading folder)"
-    " against the server's root folder.",
+    "E3B|server|TFTP error - File not found|Check the name (case, slashes) against "
+    "the server's root folder.",
     "E3C|server|TFTP error - Access violation|Make the file readable for the server's user, "
     "and see which folders it serves.",
-    "E3F|server|TFTP packet size is invalid|The server sends more than it was asked for: try "
-    "another blksize, report the server.",
+    "E3F|server|TFTP packet size is invalid|Try another blksize; report the server.",
 )
 
 _WORDS = (

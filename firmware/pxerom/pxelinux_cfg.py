@@ -93,7 +93,7 @@ def boot(get, name, configs, sink):
     files = entry(config.data)
     if not files:
         detail = "%s has no entry with a kernel" % printable(tried, NAME)
-        status = Failure("PXE-E53", detail, "server").status()
+        status = Failure("PXE-E53", detail, "server", "no_entry").status()
         return dict(fetched, outcome="failed", status=status, image=None)
     fetched = get(files[0], sink)
     if not fetched["image"] or not files[1]:

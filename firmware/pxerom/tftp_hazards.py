@@ -20,7 +20,7 @@ _HAZARDS = """
 39 3 longer_than_tsize: More than the announced %d bytes came
 3A 3 too_long: The file has %d bytes or more, at most %d can be taken
 3A 3 rollover: The file has more than 65535 blocks
-38 0 rrq_unreachable ack_unreachable: ICMP says that nothing listens there
+38 0 rrq_unreachable ack_unreachable: An ICMP error came: unreachable
 """
 
 # Texts of the ERRORs that an RFC client sends (RFC 1350 appendix, RFC 2347).

@@ -21,7 +21,7 @@ def _row(errno, kind, code, sender, count=1):
         (_row(113, 3, 1, ROUTER), icmp.HOST, f"The router {ROUTER} says that there is no host"),
         (_row(101, 3, 0, ROUTER), icmp.HOST, f"The router {ROUTER} has no route to {SERVER}"),
         (_row(113, 3, 1, CLIENT), icmp.HOST, "on this network (no ARP reply)"),
-        (_row(113, 11, 0, ROUTER), icmp.HOST, "goes round in a loop"),
+        (_row(113, 11, 0, ROUTER), icmp.HOST, "routing loop"),
         (_row(90, 3, 4, ROUTER), icmp.OTHER, "fragmentation needed (type 3, code 4)"),
         # MicroPython and boards: the errno is all there is, and no more is said.
         (_row(111, None, None, None), icmp.PORT, "or a firewall says so"),

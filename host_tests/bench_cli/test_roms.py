@@ -1,15 +1,15 @@
 """The ROMs on the host: shown with their evidence, adjusted only where they allow it."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 
 import pytest
 from pxebench import job
 from pxebench.roms import known
 from pxebench.settings import adjust
+
+from host_tests.lab import terminal
 
 _TABLE = [1000, 2000, 4000, 8000, 8000, 8000]
 
@@ -112,24 +112,9 @@ def test_list_loses_nothing_on_a_narrow_terminal():
 
 def _on_a_terminal(columns, *words):
     """What `pxebench` shows on a terminal of so many columns, without its colours."""
-    terminal, end = os.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pxebench", *words],
-        stdout=end,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},
-    )
-    os.close(end)
-    shown = b""
-    while True:
-        try:
-            data = os.read(terminal, 65536)
-        except OSError:  # EIO: the other end is closed
-            break
-        if not data:
-            break
-        shown += data
-    os.close(terminal)
-    assert process.wait(10) == 0
+    argv = [sys.executable, "-m", "pxebench", *words]
+    code, shown, _ = terminal.run(argv, columns=columns)
+    assert code == 0
     return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
 
 

@@ -1,10 +1,7 @@
 """`pxebench compare`: every difference that a server could see is found, and no other."""
 
-import contextlib
 import json
-import os
 import pathlib
-import pty
 import random
 import subprocess
 import sys
@@ -27,6 +24,7 @@ from host_tests.captures_cli.frames import (
     unreachable,
 )
 from host_tests.core.packets import ack, oack, rrq
+from host_tests.lab import terminal
 
 CAPTURES = pathlib.Path(__file__).parents[1] / "captures"
 INPUTS = pathlib.Path(__file__).parent / "inputs"
@@ -296,19 +294,10 @@ def test_command_refuses_in_one_sentence_with_exit_code_2(words, reason):
 
 
 def test_packets_stand_side_by_side_on_a_terminal():
-    ours, theirs = pty.openpty()
     words = ["compare", "ipxe-boot1.pcap.gz", "ipxe-drop1.pcap.gz", "--rom", "ipxe"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pxebench", *words], cwd=CAPTURES, stdout=theirs,
-        env={**os.environ, "COLUMNS": "120", "TERM": "xterm-256color"},
-    )  # fmt: skip
-    os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # what a pty says at its end
-        while part := os.read(ours, 65536):
-            shown += part
-    os.close(ours)
-    assert process.wait(30) == 1
+    argv = [sys.executable, "-m", "pxebench", *words]
+    code, shown, _ = terminal.run(argv, columns=120, cwd=CAPTURES)
+    assert code == 1
     text = shown.decode()
     assert "\x1b[1;31m-> ACK 19" in text  # red, on our side
     assert "... 37 alike" in text

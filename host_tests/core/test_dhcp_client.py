@@ -254,7 +254,7 @@ def test_mtftp_and_useless_offers_lose_with_a_reason():
     same(dhcp_offer.choose([wfm, neither]), (None, []))
     dhcp_offer.explain([wfm, neither], None, [])
     assert "MTFTP" in wfm.reason
-    same(neither.reason, "it has neither an address nor PXEClient")
+    same(neither.reason, "it has no address and is no PXE server's for this ROM")
 
 
 def test_server_that_is_not_allowed_loses():

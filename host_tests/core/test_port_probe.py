@@ -117,7 +117,7 @@ def test_each_port_asks_once_and_what_is_answered_is_ended_with_an_error():
     same([a["kind"] for a in answers], ["oack", "silent", "oack"])
     same(answers[0]["options"], {"tsize": "7"})
     same(answers[0]["server_port"], _port(server.tid))
-    assert answers[0]["ms"] <= 250
+    assert answers[0]["at_ms"] + answers[0]["ms"] <= answers[1]["at_ms"]
     request = rrq("x", ("tsize", 0))
     same([h[2] for h in server.heard if h[0]], [request] * 3)
     same([h[1:] for h in server.heard if not h[0]], [(first, _ABORT), (first + 2, _ABORT)])
@@ -139,16 +139,34 @@ def test_several_questions_are_under_way_at_once_and_each_is_heard():
     first = _free(4)
     server = _Server(lambda number, port: data(1, b"x") if port == first + 1 else None)
     try:
-        began = runtime.ticks_ms()
         answers = _ask(server, [[first, 4]], most=2, wait_ms=400)[1]
-        took_ms = runtime.ticks_diff(runtime.ticks_ms(), began)
     finally:
         server.close()
-    same({a["source_port"]: a["kind"] for a in answers}[first + 1], "data")
-    same(sorted(a["kind"] for a in answers), ["data", "silent", "silent", "silent"])
+    # One after the other, the first one's silence would be told first.
+    told = [(a["source_port"], a["kind"]) for a in answers]
+    same(told[0], (first + 1, "data"))
+    same(sorted(told[1:]), [(port, "silent") for port in (first, first + 2, first + 3)])
+    asked_at = {a["source_port"]: a["at_ms"] for a in answers}
+    assert asked_at[first + 3] >= 400, asked_at  # two at once, and no third
     same([h[1] for h in server.heard if h[0]], [first, first + 1, first + 2, first + 3])
     same([h[1:] for h in server.heard if not h[0]], [(first + 1, _ABORT)])
-    assert 800 <= took_ms < 1200, took_ms  # one after the other: 1200 for the silent ones alone
+
+
+def test_answer_that_came_while_the_board_was_busy_is_heard():
+    """Its time is over by the clock when it is looked for: it is in the socket's queue."""
+    first = _free(1)
+
+    def slowly(number, port):
+        runtime.sleep_ms(300)
+        return data(1, b"x")
+
+    server = _Server(slowly)
+    try:
+        answers = _ask(server, [[first, 1]])[1]
+    finally:
+        server.close()
+    same([a["kind"] for a in answers], ["data"])
+    assert answers[0]["ms"] >= 300, answers
 
 
 def test_error_of_the_server_is_told_and_never_answered():
@@ -201,8 +219,9 @@ def test_rate_is_kept_and_the_bench_can_end_it():
     finally:
         server.close()
     same(last["ended"]["by"], "bench")
-    assert 2 <= len(answers) <= 4, answers
-    assert answers[1]["at_ms"] >= 399, answers
+    assert 1 <= len(answers) <= 4, answers
+    for earlier, later in zip(answers, answers[1:]):
+        assert later["at_ms"] - earlier["at_ms"] >= 399, answers
 
 
 def test_name_that_cannot_be_asked_for_is_one_refusal():

@@ -22,6 +22,11 @@ def tftpd(*words):
     return lambda folder, where: servers.in_tftpd(folder, SERVER, 69, where, words=words)
 
 
+def no_options(folder, where):
+    """in.tftpd that refuses every option."""
+    return servers.in_tftpd(folder, SERVER, 69, where, servers.IN_TFTPD_OPTIONS)
+
+
 def dnsmasq(single_port=False, words=()):
     return lambda folder, where: servers.dnsmasq(folder, SERVER, where, single_port, words)
 
@@ -239,9 +244,7 @@ CONDITIONS = (
     Condition(
         "server of RFC 1350 alone",
         "in.tftpd that refuses every option",
-        lambda folder, where: servers.in_tftpd(
-            folder, SERVER, 69, where, servers.IN_TFTPD_OPTIONS
-        ),
+        no_options,
         *("", None, "healthy", (), ("no-options",), _Q),
     ),
     Condition(
@@ -436,9 +439,7 @@ CONDITIONS = (
     Condition(
         "options refused, EDK2",
         "in.tftpd that refuses every option; EDK2 needs an OACK",
-        lambda folder, where: servers.in_tftpd(
-            folder, SERVER, 69, where, servers.IN_TFTPD_OPTIONS
-        ),
+        no_options,
         *("", None, "options-refused", (), (), ("--rom", "edk2", *_Q)),
     ),
     Condition(

@@ -14,23 +14,16 @@ import textwrap
 from pathlib import Path
 
 from host_tests.lab import namespaces, programs, servers
-from host_tests.lab.firewall import CLIENT, FILE, SERVER, image
+from host_tests.lab.firewall import FILE, SERVER, Machines, image
 
 OTHER = "10.254.52.27"  # a second address of the server
 
 
-class Place:
+class Place(Machines):
     """Made by `place`."""
 
     def __init__(self, lab):
-        self.client = lab.namespace("client")
-        self.firewall = lab.namespace("firewall")
-        self.server = lab.namespace("server")
-        lab.cable(self.client, "eth0", CLIENT + "/24", self.firewall, "inside", "10.55.32.1/24")
-        lab.cable(self.server, "eth0", SERVER + "/24", self.firewall, "outside", "10.254.52.1/24")
-        self.client.route("default", "10.55.32.1")
-        self.server.route("default", "10.254.52.1")
-        self.firewall.forward()
+        super().__init__(lab)
         self.asked = SERVER  # whom the client asks
 
     def load(self, rules):

@@ -1,14 +1,13 @@
 """The command: exit codes, JSON, standard input, and what reaches a terminal."""
 
 import json
-import os
-import pty
 import subprocess
 import sys
 
 import pytest
 
 from host_tests.explain import told
+from host_tests.lab import terminal
 
 QUESTION = told.INPUTS / "question.txt"
 
@@ -133,23 +132,8 @@ def test_a_bar_is_drawn_for_a_large_file_on_a_terminal_only(tmp_path):
     large.write_bytes(
         b"Nov 30 10:00:00 host systemd[1]: Started something of no interest.\n" * 900_000
     )
-    leader, follower = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "pxebench", "explain", str(large)],
-        stdout=subprocess.DEVNULL,
-        stderr=follower,
-    )
-    os.close(follower)
-    seen = b""
-    while True:
-        try:
-            chunk = os.read(leader, 4096)
-        except OSError:
-            break
-        if not chunk:
-            break
-        seen += chunk
-    os.close(leader)
-    assert child.wait(60) == 2
+    argv = [sys.executable, "-m", "pxebench", "explain", str(large)]
+    code, seen, _ = terminal.run(argv, "stderr")
+    assert code == 2
     assert b"MiB" in seen and b"%" in seen
     assert explain(large)[2] == ""

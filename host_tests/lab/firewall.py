@@ -113,12 +113,10 @@ def image():
     return path.read_bytes()
 
 
-class Site:
-    """Client, firewall and server, cabled and routed; made by `site()`."""
+class Machines:
+    """Client, firewall and server, cabled and routed."""
 
-    def __init__(self, lab, folder):
-        self._folder = folder
-        self._tftpd = contextlib.ExitStack()
+    def __init__(self, lab):
         self.client = lab.namespace("client")
         self.firewall = lab.namespace("firewall")
         self.server = lab.namespace("server")
@@ -127,6 +125,15 @@ class Site:
         self.client.route("default", "10.55.32.1")
         self.server.route("default", "10.254.52.1")
         self.firewall.forward()
+
+
+class Site(Machines):
+    """The machines, with a TFTP server and rule sets; made by `site()`."""
+
+    def __init__(self, lab, folder):
+        super().__init__(lab)
+        self._folder = folder
+        self._tftpd = contextlib.ExitStack()
         self.wire = None  # the capture at the server
 
     def rule(self, rules):

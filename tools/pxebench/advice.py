@@ -4,16 +4,18 @@ The firmware's advice depends on the PXE code alone (`pxe_codes`); here it also 
 asked, what came, and what was just tried.
 
 1. Nothing is advised that was done just now: no os-client after os-client, no port 69 after 70.
-2. The text of an ERROR is compared with those of in.tftpd, dnsmasq, atftpd and Windows, nothing
+2. Whose side a time-out is on: the server's where it did answer, or says itself that nothing
+   listens; the path's where nothing came, or a firewall or a router says why.
+3. The text of an ERROR is compared with those of in.tftpd, dnsmasq, atftpd and Windows, nothing
    more.
 """
 
 import shlex
 
+from pxebench import icmp
 from pxebench.job import show
 
 _TFTP = 69
-_SILENT = ("PXE-E32", "PXE-E18")
 _HIGH = 32768  # systems' own clients use ports from here on, and firewalls allow these
 
 # (text in the server's ERROR, lower case; advice); the first match counts.
@@ -25,7 +27,7 @@ _SAID = (
     ),
     (
         "forbidden directory",
-        "The folder is none that in.tftpd was started with: name the file below one of those, or "
+        "in.tftpd was not started with this folder: name a file below one of its folders, or "
         "start it with `--secure FOLDER`, which takes names below FOLDER.",
     ),
     ("reverse path", "Take the .. out of the file's name."),
@@ -57,12 +59,26 @@ _OF_SERVER = {
     "meanwhile, or the server counts wrongly.",
     "rollover": "Let the server grant a larger blksize, or give the file in parts: with blocks as "
     "small as these it has more of them than this ROM can count.",
-    "no_oack": "The server knows no options, and this ROM goes no further without: use another "
-    "server, or see that no firewall or proxy on the way takes the options out.",
+    "unused_answer": "The server, or what answers in its place, sends what this ROM did not ask "
+    "for (RFC 1350, RFC 2347): capture the exchange (`--pcap`), and update or replace the server.",
+    "no_oack": "The server sends no OACK, and this ROM needs one: use another server, drop what "
+    "forbids it options (in.tftpd: --refuse), or check that no firewall or proxy on the way "
+    "removes them.",
+}
+# What DHCP did, likewise.
+_OF_DHCP = {
+    "nak": "See the log of the DHCP server for why it refused (NAK): often two servers that do "
+    "not know each other's leases, or a pool of another network.",
+    "no_ack": "See the log of the DHCP server for whether the REQUEST arrived there, and why it "
+    "gave no ACK; a relay or a switch may have lost either of them.",
+    "no_use": "Let the DHCP server offer an address, or a proxyDHCP what this ROM looks for.",
+    "no_entry": "Write an entry into that file, as PXELINUX reads it (KERNEL, INITRD, APPEND), or "
+    "name the kernel's own file in option 67.",
+    "time_up": "Give the boot more time (`--max-time`).",
 }
 _OPTIONS = (
-    "Let the server grant options or ignore what it does not know (RFC 2347; in.tftpd: drop "
-    "--refuse; dnsmasq: drop tftp-no-blocksize). `--rom os-client` asks without any."
+    "The server refuses an option, where it may only leave it out of its OACK (RFC 2347): update "
+    "it, or switch its options off. `--rom os-client` asks without any."
 )
 _BYTES = (
     "The name has bytes that are no text. Where \\xff stands at its end, option 67 came without a "
@@ -83,15 +99,57 @@ def fitted(result, todo, words):
         return result
     asked = _asked(result, todo)
     told = None
-    if status["code"] in _SILENT:
-        told = _silent(result, asked, words)
-    elif _error(result):
+    status = {**status, **_whose(result, status)}
+    result = {**result, "status": status}
+    if _error(result):
         told = _refused(_error(result), asked)
     elif status.get("reason") in _OF_SERVER:
         told = _OF_SERVER[status["reason"]]
-    elif status["code"] == "PXE-E35" and asked:
+    elif status.get("reason") in _OF_DHCP:
+        told = _OF_DHCP[status["reason"]]
+    elif status.get("reason") == "no_reply":
+        told = _silent(result, asked, words)
+    elif status.get("reason") == "stopped" and asked:
         told = f"{status['advice']} {_diagnose(asked, words)} looks for it."
     return {**result, "status": {**status, "advice": told}} if told else result
+
+
+# Who an ICMP error blames, by its meaning; another firewall than the server's is on the path.
+_SIDE_OF = {icmp.PORT: "server", icmp.REJECTED: "path", icmp.HOST: "path"}
+_UNREACHABLE = ("rrq_unreachable", "ack_unreachable")
+
+
+def _whose(result, status):
+    """What of the status is known better from what came: side, detail, reason."""
+    last = result["transfers"][-1] if result["transfers"] else {}
+    row = icmp.most(icmp.of_result(result))
+    if status.get("reason") in ("no_reply", *_UNREACHABLE) and row:
+        meaning = icmp.meaning(row, last["server"])
+        of_server = meaning == icmp.REJECTED and row["from"] == last["server"]
+        known = row["from"] is not None and meaning in _SIDE_OF
+        return {"side": "server" if of_server else _SIDE_OF[meaning]} if known else {}
+    if status.get("reason") != "no_reply" or not last.get("unused"):
+        return {}
+    came, reason = _unused(last)
+    if not came:
+        return {}
+    detail = f"{status['detail']}. The server did answer, with {came}"
+    return {"side": "server", "detail": detail, "reason": reason}
+
+
+def _unused(transfer):
+    # (what the server's first packet was that the ROM did not take, reason); (None, None) where
+    # it may belong to an earlier transfer.
+    head = transfer["unused"]
+    if head[:4] == "0006":
+        return "an OACK that this ROM ignores", "unused_answer"
+    if head[:4] == "0003" and len(head) == 8:
+        if head[4:] != "0001":
+            return None, None
+        if transfer["requests"][-1]["options"]:
+            return "DATA and no OACK, and this ROM needs an OACK first", "no_oack"
+        return "DATA that this ROM ignores", "unused_answer"
+    return "a packet that is no part of a read", "unused_answer"
 
 
 def _asked(result, todo):
@@ -175,19 +233,19 @@ def _refused(error, asked):
     if error["code"] == 1 and "://" in name:
         path = show(name.partition("://")[2].partition("/")[2]) or "the file"
         return (
-            f"The name is a URL, and a ROM asks its TFTP server for it letter by letter: let DHCP "
+            f"The name is a URL, and a ROM sends it to its TFTP server unchanged: let DHCP "
             f"name {path} alone, and its server in next-server (siaddr). An http URL is for "
             f"UEFI's HTTP boot or for iPXE."
         )
     if error["code"] == 1 and "\\" in name:
         return (
-            "The name has backslashes, which a server under Unix takes as letters: name the file "
+            "The name has backslashes, which to a Unix server are part of the name: name the file "
             "with / in DHCP, or map them (in.tftpd: a --map-file with `gr \\\\ /`)."
         )
     if error["code"] == 1:
         return (
             f"See that the server has {show(name)} below its root folder: upper and lower case, "
-            f"no folder that is the root itself{_slash(name)}."
+            f"and no name of the root folder in front{_slash(name)}."
         )
     return None
 

@@ -1,10 +1,10 @@
 """`-h` of a command: its options under headings, the same heading for an option in every command.
 
-click's own formatter writes the lines. rich-click would double the start of `fetch`, which is held
-under 0.08 s of CPU.
+click's own formatter writes the lines. rich-click would double the start time of `fetch`, which a
+test limits.
 
-1. A command with few options has one list: headings are for those that fill a screen.
-2. How a time and a size are written is said once, below the options that take one.
+1. A command with few options has one list, without headings.
+2. How a time and a size are written is shown once, below the options that take one.
 """
 
 import functools
@@ -13,7 +13,7 @@ import click
 
 _FEW = 7  # options, -h among them
 _REST = "Options"
-_COLUMN = 26  # what is longer has its text below it
+_COLUMN = 26  # a longer option has its text below it
 _HEADINGS = {
     "The target": ("server", "file"),
     "The boards": ("tags", "coordinator", "need"),
@@ -43,7 +43,7 @@ _HEADING_OF = {name: title for title, names in _HEADINGS.items() for name in nam
 
 
 def heading(name):
-    """The heading under which the option of that name stands."""
+    """The heading of the option of that name."""
     return _HEADING_OF.get(name, _REST)
 
 
@@ -71,7 +71,7 @@ def _sections(params, ctx, formatter):
     rows = {title: [] for title in (*_HEADINGS, _REST)}
     for param in params:
         rows[heading(param.name)].append(param.get_help_record(ctx))
-    # One column for all headings, as wide as the longest that still has its text beside it.
+    # One column for all headings, as wide as the longest option that has its text beside it.
     widths = [len(words) for section in rows.values() for words, _ in section]
     width = max((each for each in widths if each <= _COLUMN), default=0)
     for title, section in rows.items():

@@ -138,7 +138,7 @@ def sentence(rows, server, client=None, begun=False):
     if sender is None:
         return "There is no route to the server, no such host, or a firewall rejects the requests."
     if row["type"] == _TIME_EXCEEDED:
-        return f"The route to {server} goes round in a loop: {sender} says so."
+        return f"There is a routing loop on the way to {server}, reported by {sender}."
     if sender == client:
         return f"No host answers to {server} on this network (no ARP reply)."
     if row["code"] in _NO_ROUTE:

@@ -105,7 +105,7 @@ class Starts:
             "detail": "The file came whole, but this ROM does not start it: "
             f"{words(result['image'])}" + (f"; {real}" if real else ""),
             "reason": "wrong_image",
-            "advice": f"This ROM starts {self.words()}. Let DHCP name such a file for this "
+            "advice": f"What this ROM starts: {self.words()}. Let DHCP name such a file for this "
             "client's architecture (option 93).",
         }
         return {**result, "outcome": "failed", "status": status}
@@ -117,7 +117,8 @@ class Starts:
         named = [kind for kind in self.kinds if kind not in (*_NO_PROGRAM, "nbp")]
         if not named:
             return "kernels of its own machine"
-        return words({"kind": named[0]}) if len(named) == 1 else "one of " + ", ".join(named)
+        known = [words({"kind": kind}) for kind in named]
+        return known[0] if len(known) == 1 else "one of these: " + ", ".join(known)
 
 
 def runs_of_arch(kinds, arch):

@@ -39,7 +39,8 @@ A **result** (`--json`):
      "transfers": [{"purpose", "file", "server", "server_port", "server_tid",
         "requests": [{"source_port", "at_ms", "options"}], "oack", "outcome", "error", "blocks",
         "bytes", "retransmits", "duplicates", "foreign", "unreachable", "blksize", "windowsize",
-        "elapsed_ms", "icmp": [{"errno", "type", "code", "from", "count"}]}],
+        "elapsed_ms", "icmp": [{"errno", "type", "code", "from", "count"}], "unused": hex of the
+        first bytes of what the server sent before any packet that the ROM took, or null}],
      "image": {"kind", "bytes", "sha256"} or null, "warnings": [text],
      "ended": {"by": "bench|user|fault", "after_ms", "next"} or null,
      "faults": {"asked", "seed", "acks", "lost", "late", "doubled", "withheld", "strange",
@@ -96,6 +97,7 @@ TRANSFER = {
     "windowsize": None,
     "elapsed_ms": 0,
     "icmp": [],
+    "unused": None,
 }
 
 # A file name must fit the 128-byte `file` field of DHCP with its NUL (RFC 2131 §2).
@@ -336,7 +338,7 @@ _ORDER = (
     *("blksize", "windowsize", "blocks", "bytes", "sha256", "retransmits", "duplicates"),
     *("foreign", "unreachable", "elapsed_ms", "faults", "asked", "seed", "acks", "lost", "late"),
     *("doubled", "withheld", "strange", "answers", "errors_5"),
-    *("icmp", "errno", "type", "from", "count"),
+    *("icmp", "errno", "type", "from", "count", "unused"),
 )
 
 

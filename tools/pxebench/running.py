@@ -132,7 +132,7 @@ def _explain(result, code, todo, endpoint, client, json_path):
     say.wrapped(first, "", lambda lines: paint.verdict(lines, word, good))
     for line in lines:
         say.wrapped(line, " " * 11)
-    silent = code == EXIT_FAILED and (result["status"] or {}).get("code") in ("PXE-E32", "PXE-E18")
+    silent = code == EXIT_FAILED and (result["status"] or {}).get("reason") == "no_reply"
     if silent and endpoint.elsewhere:
         say.line("  note     A board's network stack keeps ICMP to itself: a port on which nobody")
         say.line("           listens looks the same as answers that are dropped.")

@@ -199,7 +199,8 @@ class Bar:
 # ---- the closing words
 
 
-_SILENT = ("PXE-E32", None)  # no answer; None: ended before the ROM gave up
+# Failures of which an ICMP error says more; None: ended before the ROM gave up.
+_SILENT = ("no_reply", "stopped", "rrq_unreachable", "ack_unreachable", None)
 
 
 def summary(result, out=None):
@@ -262,7 +263,7 @@ def _failure(result, out):
     yield from _row_if("seen", _icmp_words(result, came))
     if not ended or ended["by"] == "bench":
         # An ICMP error says more than a timeout.
-        told = icmp.advice(came, *_server(result)) if status.get("code") in _SILENT else None
+        told = icmp.advice(came, *_server(result)) if status.get("reason") in _SILENT else None
         yield from _row_if("do", show(told or status.get("advice") or ""))
 
 

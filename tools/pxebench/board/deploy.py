@@ -1,4 +1,4 @@
-"""`pxebench board deploy`: what a board carries, made for it, and only what changed copied.
+"""`pxebench board deploy`: makes a board's files and copies those that changed.
 
     /lib/pxerom/*.mpy          the firmware, compiled for the board's own MicroPython
     /lib/pxerom/roms/*.json    the ROMs that were asked for, checked and flat
@@ -162,7 +162,7 @@ def choose_roms(given, there, config):
     from pxebench.roms.known import ids
 
     known = ids()
-    # A ROM file of the user's own, once deployed, cannot be made again from here.
+    # A deployed ROM file of the user's own cannot be made again here.
     chosen = list(given) or [rom for rom in there if rom in known]
     rom = (config or {}).get("rom", None if chosen else "intel-undi")
     if isinstance(rom, str) and rom in known and rom not in chosen:
@@ -179,7 +179,7 @@ def check_config(config, kind, name):
         link = importlib.import_module("link")
         powerup = importlib.import_module("powerup")
         powerup.checked(config, link.FIELDS)
-    except ImportError:  # a board without a link module: it will check for itself
+    except ImportError:  # a board without a link module checks it itself
         pass
     except ValueError as error:
         raise Refused(one_sentence(f"{show(str(name))}: {error}")) from None
@@ -191,7 +191,7 @@ def check_config(config, kind, name):
 
 
 def stage(folder, board, kind):
-    """Put what a run needs into a folder that is to be mounted on the board."""
+    """Put the files of a run into a folder that is to be mounted on the board."""
     for path, data in plan(board.who["mpy"], kind, (), main=False).files.items():
         target = Path(folder, path[1:])
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -69,12 +69,12 @@ def among(seen, show):
     if seen["by_order"] and seen.get("same_again") is False:
         found["limited"] = (
             "After a pause the first RRQ is answered and the next ones are not, from the same "
-            "port either: what counts is when, not from where."
+            "port either: the time makes the difference, not the port."
         )
     elif seen["by_order"]:
         found["turns"] = (
-            "After a pause whichever port asks first is answered and the next one is not, "
-            "whichever port that is."
+            "After a pause the port that asks first is answered and the next one is not, in "
+            "either order of the ports."
         )
     elif seen.get("at_once"):
         count = "first" if seen["at_once"] == 1 else f"first {seen['at_once']}"

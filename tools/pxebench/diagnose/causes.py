@@ -65,7 +65,7 @@ _CAUSE = {
         (),
     ),
     "file-denied": (
-        "The server has {file} but will not read it to anybody, or not under that name.",
+        "The server has {file} but does not send it: for want of permission, or by that name.",
         [("error-denied",)],
         (),
     ),
@@ -163,7 +163,7 @@ IDS = tuple(_CAUSE)
 
 # Why a cause is ruled out when its own anomaly was not seen; by the first that it needs.
 _NOT_SEEN = {
-    "low-silent": "The ROM's own ports and high ports fared alike.",
+    "low-silent": "The ROM's own ports and high ports had the same outcome.",
     "all-silent": "Answers came back to this end.",
     "acks-refused": "No answer of the server's was repeated after it was acknowledged.",
     "icmp": "No ICMP error of the host itself came back.",
@@ -181,11 +181,11 @@ _NOT_SEEN = {
     "error-missing": "The server did not say that the file is missing.",
     "error-denied": "The server did not deny the file.",
     "error-other": "The server sent no other ERROR.",
-    "options-error": "RRQs with options fare as those without.",
+    "options-error": "RRQs with options have the same outcome as those without.",
     "turns": "Several transfers side by side were all answered.",
     "probe-fails": "The size probe is answered, and so is the RRQ after it.",
     "big-blocks": "Datagrams of the ROM's block size arrive.",
-    "retransmits": "What was sent arrived, all but what chance may take.",
+    "retransmits": "No more packets were lost than chance explains.",
     "slow": "The answers come soon enough for the ROM.",
     "wrong-image": "The file that came is of a kind that this ROM starts.",
 }
@@ -266,7 +266,7 @@ def _why_not(cause, seen, marks, found, on_path):
         return None
     fits = [needed for needed in needs if set(needed) <= marks]
     if cause == "healthy":
-        return "Not everything is as it should be."
+        return "What was seen is not that of a healthy path and server."
     if not fits:
         return _absent(needs[0][0], seen)
     covered = set(along).union(*fits)

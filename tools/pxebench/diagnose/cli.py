@@ -211,7 +211,7 @@ def words(result, all_rules=False, quiet=False, paint=colour.PLAIN):
             "Also possible",
             [f"{name}: {verdict['also_text'][name]}" for name in verdict["also_possible"]],
         ),
-        ("Not to be known from here", verdict["unknown"]),
+        ("Cannot be known from here", verdict["unknown"]),
     ):
         yield from prose.listed(title, sentences)
     out = [entry["cause"] for entry in verdict["ruled_out"]]

@@ -80,7 +80,7 @@ def _row(result):
 def of_border(found):
     """Where a border is, as a sentence."""
     if not found:
-        return "none found: both ends fare the same"
+        return "none found: both ends have the same outcome"
     more = "" if found["monotone"] else ", and it is not the only one"
     return (
         f"{found['low']} {found['low_answer']}, {found['high']} {found['high_answer']}, "

@@ -26,13 +26,13 @@ def _names(ctx, param, incomplete):
     help="Write the result as JSON; with - nothing else goes to stdout.",
 )
 def doctor(names, json_path):
-    """Look at what pxebench needs of this PC; what lacks, which commands that costs, and the
+    """Check what pxebench needs on this PC: what is missing, which commands need it, and the
     command that mends it.
 
     CHECK is one of python, micropython, rights, port-68, firewall, namespaces, tcpdump, gevent,
-    netaddr, esptool, serial-group, boards (default: all). It changes nothing, opens no board and
-    sends no packet; `?` is what cannot be told. Exit code 0: nothing lacks of what was looked at,
-    3: something does.
+    netaddr, esptool, labgrid, serial-group, boards (default: all). It changes nothing, opens no
+    board and sends no packet, except to labgrid's coordinator where labgrid is installed; `?`
+    means not known. Exit code 0: of what was checked nothing is missing, 3: something is.
 
     \b
     pxebench doctor

@@ -163,9 +163,7 @@ def sweep(result, captures):
         for run in result.get("runs") or []
     ]
     if runs:
-        section["tables"].append(
-            table("Neighbours that fared the same", ["ports", "answer"], runs)
-        )
+        section["tables"].append(table("Ports with the same outcome", ["ports", "answer"], runs))
     head = ["port", "name", "answer", "after", "from server port", "asked", "answered"]
     rows = [
         [

@@ -42,10 +42,54 @@ class Stopped(Exception):
         self.ended = ended
 
 
+class _Progress:
+    """The RRQs of a round: how many are to come, were sent, are silent. `more`: how often a silent
+    port will be asked again; `wait_ms`: for an answer."""
+
+    def __init__(self, ahead=0, more=0, wait_ms=0):
+        self.ahead = ahead
+        self.more = more
+        self.wait_ms = wait_ms
+        self.sent = self.silent = 0
+
+    def told(self, ask):
+        self.ahead = max(0, self.ahead - 1)
+        self.sent += 1
+        self.silent += ask["answer"] == "silent"
+
+    def left_ms(self, gap_ms, most):
+        """How long the rest takes, if as many of it are silent as so far."""
+        share = self.silent / max(1, self.sent)
+        pace_ms = max(gap_ms, share * self.wait_ms / most)
+        again_ms = max(gap_ms, 2 * self.wait_ms / most)
+        again = self.more * (self.silent + share * self.ahead)
+        return round(self.ahead * pace_ms + again * again_ms)
+
+
+class _Limit:
+    """How many RRQs without an answer the server copes with at once: `most`, 0 while it is not
+    known. Times in seconds."""
+
+    def __init__(self):
+        self.most = 0
+        self._ended = []  # when each RRQ without an answer ended
+
+    def silent(self, count, now):
+        self._ended += [now] * count
+
+    def held(self, now):
+        """Those that may still occupy the server."""
+        return sum(now - at < _HELD_S for at in self._ended)
+
+    def met(self, coped):
+        """The witness was silent after the server had coped with so many."""
+        self.most = min(self.most // 2, coped) if self.most else coped
+
+
 class Asker:
     """Asks ports of a target and remembers all that came; `wait_ms` None: found by a first ask;
-    `most`: questions under way at once; `on_ask(ask, left_ms)` and `on_pause()` tell how far it
-    is; `full`: ports whose silence may be the server's limit."""
+    `most`: RRQs under way at once; `on_ask(ask, left_ms)` and `on_pause()` tell how far it is;
+    `full`: ports whose silence may be the server's limit."""
 
     def __init__(
         self, target, options, wait_ms=None, rate=10.0, on_ask=None, most=1, on_pause=None
@@ -62,10 +106,8 @@ class Asker:
         self.asked_for = set()  # without the port that only set the wait
         self.full = []
         self._witness = None  # a port that was answered
-        self._silent_at = []  # when each RRQ without an answer ended
-        self._room = 0  # how many of those the server copes with, once that is known
-        # Of the current round: RRQs to come, sent, silent; how often silent ones are repeated.
-        self._ahead = self._done = self._silent = self._more = self._wait_ms = 0
+        self._limit = _Limit()
+        self._progress = _Progress()
 
     def ask(self, ports):
         """{port: its entry of the strip}: each is asked, the silent ones once more."""
@@ -88,25 +130,14 @@ class Asker:
         # Ask each; remove from `silences` what is decided; returns those whose silence proves
         # nothing. `waits`: times the usual one; `more`: how often a silent one will be asked
         # again.
-        among = self._among(ports)
-        self._ahead, self._more, self._wait_ms = len(among), more, self.wait_ms * waits
-        self._silent = self._done = 0
-        asks = self._job(among, self._wait_ms).asks
-        doubted, since, borne = set(), [], 0
-        for ask in sorted(asks, key=lambda ask: ask["at_ms"]):
-            if ask["port"] != self._witness:
-                since.append(ask)
-                continue
-            silent = [one["port"] for one in since if one["answer"] == "silent"]
-            if not asking.answered(ask):
-                doubted.update(silent)
-            elif not doubted:
-                borne += len(silent)
-            since = []
-        held = self._held()  # before this round
-        self._silent_at += [self.now()] * sum(ask["answer"] == "silent" for ask in asks)
+        among, wait_ms = self._among(ports), self.wait_ms * waits
+        self._progress = _Progress(len(among), more, wait_ms)
+        asks = self._job(among, wait_ms).asks
+        doubted, coped = _doubted(asks, self._witness)
+        held = self._limit.held(self.now())  # before this round
+        self._limit.silent(sum(ask["answer"] == "silent" for ask in asks), self.now())
         if doubted:
-            self._room = min(self._room // 2, held + borne) if self._room else held + borne
+            self._limit.met(held + coped)
         fared = {ask["port"]: ask["answer"] for ask in asks}
         for port in ports:
             silences[port] -= port not in doubted
@@ -130,16 +161,12 @@ class Asker:
     def _witness_answers(self):
         return asking.answered(self._job([self._witness], self.wait_ms * 2).asks[0])
 
-    def _held(self):
-        # RRQs without an answer that may still occupy the server.
-        return sum(self.now() - at < _HELD_S for at in self._silent_at)
-
     def _carefully(self, silences):
         # The rest, never more at once than the server copes with; undecided ones first.
         until = self.now() + _CAREFUL_MOST_S
-        while silences and self._room:
-            count = min(self._room, _WITNESS_EVERY, len(silences))
-            while self._held() + count > self._room:
+        while silences and self._limit.most:
+            count = min(self._limit.most, _WITNESS_EVERY, len(silences))
+            while self._limit.held(self.now()) + count > self._limit.most:
                 if self.now() > until:
                     return
                 if self.on_pause:
@@ -163,20 +190,10 @@ class Asker:
         wait_ms = _MOST_WAIT_MS if took is None else round(3 * took) + 100
         self.wait_ms = min(max(wait_ms, _LEAST_WAIT_MS), _MOST_WAIT_MS)
 
-    def left_ms(self):
-        """How long it will take to ask the rest, as it looks now."""
-        share = self._silent / max(1, self._done)
-        pace_ms = max(self.gap_ms, share * self._wait_ms / self.most)
-        again_ms = max(self.gap_ms, 2 * self._wait_ms / self.most)
-        again = self._more * (self._silent + share * self._ahead)
-        return round(self._ahead * pace_ms + again * again_ms)
-
     def _told(self, ask):
-        self._ahead = max(0, self._ahead - 1)
-        self._done += 1
-        self._silent += ask["answer"] == "silent"
+        self._progress.told(ask)
         if self.on_ask:
-            self.on_ask(ask, self.left_ms())
+            self.on_ask(ask, self._progress.left_ms(self.gap_ms, self.most))
 
     def _job(self, ports, wait_ms):
         asked = self.target.ask(
@@ -190,14 +207,31 @@ class Asker:
         return asked
 
 
+def _doubted(asks, witness):
+    # (ports whose silence proves nothing, since the witness after them was silent too; how many
+    # silent ones the server had coped with before)
+    doubted, since, coped = set(), [], 0
+    for ask in sorted(asks, key=lambda ask: ask["at_ms"]):
+        if ask["port"] != witness:
+            since.append(ask)
+            continue
+        silent = [one["port"] for one in since if one["answer"] == "silent"]
+        if not asking.answered(ask):
+            doubted.update(silent)
+        elif not doubted:
+            coped += len(silent)
+        since = []
+    return doubted, coped
+
+
 def border(asker, low, high, fan=1, suspects=SUSPECTS):
     """Where the ports between `low` and `high` change from silent to answered, or the reverse.
 
     {"low", "high" (neighbours, but for ports in use at this end), "low_answer", "high_answer",
-    "monotone", "probes"}, or None when both ends fare the same.  `fan`: how many ports one round
-    asks.  Raises `Refused` when an end cannot be used here.
+    "monotone", "probes"}, or None when both ends have the same outcome.  `fan`: how many ports one
+    round asks.  Raises `Refused` when an end cannot be used here.
     """
-    asker.asks_before = len(asker.asks)
+    before = len(asker.asks)
     known = {port: _fared(entry) for port, entry in asker.ask([low, high]).items()}
     ends = known[low], known[high]
     for port in (low, high):
@@ -224,7 +258,7 @@ def border(asker, low, high, fan=1, suspects=SUSPECTS):
         "low_answer": ends[0],
         "high_answer": ends[1],
         "monotone": _monotone(asker, known, (low, below, above, high), ends, suspects),
-        "probes": len(asker.asks) - asker.asks_before,
+        "probes": len(asker.asks) - before,
     }
 
 
@@ -376,8 +410,8 @@ def sentences(result):
     elif result["settings"]["bisect"] and not result["ended"]:
         yield (
             "border",
-            "Both ends of the range fare the same, so there is no border to find between them; "
-            "a sweep of chosen ports shows whether there is a hole inside.",
+            "Both ends of the range have the same outcome, so there is no border between them to "
+            "find; a sweep of chosen ports shows whether there is a hole inside.",
         )
 
 
