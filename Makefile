@@ -20,7 +20,7 @@ export ROM
 export MENU
 
 .DEFAULT_GOAL := help
-.PHONY: help setup board demo test rp2040 rp2040-test package-test hil lint packages requirements bench soak firewall-demo boot-demo board-demo fidelity clean distclean
+.PHONY: help setup board demo test rp2040 rp2040-test package-test hil lint packages compat-table requirements bench soak firewall-demo boot-demo board-demo fidelity clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ lint: ## Check format and style, that MicroPython compiles it, and types per por
 
 packages: ## Bring the mip packages up to date (HOME_URL=github:OWNER/REPO: from that forge).
 	@$(PYTHON) tools/mip_packages.py "$(HOME_URL)"
+
+compat-table: setup ## Ask each TFTP server as every ROM, and write the table of docs/roms.md anew.
+	@$(VENV)/python -m host_tests.interop.compat_table
 
 requirements: ## List in host_tests/REQUIREMENTS.md the tests that carry each requirement.
 	@$(PYTHON) host_tests/requirements.py
