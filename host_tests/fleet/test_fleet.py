@@ -20,7 +20,7 @@ from pxebench.job import fetch_job
 from pxebench.lab.places import Place
 
 from host_tests.fleet import rack
-from host_tests.lab import processes
+from host_tests.lab import processes, terminal
 
 pytestmark = [pytest.mark.slow]
 
@@ -229,16 +229,23 @@ def test_both_pytest_plugins_work_in_one_suite(lab, runs, tmp_path):
     assert "2 passed" in done.stdout
 
 
-def test_the_file_of_each_board_is_kept_under_its_places_name(lab, runs):
-    """It comes over the line, from two boards at once."""
-    folder = lab.folder / "images"
+def test_the_file_of_each_board_is_kept_and_a_terminal_shows_what_happens(lab, runs):
+    """The files come over the lines, from two boards at once, and have their places' names."""
+    folder, path = lab.folder / "images", lab.folder / "kept.json"
     words = ("fetch", lab.url, "--tag", "group=spare", "--count", "2", "--out", folder)
-    done, found = lab.fleet(*words)
-    assert done.returncode == 0, done.stdout + done.stderr
+    user = [f"{name}={value}" for name, value in lab.env().items() if name.startswith("LG_")]
+    argv = lab.namespace.argv("env", *user, rack.VENV / "pxebench", "fleet", *words)
+    code, shown, said = terminal.run([*argv, "--json", str(path)], "stderr")
+    assert code == 0, (shown, said)
+    found = json.loads(path.read_text())
     used = {row["place"] for row in found["boards"] if row["state"] == "booted"}
     assert len(used) == 2 and {path.name for path in folder.iterdir()} == used
     assert {path.read_bytes() for path in folder.iterdir()} == {rack.IMAGE}
-    assert f"  files     2 in {folder}, each named as its place" in done.stdout
+    assert f"  files     2 in {folder}, each named as its place" in said.decode()
+    lines = shown.decode().split("\r\x1b[K")
+    steps = ("asks the coordinator", "; Ctrl-C says what is known", "gives 2 places back")
+    at = [next(n for n, line in enumerate(lines) if step in line) for step in steps]
+    assert at == sorted(at) and lines[-1] == ""
 
 
 def test_a_deployment_fills_the_free_boards_and_says_which_it_could_not(lab, runs):

@@ -210,3 +210,27 @@ def test_paper_is_not_cut_and_the_raw_data_stays_folded(chromium, pages, tmp_pat
         assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF-")
         assert 1 <= count <= 8
         page.close()
+
+
+def test_paper_keeps_its_tables_and_leaves_folds_out(chromium, pages):
+    """A4 is as narrow as a phone: a row of a table stays a row, and its heading stands above."""
+    for name in ("storm", "watch", "compat"):
+        page = chromium.open(pages[name], 720)
+        page.media("print")
+        shown = "getComputedStyle(document.querySelector('{}')).display"
+        assert page.ask(shown.format("table:not(.beside) tr")) == "table-row"
+        assert page.ask(shown.format("thead")) == "table-header-group"
+        assert page.ask(shown.format(".folded")) == "none"
+        assert page.ask("document.documentElement.scrollWidth") <= 720
+        page.close()
+
+
+def test_phone_shows_of_a_long_table_what_matters_on_the_way(chromium, pages):
+    for name, shown in (("storm", 2), ("fleet", 2), ("watch", 3), ("compat", 3)):
+        page = chromium.open(pages[name], 400)
+        count = (
+            "[...document.querySelector('.brief tbody tr').cells]"
+            ".filter(e => e.getClientRects().length).length"
+        )
+        assert page.ask(count) == shown
+        page.close()

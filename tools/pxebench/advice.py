@@ -10,12 +10,14 @@ asked, what came, and what was just tried.
    more.
 """
 
+import re
 import shlex
 
 from pxebench import icmp
 from pxebench.job import show
 
 _TFTP = 69
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _HIGH = 32768  # systems' own clients use ports from here on, and firewalls allow these
 
 # (text in the server's ERROR, lower case; advice); the first match counts.
@@ -56,7 +58,7 @@ _OF_SERVER = {
     "oversize_data": "The server sends larger blocks than it granted (RFC 2348): update it, or "
     "switch its blksize off.",
     "wrong_size": "The file was not as long as the server said (tsize, RFC 2349): it changed "
-    "meanwhile, or the server counts wrongly.",
+    "meanwhile, the server counts wrongly, or its blocks are shorter than it granted.",
     "rollover": "Let the server grant a larger blksize, or give the file in parts: with blocks as "
     "small as these it has more of them than this ROM can count.",
     "unused_answer": "The server, or what answers in its place, sends what this ROM did not ask "
@@ -82,6 +84,11 @@ _OF_DHCP = {
     "name the kernel's own file in option 67.",
     "time_up": "Give the boot more time (`--max-time`).",
 }
+_UNSAID = (
+    "The server puts the blksize that was asked for into effect without an OACK (RFC 2347), and "
+    "without one 512 bytes hold: update it, or switch its options off. `--rom os-client` asks for "
+    "no blksize and gets the file."
+)
 _OPTIONS = (
     "The server refuses an option, where it may only leave it out of its OACK (RFC 2347): update "
     "it, or switch its options off. `--rom os-client` asks without any."
@@ -109,6 +116,8 @@ def fitted(result, todo, words):
     result = {**result, "status": status}
     if _error(result):
         told = _refused(_error(result), asked)
+    elif status.get("reason") == "oversize_data" and _unsaid(result["transfers"]):
+        told = _UNSAID
     elif status.get("reason") in _OF_SERVER:
         told = _OF_SERVER[status["reason"]]
     elif status.get("reason") in _OF_DHCP:
@@ -224,6 +233,14 @@ def _error(result):
     return last["error"] if last and last["outcome"] == "error" else None
 
 
+def _unsaid(transfers):
+    # No OACK came to a request for larger blocks.
+    last = transfers[-1] if transfers else None
+    if last is None or last["oack"] is not None or not last["requests"]:
+        return False
+    return "blksize" in [name.lower() for name, _ in last["requests"][-1]["options"]]
+
+
 def _refused(error, asked):
     said = (error["message"] or "").lower()
     for words, told in _SAID:
@@ -247,6 +264,12 @@ def _refused(error, asked):
         return (
             "The name has backslashes, which to a Unix server are part of the name: name the file "
             "with / in DHCP, or map them (in.tftpd: a --map-file with `gr \\\\ /`)."
+        )
+    if error["code"] == 1 and _ESCAPE.search(name):
+        return (
+            f"The ROM asked for {show(name)} letter by letter: %-escapes are decoded in a URL "
+            f"(tftp://HOST/FILE), not in --file, and not in what DHCP says. A shell writes the "
+            f"byte %FF as $'\\xff'."
         )
     if error["code"] == 1:
         return (

@@ -13,7 +13,7 @@ import itertools
 import os
 import sys
 
-from pxebench import colour, icmp, live
+from pxebench import colour, icmp, live, pace
 from pxebench.images import words as image_words
 from pxebench.job import show, source_ports
 
@@ -237,6 +237,7 @@ def _success(result, out):
     yield "image", image_words(image)
     yield "ports", port_words(result)
     yield "time", time_words(result)
+    yield from _row_if("pace", pace.of_transfer(transfer))
 
 
 def _place(out):

@@ -15,7 +15,7 @@ The verdict: {"cause": an id or null, "text", "explains": [...], "also_possible"
 
 import time
 
-from pxebench import icmp, images
+from pxebench import icmp, images, pace
 from pxebench.diagnose import anomalies, causes, experiments, observe, rules
 from pxebench.job import bare, flat, show
 from pxebench.record import headed
@@ -191,8 +191,8 @@ def _unknown(result, seen, found, cause, also, open_causes, way):
         yield "Whether the server or a firewall on the path counts the RRQs."
     if cause == "slow-server":
         yield "A long or busy path looks the same as a slow server."
-    if cause == "one-expectation":
-        yield "A server that serves one transfer at a time looks the same as such a path."
+    if cause == "one-expectation" and not also:
+        yield "Which machine on the path remembers the transfer; a capture on each tells."
     if "acks-lost" in found:
         yield "A filter that drops what goes to the server's high ports looks the same."
     if cause == "mtu":
@@ -256,6 +256,10 @@ def _facts(result, seen):
                 "not have: some clients (switches) refuse it. Update the server."
             ),
         }
+    block_ms = (seen["lockstep"] or {}).get("median_ms")
+    slow = pace.of_path(seen.get("boot_blocks"), block_ms, seen["sizes"])
+    if slow and seen["rom_works"]:
+        yield {"id": "pace", "text": slow}
     twice = seen.get("duplicates") or {"again": 0}
     if twice["again"] >= _TWICE and not seen["lost"]:
         yield {

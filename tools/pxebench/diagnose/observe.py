@@ -120,11 +120,13 @@ def observe(experiments, flat, rom, server=None):
         "same_again": signs.same_again(by),
         "unasked": signs.unasked(by),
         "oversize": signs.oversize(by),
+        "unsaid_blksize": signs.unsaid_blksize(by),
         "end": signs.end(by),
         "wrong_tsize": signs.wrong_tsize(by),
         "pieces": signs.pieces(by),
         "duplicates": signs.duplicates(by),
         "padded_oack": signs.padded_oack(by),
+        "boot_blocks": signs.boot_blocks(by),
         "silent": sum(ask["answer"] == "silent" for ask in usable),
         "alive": any(a["answer"] == "unreachable" for a in _asks(by, "alive"))
         if "alive" in by

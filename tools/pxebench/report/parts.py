@@ -77,9 +77,10 @@ def raw(title, lines):
 
 def table(title, head, rows, note=None, marks=None, brief=(), proof=False, whole=()):
     """A table. `rows`: lists as long as `head`; `marks`: a level for each row, or None; `brief`:
-    the columns that a phone shows, where it is not to show all; `proof`: it is what the verdict
-    stands on, and so comes before the rule; `whole`: columns of names that are not broken over
-    two lines, as long as all of them are short."""
+    the columns that a phone shows, where it is not to show all, two beside each other and the
+    others below them; `proof`: it is what the verdict stands on, and so comes before the rule;
+    `whole`: columns of names that are not broken over two lines, as long as all of them are
+    short."""
     rows = [[_cell(cell) for cell in row] for row in rows]
     marks = marks or [None] * len(rows)
     columns = []
@@ -89,6 +90,7 @@ def table(title, head, rows, note=None, marks=None, brief=(), proof=False, whole
         words = ["figure"] if cells and all(map(_FIGURE.fullmatch, cells)) else []
         words += ["whole"] if name in whole and max(map(len, cells), default=0) <= _SHORT else []
         words += ["more"] if brief and name not in brief else []
+        words += ["below"] if name in brief[2:] else []
         columns.append(" ".join(words))
     return {
         "title": title,

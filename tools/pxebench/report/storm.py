@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pxebench.report.parts import blank, facts, finish, table, took
 from pxebench.storm.summary import rows_of
+from pxebench.view import size_words
 
 _WIDTH, _HEIGHT = 1000, 160
 _MARK = 12  # of a machine that did not boot: 3 px on a phone
@@ -125,8 +126,8 @@ def _rate(curve, step_ms, end):
         for number, count in enumerate(curve)
         if (high := count / most * (_HEIGHT - 8))
     ]
-    per_s = most * 1000 / step_ms / 1e6
-    words = f"bytes a second to all of them together, {per_s:.1f} MB/s at most"
+    per_s = size_words(most * 1000 / step_ms) + "/s"
+    words = f"bytes a second to all of them together, {per_s} at most"
     return _picture(shapes, words, end)
 
 

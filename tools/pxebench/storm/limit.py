@@ -64,7 +64,7 @@ def limit(rows, pc):
             f"no answer, or a late one."
         )
         if rate:
-            text += f" It may as well be {rate} RRQs a second: --spread tells the two apart."
+            text += f" It may as well be {rate} RRQs a second: `--spread` tells the two apart."
         return _said("few-at-once", few, None, text, ["rate-limit"] if rate else [])
     if rate:
         return _said(
