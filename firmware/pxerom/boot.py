@@ -60,6 +60,20 @@ def _check(job):
             unicast(job[name])
 
 
+def _wipe_stack(zero=0):
+    # MicroPython's collector takes any word on the C stack that looks like an object's address for
+    # one, those of calls that have ended too: one of them kept all of DHCP's modules at some sizes
+    # of a heap. A call begins with a frame of zeros, as large as its longest expression needs.
+    z = zero
+    return zero and (
+        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
+        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
+        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
+        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
+        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
+    )  # fmt: skip
+
+
 class _Job:
     def __init__(self, job, emit, on_wait, keys, loaded):
         self.job = job
@@ -112,6 +126,8 @@ class _Job:
         try:
             self._lease(nic, net)
             net.close()
+            _wipe_stack()
+            runtime.tidy()
             if self.found:
                 self._fetch(net)
             if self.release:
