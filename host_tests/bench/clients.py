@@ -13,6 +13,13 @@ C_CLIENTS = ("atftp", "curl", "busybox tftp")
 OURS = ("pxerom CPython", "pxerom MicroPython")
 LOOPS = ("loop CPython", "loop MicroPython")
 PXEBENCH = programs.ROOT / ".venv" / "bin" / "pxebench"
+# ru_maxrss has what the parent held when it forked the process: the parent must be a small one.
+_USED = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+of_it = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(code, of_it.ru_maxrss, of_it.ru_utime + of_it.ru_stime)
+"""
 _SMALLEST = Path(__file__).with_name("smallest.py")
 
 
@@ -50,3 +57,12 @@ def run(argv):
     if child.returncode:
         raise SystemExit(f"bench: {' '.join(argv)} ended with {child.returncode}")
     return seconds, usage.ru_utime + usage.ru_stime
+
+
+def used(argv):
+    """Run a program; (its exit code, the most KiB of memory that it or what it started held, CPU
+    seconds of all of them)."""
+    words = [sys.executable, "-SE", "-c", _USED, *map(str, argv)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    code, kib, cpu = done.stdout.split()
+    return int(code), int(kib), float(cpu)

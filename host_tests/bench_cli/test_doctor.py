@@ -77,6 +77,14 @@ def test_missing_extra_is_installed_by_the_command_printed(monkeypatch, name, ex
     assert shlex.split(found.mend)[4].startswith(f"{name}<")
 
 
+def test_missing_labgrid_costs_the_rack_and_is_installed_in_its_range(monkeypatch):
+    monkeypatch.setattr(checks, "_version", lambda name: None)
+    found = checks.labgrid()
+    assert (found.state, found.found) == ("lacks", "not installed")
+    assert found.costs.startswith("fleet,")
+    assert shlex.split(found.mend)[4] == "labgrid<27,>=26"
+
+
 def test_program_that_is_no_micropython_is_told(bench, program):
     for wanted, word in (("/bin/true", "is no MicroPython"), ("/nosuch", "/nosuch is no program")):
         run = bench("doctor", "micropython", "--json", "-", env={"PXEROM_MICROPYTHON": wanted})

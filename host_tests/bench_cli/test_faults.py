@@ -19,7 +19,7 @@ from pxebench import faults, job
         (["lose-ack:20%"], "not 20%."),
         (["lose-ack:\u0663"], "not \u0663."),
         (["lose-ack:" + "9" * 5000], "from 1 to 100"),
-        (["lose-ack:5", "lose-ack:6"], "--fault lose-ack stands there twice."),
+        (["lose-ack:5", "lose-ack:6"], "--fault lose-ack is given twice."),
         (["double-ack:2"], "--fault double-ack takes no number: write it as double-ack."),
         (["late-ack:60001"], "milliseconds from 1 to 60000"),
         (["silent-after:-1"], "a block's number from 0 to 65535"),

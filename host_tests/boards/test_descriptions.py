@@ -145,7 +145,8 @@ def test_boards_modules_import_nothing_that_is_not_deployed(board):
 
 
 def test_mip_packages_are_up_to_date():
-    for path, text in mip_packages.packages().items():
+    home = mip_packages.home_of(_FIRMWARE.parent / "boards/rpi_pico_w/package.json")
+    for path, text in mip_packages.packages(home).items():
         assert path.read_text("utf-8") == text, f"{path} is not: run `make packages`"
     version = mip_packages.packages()[_FIRMWARE / "package.json"].split('"')[3]
     assert f'version="{version}"' in (_FIRMWARE / "manifest.py").read_text("utf-8")
@@ -225,3 +226,18 @@ def test_flat_form_has_another_number_when_its_shape_has():
     shapes = (rom_check._SHAPE, rom_check._ON, rom_check_dhcp._SHAPE, rom_check_dhcp._SCREEN)
     digest = hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16]
     assert (rom_file.FLAT, digest) == (3, "6945b644000a0081")
+
+
+def test_mip_packages_name_the_forge_that_they_are_published_on(tmp_path):
+    for home in ("github:an-owner/a.repo", "codeberg:o/r"):
+        (text,) = [
+            text
+            for path, text in mip_packages.packages(home).items()
+            if path.parent.name == "rpi_pico_w"
+        ]
+        (tmp_path / "package.json").write_text(text)
+        assert mip_packages.home_of(tmp_path / "package.json") == home
+        assert all(url.startswith(home + "/") for _, url in json.loads(text)["urls"])
+    for wrong in ("OWNER/REPO", "github:REPO", "https://example.org/o/r", "github:o/r/boards"):
+        with pytest.raises(SystemExit, match="HOME_URL is"):
+            mip_packages.main(wrong)

@@ -202,6 +202,17 @@ def test_size_that_the_server_tells_wrong_is_told_where_the_rom_did_not_ask_for_
     assert "says 5 bytes, and the file has 74213" in fact["text"]
 
 
+def test_file_that_takes_long_on_a_healthy_path_is_told_why():
+    far = {"acked": 33, "median_ms": 45.4}
+    boot = {"size": 7399773, "blksize": 512, "windowsize": 1}
+    verdict = _judged(lockstep=far, boot_blocks=boot)
+    assert verdict["cause"] == "healthy"
+    (fact,) = [fact for fact in verdict["facts"] if fact["id"] == "pace"]
+    assert "7399773 bytes take about 10 min 56 s, in blocks of 1468 bytes" in fact["text"]
+    for seen in ({"lockstep": far}, {"lockstep": far, "boot_blocks": boot, "rom_works": False}):
+        assert "pace" not in [fact["id"] for fact in _judged(**seen)["facts"]]
+
+
 @pytest.mark.parametrize(
     "asked, answered, way, said, cure",
     [
@@ -288,6 +299,25 @@ def test_rules_of_every_cause_are_filled_in_to_the_last_word(cause):
         assert "$" not in (text or "")
     if cause != "healthy":
         assert found["items"] or found["advice"]
+
+
+def test_client_is_spoken_of_only_where_a_rule_names_it():
+    for cause in causes.IDS:
+        result = _result()
+        found = rules.advise(cause, [], result)
+        named = any(result["client"] in item["text"] for item in found["items"])
+        said = any(note.startswith("For more clients") for note in found["notes"])
+        assert said == (named and cause != "other-address"), cause
+
+
+def test_cause_of_an_icmp_error_is_one_sentence_after_the_other():
+    values = {"port": 69, "server": "10.0.0.1", "icmp": "A firewall (10.0.0.254) rejects it."}
+    assert causes.text("rejected", values) == (
+        "The requests to UDP port 69 of 10.0.0.1 come back with an ICMP error. "
+        "A firewall (10.0.0.254) rejects it."
+    )
+    said = causes.text("host-unreachable", {**values, "icmp": "The router says so."})
+    assert said == "The requests do not reach 10.0.0.1. The router says so."
 
 
 def test_no_port_rule_is_offered_where_none_would_help():

@@ -149,6 +149,33 @@ class Board(emulator.Emulator):
         return json.loads(self.mpremote("resume", "cat", ":result.json"))
 
 
+class Wire:
+    """The cable between an emulated board and `eth0` of its place; `nic`: QEMU's words for it."""
+
+    def __init__(self, place):
+        ports = (5001, 5002)
+        self.nic = f"socket,udp=127.0.0.1:{ports[0]},localaddr=127.0.0.1:{ports[1]}"
+        self._process = subprocess.Popen(
+            place.argv(sys.executable, "-m", "host_tests.emulated.wire", "eth0", *ports),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert self._process.stdout.readline() == "ready\n"
+
+    def behave(self, **how):
+        """What it does to frames from now on: loss, duplicate, reorder, delay_s, seed."""
+        self._process.stdin.write(json.dumps(how) + "\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "behaves\n"
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
 class Lan:
     """A server's namespace and a board's, with the wire between them. Made by `lan`."""
 
@@ -156,41 +183,19 @@ class Lan:
         self.lan = dhcp_servers.Lan(lab)
         self.server = self.lan.machine("server", f"{SERVER}/24")
         self.place = self.lan.machine("board")
-        self._ports = (5001, 5002)
-        self._wire = subprocess.Popen(
-            self.place.argv(
-                sys.executable, "-m", "host_tests.emulated.wire", "eth0", *self._ports
-            ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        assert self._wire.stdout.readline() == "ready\n"
-
-    def behave(self, **how):
-        """What the wire does to frames from now on: loss, duplicate, reorder, delay_s, seed."""
-        self._wire.stdin.write(json.dumps(how) + "\n")
-        self._wire.stdin.flush()
-        assert self._wire.stdout.readline() == "behaves\n"
+        self._wire = Wire(self.place)
+        self.behave, self.close = self._wire.behave, self._wire.close
 
     @contextlib.contextmanager
     def board(self, folder, settings=None, files=None, blocks=emulator.BLOCKS, **more):
         """Yield a Board that is off, with pxerom and `settings` (config.json) in its flash."""
-        port, board_port = self._ports
-        nic = f"socket,udp=127.0.0.1:{port},localaddr=127.0.0.1:{board_port}"
-        with Board(folder, nic=nic, enter=self.place.argv("env"), **more) as board:
+        with Board(folder, nic=self._wire.nic, enter=self.place.argv("env"), **more) as board:
             everything = deployed_files() if files is None else dict(files)
             if settings is not None:
                 everything = {**everything, "/config.json": json.dumps(settings).encode()}
             board.set(blocks=blocks)
             board.load_flash(flash_image(everything, blocks))
             yield board
-
-    def close(self):
-        self._wire.stdin.close()
-        self._wire.wait()
-        self._wire.stdout.close()
 
     def tftpd(self, files, port=69):
         """in.tftpd on the server with these files, {name: bytes}."""

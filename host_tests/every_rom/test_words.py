@@ -1,6 +1,6 @@
 """The right sentence, word by word, where a rule could not say more than that it fits."""
 
-from pxebench import advice
+from pxebench import advice, view
 from pxerom import dhcp_packet
 
 from host_tests.core import fakenet
@@ -120,3 +120,13 @@ def test_boot_cut_short_among_refusals_says_that_it_was_refused():
     failure = _cut("ipxe-2", dhcpd(siaddr="10.0.0.9", file=FILE, nak=1 << 20), 60000)
     assert failure.detail == "10.0.0.1 refused (NAK) 10.0.0.77"
     assert failure.reason == "nak"
+
+
+def test_port_that_is_asked_again_is_shown_once():
+    def words(*ports):
+        requests = [{"source_port": port} for port in ports]
+        return view.port_words({"transfers": [{"requests": requests}]})
+
+    assert words(2001, 2001, 2001) == "UDP 2001 (3 times)"
+    assert words(2070, 2071) == "UDP 2070, 2071"
+    assert words(2070, 2071, 2071, 2070) == "UDP 2070, 2071 (2 times), 2070"

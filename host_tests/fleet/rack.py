@@ -25,14 +25,16 @@ from pxebench.board import emulator
 
 from host_tests import ptyboard, results
 from host_tests.emulated import rig
-from host_tests.lab import namespaces, processes, programs, servers
+from host_tests.lab import dhcp_servers, namespaces, processes, programs, servers
 
 SERVER = "10.98.0.1"
+BOOT_SERVER = "10.96.0.1"  # the emulated boards', with DHCP
 IMAGE = bytes(range(256)) * 300
 _READY = ("Coordinator ready", "connected to coordinator")
 FIRST_PORT = 31000
 COORDINATOR = 20408
 SECOND = 20409
+THIRD = 20410
 _SLOW = {"slow.bin": bytes(749 * 512)}
 VENV = programs.ROOT / ".tools/labgrid/bin"
 CONFIG = {
@@ -50,15 +52,16 @@ class Rack:
             raise programs.LabError("labgrid is not here: run `python3 tools/provision.py rack`.")
         self.stack = stack
         self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rack-")))
-        self.namespace = stack.enter_context(namespaces.lab()).namespace("rack")
+        self.lab = stack.enter_context(namespaces.lab())
+        self.namespace = self.lab.namespace("rack")
         self.namespace.address("lo", f"{SERVER}/16")
         # With `lo` alone ser2net finds no name, not even of 127.0.0.1 (AI_ADDRCONFIG).
         for words in (("add", "r0", "type", "veth", "peer", "name", "r1"), ("set", "r0", "up")):
             self.namespace.run("ip", "link", *words)
         self.namespace.address("r0", "10.97.0.1/24")
         self.boards, self.urls = {}, {}
-        served = stack.enter_context(servers.folder({"image.bin": IMAGE}))
-        stack.enter_context(servers.in_tftpd(served, SERVER, 69, self.namespace))
+        self.served = stack.enter_context(servers.folder({"image.bin": IMAGE}))
+        stack.enter_context(servers.in_tftpd(self.served, SERVER, 69, self.namespace))
         slow = stack.enter_context(servers.folder(_SLOW))
         stack.enter_context(servers.faulty("drip", slow, SERVER, 1069, self.namespace))
         self.url = f"tftp://{SERVER}/image.bin"
@@ -91,17 +94,26 @@ class Rack:
                 shutil.copyfile(image, filled)
 
     def add_emulated(self, names):
-        """Emulated boards (`boards/emulated`) behind QEMU's NAT, with pxerom in their flash."""
+        """Emulated boards (`boards/emulated`) with pxerom in their flash, each on a cable of its
+        own to one switch, where a DHCP server names `image.bin`."""
         if not names:
             return
+        lan = dhcp_servers.Lan(self.lab)
+        server = lan.machine("server", f"{BOOT_SERVER}/24")
+        words = ["--dhcp-boot=image.bin"]
+        self.stack.enter_context(dhcp_servers.dnsmasq(server, BOOT_SERVER, words))
+        self.stack.enter_context(servers.in_tftpd(self.served, BOOT_SERVER, 69, server))
         files = {path: data for path, data in rig.deployed_files().items() if path != "/main.py"}
         settings = {**CONFIG, "link": {"timeout_s": 20}, "board": "w5500_evb_pico"}
         image = rig.flash_image(
             {**files, "/config.json": json.dumps(settings).encode()}, emulator.BLOCKS
         )
         for name in names:
+            place = lan.machine(name)
+            wire = rig.Wire(place)
+            self.stack.callback(wire.close)
             board = self.stack.enter_context(
-                emulator.Emulator(self.folder / name, "user", enter=self.namespace.argv("env"))
+                emulator.Emulator(self.folder / name, wire.nic, enter=place.argv("env"))
             )
             board.set(blocks=emulator.BLOCKS)
             board.load_flash(image)
@@ -244,20 +256,23 @@ class Rack:
 
 
 @contextlib.contextmanager
-def rack(shelves, second=(), raw=(), emulated=()):
-    """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter. `second`:
-    the places that another coordinator, on port SECOND, knows as well; `raw`: those with a
-    ser2net of labgrid's own; `emulated`: those that are no pseudo-terminal boards."""
+def rack(shelves, second=(), third=(), raw=(), emulated=()):
+    """A rack. `shelves`: {exporter: {place: tags}}; each has a ser2net and an exporter. `second`,
+    `third`: the places that another coordinator, on port SECOND or THIRD, knows as well, by an
+    exporter of that name; `raw`: those with a ser2net of labgrid's own; `emulated`: those that are
+    no pseudo-terminal boards."""
     with contextlib.ExitStack() as stack:
         made = Rack(stack)
         places = {name: tags for shelf in shelves.values() for name, tags in shelf.items()}
         # Each takes a second to start, and that many at the same time hardly more.
         made.coordinator = made.start_coordinator(places)
         coordinators = [made.coordinator]
-        if second:
-            known = {name: places[name] for name in second}
-            made.second = made.start_coordinator(known, SECOND)
-            coordinators.append(made.second)
+        others = [("second", second, SECOND), ("third", third, THIRD)]
+        others = [one for one in others if one[1]]
+        for _, names, port in others:
+            known = {name: places[name] for name in names}
+            coordinators.append(made.start_coordinator(known, port))
+        made.coordinators = coordinators
         made.add_emulated(emulated)
         made.add_boards([name for name in places if name not in emulated])
         made.ser2nets = {shelf: made.ser2net(shelf, its) for shelf, its in shelves.items()}
@@ -265,7 +280,7 @@ def rack(shelves, second=(), raw=(), emulated=()):
         made.exporters = {
             shelf: made.export(shelf, its, raw=raw) for shelf, its in shelves.items()
         }
-        if second:
-            made.exporters["second"] = made.export("second", second, SECOND)
+        for exporter, names, port in others:
+            made.exporters[exporter] = made.export(exporter, names, port)
         made.await_ready(*made.exporters.values())
         yield made

@@ -1,16 +1,18 @@
 """`pxebench fleet` on a rack of twenty boards: all of them, and each row of the table of failures.
 
-The rack is built once.  What has to wait (a deaf board is given twelve seconds) happens in five
+The rack is built once.  What has to wait (a deaf board is given twelve seconds) happens in six
 runs at the same time, each on boards of its own, and the tests read what came of it.
 """
 
 import contextlib
 import json
 import os
+import re
 import signal
 import threading
 import time
 
+import dpkt
 import pytest
 from pxebench.board.connection import Board
 from pxebench.fleet import members
@@ -18,7 +20,7 @@ from pxebench.job import fetch_job
 from pxebench.lab.places import Place
 
 from host_tests.fleet import rack
-from host_tests.lab import processes
+from host_tests.lab import processes, terminal
 
 pytestmark = [pytest.mark.slow]
 
@@ -27,6 +29,7 @@ GROUPS = {
     "stop": ["stop0", "stop1", "stop2"],
     "kill": ["kill0", "kill1"],
     "alone": ["alone0", "alone1"],
+    "hang": ["hang0", "hang1"],
     "emulated": ["emu0", "emu1"],
     "spare": ["spare0", "spare1", "spare2", "spare3", "spare4"],
 }
@@ -36,7 +39,7 @@ SLOW = ("--rom", "os-client")  # no size probe: one RRQ, one transfer
 @pytest.fixture(scope="module")
 def lab():
     tags = {
-        name: {"group": group, "rack": "2" if group == "emulated" else "1"}
+        name: {"group": group, "rack": "2" if group in ("emulated", "hang") else "1"}
         for group, names in GROUPS.items()
         for name in names
     }
@@ -45,7 +48,12 @@ def lab():
         "rackpc2": {name: tags[name] for name in GROUPS["trouble"] if "cut" not in name},
         "rackpc3": {"cut0": tags["cut0"], "cut1": tags["cut1"]},
     }
-    odd = {"second": GROUPS["alone"], "raw": ["spare4"], "emulated": GROUPS["emulated"]}
+    odd = {
+        "second": GROUPS["alone"],
+        "third": GROUPS["hang"],
+        "raw": ["spare4"],
+        "emulated": GROUPS["emulated"],
+    }
     with rack.rack(shelves, **odd) as made:
         yield made
 
@@ -57,17 +65,17 @@ def all_of_them(lab):
 
 
 class Runs:
-    """Five runs at the same time: `of(name)` is (exit code, document, what it printed)."""
+    """Six runs at the same time: `of(name)` is (exit code, document, what it printed)."""
 
     def __init__(self, lab, stack):
         self.lab = lab
         self.processes = {}
         self.stack = stack
 
-    def start(self, name, *words, url=None, **env):
+    def start(self, name, *words, what=None, **env):
         path = self.lab.folder / f"{name}.json"
-        boot = (url,) if url else (self.lab.slow, *SLOW)
-        argv = ("fleet", "fetch", *boot, "--tag", f"group={name}", *words)
+        what = what or ("fetch", self.lab.slow, *SLOW)
+        argv = ("fleet", *what, "--tag", f"group={name}", *words)
         started = self.lab.start(*argv, "--json", path, **env)
         self.processes[name] = self.stack.enter_context(started)
         return self.processes[name]
@@ -95,11 +103,15 @@ def runs(lab, all_of_them):
         lab.boards["deaf"].make_deaf()
         made.start("trouble")
         made.start("alone", "-x", f"127.0.0.1:{rack.SECOND}", "--spread", "2")
-        made.start("emulated", url=lab.url)
+        made.start("emulated", "-v", "--pcap", lab.folder / "packets", what=("boot",))
+        hang = made.start("hang", "-x", f"127.0.0.1:{rack.THIRD}")
         stop, kill = made.start("stop"), made.start("kill")
 
         made.until("alone0", "alone1")
-        os.killpg(lab.second.pid, signal.SIGKILL)
+        os.killpg(lab.coordinators[1].pid, signal.SIGKILL)
+        made.until("hang0", "hang1")
+        os.killpg(lab.exporters["third"].pid, signal.SIGSTOP)
+        os.kill(hang.pid, signal.SIGINT)
         made.until("stop0", "stop1", "stop2")
         os.kill(stop.pid, signal.SIGINT)
         made.until("kill0", "kill1")
@@ -111,6 +123,7 @@ def runs(lab, all_of_them):
         os.killpg(lab.ser2nets["rackpc3"].pid, signal.SIGKILL)
         os.killpg(lab.exporters["rackpc2"].pid, signal.SIGKILL)
         yield made
+        os.killpg(lab.exporters["third"].pid, signal.SIGKILL)  # stopped, it takes no other one
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +229,25 @@ def test_both_pytest_plugins_work_in_one_suite(lab, runs, tmp_path):
     assert "2 passed" in done.stdout
 
 
+def test_the_file_of_each_board_is_kept_and_a_terminal_shows_what_happens(lab, runs):
+    """The files come over the lines, from two boards at once, and have their places' names."""
+    folder, path = lab.folder / "images", lab.folder / "kept.json"
+    words = ("fetch", lab.url, "--tag", "group=spare", "--count", "2", "--out", folder)
+    user = [f"{name}={value}" for name, value in lab.env().items() if name.startswith("LG_")]
+    argv = lab.namespace.argv("env", *user, rack.VENV / "pxebench", "fleet", *words)
+    code, shown, said = terminal.run([*argv, "--json", str(path)], "stderr")
+    assert code == 0, (shown, said)
+    found = json.loads(path.read_text())
+    used = {row["place"] for row in found["boards"] if row["state"] == "booted"}
+    assert len(used) == 2 and {path.name for path in folder.iterdir()} == used
+    assert {path.read_bytes() for path in folder.iterdir()} == {rack.IMAGE}
+    assert f"  files     2 in {folder}, each named as its place" in said.decode()
+    lines = shown.decode().split("\r\x1b[K")
+    steps = ("asks the coordinator", "; Ctrl-C says what is known", "gives 2 places back")
+    at = [next(n for n, line in enumerate(lines) if step in line) for step in steps]
+    assert at == sorted(at) and lines[-1] == ""
+
+
 def test_a_deployment_fills_the_free_boards_and_says_which_it_could_not(lab, runs):
     config = lab.folder / "another.json"
     config.write_text(json.dumps({**rack.CONFIG, "every_s": 60}))
@@ -307,6 +339,17 @@ def test_lines_live_on_when_the_coordinator_dies_and_the_end_says_what_is_still_
     assert f"pxebench fleet release --run {found['run']}" in said
 
 
+def test_an_exporter_that_hangs_is_named_and_the_wait_for_it_has_an_end(runs):
+    """labgrid's coordinator holds one lock and waits for it, 10 s a place; it keeps the places or
+    not: either way it is said which exporter it was."""
+    code, found, said = runs.of("hang")
+    assert code == 130, said
+    assert states(found) == dict.fromkeys(GROUPS["hang"], "ended")
+    assert found["silent_exporters"] == ["third"]
+    assert "  SILENT    the exporter third did not answer the coordinator" in said
+    assert all("exporter third" in why for why in found["unreleased"].values()), said
+
+
 def test_ctrl_c_tells_all_boards_keeps_the_results_and_gives_the_places_back(runs, after):
     code, found, said = runs.of("stop")
     assert code == 130
@@ -325,13 +368,26 @@ def test_what_a_killed_run_took_is_given_back_by_its_name(runs, after, lab):
     assert done.returncode == 2 and "is no name of a run" in done.stderr
 
 
-def test_emulated_boards_boot_from_a_rack_with_lwip_and_their_own_link(runs):
+def test_emulated_boards_boot_from_nothing_by_dhcp_each_from_its_own_link(lab, runs):
+    """`fleet boot`: lwIP, the W5500's link, one DHCP server for both."""
     code, found, said = runs.of("emulated")
     assert code == 0, said
+    assert "2 of 2 booted what DHCP names." in said
+    assert len({row["address"] for row in found["boards"]}) == 2
     for row in found["boards"]:
-        assert row["state"] == "booted" and row["address"].startswith("10.0.2.")  # QEMU's DHCP
-        sent = [r["source_port"] for t in row["result"]["transfers"] for r in t["requests"]]
+        result = row["result"]
+        assert row["state"] == "booted" and result["lease"]["ip"] == row["address"]
+        assert result["boot"]["server"] == rack.BOOT_SERVER and row["bytes"] == len(rack.IMAGE)
+        assert row["address"].startswith("10.96.0.1") and row["lease_ms"] >= 0
+        sent = [r["source_port"] for t in result["transfers"] for r in t["requests"]]
         assert sent == [2070, 2071]
+        # Each step of each board is a line, and its packets are a file: DHCP's and TFTP's.
+        for state in ("preparing", "ready", "running", "booted"):
+            assert re.search(rf"^\+[0-9.]+  {row['place']}  {state}$", said, re.M), said
+        with open(lab.folder / "packets" / f"{row['place']}.pcap", "rb") as file:
+            packets = [dpkt.ip.IP(data).data for _, data in dpkt.pcap.Reader(file)]
+        assert [packets[0].sport, packets[0].dport] == [68, 67]
+        assert {2070, 2071} <= {packet.sport for packet in packets}
 
 
 def test_boards_start_evenly_over_the_time_asked_for(runs):

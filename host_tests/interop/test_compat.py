@@ -1,6 +1,6 @@
 """`pxebench compat` against real servers on a network of their own: which ROMs each of them boots.
 
-Six ROMs that tell servers apart; the whole table is in docs/roms.md. GRUB against a server without
+Six ROMs that tell servers apart, held against the table of docs/roms.md; `soak`: all of them. GRUB
 options waits for half a minute, so it is not asked there.
 """
 
@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from host_tests.lab import namespaces, servers
+from host_tests.interop import compat_table
+from host_tests.lab import namespaces, programs, servers
 
 _HOST = "10.254.52.26"
 _FILES = {"boot/nbp": bytes(range(256)) * 40}
@@ -70,5 +71,28 @@ def test_table_of_a_real_server(site, name, never, fails, answers):
     assert code == (1 if fails else 0)
     sizes = {row["bytes"] for row in rows.values() if row["verdict"] == "boots"}
     assert sizes == {len(_FILES["boot/nbp"])}
+    page = compat_table.shown(compat_table.PAGE.read_text("utf-8"))
+    shown = page[name]
+    assert {rom: shown[rom] for rom in _ROMS} == {
+        rom: compat_table.cell(row) for rom, row in rows.items()
+    }
     window = 1 if "windowsize" in never else 4
     assert (rows["edk2"]["blksize"], rows["edk2"]["windowsize"]) == (1468, window)
+
+
+def test_the_table_of_the_pages_has_every_rom_and_is_read_as_it_was_written():
+    page = compat_table.PAGE.read_text("utf-8")
+    found = compat_table.shown(page)
+    roms = {path.stem for path in (programs.ROOT / "firmware/pxerom/roms").glob("*.json")}
+    assert list(found) == list(compat_table.SERVERS)
+    assert all(set(cells) == roms for cells in found.values())
+    assert compat_table.table(found) in page
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", compat_table.SERVERS)
+def test_the_table_of_the_pages_is_what_every_rom_meets(site, name):
+    client, server, folder = site
+    with compat_table.SERVERS[name](folder, server):
+        found = compat_table.ask(client)
+    assert found == compat_table.shown(compat_table.PAGE.read_text("utf-8"))[name]

@@ -5,6 +5,7 @@ for it.
 """
 
 import email
+import importlib.metadata
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from host_tests.lab import programs
 pytestmark = pytest.mark.package
 _ROOT = programs.ROOT
 _IMAGE = bytes(range(256)) * 300
+_VERSION = importlib.metadata.version("pxerom")
 
 
 def _build(folder, into, target):
@@ -179,3 +181,41 @@ def test_manual_page_is_found_and_reads_well(installed):
     text = page.read_text("utf-8")
     assert ".SH EXIT STATUS" in text and ".SS pxebench fetch" in text
     assert places.boards().is_dir()
+
+
+@pytest.fixture(scope="module")
+def pipx(tmp_path_factory):
+    """(the command pipx, its environment): its own folders, nothing of the user's."""
+    folder = tmp_path_factory.mktemp("pipx")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    pip = [folder / "venv/bin/python", "-m", "pip", "--disable-pip-version-check", "-q"]
+    subprocess.run([*pip, "install", "pipx>=1.4"], check=True)
+    places_of = {f"PIPX_{name}": str(folder / name.lower()) for name in ("HOME", "BIN_DIR")}
+    environment = os.environ | places_of | {"PIPX_MAN_DIR": str(folder / "man")}
+    return folder / "venv/bin/pipx", environment
+
+
+def _pipx(pipx, *words):
+    return subprocess.run(
+        [pipx[0], *map(str, words)], env=pipx[1], capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+
+
+def test_pipx_runs_the_wheel_without_keeping_it(built, pipx):
+    told = _pipx(pipx, "run", "--spec", built[1], "pxebench", "--version")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert _VERSION in told.stdout
+    # By the project's name alone, as `pipx run pxerom` would from an index: pypa/pipx#725.
+    told = _pipx(pipx, "run", "--spec", built[1], "pxerom", "--version")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert _VERSION in told.stdout
+
+
+def test_pipx_installs_the_wheel_with_its_command_and_its_manual_page(built, pipx):
+    told = _pipx(pipx, "install", built[1])
+    assert told.returncode == 0, told.stdout + told.stderr
+    command = os.path.join(pipx[1]["PIPX_BIN_DIR"], "pxebench")
+    said = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert _VERSION in said.stdout
+    assert os.path.exists(os.path.join(pipx[1]["PIPX_MAN_DIR"], "man1/pxebench.1"))

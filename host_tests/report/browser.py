@@ -157,6 +157,10 @@ class Page:
             raise RuntimeError(told["exceptionDetails"]["exception"]["description"])
         return told["result"].get("value")
 
+    def media(self, kind):
+        """Show it as for `kind`: screen or print."""
+        self._call("Emulation.setEmulatedMedia", media=kind)
+
     def picture(self, path, whole=True):
         """Write what it looks like as a PNG."""
         got = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)

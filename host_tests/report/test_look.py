@@ -114,7 +114,7 @@ def test_policy_stops_a_script_that_got_into_the_page_all_the_same(chromium, pag
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["diagnose", "captures", "compat", "watch"])
+@pytest.mark.parametrize("name", ["diagnose", "captures", "compat", "watch", "storm", "fleet"])
 def test_text_has_the_contrast_that_reading_needs(chromium, pages, name, scheme):
     page = chromium.open(pages[name], 1200, 900, scheme)
     poor = page.ask(_CONTRAST)
@@ -201,7 +201,7 @@ def test_headings_follow_one_another_and_pictures_have_their_text(chromium, page
 
 
 def test_paper_is_not_cut_and_the_raw_data_stays_folded(chromium, pages, tmp_path):
-    for name in ("diagnose", "captures", "traced"):
+    for name in ("diagnose", "captures", "traced", "storm", "fleet"):
         page = chromium.open(pages[name], scheme="dark")
         count = page.paper(tmp_path / "page.pdf")
         folder = os.environ.get("LOOK")
@@ -209,4 +209,28 @@ def test_paper_is_not_cut_and_the_raw_data_stays_folded(chromium, pages, tmp_pat
             page.paper(os.path.join(folder, f"{name}.pdf"))
         assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF-")
         assert 1 <= count <= 8
+        page.close()
+
+
+def test_paper_keeps_its_tables_and_leaves_folds_out(chromium, pages):
+    """A4 is as narrow as a phone: a row of a table stays a row, and its heading stands above."""
+    for name in ("storm", "watch", "compat"):
+        page = chromium.open(pages[name], 720)
+        page.media("print")
+        shown = "getComputedStyle(document.querySelector('{}')).display"
+        assert page.ask(shown.format("table:not(.beside) tr")) == "table-row"
+        assert page.ask(shown.format("thead")) == "table-header-group"
+        assert page.ask(shown.format(".folded")) == "none"
+        assert page.ask("document.documentElement.scrollWidth") <= 720
+        page.close()
+
+
+def test_phone_shows_of_a_long_table_what_matters_on_the_way(chromium, pages):
+    for name, shown in (("storm", 2), ("fleet", 2), ("watch", 3), ("compat", 3)):
+        page = chromium.open(pages[name], 400)
+        count = (
+            "[...document.querySelector('.brief tbody tr').cells]"
+            ".filter(e => e.getClientRects().length).length"
+        )
+        assert page.ask(count) == shown
         page.close()

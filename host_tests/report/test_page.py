@@ -10,6 +10,7 @@ import pytest
 from pxebench.captures import packets
 from pxebench.job import Refused
 from pxebench.report import document
+from pxebench.storm.summary import rows_of
 
 from host_tests.report import results, wire
 
@@ -103,6 +104,17 @@ def test_hostile_text_is_shown_and_nothing_of_it_is_interpreted(tmp_path, kind, 
     page = _page(tmp_path, results.all_kinds(text)[kind])
     assert all(c.isprintable() or c == "\n" for c in page)
     page.encode("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["storm", "fleet"])
+def test_both_pictures_of_many_machines_have_one_axis(tmp_path, kind):
+    found = results.all_kinds()[kind]
+    longest = max(row["at_ms"] + row["ms"] for row in rows_of(found) if row["ms"])
+    assert longest > len(found["curve"]) * found["curve_ms"]  # the bytes end before the last bar
+    page = _page(tmp_path, found)
+    assert page.count(f"<span>{longest / 1000:.1f} s</span>") == 2
+    last = re.findall(r'class="bar" x="([\d.]+)"', page)[-1]
+    assert float(last) < 1000 * len(found["curve"]) * found["curve_ms"] / longest
 
 
 def test_policy_allows_the_pages_own_style_and_nothing_else(tmp_path):

@@ -56,7 +56,7 @@ _OF_SERVER = {
     "oversize_data": "The server sends larger blocks than it granted (RFC 2348): update it, or "
     "switch its blksize off.",
     "wrong_size": "The file was not as long as the server said (tsize, RFC 2349): it changed "
-    "meanwhile, or the server counts wrongly.",
+    "meanwhile, the server counts wrongly, or its blocks are shorter than it granted.",
     "rollover": "Let the server grant a larger blksize, or give the file in parts: with blocks as "
     "small as these it has more of them than this ROM can count.",
     "unused_answer": "The server, or what answers in its place, sends what this ROM did not ask "

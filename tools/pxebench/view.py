@@ -9,10 +9,11 @@ Everything here is made from events and from the result. The ROM's screen, made 
    lasts: no other thread can delay an ACK.
 """
 
+import itertools
 import os
 import sys
 
-from pxebench import colour, icmp, live
+from pxebench import colour, icmp, live, pace
 from pxebench.images import words as image_words
 from pxebench.job import show, source_ports
 
@@ -236,6 +237,7 @@ def _success(result, out):
     yield "image", image_words(image)
     yield "ports", port_words(result)
     yield "time", time_words(result)
+    yield from _row_if("pace", pace.of_transfer(transfer))
 
 
 def _place(out):
@@ -300,8 +302,11 @@ def _row_if(name, text):
 
 
 def port_words(result):
-    """The source ports of a result: `2070, 2071`, a long row shortened."""
-    ports = [str(port) for port in source_ports(result)]
+    """The source ports of a result: `2070, 2071`, `2001 (6 times)`, a long row shortened."""
+    ports = []
+    for port, sent in itertools.groupby(source_ports(result)):
+        times = len(list(sent))
+        ports.append(str(port) if times == 1 else f"{port} ({times} times)")
     if len(ports) > 12:
         ports = ports[:10] + ["...", ports[-1]]
     return "UDP " + ", ".join(ports) if ports else "none"

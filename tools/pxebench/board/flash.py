@@ -245,7 +245,9 @@ def write_esp(firmware, port, erase, say):
     command = [sys.executable, "-m", "esptool", "--chip", firmware.chip, "--port", port]
     if _esptool() is None:
         raise Refused(
-            "esptool is missing: `pip install 'pxerom[esp32]'`, and try again.", EXIT_BENCH
+            "esptool is missing: `pip install esptool`, or `pipx inject pxerom esptool`, and try "
+            "again.",
+            EXIT_BENCH,
         )
     offset = hex(_ESP_OFFSET.get(firmware.chip, 0))
     steps = [["erase-flash"]] if erase else []

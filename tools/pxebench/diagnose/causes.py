@@ -44,12 +44,12 @@ _CAUSE = {
         (),
     ),
     "host-unreachable": (
-        "The requests do not reach {server}: {icmp}",
+        "The requests do not reach {server}. {icmp}",
         [("icmp-host",), ("icmp-no-route",)],
         (),
     ),
     "rejected": (
-        "A firewall rejects the requests to UDP port {port} of {server}: {icmp}",
+        "The requests to UDP port {port} of {server} come back with an ICMP error. {icmp}",
         [("icmp-rejected",), ("icmp-refused",), ("icmp-no-route",)],
         (),
     ),
@@ -65,7 +65,7 @@ _CAUSE = {
         (),
     ),
     "file-denied": (
-        "The server has {file} but does not send it: for want of permission, or by that name.",
+        "The server refuses to read {file}, to anybody or under that name.",
         [("error-denied",)],
         (),
     ),

@@ -15,7 +15,7 @@ The verdict: {"cause": an id or null, "text", "explains": [...], "also_possible"
 
 import time
 
-from pxebench import icmp, images
+from pxebench import icmp, images, pace
 from pxebench.diagnose import anomalies, causes, experiments, observe, rules
 from pxebench.job import bare, flat, show
 from pxebench.record import headed
@@ -248,6 +248,10 @@ def _facts(result, seen):
         }
     if seen["options_ignored"] and seen["rom_works"]:
         yield {"id": "no-options", "text": "The server ignores options; blocks have 512 bytes."}
+    block_ms = (seen["lockstep"] or {}).get("median_ms")
+    slow = pace.of_path(seen.get("boot_blocks"), block_ms, seen["sizes"])
+    if slow and seen["rom_works"]:
+        yield {"id": "pace", "text": slow}
     twice = seen.get("duplicates") or {"again": 0}
     if twice["again"] >= _TWICE and not seen["lost"]:
         yield {

@@ -104,7 +104,7 @@ class Examination:
         self._low_again(first, wait_ms)
         seen = self._seen()
         if not seen["answers"]:
-            self._ask("alive", self._high(1), [], 1500, port=random.choice(_CLOSED))
+            self._closed_port()
             self._skip(("data", "rom-high", "several", "lockstep"), "nothing answers at all")
             return
         if seen["file_error"]:
@@ -141,6 +141,13 @@ class Examination:
         for _ in range(1 if len(low) > 1 else 3):
             self._ask("low-again", low, options, wait_ms)
             if any(map(asking.answered, self.done[-1]["asks"])):
+                break
+
+    def _closed_port(self):
+        # Twice where it is silent: hosts limit their ICMP errors, and one may be lost or late.
+        for _ in range(2):
+            self._ask("alive", self._high(1), [], 1500, port=random.choice(_CLOSED))
+            if any(ask["answer"] == "unreachable" for ask in self.done[-1]["asks"]):
                 break
 
     def _requests_of_rom(self, wait_ms):

@@ -124,6 +124,7 @@ def observe(experiments, flat, rom, server=None):
         "wrong_tsize": signs.wrong_tsize(by),
         "pieces": signs.pieces(by),
         "duplicates": signs.duplicates(by),
+        "boot_blocks": signs.boot_blocks(by),
         "silent": sum(ask["answer"] == "silent" for ask in usable),
         "alive": any(a["answer"] == "unreachable" for a in _asks(by, "alive"))
         if "alive" in by

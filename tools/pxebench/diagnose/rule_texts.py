@@ -384,8 +384,9 @@ ADVICE = {
     "file-denied": "Make the file readable for the server's user (in.tftpd wants it world "
     "readable), and ask for it by a name below the server's root.",
     "server-error": "The server's own words say more; its log has the rest.",
-    "options-refused": "Let the server grant options (in.tftpd: drop --refuse; dnsmasq: drop "
-    "tftp-no-blocksize), or use a server that ignores what it does not know (RFC 2347).",
+    "options-refused": "Where the server ignores the options, let it grant them (in.tftpd: drop "
+    "--refuse; dnsmasq: drop tftp-no-blocksize). Where it answers an ERROR, update it or switch "
+    "its options off: what it does not know it may only leave out of its OACK (RFC 2347).",
     "probe-refused": "Use a server that ends a transfer on ERROR and knows tsize (RFC 2349): "
     "in.tftpd and dnsmasq do.",
     "wrong-image": "Let DHCP name a file for this client's architecture (option 93): a BIOS ROM "

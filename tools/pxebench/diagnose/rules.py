@@ -68,7 +68,7 @@ def advise(cause, also, result, nft_chain=None):
         "client_ports": [first, last],
         "server": result["server"],
         "server_ports": _server_range(result),
-        "notes": list(_notes(cause, values, result)),
+        "notes": list(_notes(cause, values, result, items)),
         "items": items,
     }
 
@@ -179,7 +179,7 @@ def _too_narrow(counts, seen, first, last):
         )
 
 
-def _notes(cause, values, result):
+def _notes(cause, values, result, items):
     first, last = result["rom_ports"]
     if cause == "other-address":
         yield (
@@ -217,7 +217,9 @@ def _notes(cause, values, result):
         yield (
             "A rule for the client's low ports is the wrong cure as long as high ports fail too."
         )
-    if not result["client"] and cause in _FOR_CAUSE:
+    if not any(values["client"] in item["text"] for item in items):
+        return
+    if not result["client"]:
         yield "CLIENT stands for the client's address, which this end could not tell."
-    elif cause in _FOR_CAUSE and cause != "other-address":
+    elif cause != "other-address":
         yield f"For more clients than {values['client']}, put their network in its place."

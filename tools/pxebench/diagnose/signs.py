@@ -127,6 +127,21 @@ def wrong_tsize(by):
     return {"tsize": tsize, "bytes": result["image"]["bytes"]}
 
 
+def boot_blocks(by):
+    """{"size": the file's, or None, "blksize", "windowsize"} of the ROM's own transfer, in which
+    blocks came; else None."""
+    result = by["rom"][0]["result"] if by.get("rom") else None
+    last = result["transfers"][-1] if result and result["transfers"] else None
+    if not last or not last["blocks"]:
+        return None
+    size = result["image"]["bytes"] if result["image"] else _tsize(by)
+    return {
+        "size": size,
+        "blksize": last["blksize"] or 512,
+        "windowsize": last.get("windowsize") or 1,
+    }
+
+
 def no_final_block(seen):
     """True when every byte came, the last block was full, and nothing after it."""
     found = seen.get("end")

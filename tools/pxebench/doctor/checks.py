@@ -1,4 +1,5 @@
-"""The checks of `doctor`: each examines one thing, changes nothing and sends no packet.
+"""The checks of `doctor`: each examines one thing and changes nothing. None sends a packet but
+`labgrid`, which asks the coordinator.
 
 A check is a function that returns a `Finding`; `CHECKS` has them in the order of the output. The
 one of the firewall is in `firewall`.
@@ -116,6 +117,32 @@ def gevent():
 def netaddr():
     """netaddr, whose network card a MAC is."""
     return _extra("netaddr", "vendors", "explain, the vendor of a client's network card")
+
+
+def labgrid():
+    """labgrid, and whether its coordinator answers: boards of a rack. The only check that sends
+    anything, to LG_COORDINATOR or to this PC itself."""
+    costs = "fleet, --endpoint serial:place:NAME, --port place:NAME"
+    version = _version("labgrid")
+    if version is None:
+        wanted = _requirements("lab").get("labgrid", "labgrid")
+        return Finding(LACKS, "not installed", costs, pip(wanted))
+    from pxebench.lab import coordinator
+
+    named = os.environ.get("LG_COORDINATOR")
+    try:
+        with coordinator.session() as lab:
+            count = len(lab.places())
+    except Refused as refused:
+        if not named:
+            found = f"{version}; LG_COORDINATOR is not set, and none runs on this PC"
+            return Finding(LACKS, found, costs, "export LG_COORDINATOR=HOST[:PORT]")
+        return Finding(
+            LACKS, f"{version}; {refused.message}", costs,
+            "labgrid-coordinator, on that host; it listens on TCP port 20408",
+        )  # fmt: skip
+    where = show(named) if named else "this PC"
+    return Finding(OK, f"{version}; the coordinator at {where} has {count} places")
 
 
 def tcpdump():
@@ -266,6 +293,7 @@ CHECKS = {
     "gevent": gevent,
     "netaddr": netaddr,
     "esptool": esptool,
+    "labgrid": labgrid,
     "serial-group": serial_group,
     "boards": boards,
 }

@@ -30,9 +30,9 @@ def doctor(names, json_path):
     command that mends it.
 
     CHECK is one of python, micropython, rights, port-68, firewall, namespaces, tcpdump, gevent,
-    netaddr, esptool, serial-group, boards (default: all). It changes nothing, opens no board and
-    sends no packet; `?` means not known. Exit code 0: of what was checked nothing is missing, 3:
-    something is.
+    netaddr, esptool, labgrid, serial-group, boards (default: all). It changes nothing, opens no
+    board and sends no packet, except to labgrid's coordinator where labgrid is installed; `?`
+    means not known. Exit code 0: of what was checked nothing is missing, 3: something is.
 
     \b
     pxebench doctor

@@ -6,6 +6,7 @@ packets state, and last what follows from silence.
 
 import itertools
 
+from pxebench import pace
 from pxebench.explain import finding_dhcp, finding_midway, finding_said, finding_silence
 from pxebench.explain.finding import Finding
 from pxebench.explain.observation import HEARD, SENT
@@ -142,6 +143,9 @@ def _well(program, evidence):
         )
     for talk in done[-1:]:
         found.saw(f"{talk.file or 'The file'} came whole: {talk.blocks} blocks were acknowledged.")
+        slow = None if talk.writes else pace.of_capture(talk.messages())
+        if slow:
+            found.facts.append(("pace", slow))
     if not done and program.number < program.of:
         found.saw("The program that it loaded asks next, so its file came.")
     elif not done and evidence.logs.get(SENT):

@@ -32,7 +32,12 @@ _TAG = click.option(
     "--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Places with this tag; repeatable."
 )
 _JSON = click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON.")
-_QUIET = click.option("-q", "--quiet", is_flag=True, help="Say only what came out of it.")
+_SAID = [
+    click.option(
+        "-v", "--verbose", is_flag=True, help="A line on stderr for each step of each board."
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Say only what came out of it."),
+]
 _TOGETHER = [
     click.option("--count", type=click.IntRange(1), metavar="N", help="So many boards at most."),
     click.option("--together", is_flag=True, help="All at once (the default)."),
@@ -51,8 +56,16 @@ _TOGETHER = [
         "--max-time", type=Time(), default="5m", show_default=True,
         help="End each boot after so long.",
     ),
+    click.option(
+        "-o", "--out", metavar="DIR",
+        help="Store what each board fetched as DIR/PLACE; over the line that takes its time.",
+    ),
+    click.option(
+        "--pcap", metavar="DIR",
+        help="Write the packets of each board as DIR/PLACE.pcap, for Wireshark.",
+    ),
     _JSON,
-    _QUIET,
+    *_SAID,
 ]  # fmt: skip
 
 
@@ -114,12 +127,13 @@ def list_places(tags, coordinator, as_json):
 @click.option("--rom", "roms", multiple=True, metavar="ID|FILE.json", help="A ROM to take along.")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="So many boards at most.")
 @_JSON
-@_QUIET
-def deploy(tags, coordinator, kind, config, roms, count, json_path, quiet):
+@all_of(_SAID)
+def deploy(tags, coordinator, kind, config, roms, count, json_path, verbose, quiet):
     """Copy pxerom to the free boards with the tags given, as `pxebench board deploy` does to one:
     only what changed, 16 boards at a time."""
     from pxebench.board.deploy import Plans, deploy
     from pxebench.fleet.members import Fleet
+    from pxebench.fleet.progress import Progress
 
     outputs.check({"--json": json_path})
     plans = Plans(read_config(config), config, roms, kind)
@@ -130,8 +144,9 @@ def deploy(tags, coordinator, kind, config, roms, count, json_path, quiet):
         member.text = said[-1]
         return "deployed"
 
-    with _taken(tags, coordinator, count, quiet) as taken:
-        crew = Fleet(taken.places, fill, on_change=_progress(quiet))
+    progress = Progress(quiet, verbose)
+    with _taken(tags, coordinator, count, quiet, progress) as taken:
+        crew = Fleet(taken.places, fill, progress=progress)
         crew.each()
     rows = _rows(crew, taken)
     done = sum(row["state"] == "deployed" for row in rows)
@@ -166,7 +181,7 @@ def fetch(url, tags, coordinator, rom, **given):
         max_bytes=given["max_bytes"], max_time_ms=given["max_time"],
     )  # fmt: skip
     told = {"server": server, "server_port": port, "file": file}
-    return _together(wanted, job.rom_id(wanted), told, tags, coordinator, **given)
+    return _together(wanted, loaded, told, tags, coordinator, **given)
 
 
 @fleet.command(short_help="Boot all free boards from nothing, DHCP first, together.")
@@ -186,7 +201,7 @@ def boot(tags, coordinator, rom, **given):
         max_bytes=given["max_bytes"], max_time_ms=given["max_time"],
     )  # fmt: skip
     told = {"server": None, "server_port": None, "file": "what DHCP names"}
-    return _together(wanted, job.rom_id(wanted), told, tags, coordinator, **given)
+    return _together(wanted, loaded, told, tags, coordinator, **given)
 
 
 @fleet.command(short_help="Give back what a run took that was killed.")
@@ -195,10 +210,13 @@ def boot(tags, coordinator, rom, **given):
 def release(run, coordinator):
     """Release the places that the run NAME holds, and nothing else."""
     from pxebench.fleet.taking import release_run
+    from pxebench.storm.summary import silent_lines
 
-    released, failed = release_run(run, coordinator)
+    released, failed, silent = release_run(run, coordinator)
     for name, why in failed.items():
         _say(f"{show(name)} could not be released: {show(why)}")
+    for line in silent_lines(silent):
+        _say(line)
     words = f": {', '.join(map(show, released))}" if released else ""
     click.echo(f"{len(released)} places released{words}.")
     return EXIT_BENCH if failed else EXIT_OK
@@ -212,6 +230,8 @@ def _together(wanted, rom, told, tags, coordinator, count, together, spread, nee
 
     from pxebench.board import kinds
     from pxebench.fleet import members
+    from pxebench.fleet.files import Files
+    from pxebench.fleet.progress import Progress
     from pxebench.fleet.taking import tags_of
     from pxebench.storm.limit import limit
     from pxebench.storm.summary import document, lines
@@ -221,10 +241,13 @@ def _together(wanted, rom, told, tags, coordinator, count, together, spread, nee
         raise Refused("--together and --spread exclude one another.")
     outputs.check({"--json": json_path})
     kind = kinds.kind(given["kind"]) if given["kind"] else None
-    work = members.boot(wanted, read_config(given["config"]), given["mount"], kind)
+    config = read_config(given["config"])
+    files = Files(given["out"], given["pcap"], job.flat(rom))
+    work = members.boot(wanted, config, given["mount"], kind, files)
+    progress = Progress(quiet, given["verbose"], given["max_time"])
     refused = None
-    with _taken(tags, coordinator, count, quiet) as taken:
-        crew = members.Fleet(taken.places, work, rom, _progress(quiet))
+    with _taken(tags, coordinator, count, quiet, progress) as taken:
+        crew = members.Fleet(taken.places, work, job.rom_id(wanted), progress)
         used = resource.getrusage(resource.RUSAGE_SELF)
         began = time.monotonic()
         try:
@@ -245,10 +268,11 @@ def _together(wanted, rom, told, tags, coordinator, count, together, spread, nee
         rows, pc, limit(asked, {"cpu": 0, "lag_ms": 0}), "fleet", **told,
         run=taken.run, tags=tags_of(tags),
         started_within_ms=max(starts) - min(starts) if starts else None,
-        unreleased=taken.unreleased, ended={"by": "user"} if crew.stopped else None,
+        unreleased=taken.unreleased, silent_exporters=taken.silent,
+        ended={"by": "user"} if crew.stopped else None,
     )  # fmt: skip
     if json_path != "-":
-        for line in lines(found):
+        for line in (*lines(found), *files.lines(found["booted"])):
             click.echo(line)
         _unreleased(taken, sys.stdout)
     else:
@@ -261,7 +285,9 @@ def _together(wanted, rom, told, tags, coordinator, count, together, spread, nee
         return EXIT_INTERRUPTED
     if refused:
         raise refused
-    return exit_code(part, need)
+    for trouble in files.troubles:
+        _say(f"pxebench: {trouble}")
+    return EXIT_BENCH if files.troubles else exit_code(part, need)
 
 
 def exit_code(rows, need=None):
@@ -276,21 +302,25 @@ def exit_code(rows, need=None):
 
 
 @contextlib.contextmanager
-def _taken(tags, coordinator, count, quiet):
+def _taken(tags, coordinator, count, quiet, progress):
     """The free places with the tags, for as long as it lasts, as a `taking.Taken`."""
     from pxebench.endpoints.signals import Signals
     from pxebench.fleet.taking import Taken, tags_of
 
     taken = Taken(coordinator)
     try:
+        progress.lab("asks the coordinator for places")
         taken.take(tags_of(tags), count)
+        progress.lab(None)
         if not quiet:
             there = len(taken.places) + len(taken.held)
-            _say(f"Run {taken.run}: {len(taken.places)} of {there} places taken.")
+            progress.say(f"Run {taken.run}: {len(taken.places)} of {there} places taken.")
         yield taken
     finally:
         with Signals(lambda: None):  # a second Ctrl-C does not interrupt the release
+            progress.lab(f"gives {len(taken.places)} places back")
             taken.give_back()
+            progress.lab(None)
 
 
 def _rows(crew, taken):
@@ -342,28 +372,10 @@ def _say_unless(json_path, text, rows, taken):
 
 
 def _unreleased(taken, stream):
-    from pxebench.storm.summary import unreleased_lines
+    from pxebench.storm.summary import silent_lines, unreleased_lines
 
-    for line in unreleased_lines(taken.unreleased, taken.run):
+    for line in (*silent_lines(taken.silent), *unreleased_lines(taken.unreleased, taken.run)):
         click.echo(line, file=stream)
-
-
-def _progress(quiet):
-    from pxebench.view import Writer
-
-    err = Writer(sys.stderr)
-    if quiet or not err.is_terminal():
-        return None
-
-    def show_states(members):
-        counts = {}
-        for one in members:
-            counts[one.state] = counts.get(one.state, 0) + 1
-        words = ", ".join(f"{count} {state}" for state, count in counts.items())
-        over = all(one.over for one in members)
-        err.write("\r\x1b[K" if over else f"\r{words}\x1b[K")
-
-    return show_states
 
 
 def _say(text):

@@ -18,7 +18,7 @@ import threading
 import time
 
 from pxebench.board.connection import Board
-from pxebench.endpoints import serial
+from pxebench.endpoints import completed, serial
 from pxebench.job import EXIT_BENCH, Refused, one_sentence
 from pxebench.storm.row import Curve, Row
 
@@ -96,6 +96,7 @@ class Member(threading.Thread):
                 return
             self.state = "running"
         self.kept.start()
+        self.fleet.said.put((self, "running"))
         self.job.go()
 
     def stop(self):
@@ -107,14 +108,14 @@ class Member(threading.Thread):
     def _become(self, state):
         with self._changing:
             self.state = state
-        self.fleet.said.put(self)
+        self.fleet.said.put((self, state))
 
 
 class Fleet:
     """The boards of some places. `work`: the function that is called with each; `rom`: for the
-    rows."""
+    rows; `progress`: a `progress.Progress`, or None."""
 
-    def __init__(self, places, work, rom=None, on_change=None):
+    def __init__(self, places, work, rom=None, progress=None):
         self.work = work
         self.rom = rom
         self.room = threading.Semaphore(AT_ONCE)
@@ -122,7 +123,7 @@ class Fleet:
         self.curve = Curve()
         self.began = None
         self.stopped = False
-        self._on_change = on_change or (lambda members: None)
+        self._progress = progress
         self.members = [Member(place, self) for place in places]
 
     def ms(self):
@@ -152,8 +153,8 @@ class Fleet:
             self.began = time.monotonic()
             for number, one in enumerate(ready):
                 due = self.began + number * spread_s / len(ready)
-                while spread_s and time.monotonic() < due:
-                    time.sleep(min(_TICK_S, max(0, due - time.monotonic())))
+                while spread_s and (left_s := due - time.monotonic()) > 0:
+                    self._hear(min(_TICK_S, left_s))
                 one.go()
             self._until(lambda one: one.over)
 
@@ -164,13 +165,22 @@ class Fleet:
     def _until(self, settled, timeout_s=None):
         end = None if timeout_s is None else time.monotonic() + timeout_s
         while not all(map(settled, self.members)):
-            try:
-                self.said.get(timeout=_TICK_S)
-                self._on_change(self.members)
-            except queue.Empty:
-                pass
+            self._hear(_TICK_S)
             if end is not None and time.monotonic() > end:
-                return
+                break
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._heard(*self.said.get_nowait())
+
+    def _hear(self, wait_s):
+        with contextlib.suppress(queue.Empty):
+            self._heard(*self.said.get(timeout=wait_s))
+        if self._progress:
+            self._progress.look(self.members)
+
+    def _heard(self, member, state):
+        if self._progress:
+            self._progress.change(member, state)
 
     def _stop(self):
         for one in self.members:
@@ -188,18 +198,37 @@ class Fleet:
                 self._stop()
 
 
-def boot(wanted, config=None, mount=False, kind=None):
-    """A `work` that runs the job `wanted` on a board; the state it ends with."""
+def boot(wanted, config=None, mount=False, kind=None, files=None):
+    """A `work` that runs the job `wanted` on a board; the state it ends with. `files`: a
+    `files.Files`, or None."""
 
     def work(member, board):
+        name = member.place.name
+        todo = files.job(wanted, name) if files else wanted
+        capture = files.capture() if files else None
+
+        def on_event(event):
+            member.kept.event(event)
+            if capture:
+                capture.event(event)
+
         with tempfile.TemporaryDirectory(prefix="pxebench-") as folder:
             member.job = serial.prepared(
-                *(board, folder, wanted, member.kept.event, config, mount, kind),
-                on_ready=member.is_ready,
+                *(board, folder, todo, on_event, config, mount, kind), on_ready=member.is_ready
             )
             if member.stopped:
                 return "ended"
-            member.result = member.job.run()
+            try:
+                member.result = member.job.run()
+            except Refused as refused:
+                listener = member.job.listener
+                if not (files and files.out and listener.result):
+                    raise
+                files.troubles.append(refused.message)  # of this PC: what the board did stands
+                member.result = completed(listener.result, "serial", listener.start)
+            finally:
+                if capture and capture.packets:
+                    files.keep(name, capture)
         kept, result = member.kept, member.result
         kept.row["mac"] = result["endpoint"]["mac"]
         begun = kept.row["at_ms"] is not None

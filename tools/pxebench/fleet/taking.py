@@ -49,7 +49,8 @@ class Taken:
     """The places of one run, from `take` to `give_back`.
 
     `places`: those taken, as `lab.places.Place`; `held`: [(Place, who holds it, or why it cannot
-    be had)]; `unreleased`: {name: why}, of what could not be given back.
+    be had)]; `unreleased`: {name: why}, of what could not be given back; `silent`: the exporters
+    that did not answer when they were asked for places, or to take them back.
     """
 
     def __init__(self, address=None):
@@ -58,6 +59,7 @@ class Taken:
         self.places = []
         self.held = []
         self.unreleased = {}
+        self.silent = []
         self._asked = []
         self._as = None  # HOST/USER
 
@@ -68,7 +70,7 @@ class Taken:
             there = tagged(lab.places(), wanted)
             free = [one for one in there if not one.acquired][:count]
             self._asked = [one.name for one in free]
-            answers = lab.acquire(self._asked)
+            answers, self.silent = lab.acquire(self._asked)
             took = [name for name in self._asked if answers[name] is None]
             lab.await_ports(took)
             now = {one.name: one for one in lab.places()}
@@ -83,25 +85,29 @@ class Taken:
         """Release what this run took; what could not be is in `unreleased`."""
         names, self._asked = self._asked, []
         if names:
-            self.unreleased = release(names, self._as, self.address)
+            self.unreleased, silent = release(names, self._as, self.address)
+            self.silent = sorted({*self.silent, *silent})
 
 
 def release(names, holder, address=None):
-    """Release the places that HOST/USER `holder` holds; {name: why not}."""
+    """Release the places that HOST/USER `holder` holds; ({name: why not}, [exporters that did not
+    answer])."""
     try:
         with coordinator.session(address) as lab:
-            answers = lab.release(names, holder)
+            answers, silent = lab.release(names, holder)
             still = {one.name for one in lab.places() if one.acquired == holder}
     except Refused as refused:
-        return dict.fromkeys(names, refused.message)
-    return {
+        return dict.fromkeys(names, refused.message), []
+    left = {
         name: answers[name] or "it is still held" for name in names
         if answers[name] or name in still
     }  # fmt: skip
+    return left, silent
 
 
 def release_run(run, address=None):
-    """Release all that an earlier run took; ([names released], {name: why not})."""
+    """Release all that an earlier run took; ([names released], {name: why not}, [exporters that
+    did not answer])."""
     shape = _RUN.fullmatch(run)
     if not shape:
         raise Refused(
@@ -119,12 +125,13 @@ def release_run(run, address=None):
                         f"{show(run)} still runs: end it with Ctrl-C, and it gives back what it "
                         f"took.", EXIT_BENCH
                     )  # fmt: skip
-    released, failed = [], {}
+    released, failed, silent = [], {}, []
     for holder, names in held.items():
-        left = release(names, holder, address)
+        left, mute = release(names, holder, address)
         failed.update(left)
+        silent += mute
         released += [name for name in names if name not in left]
-    return released, failed
+    return released, failed, silent
 
 
 def _this_host():

@@ -19,7 +19,7 @@ _DEFAULT = "127.0.0.1:20408"
 def session(address=None, user=None):
     """A `grid.Coordinator`, to be entered; `Refused` where labgrid is not installed."""
     if find_spec("labgrid") is None:
-        raise Refused("A place needs labgrid: `pip install 'pxerom[lab]'`.", EXIT_BENCH)
+        raise Refused("A place needs labgrid; `pxebench doctor labgrid` says how.", EXIT_BENCH)
     from pxebench.lab import grid
 
     return grid.Coordinator(address or os.environ.get("LG_COORDINATOR") or _DEFAULT, user)

@@ -34,6 +34,11 @@ from pxebench.lab.places import Place
 __all__ = ["Coordinator", "Driver", "attr", "step", "target_factory", "url_of"]
 
 _ANSWER_S = 10
+# A coordinator gives an exporter 10 s for each place, holds one lock meanwhile, and drops one that
+# is silent after 25 s (its keepalive): then the rest of its places come at once.
+_SILENT_S = 8
+_DROPPED_S = 45
+_LEAST_S = 5
 _PORT_S = 20  # an exporter's own ser2net is told to the coordinator, and by it every 15 s
 _LOOK_S = 0.2
 _ALONE = (("grpc.use_local_subchannel_pool", 1),)
@@ -81,18 +86,19 @@ class Coordinator:
         return [self._place(one) for _, one in sorted(self._session.places.items())]
 
     def acquire(self, names):
-        """Acquire places; {name: None, or why not in the coordinator's words}."""
-        return self._run(self._each(self._acquire, names), _ANSWER_S + 2 * len(names))
+        """Acquire places; ({name: None, or why not in the coordinator's words}, [exporters that
+        did not answer])."""
+        return self._each(self._acquire, names)
 
     def release(self, names, user):
-        """Release places if HOST/USER `user` holds them; {name: None, or why not}."""
+        """Release places if HOST/USER `user` holds them; the same."""
 
         async def release(name):
             await self._session.stub.ReleasePlace(
                 messages.ReleasePlaceRequest(placename=name, fromuser=user)
             )
 
-        return self._run(self._each(release, names), _ANSWER_S + 2 * len(names))
+        return self._each(release, names)
 
     def await_ports(self, names):
         """Wait a while for the ports of places that were just acquired: an exporter that starts a
@@ -138,7 +144,16 @@ class Coordinator:
         await self._session.stop()
         await self._session.close()
 
-    async def _each(self, ask, names):
+    def _each(self, ask, names):
+        # Exporter by exporter: one that hangs holds up all others, and is the one to be named.
+        groups = {}
+        for name in names:
+            groups.setdefault(self._place(self._session.places[name]).exporter, []).append(name)
+        bound_s = max(_DROPPED_S, _ANSWER_S + 2 * len(names))
+        whole_s = bound_s + _ANSWER_S + _LEAST_S * len(groups)
+        return self._run(self._by_exporter(ask, groups, bound_s), whole_s)
+
+    async def _by_exporter(self, ask, groups, bound_s):
         async def one(name):
             try:
                 await ask(name)
@@ -146,9 +161,27 @@ class Coordinator:
                 return error.details() or str(error.code())
             return None
 
-        answers = await asyncio.gather(*map(one, names))
-        await self._session.sync_with_coordinator()
-        return dict(zip(names, answers, strict=True))
+        answers, silent = {}, []
+        end = self._loop.time() + bound_s
+        for exporter, names in groups.items():
+            tasks = {self._loop.create_task(one(name)): name for name in names}
+            group_end = max(end, self._loop.time() + _LEAST_S)
+            late = set(tasks)
+            while late and (left_s := group_end - self._loop.time()) > 0:
+                done, late = await asyncio.wait(
+                    late, timeout=min(left_s, _SILENT_S), return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done and exporter and exporter not in silent:
+                    silent.append(exporter)
+            for task, name in tasks.items():
+                if task in late:
+                    task.cancel()
+                    answers[name] = _silence(exporter, silent)
+                else:
+                    answers[name] = task.result()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._session.sync_with_coordinator(), _ANSWER_S / 2)
+        return answers, silent
 
     async def _acquire(self, name):
         await self._session.stub.AcquirePlace(messages.AcquirePlaceRequest(placename=name))
@@ -175,6 +208,12 @@ class Coordinator:
             _entry_url(ports[0]) if len(ports) == 1 else None,
             len(ports),
         )
+
+
+def _silence(exporter, silent):
+    named = exporter if exporter in silent or not silent else silent[0]
+    whose = "its exporter" if named == exporter else "the exporter"
+    return f"{whose} {named} does not answer" if named else "the coordinator does not answer"
 
 
 def _entry_url(entry):

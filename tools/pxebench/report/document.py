@@ -126,8 +126,12 @@ def _environment():
 
 
 def _unbroken(text):
-    # A heading does not break within `2070-2078`.
-    return re.sub(r"(?<=\d)-(?=\d)", "\N{NON-BREAKING HYPHEN}", text)
+    # Text in which no line breaks within `2070-2078`, `PXE-E32` or a date.
+    whole = Markup('<span class="whole">{}</span>')
+    parts = re.split(r"(PXE-E[0-9A-F]{2}|\d[\d:TZ.]*(?:-\d[\d:TZ.]*)+)", _harmless(str(text)))
+    return Markup("").join(
+        whole.format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
 
 
 def _coded(text):

@@ -143,7 +143,7 @@ def _fetch(result, captures):
         if pace:
             section["pace"] = (
                 f"From block to block: {pace['median_ms']:.2f} ms (median of {pace['of']}), "
-                f"{pace['longest_ms']:.1f} ms at the longest (block {pace['block']})."
+                f"{pace['longest_ms']:.2f} ms at the longest (block {pace['block']})."
             )
         silent = not good and status and status["code"] == "PXE-E32"
         if silent and merged["client"] and not merged["hops"]:

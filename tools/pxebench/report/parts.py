@@ -15,6 +15,7 @@ from pxebench.sweep import port_names
 _MOST_RAW = 1600
 _MOST_PACKETS = 20000
 _MOST_NAMES = 40
+_SHORT = 16  # characters of a name that a table can show on one line
 _FIGURE = re.compile(r"\d{1,12}(\.\d{1,6})?( x \d{1,5})?( ?(s|ms))?")
 _STATES = {
     # state: (its mark, its word): never by colour alone
@@ -74,10 +75,12 @@ def raw(title, lines):
     return {"title": title, "lines": lines[:_MOST_RAW], "more": max(0, len(lines) - _MOST_RAW)}
 
 
-def table(title, head, rows, note=None, marks=None, brief=(), proof=False):
+def table(title, head, rows, note=None, marks=None, brief=(), proof=False, whole=()):
     """A table. `rows`: lists as long as `head`; `marks`: a level for each row, or None; `brief`:
-    the columns that a phone shows, where it is not to show all; `proof`: it is what the verdict
-    stands on, and so comes before the rule."""
+    the columns that a phone shows, where it is not to show all, two beside each other and the
+    others below them; `proof`: it is what the verdict stands on, and so comes before the rule;
+    `whole`: columns of names that are not broken over two lines, as long as all of them are
+    short."""
     rows = [[_cell(cell) for cell in row] for row in rows]
     marks = marks or [None] * len(rows)
     columns = []
@@ -85,7 +88,9 @@ def table(title, head, rows, note=None, marks=None, brief=(), proof=False):
         # Figures are aligned to the right, for comparison.
         cells = [row[number] for row in rows if row[number] != "-"]
         words = ["figure"] if cells and all(map(_FIGURE.fullmatch, cells)) else []
+        words += ["whole"] if name in whole and max(map(len, cells), default=0) <= _SHORT else []
         words += ["more"] if brief and name not in brief else []
+        words += ["below"] if name in brief[2:] else []
         columns.append(" ".join(words))
     return {
         "title": title,

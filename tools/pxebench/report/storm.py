@@ -9,8 +9,10 @@ from markupsafe import Markup
 
 from pxebench.report.parts import blank, facts, finish, table, took
 from pxebench.storm.summary import rows_of
+from pxebench.view import size_words
 
 _WIDTH, _HEIGHT = 1000, 160
+_MARK = 12  # of a machine that did not boot: 3 px on a phone
 _MOST_BARS, _MOST_ROWS = 400, 500
 
 
@@ -24,7 +26,7 @@ def storm(found, captures):
     section["facts"] = facts(
         ("file", f"{found['file']} from {found['server']}" if found["server"] else None),
         ("when", found["started"]),
-        ("all within", None if within is None else f"{within} ms of the first"),
+        ("started", None if within is None else f"all of them within {within} ms"),
         ("run", found.get("run")),
         ("median", took(time["median_ms"])),
         ("95 % within", took(time["p95_ms"])),
@@ -34,8 +36,11 @@ def storm(found, captures):
         ("this PC", _pc_words(pc)),
     )
     rows = rows_of(found)
-    section["curve"] = _bars(rows)
-    rate = _rate(found["curve"], found["curve_ms"])
+    # Both pictures have one axis: what the curve does is seen below the bars that do it.
+    ends = [row["at_ms"] + row["ms"] for row in rows if None not in (row["at_ms"], row["ms"])]
+    end = max([*ends, len(found["curve"]) * found["curve_ms"], 1])
+    section["curve"] = _bars(rows, end, "boards" if found["kind"] == "fleet" else "machines")
+    rate = _rate(found["curve"], found["curve_ms"], end)
     section["more_curves"] = [rate] if rate else []
     if found.get("ramp"):
         steps = [
@@ -77,15 +82,15 @@ def _row_by_row(kind, rows):
     head = [noun, "ROM", "address", "outcome", "started", "first answer", "time", "RRQs"]
     note = f"The first {_MOST_ROWS} of {len(rows)}." if len(rows) > _MOST_ROWS else None
     title = "Board by board" if kind == "fleet" else "Machine by machine"
-    return table(title, head, cells, note, marks)
+    brief, whole = (noun, "outcome"), (noun, "ROM", "address")
+    return table(title, head, cells, note, marks, brief, whole=whole)
 
 
-def _bars(rows):
+def _bars(rows, end, noun):
     rows = [row for row in rows if row["at_ms"] is not None and row["ms"] is not None]
     rows = rows[:_MOST_BARS]
     if not rows:
         return None
-    end = max(row["at_ms"] + row["ms"] for row in rows) or 1
     right, down = _WIDTH / end, _HEIGHT / len(rows)
     shapes = []
     for number, row in enumerate(rows):
@@ -99,21 +104,21 @@ def _bars(rows):
                 wide = round((to - low) * right, 1)
                 shapes.append(shape.format(kind, round(low * right, 1), top, wide, high))
         if row["outcome"] != "ok":
-            at = round(max(0, over * right - 3), 1)
-            shapes.append(shape.format("bar failed", at, top, 3, high))
+            at = round(max(0, over * right - _MARK), 1)
+            shapes.append(shape.format("bar mark", at, top, _MARK, high))
     failed = sum(row["outcome"] != "ok" for row in rows)
     words = (
-        f"{len(rows)} machines, one below the other: pale while one waits, full while it is served"
+        f"{len(rows)} {noun}, one below the other: pale while one waits, full while it is served"
     )
     words += f"; {failed} that did not boot end in a mark" if failed else ""
-    return _picture(shapes, words, f"{end / 1000:.1f} s", "1")
+    return _picture(shapes, words, end)
 
 
-def _rate(curve, step_ms):
+def _rate(curve, step_ms, end):
     if len(curve) < 2 or not any(curve):
         return None
     most = max(curve)
-    width = _WIDTH / len(curve)
+    width = _WIDTH * step_ms / end
     shapes = [
         Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(
             round(number * width, 1), round(_HEIGHT - high, 1), round(width, 1), round(high, 1)
@@ -121,12 +126,12 @@ def _rate(curve, step_ms):
         for number, count in enumerate(curve)
         if (high := count / most * (_HEIGHT - 8))
     ]
-    per_s = most * 1000 / step_ms / 1e6
-    words = f"bytes a second to all machines together, {per_s:.1f} MB/s at most"
-    return _picture(shapes, words, f"{len(curve) * step_ms / 1000:.1f} s", f"{per_s:.1f} MB/s")
+    per_s = size_words(most * 1000 / step_ms) + "/s"
+    words = f"bytes a second to all of them together, {per_s} at most"
+    return _picture(shapes, words, end)
 
 
-def _picture(shapes, words, to, most):
+def _picture(shapes, words, end):
     svg = Markup(
         '<svg class="curve" viewBox="0 0 {} {}" preserveAspectRatio="none" width="100%"'
         ' height="160" role="img" aria-label="{}">{}</svg>'
@@ -135,7 +140,7 @@ def _picture(shapes, words, to, most):
         "svg": svg.format(_WIDTH, _HEIGHT, words, Markup("").join(shapes)),
         "words": words[:1].upper() + words[1:],
         "from": "0 s",
-        "to": to,
-        "most": most,
+        "to": f"{end / 1000:.1f} s",
+        "most": None,  # its words say it; a bar may reach to where it would stand
         "retries": 0,
     }

@@ -152,7 +152,8 @@ def watch(found, captures):
         time, address = took(one.get("elapsed_ms")), one.get("address")
         rows.append([one["when"], words, time, one.get("bytes"), ports, address])
         marks.append({"ok": "good", "failed": "bad"}.get(one["outcome"], "odd"))
-    section["tables"].append(table("Boot by boot, the latest first", head, rows, marks=marks))
+    brief, title = ("when", "outcome", "time"), "Boot by boot, the latest first"
+    section["tables"].append(table(title, head, rows, marks=marks, brief=brief))
     words = ("--server", last["server"], "--file", last["file"], "--rom", last["rom"])
     command = ["pxebench", "watch", *words, "--endpoint", last["endpoint"]]
     finish(section, {**last, "command": command})
@@ -175,10 +176,11 @@ def _history(boots):
         return None
     times = [one["elapsed_ms"] for one in boots if one["outcome"] == "ok"]
     most = max([*times, 1])
-    width = min(1000 / len(boots), 60)
+    width = 1000 / len(boots)
     bars = []
     for number, one in enumerate(boots):
-        left, wide = round(number * width + width * 0.1, 1), round(width * 0.8, 1)
+        wide = round(min(width * 0.8, 80), 1)
+        left = round(number * width + (width - wide) / 2, 1)
         if one["outcome"] == "ok":
             high = round(max(2, one["elapsed_ms"] / most * 152), 1)
             shape = Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>')

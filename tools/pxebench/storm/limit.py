@@ -20,6 +20,7 @@ _WINDOW_MS = 1000
 _LEASE_MS = 3000  # a ROM asks a second time after 1 to 4 s
 _BLINK_MS = 200
 _MOMENT_MS = 50
+_MANY = 50
 
 
 def limit(rows, pc):
@@ -57,24 +58,37 @@ def limit(rows, pc):
     few = _few(served, waiting, peak, slow_ms)
     rate = _rate(asks, waiting, slow_ms)
     if few:
+        about = "" if few == peak else "about "
         text = (
-            f"No more than {peak} are served at once; {len(waiting)} RRQs of the others got no "
-            f"answer, or a late one."
+            f"No more than {about}{few} are served at once; {len(waiting)} RRQs of the others got "
+            f"no answer, or a late one."
         )
         if rate:
-            text += f" It may as well be {rate} RRQs a second: --spread tells the two apart."
-        return _said("few-at-once", peak, None, text, ["rate-limit"] if rate else [])
+            text += f" It may as well be {rate} RRQs a second: `--spread` tells the two apart."
+        return _said("few-at-once", few, None, text, ["rate-limit"] if rate else [])
     if rate:
         return _said(
             *("rate-limit", peak, rate),
             f"{rate} RRQs a second are answered and no more, also while fewer than {peak} are "
             f"being served; {len(waiting)} got nothing, or had to wait.",
         )
+    if not waiting:
+        return _said(
+            *("unclear", peak, None),
+            f"All RRQs were answered at once, with {peak} served at the same time; "
+            f"{_machines(len(failed))} did not boot all the same: this is no question of how "
+            f"many.",
+        )
+    ends = f"{_machines(len(failed))} did not boot" if failed else "all booted in the end"
     return _said(
         *("unclear", peak, None),
-        f"{len(waiting)} RRQs of {len(asks)} had to wait, and {len(failed)} machines did not "
-        f"boot; neither a number at once ({peak} at most) nor a rate explains them.",
+        f"{len(waiting)} RRQs of {len(asks)} had to wait, and {ends}; neither a number at once "
+        f"({peak} at most) nor a rate explains them.",
     )
+
+
+def _machines(count):
+    return f"{count} machine{'s' * (count != 1)}"
 
 
 def _said(cause, at_once, per_s, text, also=()):
@@ -113,11 +127,20 @@ def _slow_ms(asks):
 
 
 def _few(served, waiting, peak, slow_ms):
-    # Were the waiting RRQs sent while that many were being served? The moments after an RRQ count
-    # as well, since an answer takes time.
+    # Were the waiting RRQs sent while that many were being served, and how many were that? The
+    # moments after an RRQ count as well, since an answer takes time. Of hundreds, some are counted
+    # a little longer than the server serves them: there the level counts, not its highest moment.
+    levels = sorted(_most(served, ms, ms + slow_ms) for ms in waiting)
+    if not levels:
+        return None
     full = peak if peak < 5 else peak - 1
-    fits = [ms for ms in waiting if _most(served, ms, ms + slow_ms) >= full]
-    return bool(waiting) and len(fits) >= _FITS * len(waiting)
+    if sum(level >= full for level in levels) >= _FITS * len(levels):
+        return peak
+    usual = levels[len(levels) // 2]
+    level = [one for one in levels if 0.95 * usual <= one <= 1.1 * usual]
+    if usual >= _MANY and peak <= 1.5 * usual and len(level) >= _FITS * len(levels):
+        return usual
+    return None
 
 
 def _rate(asks, waiting, slow_ms):
@@ -145,7 +168,8 @@ def _served(row):
     begin, served_ms = row["asks"][-1][0], row["served_ms"] or 0
     # The server ends a transfer slightly earlier than we do: a short overlap does not count as
     # served at once.
-    return begin + row["asks"][-1][1], begin + served_ms - min(_MOMENT_MS, served_ms // 20)
+    answered, over = begin + row["asks"][-1][1], begin + served_ms
+    return answered, max(answered, over - min(_MOMENT_MS, served_ms // 20))
 
 
 def _peak(served):

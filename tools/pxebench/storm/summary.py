@@ -10,9 +10,10 @@
 A fleet has "kind": "fleet", no "interface" and "ramp", and
 
     "run": USER-pxebench-PID, "tags": {name: value}, "started_within_ms": from the first board's
-    start to the last one's, "unreleased": {place: why}, and in place of "roms" "boards": [the same
-    rows, and in each "place", "exporter", "state": booted, failed, ended, held, dead, unready,
-    lost; "result": of that board, as `pxebench fetch --json` gives it, or null]
+    start to the last one's, "unreleased": {place: why}, "silent_exporters": [those that did not
+    answer the coordinator], and in place of "roms" "boards": [the same rows, and in each "place",
+    "exporter", "state": booted, failed, ended, held, dead, unready, lost; "result": of that
+    board, as `pxebench fetch --json` gives it, or null]
 
 "count" is how many took part: a place that was held did not.
 """
@@ -119,6 +120,15 @@ def trouble_lines(rows):
         yield f"  {row['state']:<9} {show(row['place'])}: {show(row['text'])}"
     if len(rows) > _MOST_LINES * 2:
         yield f"            and {len(rows) - _MOST_LINES * 2} more"
+
+
+def silent_lines(exporters):
+    """What to do about exporters that did not answer the coordinator."""
+    for name in exporters:
+        yield (
+            f"  SILENT    the exporter {show(name)} did not answer the coordinator, and held up "
+            f"all others: restart it on its host"
+        )
 
 
 def unreleased_lines(unreleased, run):
