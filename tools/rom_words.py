@@ -26,7 +26,7 @@ HAZARDS = {
     "larger_blksize": "the OACK grants a larger blksize than was asked for",
     "unrequested_blksize": "the OACK names a blksize above 512 that was not asked for",
     "other_timeout": "the OACK grants another timeout than was asked for",
-    "odd_number": "the OACK has a number with a tail, as `5.0`",
+    "odd_number": "the OACK has a number with a tail or a sign, as `5.0` or `-5`",
     "oversize_data": "DATA longer than blksize",
     "wrong_size": "the file is shorter than tsize",
     "longer_than_tsize": "more bytes than tsize",

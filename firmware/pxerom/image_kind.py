@@ -5,9 +5,9 @@ Loaded when a file is whole. The kind is only shown (R-IMG-13); the firmware dec
 1. Nothing is read beyond what was received; a header field that points outside is no header.
 2. The more specific signature is tested first: an ISO also looks like a disk, an arm64 Image
    like an EFI program.
+3. ELF and U-Boot's header name their machine by a number, which is the bench's to put into words:
+   elf-62, uimage-22 (R-IMG-11, R-IMG-12).
 """
-
-from binascii import unhexlify
 
 from pxerom.runtime import const
 
@@ -15,28 +15,29 @@ _NBP_MOST = const(623616)  # 0xa0000 - 0x7c00: base memory above the load addres
 
 # kind, offset, bytes; the first line that fits names the file (R-IMG-1, 2, 4, 5, 7, 9, 11, 12).
 # A kind in capitals is looked into further.
-_SIGNATURES = """\
-elf 0 7f454c46
-gzip 0 1f8b08
-com32 0 b8ff4ccd21
-uimage 0 27051956
-fit 0 d00dfeed
-pxelinux 0 ea247c0000909090acc88329
-ipxe-nbp 0 ea0500c007669c66600fa80fa0061e66684c524554
-SCRIPT 0 2321
-grub-pxe 0 b27fea00820000
-LINUX 514 48647253
-linux-zboot 4 7a696d67
-linux-arm64 56 41524d64
-linux-riscv 56 52534305
-PE 0 4d5a
-OPTION-ROM 0 55aa
-NBP 0 ea
-disk 510 55aa"""
+_SIGNATURES = (
+    ("ELF", 0, b"\x7fELF"),
+    ("gzip", 0, b"\x1f\x8b\x08"),
+    ("com32", 0, b"\xb8\xffL\xcd\x21"),
+    ("UIMAGE", 0, b"\x27\x05\x19V"),
+    ("fit", 0, b"\xd0\x0d\xfe\xed"),
+    ("pxelinux", 0, b"\xea\x24\x7c\x00\x00\x90\x90\x90\xac\xc8\x83\x29"),
+    ("ipxe-nbp", 0, b"\xea\x05\x00\xc0\x07f\x9cf\x60\x0f\xa8\x0f\xa0\x06\x1efhLRET"),
+    ("SCRIPT", 0, b"\x23\x21"),
+    ("grub-pxe", 0, b"\xb2\x7f\xea\x00\x82\x00\x00"),
+    ("LINUX", 514, b"HdrS"),
+    ("linux-zboot", 4, b"zimg"),
+    ("linux-arm64", 56, b"ARMd"),
+    ("linux-riscv", 56, b"RSC\x05"),
+    ("PE", 0, b"MZ"),
+    ("OPTION-ROM", 0, b"U\xaa"),
+    ("NBP", 0, b"\xea"),
+    ("disk", 510, b"U\xaa"),
+)
 
 # PE machine and its word (R-IMG-7)
 _MACHINES = (
-    "014c ia32|8664 x64|01c2 arm32|aa64 arm64|0ebc ebc|0200 ia64|5032 riscv32|5064 riscv64|"
+    "14c ia32|8664 x64|1c2 arm32|aa64 arm64|ebc ebc|200 ia64|5032 riscv32|5064 riscv64|"
     "5128 riscv128|6232 loongarch32|6264 loongarch64"
 )
 
@@ -52,24 +53,19 @@ def identify(head, size, iso_mark=b""):
         return "empty"
     if iso_mark == b"CD001":
         return "iso"
+    head = bytes(head)
     end = min(size, len(head))
-    known = bytes(head[:end])
-    for line in _SIGNATURES.split("\n"):
-        kind, at, mark = line.split(" ")
-        at = int(at)
-        mark = unhexlify(mark)
-        if known[at : at + len(mark)] == mark:
+    known = head[:end]
+    for kind, at, mark in _SIGNATURES:
+        if known[at:].startswith(mark):
             if kind >= "a":
                 return kind
-            kind = _look_into(kind, bytes(head), end)
-            if kind:
-                return kind
-    return "nbp" if size <= _NBP_MOST and not _is_text(known[:64]) else "unknown"
-
-
-def _is_text(sample):
-    # Text, as a web page or a configuration: not machine code.
-    return all(9 <= b <= 13 or 32 <= b < 127 for b in sample)
+            found = _look_into(kind, head, end)
+            if found:
+                return found
+    # Text, as a web page or a configuration, is no machine code.
+    text = all(9 <= b <= 13 or 32 <= b < 127 for b in known[:64])
+    return "unknown" if text or size > _NBP_MOST else "nbp"
 
 
 def _look_into(kind, head, end):
@@ -89,11 +85,15 @@ def _look_into(kind, head, end):
         at = _le16(head, 0x3C) | _le16(head, 0x3E) << 16
         if at + 24 > end or head[at : at + 4] != b"PE\x00\x00":
             return "unknown"
-        machine = "%04x " % _le16(head, at + 4)
+        machine = "%x " % _le16(head, at + 4)
         for entry in _MACHINES.split("|"):
             if entry.startswith(machine):
-                return "efi-" + entry[5:]
+                return "efi-" + entry.split(" ")[1]
         return "efi-unknown"
+    if kind == "ELF":
+        return "elf-%d" % (head[18] << 8 | head[19] if head[5] == 2 else _le16(head, 18))
+    if kind == "UIMAGE":
+        return "uimage-%d" % head[29]
     # OPTION-ROM: without a PCI data structure, 55 aa is no more than a boot signature (R-IMG-10)
     at = _le16(head, 0x18)
     if at + 0x16 > end or head[at : at + 4] != b"PCIR":

@@ -11,7 +11,7 @@ CODES = (
     "E09|server||Take the network's and the broadcast address out of the pool.",
     "E21|server||Add a boot menu (43.9) and a prompt (43.10), or set "
     "bit 3 of 43.6 (value 8) where DHCP itself names the file.",
-    "E11|path|ARP timeout|See whether that machine is up, and in the network that the lease says.",
+    "E11|path|ARP timeout|See whether that machine is up, and in the network of the lease.",
     "E16|server|No valid offer received|See the reason of each offer.",
     "E51|path|No DHCP or proxyDHCP offers were received|See that a DHCP server or a relay is "
     "in this network and has an address for this client, and that no switch holds UDP 67 and "
@@ -24,10 +24,9 @@ CODES = (
     "E54|server|Bad IP address|Two machines have the same address: look for a second DHCP server.",
     "E55|server|proxyDHCP service did not reply to request on port 4011|Let UDP port 4011 "
     "through, or take option 60 (PXEClient) out of the DHCP server where no PXE service runs.",
-    "E61|ours|Media test failure, check cable|Plug the cable in at both ends, and see that "
-    "the port of the switch is on.",
-    "E63|ours|Error while initializing the NIC|Check that the firmware was made for this "
-    "board, and its wiring and power.",
+    "E61|ours|Media test failure, check cable|Check the cable at both ends, and "
+    "the switch's port.",
+    "E63|ours|Error while initializing the NIC|Check the board's firmware, wiring and power.",
     "E74|server|Bad or missing PXE menu and/or prompt information|Correct the menu (43.9) and"
     " the prompt (43.10) at the PXE server.",
     "E76|server|Bad or missing multicast discovery address|Set 43.7, or switch multicast "
@@ -41,11 +40,9 @@ CODES = (
     "EA0|ours|Network boot canceled by keystroke|Boot again, and press no key.",
 )
 
-# UEFI's code for each legacy one, and UEFI's texts; 99 stands for all others (R-PXE-61).
-_UEFI = (
-    " 07>07 09>09 21>21 11>18 16>16 32>18 35>18 36>23 3B>23 3C>23 3A>05 51>18 52>16 53>53 55>16"
-    " 61>12 78>18 79>09 A0>21"
-)
+# UEFI's code for a legacy one, and UEFI's texts: a number that is here keeps it, 99 stands for all
+# others (R-PXE-61).
+_UEFI = " 11>18 32>18 35>18 36>23 3B>23 3C>23 3A>05 51>18 52>16 55>16 61>12 78>18 79>09 A0>21"
 _UEFI_TEXTS = """\
 05 Buffer size is smaller than the requested file.
 07 Network device error.
@@ -64,6 +61,8 @@ def of_uefi(code, text):
     if code == "PXE-M0F":
         return code, text
     at = _UEFI.find(" %s>" % code[-2:])
-    number = _UEFI[at + 4 : at + 6] if at >= 0 else "99"
+    number = _UEFI[at + 4 : at + 6] if at >= 0 else code[-2:]
+    if number + " " not in _UEFI_TEXTS:
+        number = "99"
     at = _UEFI_TEXTS.index(number + " ")
     return "PXE-E" + number, _UEFI_TEXTS[at + 3 :].split("\n", 1)[0]

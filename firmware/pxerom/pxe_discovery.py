@@ -34,8 +34,10 @@ class BootServer:
     def find(self):
         """(the result's `boot`, the file's name as bytes). Raises Failure."""
         job = self.job
-        if job.get("server") and job.get("file"):
-            return self._found(job["server"], "job", job["file"].encode(), "job", None)
+        own = job.get("file") or ""  # text, or a list of its bytes where it is none
+        own = own.encode() if isinstance(own, str) else bytes(own)
+        if own and job.get("server"):
+            return self._found(job["server"], "job", own, "job", None)
         best = self._best() if self.spec["proxy"] else self.answers[0]
         self.client.wait(self.spec["pauses"]["ready_ms"] - self.client.ms(), "gone on")
         tags = best.tags
@@ -48,8 +50,8 @@ class BootServer:
             if item is not None:
                 best = pxe_menu.discover(self, tags, item)
                 name, by = best.file()
-        if job.get("file"):
-            name, by = job["file"].encode(), "job"
+        if own:
+            name, by = own, "job"
         if self.remarks and best.rules.get("configs"):
             from pxerom import pxelinux_cfg
 

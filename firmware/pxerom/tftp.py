@@ -431,7 +431,9 @@ class Transfer:
         if "odd_number" in self.on:
             from pxerom import tftp_quirks
 
-            text = tftp_quirks.digits(text)
+            text = tftp_quirks.digits(name, text)
+            if text is None:
+                return True
         value = number(text, 20 if name == "tsize" else 10)
         least, most, rule = _OPTIONS.get(name, _ANY)
         least = self._spec.get("least_" + name) or least

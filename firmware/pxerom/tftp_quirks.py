@@ -87,10 +87,14 @@ def last_sent(ack, in_window):
     return bytes((0, 4, last >> 8 & 255, last & 255))
 
 
-def digits(text):
-    """The digits that an option's value begins with: for such a ROM, 5.0 is 5."""
+def digits(name, text):
+    """The digits that an option's value begins with, after blanks and a sign: for a ROM that reads
+    numbers as C does, 5.0 is 5. A tsize below 0 is None, no known size."""
+    text = text.lstrip(" +")
+    if name == "tsize" and text[:1] == "-":
+        return None
     end = 0
-    while end < len(text) and text[end].isdigit():
+    while text[end : end + 1].isdigit():
         end += 1
     return text[:end]
 

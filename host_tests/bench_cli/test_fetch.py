@@ -291,6 +291,7 @@ def _do(run):
     (1, "file /srv/tftp/x not found", "x", "and no name of the root folder in front."),
     (1, "File not found", "boot%5Cx64%5Cwdsnbp.com", "The name has backslashes"),
     (1, "File not found", "tftp:%2F%2Fh%2Fa%2Fx", "let DHCP name a/x alone, and its server in"),
+    (1, "File not found", "a%25FF", "The ROM asked for a%FF letter by letter"),
 ])  # fmt: skip
 def test_advice_fits_the_text_of_the_servers_error(bench, script, code, said, name, advice):
     server = script(lambda datagram: [b"\0\5" + code.to_bytes(2, "big") + said.encode() + b"\0"])

@@ -68,19 +68,34 @@ def test_what_uefi_starts_follows_its_architecture():
     assert images.Starts(boot_job.with_arch(edk2, "21")).kinds is None  # not UEFI's
 
 
+def test_name_for_a_boot_goes_out_byte_by_byte_where_it_is_no_text():
+    assert boot_job.instead(None, "linux.0")["file"] == "linux.0"
+    assert boot_job.instead(None, "linux.0\udcff")["file"] == [*b"linux.0", 0xFF]
+    with pytest.raises(job.Refused):
+        boot_job.instead(None, "\udcff" * 128)
+
+
 # By the kind of image: the ROMs that start it. Those of no firmware (tools of an operating system,
 # the RFC client) and GRUB, which is built for each, take what they get.
 _ANY = {"atftp", "busybox", "curl", "curl-8", "grub", "os-client", "standard", "tftp-hpa"}
 _ANY |= {"tftp-hpa-7"}
 _BIOS = {"intel-undi", "intel-undi-plain", "ipxe", "ipxe-2", "gpxe", "etherboot", "pxelinux"}
 _UBOOT = {"u-boot", "u-boot-2025", "u-boot-lwip", "u-boot-lwip-2025", "barebox"}
+_ANY_ELF = {"freebsd", "openbsd", "redboot", "rpi3", "rpi4"}  # built for several machines
 _STARTED_BY = {
     "pxelinux": _BIOS,
     "efi-x64": {"edk2"},
     "efi-arm64": _UBOOT,
     "linux": {"edk2", "ipxe", "ipxe-2", "gpxe", "etherboot", "pxelinux"},
     "linux-arm64": {*_UBOOT, "rpi3", "rpi4"},
-    "uimage": _UBOOT,
+    "uimage-0": _UBOOT,
+    "uimage-22": _UBOOT,
+    "uimage-24": set(),
+    "elf-62": {"etherboot", "pxelinux", *_ANY_ELF},
+    "elf-3": {*_BIOS, *_ANY_ELF} - {"intel-undi", "intel-undi-plain"},
+    "elf-183": {*_UBOOT, *_ANY_ELF},
+    "elf-21": {"slof", *_ANY_ELF},
+    "elf-9999": {*_BIOS, *_UBOOT, "slof", *_ANY_ELF} - {"intel-undi", "intel-undi-plain"},
     "option-rom-efi": set(),
 }
 
@@ -125,7 +140,10 @@ def test_every_kind_of_image_has_its_words():
     from pxebench.view import image_words
     from pxerom import image_kind as kinds
 
-    names = {line.split()[0] for line in kinds._SIGNATURES.split("\n")}
-    for kind in {name for name in names if name.islower()} | {"nbp", "empty", "unknown", "iso"}:
+    names = {kind for kind, _, _ in kinds._SIGNATURES}
+    more = {"nbp", "empty", "unknown", "iso", "elf-0", "uimage-0"}
+    for kind in {name for name in names if name.islower()} | more:
         assert image_words({"kind": kind}) != kind
     assert image_words({"kind": "efi-x64"}) == "EFI program for x64 (efi-x64)"
+    assert image_words({"kind": "elf-21"}) == "ELF file for ppc64 (elf-21)"
+    assert image_words({"kind": "uimage-2"}) == "U-Boot legacy image for arm32 (uimage-2)"

@@ -81,6 +81,14 @@ def test_odd_oacks_end_curl_without_a_packet_or_are_taken():
         (oack(("foo", 1)), True),
         (oack(("timeout", 9)), True),
         (oack(("blksize", "512x")), True),
+        (oack(("tsize", "-5")), True),
+        (oack(("tsize", "5x")), True),
+        (oack(("tsize", "+5")), True),
+        (oack(("tsize", " 5")), True),
+        (oack(("tsize", "x")), False),
+        (oack(("tsize", "")), False),
+        (oack(("tsize", "0x5")), False),
+        (oack(size, ("blksize", "-8")), False),
     ):
         transfer = Transfer("x", request, 0, HOST)
         try:

@@ -90,6 +90,12 @@ def test_lkrn_of_ipxe_is_told_from_a_linux_kernel():
     same(_kind(_at(4096, *far)), "linux")
 
 
+def _elf(machine, big=False):
+    low, high = machine & 255, machine >> 8
+    number = bytes((high, low) if big else (low, high))
+    return _kind(b"\x7fELF\x02" + bytes([2 if big else 1]) + bytes(12) + number + bytes(99))
+
+
 def _pe(machine, lfanew=0x80, size=4096):
     return _at(size, (0, b"MZ"), (0x3C, _le16(lfanew)), (lfanew, b"PE\0\0" + _le16(machine)))
 
@@ -148,12 +154,19 @@ def test_option_rom_has_a_pci_structure():
 def test_archives_kernels_and_disks_are_told_by_their_marks():
     """R-IMG-11, R-IMG-12."""
     same(_kind(b"\x1f\x8b\x08" + bytes(99)), "gzip")
-    same(_kind(b"\x7fELF" + bytes(99)), "elf")
+    same(_kind(b"\x7fELF" + bytes(99)), "elf-0")
+    same(_kind(b"\x7fELF"), "elf-0")
+    same(_elf(62), "elf-62")
+    same(_elf(243), "elf-243")
+    same(_elf(21, big=True), "elf-21")
+    same(_elf(258), "elf-258")
     same(_kind(b"\xb8\xff\x4c\xcd\x21" + bytes(99)), "com32")
     same(_kind(_at(4096, (0, b"MZ"), (4, b"zimg"))), "linux-zboot")
     same(_kind(_at(4096, (0, b"MZ"), (0x38, b"ARMd"))), "linux-arm64")
     same(_kind(_at(4096, (0x38, b"RSC\x05"))), "linux-riscv")
-    same(_kind(b"\x27\x05\x19\x56" + bytes(99)), "uimage")
+    same(_kind(b"\x27\x05\x19\x56" + bytes(99)), "uimage-0")
+    same(_kind(b"\x27\x05\x19\x56" + bytes(24) + b"\5\x02\2\1" + bytes(99)), "uimage-2")
+    same(_kind(b"\x27\x05\x19\x56" + bytes(24) + b"\5\x1a\2\1" + bytes(99)), "uimage-26")
     same(_kind(b"\xd0\x0d\xfe\xed" + bytes(99)), "fit")
     same(_kind(_at(512, (510, b"\x55\xaa")), zeros=(1 << 20) - 512), "disk")
     same(_kind(b""), "empty")

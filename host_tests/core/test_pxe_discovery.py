@@ -143,6 +143,15 @@ def test_proxy_counts_over_the_ack():
 # --- port 4011 -----------------------------------------------------------------------------------
 
 
+def test_name_of_the_job_may_have_bytes_that_are_no_text():
+    """R-TFTP-3: what an old ROM asks for whose option 67 has no NUL, tried on purpose."""
+    for given, name, shown in (("x", b"x", "x"), ([120, 255], b"x\xff", "x\\xff")):
+        for more in ({}, {"server": PROXY}):
+            run = Run("intel-undi", dhcpd(file=b"other"), file=given, **more)
+            same((run.client.found[1], run.client.boot["file"]), (name, shown))
+            same(run.client.boot["file_by"], "job")
+
+
 def _ack(file=b"nbp", kind=dhcp_packet.ACK, server=PROXY, **more):
     return lambda asked: answer(asked, kind, server=server, options=PXECLIENT, file=file, **more)
 

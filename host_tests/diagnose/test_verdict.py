@@ -180,6 +180,27 @@ def test_verdict_never_contradicts_an_experiment(changes, cause):
     assert _judged(**changes)["cause"] == cause
 
 
+def test_blksize_that_is_in_effect_without_an_oack_is_told_from_longer_blocks():
+    """tftp4j#2: the server takes the option and does not say so."""
+    for unsaid in (None, "1456"):
+        verdict = _judged(oversize=True, unsaid_blksize=unsaid, rom_works=False)
+        assert verdict["cause"] == "oversize-data"
+        (why,) = verdict["explains"]
+        assert ("takes the blksize of the RRQ, 1456, and sends no OACK" in why) == bool(unsaid)
+
+
+def test_unsaid_blksize_is_seen_in_the_transfer_that_was_refused():
+    def by(oack, options):
+        transfer = {"oack": oack, "requests": [{"options": options}]}
+        result = {"status": {"reason": "oversize_data"}, "transfers": [transfer]}
+        return {"rom": [{"result": result}]}
+
+    assert signs.unsaid_blksize(by(None, [["tsize", "0"], ["blksize", "1456"]])) == "1456"
+    assert signs.unsaid_blksize(by({"blksize": "512"}, [["blksize", "1456"]])) is None
+    assert signs.unsaid_blksize(by(None, [])) is None
+    assert signs.unsaid_blksize({}) is None
+
+
 @pytest.mark.parametrize(
     "end, cause",
     [
@@ -211,6 +232,24 @@ def test_file_that_takes_long_on_a_healthy_path_is_told_why():
     assert "7399773 bytes take about 10 min 56 s, in blocks of 1468 bytes" in fact["text"]
     for seen in ({"lockstep": far}, {"lockstep": far, "boot_blocks": boot, "rom_works": False}):
         assert "pace" not in [fact["id"] for fact in _judged(**seen)["facts"]]
+
+
+@pytest.mark.parametrize(
+    "answered, cause, also",
+    [
+        (None, "one-expectation", ["few-at-once"]),
+        ([50001], "few-at-once", []),
+        ([50001, 50002], "one-expectation", []),
+    ],
+)
+def test_server_of_one_transfer_at_a_time_looks_like_such_a_path(answered, cause, also):
+    """What the server answered tells them apart; from the client's side nothing does."""
+    ports = [50001, 50002]
+    on_path = {"requests": 9, "answers": 5, "client_ports": ports, "asked_ports": ports}
+    on_path = answered and {**on_path, "answered_ports": answered}
+    verdict = _judged(on_path, by_order=True, same_again=True)
+    assert (verdict["cause"], verdict["also_possible"]) == (cause, also)
+    assert bool(verdict["decide"]) == bool(also)
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,7 @@ Variable Window: false
     assert result["sources"][0]["kind"] == "wds"
     (client,) = result["clients"]
     assert client["boot"]["outcome"] == "failed"
+    assert client["candidates"][0]["rom"] == "intel-undi" and client["boot"]["ports"] == [2071]
 
 
 # ---- firewalls

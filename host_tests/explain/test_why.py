@@ -23,6 +23,28 @@ def test_silence_at_the_client_is_consistent_with_all_that_stops_answers():
     assert found["decide"]["command"].startswith("tcpdump")
 
 
+def test_answers_of_dhcp_without_their_details_say_nothing_of_a_file():
+    """The gPXE list, October 2011: four DISCOVERs, each answered, as tcpdump prints it."""
+    lines = ""
+    for at in (0, 2, 6, 14):
+        lines += (
+            f"10:00:{at:02}.0 IP 0.0.0.0.68 > 255.255.255.255.67: BOOTP/DHCP, Request from"
+            f" 00:1b:21:aa:bb:cc, length 548\n10:00:{at:02}.1 IP 192.168.0.65.67 >"
+            " 255.255.255.255.68: BOOTP/DHCP, Reply, length 300\n"
+        )
+    (client,) = told.of_text(lines)["clients"]
+    found = client["verdict"]
+    assert named(found) == (None, False)
+    assert "What they offer is not in this" in found["text"] and "E53" not in found["text"]
+
+
+def test_a_step_is_the_last_one_where_it_says_that_it_stops():
+    (client,) = told.of_bytes(wire.pcap(intel(Boot(ttl=63), answered=True).frames))["clients"]
+    words = [step["text"] for step in client["boot"]["steps"]]
+    assert "it stops here" not in words[:-1]
+    assert "it goes no further with this request" in words
+
+
 def test_answers_that_leave_the_server_and_no_reaction_leave_the_way_back():
     found = verdict(intel(Boot(ttl=63), answered=True))
     assert named(found) == ("client-port-filter", False)
@@ -107,6 +129,19 @@ def test_an_error_of_the_server_says_it_in_words(code, text, cause):
     boot.rrq(2071, 0.0, blksize="1456")
     boot.error(2071, 0.001, code, text)
     assert named(verdict(boot)) == (cause, True)
+
+
+@pytest.mark.parametrize(("size", "told"), [(1456, True), (600, False)])
+def test_blksize_that_is_in_effect_without_an_oack(size, told):
+    """tftp4j#2: DATA of the size that was asked for, and no OACK."""
+    boot = Boot()
+    boot.rrq(50000, 0.0, blksize="1456")
+    boot.data(50000, 0.001, 1, size)
+    boot.error(50000, 0.002, 4, "Illegal TFTP operation", by_client=True)
+    found = verdict(boot)
+    assert named(found) == ("oversize-data", True)
+    said = [text for text in found["explains"] if "without an OACK (RFC 2347)" in text]
+    assert bool(said) == told
 
 
 def test_answers_of_an_address_that_was_not_asked():

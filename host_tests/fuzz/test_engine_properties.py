@@ -329,7 +329,7 @@ class Case:
         asked = int(self.asked.get("blksize", 0))
         value = granted.get(b"blksize", b"512")
         if "odd_number" in self.on:
-            value = re.match(b"[0-9]*", value).group()
+            value = re.match(rb"[ +]*([0-9]*)", value).group(1)
         if value.isdigit() and 8 <= int(value) <= asked:
             assert transfer.blksize == int(value)
         elif asked and self.on["larger_blksize"] != "accept":

@@ -230,6 +230,19 @@ def test_command_writes_the_page_and_refuses_to_overwrite_a_result(bench, served
     assert json.loads((bench.folder / "r.json").read_text())["outcome"] == "ok"
 
 
+def test_capture_that_no_result_can_use_is_not_passed_over(bench, served):
+    """A result of compat keeps no packets: what it cannot show is said, and by what else."""
+    (bench.folder / "c.json").write_text(json.dumps(results.compat()))
+    bench.fetch(served.url("small.bin"), "--json", "r.json", "--pcap", "x.pcap", "-q")
+    run = bench("report", "c.json", "--server-pcap", "x.pcap")
+    assert run.returncode == 2 and not (bench.folder / "report.html").exists()
+    assert "--server-pcap is of no use for c.json: a result of compat keeps no" in run.stderr
+    assert "`pxebench explain CAPTURE`" in run.stderr
+    run = bench("report", "c.json", "r.json", "--server-pcap", "x.pcap")
+    assert run.returncode == 0
+    assert "no use for c.json:" in run.stderr and "r.json" not in run.stderr
+
+
 @pytest.mark.parametrize("capture", ["edk2-4011", "atftp-normal", "slof-blackhole"])
 @pytest.mark.parametrize("kind", ["fetch", "boot", "diagnose", "sweep"])
 def test_capture_of_another_boot_is_said_to_be_one(tmp_path, kind, capture):

@@ -10,12 +10,14 @@ asked, what came, and what was just tried.
    more.
 """
 
+import re
 import shlex
 
 from pxebench import icmp
 from pxebench.job import show
 
 _TFTP = 69
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _HIGH = 32768  # systems' own clients use ports from here on, and firewalls allow these
 
 # (text in the server's ERROR, lower case; advice); the first match counts.
@@ -76,6 +78,11 @@ _OF_DHCP = {
     "name the kernel's own file in option 67.",
     "time_up": "Give the boot more time (`--max-time`).",
 }
+_UNSAID = (
+    "The server puts the blksize that was asked for into effect without an OACK (RFC 2347), and "
+    "without one 512 bytes hold: update it, or switch its options off. `--rom os-client` asks for "
+    "no blksize and gets the file."
+)
 _OPTIONS = (
     "The server refuses an option, where it may only leave it out of its OACK (RFC 2347): update "
     "it, or switch its options off. `--rom os-client` asks without any."
@@ -103,6 +110,8 @@ def fitted(result, todo, words):
     result = {**result, "status": status}
     if _error(result):
         told = _refused(_error(result), asked)
+    elif status.get("reason") == "oversize_data" and _unsaid(result["transfers"]):
+        told = _UNSAID
     elif status.get("reason") in _OF_SERVER:
         told = _OF_SERVER[status["reason"]]
     elif status.get("reason") in _OF_DHCP:
@@ -218,6 +227,14 @@ def _error(result):
     return last["error"] if last and last["outcome"] == "error" else None
 
 
+def _unsaid(transfers):
+    # No OACK came to a request for larger blocks.
+    last = transfers[-1] if transfers else None
+    if last is None or last["oack"] is not None or not last["requests"]:
+        return False
+    return "blksize" in [name.lower() for name, _ in last["requests"][-1]["options"]]
+
+
 def _refused(error, asked):
     said = (error["message"] or "").lower()
     for words, told in _SAID:
@@ -241,6 +258,12 @@ def _refused(error, asked):
         return (
             "The name has backslashes, which to a Unix server are part of the name: name the file "
             "with / in DHCP, or map them (in.tftpd: a --map-file with `gr \\\\ /`)."
+        )
+    if error["code"] == 1 and _ESCAPE.search(name):
+        return (
+            f"The ROM asked for {show(name)} letter by letter: %-escapes are decoded in a URL "
+            f"(tftp://HOST/FILE), not in --file, and not in what DHCP says. A shell writes the "
+            f"byte %FF as $'\\xff'."
         )
     if error["code"] == 1:
         return (

@@ -33,6 +33,20 @@ _WORDS = {
     "empty": "empty file",
     "unknown": "no boot image that is known here",
 }
+# Formats of many machines, which they name by a number (ELF's e_machine; U-Boot's image.h):
+# elf-62 is an ELF file for x64. In `runs` it is elf-x64, and elf is one for whatever machine.
+_OF_MACHINES = {
+    "elf": {
+        "3": "ia32", "8": "mips", "20": "ppc32", "21": "ppc64", "22": "s390", "40": "arm32",
+        "43": "sparc64", "50": "ia64", "62": "x64", "137": "videocore", "183": "arm64",
+        "243": "riscv", "258": "loongarch",
+    },
+    "uimage": {
+        "2": "arm32", "3": "ia32", "5": "mips", "6": "mips64", "7": "ppc", "8": "s390",
+        "12": "m68k", "14": "microblaze", "15": "nios2", "22": "arm64", "24": "x64",
+        "25": "xtensa", "26": "riscv",
+    },
+}  # fmt: skip
 _NO_PROGRAM = ("ipxe-script", "empty", "unknown")
 # What UEFI of an architecture (DHCP option 93) starts, and its kernels with an EFI stub.
 _EFI_OF_ARCH = {
@@ -62,7 +76,16 @@ def words(image):
     kind = image.get("kind") or "unknown"
     if kind.startswith("efi-"):
         return f"EFI program for {kind[4:]} ({kind})"
+    family, machine = _machine(kind)
+    if family in _OF_MACHINES:
+        return f"{_WORDS[family]}{f' for {machine}' if machine else ''} ({kind})"
     return f"{_WORDS[kind]} ({kind})" if kind in _WORDS else kind
+
+
+def _machine(kind):
+    # (format, machine or None) of "elf-62".
+    family, _, number = kind.partition("-")
+    return family, _OF_MACHINES.get(family, {}).get(number)
 
 
 class Starts:
@@ -89,6 +112,11 @@ class Starts:
         """True for a kind of image that this ROM does not start."""
         if not self.kinds or not kind or kind in self.kinds:
             return False
+        family, machine = _machine(kind)
+        if family in _OF_MACHINES:
+            # One for no machine that is known here may be for one that this ROM starts.
+            known = [one for one in self.kinds if one.partition("-")[0] == family]
+            return not (known if machine is None else {family, f"{family}-{machine}"} & {*known})
         return self.boots or kind not in _NO_PROGRAM
 
     def judged(self, result):

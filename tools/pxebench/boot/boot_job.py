@@ -8,7 +8,8 @@ A **job**:
     {"job": "boot", "rom": id or a whole ROM, "interface": "eth0" or null (a board),
      "lease": "dhcp" | "static" | "stack", "address": {"ip", "mask", "gateway"} with "static",
      "uuid": text or null, "menu": null | N (from 1) | "first", "release": bool,
-     "allow": [ip] or null, "proxy": ip or null, "server": ip or null, "file": text or null,
+     "allow": [ip] or null, "proxy": ip or null, "server": ip or null,
+     "file": text, a list of bytes where it is none, or null,
      "keys": bool, "sink", "max_bytes", "max_time_ms", "trace": as for a fetch}
 
 **Events** (`at_ms` of these counts from the first DHCP packet):
@@ -43,7 +44,17 @@ A **result** has, beside a fetch's fields:
 import copy
 
 from pxebench import images
-from pxebench.job import FILE_NAME_MAX, Refused, bare, load_rom, one_sentence, show, value
+from pxebench.job import (
+    FILE_NAME_MAX,
+    Refused,
+    bare,
+    load_rom,
+    name_bytes,
+    one_sentence,
+    show,
+    value,
+    wire_name,
+)
 from pxebench.roms.known import ids
 
 # Names for the command line, with the numbers of RFC 4578 and of IANA's later list.
@@ -159,9 +170,9 @@ def menu(number, no_menu):
 def instead(server, file):
     """The job's `server` and `file`, which take precedence over DHCP's."""
     if file is not None:
-        size = len(file.encode("utf-8", "surrogateescape"))
-        if not 0 < size <= FILE_NAME_MAX or "\0" in file:
+        if not 0 < len(name_bytes(file)) <= FILE_NAME_MAX or "\0" in file:
             raise Refused(f"--file takes a name of 1 to {FILE_NAME_MAX} bytes.")
+        file = wire_name(file)
     return {"server": server, "file": file}
 
 

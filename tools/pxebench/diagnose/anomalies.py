@@ -139,7 +139,17 @@ def _of_transfers(seen, show):
     if seen.get("unasked"):
         yield "unasked-option", _unasked(seen["unasked"], show)
     if seen.get("oversize"):
-        yield "oversize", "The server sends DATA that is longer than the agreed block size."
+        unsaid = seen.get("unsaid_blksize")
+        yield (
+            "oversize",
+            "The server sends DATA that is longer than the agreed block size"
+            + (
+                f": it takes the blksize of the RRQ, {show(unsaid)}, and sends no OACK, without "
+                "which 512 bytes hold (RFC 2347)."
+                if unsaid
+                else "."
+            ),
+        )
     end = seen.get("end")
     if signs.no_final_block(seen):
         yield (

@@ -116,7 +116,7 @@ _CAUSE = {
     ),
     "few-at-once": (
         "The server, or the path, serves only a few transfers at the same time.",
-        [("at-once",), ("one-at-a-time",)],
+        [("at-once",), ("one-at-a-time",), ("turns",)],
         ("after-probe", "probe-fails"),
     ),
     "rate-limit": (
@@ -250,6 +250,10 @@ def _order(seen, marks):
         # The host refuses a closed port and is silent on this one: something listens there.
         order.remove("request-blocked")
         order.insert(order.index("nat-port") + 1, "request-blocked")
+    if "turns" in marks:
+        # What keeps a client's next port out after a transfer has ended is seldom a server.
+        order.remove("few-at-once")
+        order.insert(order.index("one-expectation") + 1, "few-at-once")
     if marks & {"acks-refused"}:
         order.remove("no-tftp-helper")
         order.append("no-tftp-helper")
@@ -272,6 +276,8 @@ def _why_not(cause, seen, marks, found, on_path):
     covered = set(along).union(*fits)
     for mark in marks - covered:
         return f"It does not explain this: {found[mark]}"
+    if marks & {"turns", "one-at-a-time"} and "asked_ports" in on_path:
+        return _server_says(cause, on_path)
     return _path_says(cause, on_path)
 
 
@@ -282,6 +288,17 @@ def _absent(mark, seen):
 
 
 _OPEN = "?"  # not observed, or nothing came that could show it
+
+
+def _server_says(cause, on_path):
+    # One transfer at a time: it is the server that leaves RRQs alone, or the path that drops
+    # what it answers.
+    left = set(on_path["asked_ports"]) - set(on_path["answered_ports"])
+    if cause == "one-expectation" and left:
+        return "The capture at the other end shows RRQs that the server left without an answer."
+    if cause == "few-at-once" and on_path["asked_ports"] and not left:
+        return "The capture at the other end shows that the server answered each port that asked."
+    return None
 
 
 def _path_says(cause, on_path):

@@ -191,8 +191,8 @@ def _unknown(result, seen, found, cause, also, open_causes, way):
         yield "Whether the server or a firewall on the path counts the RRQs."
     if cause == "slow-server":
         yield "A long or busy path looks the same as a slow server."
-    if cause == "one-expectation":
-        yield "A server that serves one transfer at a time looks the same as such a path."
+    if cause == "one-expectation" and not also:
+        yield "Which machine on the path remembers the transfer; a capture on each tells."
     if "acks-lost" in found:
         yield "A filter that drops what goes to the server's high ports looks the same."
     if cause == "mtu":

@@ -120,6 +120,7 @@ def observe(experiments, flat, rom, server=None):
         "same_again": signs.same_again(by),
         "unasked": signs.unasked(by),
         "oversize": signs.oversize(by),
+        "unsaid_blksize": signs.unsaid_blksize(by),
         "end": signs.end(by),
         "wrong_tsize": signs.wrong_tsize(by),
         "pieces": signs.pieces(by),

@@ -374,7 +374,8 @@ ADVICE = {
     "1,468 bytes a file may have 91 MiB. Or use a server that counts on from 0.",
     "wrong-tsize": "Use a server that tells the size of the very file that it sends (RFC 2349), "
     "and see that nobody changes the file meanwhile.",
-    "oversize-data": "Use a server that keeps to blksize (RFC 2348): in.tftpd and dnsmasq do.",
+    "oversize-data": "Use a server that keeps to blksize, and grants it in an OACK (RFC 2347, RFC "
+    "2348): in.tftpd and dnsmasq do.",
     "fragments": "Let the server grant blocks of $blksize bytes at most, or take the small link "
     "(a tunnel, a VPN) off the path.",
     "port-unreachable": "Start the TFTP server on $server, and see that it listens on UDP port "

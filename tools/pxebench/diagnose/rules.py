@@ -54,6 +54,8 @@ def advise(cause, also, result, nft_chain=None):
         path = ("request",)  # the answers are not dropped
     if cause == "request-blocked" and "no-tftp-helper" not in also:
         path = ("request",)
+    if cause == "one-expectation" and "few-at-once" in also:
+        server = (*server, "at-once")
     items = []
     for number, cure in enumerate(path):
         items += [

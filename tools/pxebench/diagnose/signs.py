@@ -80,6 +80,18 @@ def oversize(by):
     return any(_reason(e) == "oversize_data" for found in by.values() for e in found)
 
 
+def unsaid_blksize(by):
+    """The blksize that was asked for where longer DATA than 512 bytes came without an OACK; None
+    where none did: such a server takes the option and does not say so (RFC 2347)."""
+    for experiment in [one for found in by.values() for one in found]:
+        if _reason(experiment) == "oversize_data":
+            last = experiment["result"]["transfers"][-1]
+            asked = dict(last["requests"][-1]["options"] if last["requests"] else ())
+            if last["oack"] is None and "blksize" in asked:
+                return asked["blksize"]
+    return None
+
+
 def rom_reason(by):
     """The id of why the ROM's own boot failed, or None."""
     return _reason(by["rom"][0]) if by.get("rom") else None

@@ -89,7 +89,9 @@ def _outcome(entries, told):
         return "failed" if told else "nothing"
     last = {entry["ip"] or entry["mac"]: entry for entry in entries}
     states = [entry["boot"]["outcome"] for entry in last.values()]
-    return "ok" if all(state == "ok" for state in states) else "failed"
+    # A ROM that fails is not made good by a client of the system that fetches the file later.
+    failed = any(entry["boot"]["outcome"] == "failed" for entry in entries)
+    return "ok" if all(state == "ok" for state in states) and not failed else "failed"
 
 
 def _source(source):

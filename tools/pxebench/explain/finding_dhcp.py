@@ -3,6 +3,13 @@
 from pxebench.explain.finding import Finding
 
 
+def _bare(program):
+    # Answers as tcpdump prints them without -v: neither their kind nor a file is told.
+    told = [m for b in program.boots for _, m in b.dhcp if m.reply]
+    text = program.view is not None and program.view.source.file is None
+    return text and bool(told) and all(m.kind == "BOOTP" and not m.file for m in told)
+
+
 def address(program, evidence, boot):
     """The `Finding` of a boot that sent no request for a file."""
     reached = boot["reached"]
@@ -52,6 +59,15 @@ def address(program, evidence, boot):
                 "Offers come, and the client takes none: an answer of port 4011 is missing, or the"
                 " offers are not for it."
             )
+        elif _bare(program):
+            return Finding(
+                ask="dhcp",
+                text=(
+                    "DHCP servers answer, and the client sends no request for a file. What they"
+                    " offer is not in this: the lines are without their details, which `tcpdump"
+                    " -v` prints and a capture has."
+                ),
+            ).saw("DHCP answers are there, and no request for a file.")
         elif not any(m.reply for b in program.boots for _, m in b.dhcp):
             text = (
                 "The client was offered an address; what the offer names, and whether the client"

@@ -276,6 +276,13 @@ def _oversize(talk):
     if not longer:
         return None
     agreed = "its OACK says" if talk.oack is not None else "that are agreed without an OACK"
-    return Finding("oversize-data", True).saw(
+    found = Finding("oversize-data", True).saw(
         f"DATA {longer[0].block} has {longer[0].length} bytes, more than the {size} {agreed}."
     )
+    asked = {name.lower(): text for name, text in talk.asked.options or ()}
+    if talk.oack is None and asked.get("blksize") == str(longer[0].length):
+        found.saw(
+            "That is the blksize the client asked for: the server puts it into effect without an"
+            " OACK (RFC 2347). A client that asks for no blksize gets the file."
+        )
+    return found

@@ -215,7 +215,8 @@ def _say_requests(found, program, evidence, own, ports):
             " port 69 does not show them. That none was taken follows from the repeated requests."
         )
     for mark in evidence.logs.get(FAILED, [])[:1]:
-        found.saw(f"The server gave up: {mark.evidence}")
+        said = mark.evidence or f"sending {mark.get('file') or 'the file'}."
+        found.saw(f"The server gave up{':' * bool(mark.evidence)} {said}")
 
 
 def logs(program, evidence):

@@ -214,6 +214,7 @@ class Wds:
         self._fields = {}
         self._time = None
         self._lines = 0
+        self._begun = set()  # (client, port) whose request is told
 
     def takes(self, text):
         """True when a line is this reader's."""
@@ -245,4 +246,12 @@ class Wds:
             kind, self._time, ip, int(port[:6]) if port.isdigit() else 0, SERVER, 69
         )
         made.facts.update(file=fields.get("filename"), text=fields.get("errorcode"), daemon="wds")
-        return [made]
+        ends = ip, made.sport
+        told = [made]
+        if kind != ASKED and made.sport and ends not in self._begun:
+            # The end names the port of a request whose own event is not in this.
+            asked = Observation(ASKED, None, *ends, SERVER, 69)
+            asked.facts.update(file=fields.get("filename"), daemon="wds")
+            told = [asked, made]
+        self._begun.add(ends)
+        return told

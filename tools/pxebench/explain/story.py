@@ -39,6 +39,7 @@ _LATE_S = 3.0
 _WAIT_S = 1.0
 _LATER_S = 45.0  # longer than any ROM waits before it asks again
 _LADDER = 3
+_STOPS = "it stops here"
 _FEW = 2  # DHCP packets of a client, while everything is in order
 
 
@@ -57,6 +58,10 @@ def story(program):
         reached = _later(reached, "request")
     for mark in program.machine.marks if not program.talks else ():
         reached = _later(reached, _LOGGED.get(mark.what, reached))
+    ends = [step for step in steps if step["what"] == "end"]
+    for step in ends[:-1]:
+        if step["text"] == _STOPS:
+            step["text"] = "it goes no further with this request"
     if timed:
         # A step without a time stays where it was.
         steps.sort(key=lambda step: (step["at_ms"] is None, step["at_ms"] or 0))
@@ -352,7 +357,7 @@ def _talk(talk, number, timed, view):
     for step in said.values():
         if step.get("times"):
             step["text"] += f", {step.pop('times')} times in all"
-    end = {"done": "the file is whole", "unanswered": "nothing answers", "broken": "it stops here"}
+    end = {"done": "the file is whole", "unanswered": "nothing answers", "broken": _STOPS}
     blind = features.only_requests(view) and talk.outcome == "unanswered"
     if talk.outcome in end and not blind:
         at = talk.packets[-1].time if timed else None

@@ -40,6 +40,11 @@ def report(results, out, title, note, server_pcap, quiet):
                 raise Refused(f"The page would overwrite {show(path)}; give another --out.")
     captures = [packets.read(path) for path in server_pcap]
     sections = [document.section(path, captures) for path in results]
+    unused = [
+        path for path, one in zip(results, sections, strict=True) if captures and not one["path"]
+    ]
+    if unused and len(unused) == len(results):
+        raise Refused(_unused(unused, sections))
     text = document.page(sections, title, note)
     try:
         if out == "-":
@@ -50,6 +55,17 @@ def report(results, out, title, note, server_pcap, quiet):
             file.write(text)
     except OSError as error:
         raise Refused(f"Cannot write {show(out)}: {error.strerror}.", EXIT_BENCH) from None
+    if unused:
+        Writer(sys.stderr).line(_unused(unused, sections))
     if not quiet:
         words = f"{len(sections)} result{'' if len(sections) == 1 else 's'}"
         Writer(sys.stderr).line(f"{show(out)}: {words}, {len(text) // 1024 + 1} KiB.")
+
+
+def _unused(paths, sections):
+    # --server-pcap shows how far each packet of a result came; some results keep none.
+    kinds = " and ".join(sorted({one["kind"] for one in sections if not one["path"]}))
+    return (
+        f"--server-pcap is of no use for {', '.join(map(show, paths))}: a result of {kinds} keeps "
+        "no packets to look for in it. `pxebench explain CAPTURE` reads the capture by itself."
+    )

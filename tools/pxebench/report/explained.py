@@ -8,6 +8,7 @@ from pxebench.report.parts import blank, facts, finish, table
 from pxebench.report.request import request
 
 _PLACES = {"client": "at the client", "server": "at the server", "between": "on the way"}
+_MARKS = {"ok": "good", "failed": "bad"}  # "unknown" is neither
 _MOST_STEPS = 80
 
 
@@ -25,14 +26,14 @@ def explain(result, captures):
             [one["ip"] or one["mac"], _who(one), one["boot"]["outcome"], one["verdict"]["cause"]]
             for one in clients
         ]
-        marks = ["good" if one["boot"]["outcome"] == "ok" else "bad" for one in clients]
+        marks = [_MARKS.get(one["boot"]["outcome"]) for one in clients]
         section["tables"].append(
             table("The clients", ["client", "who", "boot", "why"], rows, marks=marks, proof=True)
         )
     if client is not None:
         _client(section, client)
     for code in result["codes"]:
-        title = f"{code['code']} ({code['maker']})" if code["maker"] else code["code"]
+        title = f"{code['code']}: {code['maker']}" if code["maker"] else code["code"]
         items = [text for text in (code["text"], code["when"], code["first"]) if text]
         section["lists"].append({"title": title, "items": items})
     if result["notes"]:
@@ -46,10 +47,12 @@ def _level(result):
 
 def _headline(result, client):
     if client is None:
-        return result["codes"][0]["text"] if result["codes"] else "Nothing of a boot is in this."
+        if not result["codes"]:
+            return "Nothing of a boot is in this."
+        code = result["codes"][0]
+        return f"{code['code']}: {code['text']}"
     verdict = client["verdict"]
-    cause = verdict["cause"] or "undecided"
-    return f"{cause}: {verdict['text']}"
+    return f"{verdict['cause']}: {verdict['text']}" if verdict["cause"] else verdict["text"]
 
 
 def _best(client):
