@@ -22,6 +22,7 @@ _MODULES = (
     "dhcp_advice",
     "dhcp_inform",
     "dns",
+    "boot_url",
     "dhcp_offer",
     "dhcp_packet",
 )
@@ -58,20 +59,6 @@ def _check(job):
     for name in ("server", "proxy"):
         if job.get(name) is not None:
             unicast(job[name])
-
-
-def _wipe_stack(zero=0):
-    # MicroPython's collector takes any word on the C stack that looks like an object's address for
-    # one, those of calls that have ended too: one of them kept all of DHCP's modules at some sizes
-    # of a heap. A call begins with a frame of zeros, as large as its longest expression needs.
-    z = zero
-    return zero and (
-        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
-        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
-        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
-        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
-        z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z,
-    )  # fmt: skip
 
 
 class _Job:
@@ -126,8 +113,6 @@ class _Job:
         try:
             self._lease(nic, net)
             net.close()
-            _wipe_stack()
-            runtime.tidy()
             if self.found:
                 self._fetch(net)
             if self.release:
@@ -168,6 +153,7 @@ class _Job:
         try:
             client.run()
             self.found, self.configs = client.found, client.configs
+            self.port = client.port
         except Failure as error:
             failure = error
         except MemoryError:
@@ -216,7 +202,7 @@ class _Job:
 
         def get(name, to, most_of_it=None):
             time_ms = left_ms.pop() if left_ms else None  # one limit for all files
-            return fetch(server, 69, name, to, most_of_it or most_bytes, time_ms)
+            return fetch(server, self.port, name, to, most_of_it or most_bytes, time_ms)
 
         if self.configs:
             from pxerom import pxelinux_cfg
