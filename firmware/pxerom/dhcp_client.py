@@ -60,6 +60,7 @@ class DhcpClient:
         self.lease = None
         self.found = None  # (server, name) to fetch, once known
         self.configs = ()  # names that the ROM goes on to
+        self.port = 69  # of the boot server
         self.offers = []
         self.warnings = []
         self.messages = []
@@ -74,7 +75,7 @@ class DhcpClient:
         self._on_wait = on_wait
         self._end = None
         self._until = None
-        self._seen = []  # the offers of this round
+        self.seen = []  # the offers of this round
         uuid = job.get("uuid")
         seed = random_below(1 << 32)
         mac = bytes([int(part, 16) for part in nic.mac.split(":")])
@@ -133,10 +134,10 @@ class DhcpClient:
     def _discover(self, resume):
         # `resume`: the entry of the ROM's table of waits to begin with.
         spec = self.spec["discover"]
-        seen = self._seen = []
+        seen = self.seen = []
         chosen, proxies = None, []
         waited = True
-        needs_file = self._needs_file()
+        needs_file = self.needs_file()
 
         def take(offer):
             if offer.reply.type not in (0, dhcp_packet.OFFER):
@@ -166,20 +167,21 @@ class DhcpClient:
                 break
         dhcp_offer.explain(seen, chosen, proxies)
         if chosen is None:
-            raise self._nothing()
+            raise self.nothing()
         chosen.waited = waited
         return chosen, proxies
 
-    def _needs_file(self):
+    def needs_file(self):
+        """Whether an offer must name a file, or come with a proxy's, to count."""
         return self.spec["discover"]["needs_file"] == "yes" and not self.job.get("file")
 
-    def _nothing(self, until=""):
-        # The Failure of a boot without an offer that counts (R-PXE-24). `until`: why it ended,
-        # where that was not the ROM's own table of waits.
+    def nothing(self, until=""):
+        """The Failure of a boot without an offer that counts (R-PXE-24). `until`: why it ended,
+        where that was not the ROM's own table of waits."""
         sent = len([each for each in self.messages if each["message"] == "DISCOVER"])
         tried = "%d DISCOVER%s in %.1f s" % (sent, "" if sent == 1 else "s", self.ms() / 1000)
         tried += until
-        seen = self._seen
+        seen = self.seen
         good = [each for each in seen if each.kind != "plain" or not each.proxy]
         if seen and not good:
             detail = "%s brought an offer of %s, but %s" % (tried, seen[0].server, seen[0].reason)
@@ -417,19 +419,9 @@ class DhcpClient:
 
     def cut_short(self):
         """The Failure of a boot that the bench's time ended before the file: what was missing."""
-        known = "The lease was there"
-        if not self.lease:
-            if self.refused:
-                return self.refused
-            taken = [each for each in self._seen if each.chosen]
-            if not taken:
-                chosen, proxies = dhcp_offer.choose(self._seen, self._needs_file())
-                dhcp_offer.explain(self._seen, chosen, proxies)
-                if chosen is None:
-                    return self._nothing(", until the bench's time was up,")
-                taken = (chosen,)
-            known = "The offer of %s was good" % taken[0].server
-        detail = "%s; the ROM would have %s when the bench's time was up" % (known, self.then)
+        if remarks:
+            return remarks.cut_short(self)
+        detail = "The ROM would have %s when the bench's time was up" % self.then
         return Failure("PXE-E51", detail, "ours", "time_up")
 
     def release(self):

@@ -59,7 +59,7 @@ class Offer:
         self.proxy = reply.yiaddr is None
         self.server = reply.server_id() or reply.siaddr or host
         found = dhcp_packet.tags(reply.options.get(43, b""))
-        if found is None:
+        if found is None and not rules["recognises"]:  # to a Pi it is a text
             reply.flaws.append("a sub-option of option 43 runs past its end")
         self.tags = found or {}
         self.kind = self._kind()

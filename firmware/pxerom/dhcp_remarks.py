@@ -5,8 +5,8 @@ to do about a boot that failed is `dhcp_advice`'s. A board carries neither: the 
 it for a boot job.
 """
 
-from pxerom.dhcp_offer import label
-from pxerom.failure import NAME, printable
+from pxerom.dhcp_offer import choose, explain, label
+from pxerom.failure import NAME, Failure, printable
 from pxerom.runtime import is_ipv4
 
 
@@ -40,11 +40,10 @@ def of_offer(offer):
             "The name that %s gives has bytes that are no text: %s"
             % (offer.server, printable(name, NAME))
         )
-    if b"://" in name:
+    if b"://" in name and not offer.rules.get("urls"):
         said.append(
-            "The file's name is a URL (%s): a ROM sends it to its TFTP server unchanged. "
-            "iPXE takes it apart and fetches it as it says, which this bench does not imitate."
-            % printable(name, NAME)
+            "The file's name is a URL (%s): this ROM sends it to its TFTP server unchanged, "
+            "and iPXE takes it apart." % printable(name, NAME)
         )
     if reply.options.get(66, b"").split(b"\x00", 1)[0] == b"0.0.0.0":
         said.append(
@@ -162,7 +161,7 @@ def of_next_stage(client):
     boot server. Who asks a proxy or a boot server for the file is right; the next program may
     not be."""
     boot, ack = client.boot, client.ack
-    if not ack or client.job.get("server") or boot["packet"] == "dhcp":
+    if not ack or client.job.get("server") or boot["packet"] == "dhcp" or boot["file_by"] == "ROM":
         return []
     siaddr = ack.reply.siaddr
     if siaddr == boot["server"]:
@@ -171,6 +170,24 @@ def of_next_stage(client):
         "The file came from %s, but siaddr of the DHCP server's ACK is %s: programs such as shim "
         "and GRUB ask that one for their next file." % (boot["server"], siaddr or "not set")
     ]
+
+
+def cut_short(client):
+    """The Failure of a boot that the bench's time ended before the file: what was missing."""
+    known = "The lease was there"
+    if not client.lease:
+        if client.refused:
+            return client.refused
+        taken = [each for each in client.seen if each.chosen]
+        if not taken:
+            chosen, proxies = choose(client.seen, client.needs_file())
+            explain(client.seen, chosen, proxies)
+            if chosen is None:
+                return client.nothing(", until the bench's time was up,")
+            taken = (chosen,)
+        known = "The offer of %s was good" % taken[0].server
+    detail = "%s; the ROM would have %s when the bench's time was up" % (known, client.then)
+    return Failure("PXE-E51", detail, "ours", "time_up")
 
 
 def _capital(field):

@@ -59,6 +59,12 @@ class BootServer:
         if not name:
             raise self.client.advised("PXE-E53", self._said("no_file", best), "no_file", best)
         others = []
+        if self.remarks and best.rules.get("urls") and by != "job":
+            from pxerom import boot_url
+
+            url = boot_url.taken(self.client, name)
+            if url:
+                return self._found(url[0], "URL", url[1], by, best.reply.number(13))
         if job.get("server"):
             server, server_by = job["server"], "job"
         else:
@@ -136,6 +142,7 @@ class BootServer:
                 "PXE-E11",
                 "The boot server %s is in another network, and no gateway is known" % server,
                 "server",
+                "no_gateway",
             )
         hop = server if near else gateway
         client.nic.route(server, None if near else gateway)

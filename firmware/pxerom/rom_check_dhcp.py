@@ -32,6 +32,7 @@ boot?.file [67|file]
 boot?.name ascii null
 boot?.recognises ascii null
 boot?.configs [ascii] null
+boot?.urls [ascii] null
 discover.waits_ms [1..3600000]
 discover.secs [0..65535] null
 discover.gather window|complete|first "window"
@@ -151,7 +152,7 @@ def flatten(tree):
         ("dhcp.xid.fixed", spec["xid"]["fixed"]),
     ):
         if len(text) % 2 or not all(digit in "0123456789abcdef" for digit in text):
-            raise rom_check.RomFileError(path, "expected bytes in hexadecimal, got %s" % text)
+            raise rom_check.RomFileError(path, "expected hexadecimal, got %s" % text)
     return spec
 
 
@@ -173,7 +174,7 @@ def _options(value, path):
         codes.append(code)
         if not _sendable(content):
             raise rom_check.RomFileError(
-                at, "expected a number 0..65535, a list of bytes, text, or one of %s" % (_WORDS,)
+                at, "expected 0..65535, bytes, text, or one of %s" % (_WORDS,)
             )
         checked.append([code, content])
     return checked

@@ -11,7 +11,7 @@ from binascii import crc32
 from pxerom.runtime import ENOENT, const, why
 
 # Version of the flat form.
-FLAT = const(3)
+FLAT = const(4)
 UNKNOWN = "this ROM's DHCP is not known, so it cannot boot"
 
 

@@ -208,6 +208,7 @@ def test_deployed_modules_import_nothing_that_stays_on_the_pc():
         ("dhcp_client", "dhcp_advice"),
         ("pxe_discovery", "dns"),
         ("pxe_discovery", "pxelinux_cfg"),
+        ("pxe_discovery", "boot_url"),
         ("boot", "pxelinux_cfg"),
     }
     asked_for |= {("agent", "faults"), ("agent", "trace"), ("boot", "trace")}
@@ -225,7 +226,7 @@ def test_flat_form_has_another_number_when_its_shape_has():
     refused. Where this fails, count `rom_file.FLAT` up and note the new digest here."""
     shapes = (rom_check._SHAPE, rom_check._ON, rom_check_dhcp._SHAPE, rom_check_dhcp._SCREEN)
     digest = hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16]
-    assert (rom_file.FLAT, digest) == (3, "6945b644000a0081")
+    assert (rom_file.FLAT, digest) == (4, "352ebf27ec1fa0dc")
 
 
 def test_mip_packages_name_the_forge_that_they_are_published_on(tmp_path):

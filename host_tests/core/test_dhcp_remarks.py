@@ -188,3 +188,19 @@ def test_name_that_is_a_url_is_said_to_be_one():
     run = Run("edk2", dhcpd(options=LEASE + option(67, url), siaddr=SERVER))
     same(run.client.found, (SERVER, url.encode()))
     assert "The file's name is a URL (%s)" % url in " ".join(run.client.warnings)
+
+
+def test_text_in_option_43_by_which_a_pi_knows_its_server_is_no_flaw():
+    """ISC's `option vendor-encapsulated-options "Raspberry Pi Boot   "`: no list of options."""
+    text = option(43, "Raspberry Pi Boot   ")
+    run = Run("rpi3", dhcpd(siaddr=HOST, options=text + LEASE))
+    same((run.code(), run.client.warnings), (None, []))
+    run = Run("intel-undi", dhcpd(siaddr=HOST, file=b"x", options=text + LEASE))
+    assert "runs past its end" in run.client.warnings[0], run.client.warnings
+
+
+def test_next_stage_of_a_pi_reads_no_siaddr():
+    """It asks for a file of its own; shim and GRUB are not what follows."""
+    mark = PXECLIENT + option(43, option(9, b"\0\0\x11Raspberry Pi Boot"), 255)
+    run = Run("rpi3", together(dhcpd(), proxy(mark, siaddr=HOST)))
+    same([text for text in run.client.warnings if "shim" in text], [])

@@ -478,8 +478,41 @@ def test_lost_block_is_seen_whoever_sent_it_again():
     assert (found["stalls"], found["repeats"], found["median_ms"]) == (2, 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("oack", "padded"),
+    [
+        ("0006" + b"blksize\0008192\0".hex(), False),
+        ("0006" + b"multicast\0\0".hex(), False),  # an empty value is no padding
+        ("0006" + (b"blksize\0008192\0" + bytes(5)).hex(), True),
+        ("0006" + (b"blksize\0008192\0tsize\00012\0" + bytes(1)).hex(), True),
+    ],
+)
+def test_nuls_behind_an_oack_are_told(oack, padded):
+    events = [{"event": "packet", "dir": "in", "data": oack}]
+    by = {"high": [{"asks": [], "events": events}]}
+    assert signs.padded_oack(by) is padded
+    facts = {fact["id"] for fact in _judged(padded_oack=padded)["facts"]}
+    assert ("padded-oack" in facts) is padded
+
+
 def test_slow_way_loses_nothing():
     assert _transfer([300, 310, 290, 305])["stalls"] == 0
+
+
+@pytest.mark.parametrize(
+    ("answer_ms", "first_wait_ms", "slow"),
+    [
+        (80.6, 100, False),
+        (101, 100, True),
+        (240, 250, False),
+        (1200, 4000, True),
+        (900, 4000, False),
+    ],
+)
+def test_answer_within_the_rom_s_first_wait_is_not_slow(answer_ms, first_wait_ms, slow):
+    """BusyBox asks again after 0.1 s: 80 ms of round trip cost it nothing."""
+    found = _judged(answer_ms=answer_ms, first_wait_ms=first_wait_ms)
+    assert found["cause"] == ("slow-server" if slow else "healthy")
 
 
 def test_slow_first_answer_is_no_loss():

@@ -317,6 +317,13 @@ BOOTS = {
         (("4011", *_NOBODY),),
         _NO_DHCP,
     ),
+    "no router, and the file in another network": Situation(
+        _lan(dhcpd(siaddr=HOST, file=FILE, options=option(1, ip("255.255.255.0")))),
+        _always(False),
+        ("server",),
+        (("option 3", "did not say"),),
+        (*_NO_DHCP, "that machine is up"),
+    ),
     "another server's address in the proxy's offer": Situation(
         _lan(together(_GOOD, proxy(options=_control(8), siaddr=HOST, file=FILE, server=PROXY))),
         _file,

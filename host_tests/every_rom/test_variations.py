@@ -5,7 +5,7 @@ import os
 import random
 
 import pytest
-from pxebench import advice, icmp
+from pxebench import advice, icmp, view
 from pxerom import rom_check
 
 from host_tests.core import fakenet
@@ -131,6 +131,35 @@ def test_every_rom_ends_a_boot_as_the_situation_demands(name):
         _check(situation, result, None if succeeds is None else bool(succeeds), (name, one))
         warnings = " ".join(result["warnings"])
         assert "%" not in warnings and "None" not in warnings, (name, one, warnings)
+
+
+FIREWALL = "10.254.52.1"
+# (errno, ICMP type, code, sender), what a user must read, what not
+_ICMP = {
+    "closed port": ((111, 3, 3, fakenet.HOST), "Start the TFTP server on", ("firewall",)),
+    "firewall says closed": ((111, 3, 3, FIREWALL), f"firewall {FIREWALL}", ("Start the",)),
+    "prohibited": ((113, 3, 13, FIREWALL), f"firewall {FIREWALL}", ("Start the",)),
+    "no such host": ((113, 3, 1, FIREWALL), "that the host is up", ("Start the", "firewall")),
+    "no route": ((101, 3, 0, FIREWALL), "the route to it", ("Start the", "firewall")),
+}
+
+
+@pytest.mark.parametrize("name", _ICMP)
+def test_icmp_is_what_the_user_of_every_rom_is_told(name):
+    """Whether the ROM believes it or not (RFC 792, RFC 1812 section 5.2.7.1)."""
+    row, says, never = _ICMP[name]
+    for one in _ids():
+        flat = rom(one)
+        net = fakenet.FakeNet(flat, None)
+
+        def server(packet, local_port, port, net=net):
+            return ((1, 69, lambda: net.errors.append((*row, None))),)
+
+        result = _fitted(fakenet.Run(flat, server, "undionly.kpxe", net=net).result, one)
+        assert icmp.of_result(result)[0]["from"] == row[3], one
+        read = " ".join(text for _, text in view.closing(result))
+        assert says in read, (one, read)
+        assert not [words for words in never if words in read], (one, read)
 
 
 @pytest.mark.soak

@@ -31,6 +31,7 @@ APART = {
     "dhcp_inform.py": 2 << 10,
     "dns.py": 3 << 10,
     "pxelinux_cfg.py": 2 << 10,
+    "boot_url.py": 2 << 10,
     "dhcp_remarks.py": 4 << 10,
     "dhcp_advice.py": 2 << 10,
     "rom_load.py": 1 << 10,

@@ -1,7 +1,7 @@
 """`pxebench compat` against real servers on a network of their own: which ROMs each of them boots.
 
-Six ROMs that tell servers apart, held against the table of docs/roms.md; `soak`: all of them. GRUB
-options waits for half a minute, so it is not asked there.
+Six ROMs that tell servers apart, held against the table of docs/roms.md; `soak`: all of them, and
+a server that refuses options, at which GRUB waits for half a minute.
 """
 
 import json

@@ -69,6 +69,12 @@ _OF_SERVER = {
 }
 # What DHCP did, likewise.
 _OF_DHCP = {
+    "no_gateway": "Let the DHCP server name the router (option 3), or give the lease the mask of "
+    "the network that both are in (option 1).",
+    "other_scheme": "No TFTP is asked there, so nothing of it can be tried here: fetch that URL "
+    "with curl, or let DHCP name the file for TFTP.",
+    "host_name": "Write the host's address into the URL to try it here; for the real ROM see that "
+    "the DNS server of the lease (option 6) knows the name.",
     "nak": "See the log of the DHCP server for why it refused (NAK): often two servers that do "
     "not know each other's leases, or a pool of another network.",
     "no_ack": "See the log of the DHCP server for whether the REQUEST arrived there, and why it "

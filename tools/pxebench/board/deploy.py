@@ -41,7 +41,7 @@ LENT = {
     "ask": ("port_probe",),
     "faults": ("faults",),
     "trace": ("trace",),
-    "boot": ("dhcp_remarks", "dhcp_advice", "dns", "pxelinux_cfg"),
+    "boot": ("dhcp_remarks", "dhcp_advice", "dns", "pxelinux_cfg", "boot_url"),
 }
 _ELSEWHERE = ("runtime_cpython", "runtime_unix", "agent_stdio")  # what no board runs
 STAYS = CHECKERS + tuple(name for names in LENT.values() for name in names) + _ELSEWHERE

@@ -149,7 +149,8 @@ _CAUSE = {
         ("slow", "big-blocks", "after-probe", "probe-fails", "one-at-a-time", "at-once"),
     ),
     "slow-server": (
-        "The answers are right but slow: slower than the ROM's retransmission timeout, or nearly.",
+        "The answers are right but slow: slower than the ROM's retransmission timeout, or than a "
+        "second.",
         [("slow",)],
         (),
     ),

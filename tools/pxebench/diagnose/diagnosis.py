@@ -248,6 +248,14 @@ def _facts(result, seen):
         }
     if seen["options_ignored"] and seen["rom_works"]:
         yield {"id": "no-options", "text": "The server ignores options; blocks have 512 bytes."}
+    if seen.get("padded_oack"):
+        yield {
+            "id": "padded-oack",
+            "text": (
+                "The server's OACK goes on with NULs behind its last option, which RFC 2347 does "
+                "not have: some clients (switches) refuse it. Update the server."
+            ),
+        }
     block_ms = (seen["lockstep"] or {}).get("median_ms")
     slow = pace.of_path(seen.get("boot_blocks"), block_ms, seen["sizes"])
     if slow and seen["rom_works"]:
@@ -275,7 +283,7 @@ def _facts(result, seen):
         said = "; ".join(
             icmp.words(row, result["server"], result["client"]) for row in seen["icmp"]
         )
-        yield {"id": "icmp", "text": f"Some RRQs met an ICMP error: {said}."}
+        yield {"id": "icmp", "text": f"Some packets met an ICMP error: {said}."}
     if result["client"] and result["client"] == result["server"]:
         yield {
             "id": "same-machine",

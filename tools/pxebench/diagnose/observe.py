@@ -125,6 +125,7 @@ def observe(experiments, flat, rom, server=None):
         "wrong_tsize": signs.wrong_tsize(by),
         "pieces": signs.pieces(by),
         "duplicates": signs.duplicates(by),
+        "padded_oack": signs.padded_oack(by),
         "boot_blocks": signs.boot_blocks(by),
         "silent": sum(ask["answer"] == "silent" for ask in usable),
         "alive": any(a["answer"] == "unreachable" for a in _asks(by, "alive"))
@@ -249,8 +250,14 @@ def _after_probe(by, flat):
     for experiment in (*by.get("rom", ()), *by.get("rom-high", ())):
         transfers = experiment["result"]["transfers"]
         if len(transfers) > 1 and transfers[0]["outcome"] == "aborted":
-            after.append(transfers[1]["server_tid"] is None)
+            after.append(_unheard(transfers[1]))
     return bool(alone and after and all(after))
+
+
+def _unheard(transfer):
+    # Nothing came; what the ROM refused or ignored was an answer all the same.
+    answered_not = transfer["server_tid"] is None and not transfer.get("unused")
+    return answered_not and transfer["outcome"] != "refused"
 
 
 def _options_ignored(by):

@@ -194,6 +194,17 @@ def largest_whole(seen):
     return max((size for size, cut in seen.get("pieces", {}).items() if not cut), default=512)
 
 
+def padded_oack(by):
+    """True when bytes that are no option stood behind those of an OACK, as empty names."""
+    for experiment in [one for found in by.values() for one in found]:
+        for event in experiment.get("events", ()):
+            if event["event"] == "packet" and event["dir"] == "in":
+                data = bytes.fromhex(event["data"])
+                if data[:2] == b"\0\6" and b"" in data[2:].split(b"\0")[:-1:2]:
+                    return True
+    return False
+
+
 def duplicates(by):
     """{"data": blocks that came, "again": how often one came that had come before}."""
     found = [e["blocks"] for name in ("lockstep", "rom", "rom-high") for e in by.get(name, ())]

@@ -102,7 +102,7 @@ def lines(found):
     if "drops" in pc:
         yield (
             f"  this PC   {pc['cpu'] * 100:.0f} % of a core, 95 % of replies within "
-            f"{pc['lag_ms']:.0f} ms, {pc['drops']} datagrams dropped here, {pc['memory_mb']} MB"
+            f"{pc['lag_ms']:.0f} ms, {pc['drops']} lost here, {pc['memory_mb']} MB"
         )
 
 

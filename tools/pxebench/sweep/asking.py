@@ -109,8 +109,9 @@ class Target:
         asked.result = None
         times = first_answers(asked.packets, self.server)
         for ask in asked.asks:
-            if ask["ms"] is not None and ask["port"] in times:
-                ask["ms"] = times[ask["port"]]["ms"]
+            first = times.get(ask["port"], [None])[0]  # an ask is one RRQ
+            if ask["ms"] is not None and first:
+                ask["ms"] = first["ms"]
         return asked
 
     def fetch(self, rom, max_time_ms, max_bytes=None, on_event=None):
@@ -193,22 +194,29 @@ def _of_answer(event, options):
 
 
 def first_answers(packets, server):
-    """{client port: {"ms", "server_port", "opcode", "host"}}: what first answered its last RRQ.
+    """{client port: [what first answered each of its RRQs: {"ms", "server_port", "opcode",
+    "host"} or None]}, in the order in which they were sent.
 
-    The server's own answer takes precedence over another host's, however late it is.
+    The server's own answer takes precedence over another host's, however late it is. What a TID
+    sends that has answered an earlier RRQ from this port, with data of its own, is that transfer's
+    and no answer; but for the port that was asked, where single-port servers answer from.
     """
-    asked, found = {}, {}
+    asked, found, spoke = {}, {}, {}
     for packet in packets:
         port = packet["local_port"]
         opcode = packet["data"][:4]
         if packet["dir"] == "out" and opcode == "0001":
+            earlier = [each for each in found.get(port, ()) if each and each["host"] == server]
+            spoke[port] = {each["server_port"] for each in earlier} - {packet["port"]}
             asked[port] = packet["t_us"]
-            found.pop(port, None)
+            found.setdefault(port, []).append(None)
         elif packet["dir"] == "in" and port in asked:
-            known = found.get(port)
+            known = found[port][-1]
             own = packet["host"] == server
+            if own and packet["port"] in spoke[port]:
+                continue
             if known is None or (own and known["host"] != server):
-                found[port] = {
+                found[port][-1] = {
                     "ms": round((packet["t_us"] - asked[port]) / 1000, 1),
                     "server_port": packet["port"],
                     "opcode": opcode,
@@ -224,6 +232,7 @@ def _of_result(result, packets, server):
     """The asks of a boot: a request that another followed in its transfer was not answered."""
     first = first_answers(packets, server)
     found = []
+    sent = {}  # client port: how many RRQs of it are done
     for transfer in result["transfers"]:
         for number, request in enumerate(transfer["requests"]):
             port = request["source_port"]
@@ -231,7 +240,12 @@ def _of_result(result, packets, server):
             if not number:  # which RRQ of a transfer an ICMP error is for is not known
                 ask["icmp"] = transfer["icmp"]
             last = number == len(transfer["requests"]) - 1
-            answer = first.get(port) if last or transfer["server_tid"] is None else None
+            nth = sent.get(port, 0)
+            sent[port] = nth + 1
+            answers = first.get(port, [])
+            answer = answers[nth] if nth < len(answers) else None
+            if transfer["server_tid"] is not None and not last:
+                answer = None
             if answer and answer["host"] == server:
                 ask["answer"] = _OPCODES.get(answer["opcode"], "other")
                 ask["ms"], ask["server_port"] = answer["ms"], answer["server_port"]

@@ -69,7 +69,7 @@ def _names(asked, ports):
         return []
     words = ", ".join(f"{ports.name(port)} for {port}" for port in shown)
     words += f"; {more} more have names, which --json has." if more else "."
-    return prose.wrapped(f"tcpdump says {words}", " " * 9, " " * 9, 96)
+    return prose.wrapped(f"tcpdump says {words}", " " * 9, " " * 9, 80)
 
 
 def _can_show(text, encoding):
