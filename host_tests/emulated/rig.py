@@ -214,7 +214,7 @@ def _serving(machine, files, port):
 def boots_with(lan, folder, kib, settings):
     """The SHA-256 of the image `nbp` that a power-up with such a heap has stored, or None."""
     with lan.board(folder, settings) as board:
-        board.set(heap_bytes=kib * 1024)
+        board.set(heap_bytes=int(kib * 1024))
         board.power_on()
         board.read_to(PROMPT)
         board.power_off()

@@ -8,7 +8,7 @@ from host_tests.lab import dhcp_servers
 pytestmark = pytest.mark.slow
 
 # By static address, and by DHCP from nothing; image of 300,000 bytes stored, as `intel-undi`.
-STATIC_KIB, DHCP_KIB = 76, 92
+STATIC_KIB, DHCP_KIB = 70, 92
 
 
 def test_least_heap_of_a_static_address(lan, tftpd, tmp_path, image_hash):
