@@ -4,8 +4,8 @@ Follows RFC 3986 section 3 as iPXE reads it (src/core/uri.c, pxe_uri): only sche
 URL; C:\\file and file:name are names.
 
 1. siaddr does not count then: the URL has the server, and the port where it is not 69.
-2. The path is the name, with %41 as A; what follows ? or # is left out. Its first slash is the
-   ROM's affair (`tftp.slash`).
+2. The path is the name, with %41 as A; what follows ? or # is left out. Its first slash is not
+   sent, a second one is; a name that is no URL keeps its own (seen with iPXE 1.0.0 of 2019).
 3. What would not be fetched by TFTP ends the boot here, with a sentence: no ROM of this kind has
    failed by that.
 
@@ -27,7 +27,11 @@ def parts(name):
     host, slash, path = rest.partition(b"/")
     path = (slash + path).partition(b"#")[0].partition(b"?")[0]
     host, colon, port = host.rpartition(b"@")[2].partition(b":")
-    if not host or (colon and not (port.isdigit() and 0 < int(port) < 65536)):
+    if (
+        not host
+        or path in (b"", b"/")
+        or (colon and not (port.isdigit() and 0 < int(port) < 65536))
+    ):
         raise ValueError
     return (
         scheme.decode().lower(),
@@ -56,7 +60,9 @@ def taken(client, name):
     try:
         found = parts(name)
     except ValueError:
-        raise Failure("PXE-E53", "The boot file is a URL without a host: %s" % shown, "server")
+        raise Failure(
+            "PXE-E53", "The boot file is a URL without host or file: %s" % shown, "server"
+        )
     if not found:
         return None
     scheme, host, port, path = found
@@ -68,4 +74,4 @@ def taken(client, name):
         detail = "This ROM asks DNS for %s of %s, which is not imitated" % (host, shown)
         raise Failure("PXE-E38", detail, "ours", "host_name")
     client.port = port or 69
-    return host, path
+    return host, path[1:]

@@ -37,7 +37,13 @@ def test_url_has_scheme_host_port_and_path():
 
 
 def test_broken_url_is_no_name():
-    for name in (b"tftp:///x", b"tftp://10.0.0.1:0/x", b"tftp://10.0.0.1:x/x", b"tftp://h:70000/"):
+    for name in (
+        b"tftp:///x",
+        b"tftp://h:0/x",
+        b"tftp://h:x/x",
+        b"tftp://h:70000/x",
+        b"tftp://h/",
+    ):
         raises(ValueError, boot_url.parts, name)
 
 
@@ -48,6 +54,17 @@ def test_ipxe_fetches_what_a_tftp_url_says_wherever_siaddr_points():
             same((job.result["outcome"], _asked(job)), ("ok", (69, b"a/b.kpxe")), rom)
             same(job.result["boot"]["server"], HOST)
             same(job.result["boot"]["server_by"], "URL")
+
+
+def test_first_slash_of_a_urls_path_is_not_sent_and_a_second_is():
+    """As an iPXE 1.0.0 of 2019 was seen to ask, from its ROM in a virtual machine."""
+    for file, name in (
+        (b"tftp://%s/boot/x" % _HOST, b"boot/x"),
+        (b"tftp://%s//boot/x" % _HOST, b"/boot/x"),
+        (b"/boot/x", b"/boot/x"),
+        (b"boot/x", b"boot/x"),
+    ):
+        same(_asked(Job("ipxe", dhcpd(siaddr=HOST, file=file))), (69, name))
 
 
 def test_port_of_a_url_is_asked():

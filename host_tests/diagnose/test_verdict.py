@@ -473,6 +473,15 @@ def _transfer(times_ms):
     return observe.blocks(packets, "10.0.0.1")
 
 
+@pytest.mark.parametrize(
+    ("lost", "packets", "cause"),
+    [(3, 280, "loss"), (2, 280, "healthy"), (3, 131000, "healthy"), (300, 131000, "loss")],
+)
+def test_loss_is_judged_by_its_share(lost, packets, cause):
+    """Three late blocks of a file of 65,535, on a busy machine, made the verdict undecided."""
+    assert _judged(lost=lost, packets=packets)["cause"] == cause
+
+
 def test_lost_block_is_seen_whoever_sent_it_again():
     found = _transfer([1, 1, 1000, 1, 1, 700, 1])
     assert (found["stalls"], found["repeats"], found["median_ms"]) == (2, 2, 1)

@@ -110,6 +110,7 @@ def observe(experiments, flat, rom, server=None):
         "stuck_refused": _stuck_refused(by),
         "lockstep": lockstep["blocks"] if lockstep else None,
         "lost": _lost(by, usable),
+        "packets": _packets(by, usable),
         "answer_ms": _median([ask["ms"] for ask in usable if answered(ask)]),
         "first_wait_ms": _first_wait(flat),
         "icmp": signs.icmp_rows(usable, server),
@@ -327,9 +328,17 @@ def _stuck_refused(by):
     )
 
 
+def _fetched(by):
+    return [e["blocks"] for name in ("lockstep", "rom", "rom-high") for e in by.get(name, ())]
+
+
+def _packets(by, usable):
+    # Those among which `_lost` counts.
+    return len(usable) + sum(b["data"] + b["acked"] for b in _fetched(by))
+
+
 def _lost(by, usable):
-    found = [e["blocks"] for name in ("lockstep", "rom", "rom-high") for e in by.get(name, ())]
-    lost = sum(b["stalls"] for b in found)
+    lost = sum(b["stalls"] for b in _fetched(by))
     heard = {ask["port"] for ask in usable if answered(ask)}
     mute = sum(ask["answer"] == "silent" and ask["port"] in heard for ask in usable)
     return lost + mute if lost else 0
