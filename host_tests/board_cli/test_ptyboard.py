@@ -82,3 +82,11 @@ def test_both_versions_are_boards(desk, version):
     with desk.board(version=version) as board:
         code = "import sys; print(sys.version_info, sys.implementation.version)"
         assert version.replace(".", ", ") in _said(mpremote(board.port, "exec", code))
+
+
+def test_number_of_an_unplugged_port_is_given_to_no_other_board(desk):
+    """A ser2net that still asked for it took bytes of another test's board."""
+    with desk.board() as pulled:
+        pulled.unplug()
+        with desk.board() as other:
+            assert other.port != pulled.port

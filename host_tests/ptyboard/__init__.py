@@ -83,6 +83,7 @@ class Board:
         self._noise_due = 0.0
         self._deaf = False
         self._wake = os.pipe()
+        self._reserved = None  # the port, once it is unplugged
         self._asked = []
         self._child = None
         self._ended = threading.Event()
@@ -95,7 +96,10 @@ class Board:
     # ---- what a test does to it
 
     def unplug(self):
-        """Pull the cable: the PC's end of the line is dead at once."""
+        """Pull the cable: the PC's end of the line is dead at once. Until `close` no other board
+        gets the number of its port: a ser2net that still asks for it would take another's bytes."""
+        if self._reserved is None and not self._ended.is_set():
+            self._reserved = os.open(self.port, os.O_RDWR | os.O_NOCTTY)
         self._ask("unplug")
         self._ended.wait(5)
 
@@ -115,6 +119,9 @@ class Board:
     def close(self):
         self.unplug()
         self._thread.join(5)
+        if self._reserved is not None:
+            os.close(self._reserved)
+            self._reserved = None
         for fd in self._wake:
             os.close(fd)
         self._wake = (-1, -1)

@@ -216,7 +216,9 @@ class Examination:
             self._ask("several-again", self._high(_SEVERAL), [], wait_ms, hold=True)
 
     def _turns(self, wait_ms):
-        # Two ports, and a pause before each round that lasts until the first of them is heard.
+        # Two ports, and a pause before each round that lasts until the first of them is heard. The
+        # waits are short: a limit of RRQs must not let the next one through in the meantime.
+        wait_ms = min(wait_ms, 1000)
         one, other = self._high(2)
         for first, second in ((one, other), (other, one)):
             deadline = time.monotonic() + _QUIET_MOST_MS / 1000
