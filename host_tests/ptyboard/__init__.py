@@ -97,7 +97,7 @@ class Board:
 
     def unplug(self):
         """Pull the cable: the PC's end of the line is dead at once. Until `close` no other board
-        gets the number of its port: a ser2net that still asks for it would take another's bytes."""
+        gets the number of its port: a ser2net that still asks for it would take its bytes."""
         if self._reserved is None and not self._ended.is_set():
             self._reserved = os.open(self.port, os.O_RDWR | os.O_NOCTTY)
         self._ask("unplug")
