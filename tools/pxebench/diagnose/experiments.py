@@ -217,8 +217,8 @@ class Examination:
 
     def _turns(self, wait_ms):
         # Two ports, and a pause before each round that lasts until the first of them is heard. The
-        # waits are as short as the usual answer allows, whatever one took that was late: a limit of
-        # RRQs must not let the next one through in the meantime.
+        # waits are as short as the usual answer allows, not the slowest: a limit of RRQs must not
+        # let the next one through in the meantime.
         usual_ms = self._seen()["answer_ms"] or 0
         wait_ms = min(wait_ms, max(1000, round(2 * usual_ms)))
         one, other = self._high(2)
