@@ -19,6 +19,14 @@ def same(got, expected, what=""):
     assert got == expected, "%s\n     got %r\nexpected %r" % (what, got, expected)
 
 
+def rom_ids():
+    """The id of each ROM file."""
+    from pxerom import rom_file  # not at the top, as in `rom`
+
+    folder = rom_file.folder()
+    return sorted(name[:-5] for name in os.listdir(folder) if name.endswith(".json"))
+
+
 class NoLoopback(Exception):
     """lwIP on rp2 is built without 127.0.0.1: what needs it cannot be tested there."""
 

@@ -4,25 +4,17 @@ Beside `test_fetch_roms`, whose tables of captured bytes and times leave a board
 for these.
 """
 
-import os
-
-from pxerom import rom_check
-
-from host_tests.core.check import rom, same
+from host_tests.core.check import rom, rom_ids, same
 from host_tests.core.fakenet import LOCKSTEP, WINDOWED, Check, FileServer, Long, Run, pattern
 from host_tests.core.packets import error
 
 _FILE = "undionly.kpxe"
 
 
-def _names():
-    return sorted(name[:-5] for name in os.listdir(rom_check.folder()) if name.endswith(".json"))
-
-
 def test_server_without_options_is_served_by_all_but_edk2_and_grub():
     """R-TFTP-21: one leaves with an ERROR, the other swallows the file and never opens it."""
     content = pattern(3000)
-    for name in _names():
+    for name in rom_ids():
         files = FileServer(content, grant=())
 
         def server(packet, local_port, port, files=files):
@@ -39,7 +31,7 @@ def test_server_without_options_is_served_by_all_but_edk2_and_grub():
 
 def test_file_sizes_around_the_block_are_byte_exact_for_every_rom():
     """R-TFTP-43: the last block is short, and it may be empty."""
-    for name in _names():
+    for name in rom_ids():
         flat = rom(name)
         blksize = int(dict(flat["tftp"]["requests"][-1]["options"]).get("blksize", 512))
         sizes = [1, blksize - 1, blksize, blksize + 1, 5 * blksize]
@@ -54,17 +46,17 @@ def test_file_sizes_around_the_block_are_byte_exact_for_every_rom():
 
 def test_any_single_packet_may_be_lost_by_every_rom_to_ipxe():
     """R-TFTP-71, R-TFTP-34, R-TFTP-46: where the ROM asks or acknowledges again at all."""
-    _any_may_be_lost([name for name in _names() if name < "j"])
+    _any_may_be_lost([name for name in rom_ids() if name < "j"])
 
 
 def test_any_single_packet_may_be_lost_by_every_rom_to_s390x():
     """R-TFTP-71, R-TFTP-34, R-TFTP-46"""
-    _any_may_be_lost([name for name in _names() if "j" < name < "sl"])
+    _any_may_be_lost([name for name in rom_ids() if "j" < name < "sl"])
 
 
 def test_any_single_packet_may_be_lost_by_every_rom_from_slof():
     """R-TFTP-71, R-TFTP-34, R-TFTP-46"""
-    _any_may_be_lost([name for name in _names() if name >= "sl"])
+    _any_may_be_lost([name for name in rom_ids() if name >= "sl"])
 
 
 def _any_may_be_lost(names):

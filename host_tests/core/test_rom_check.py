@@ -1,13 +1,9 @@
 """A ROM file: its shape, its evidence, and the sentence that a broken one gets."""
 
-import os
-
 from pxerom import rom_check
 from pxerom.rom_check import RomFileError
 
-from host_tests.core.check import Folder, raises, rom, same
-
-_ROMS = sorted(name[:-5] for name in os.listdir(rom_check.folder()) if name.endswith(".json"))
+from host_tests.core.check import Folder, raises, rom, rom_ids, same
 
 
 def _wrong(path, value):
@@ -44,7 +40,7 @@ def test_intel_rom_says_what_the_captures_say():
 
 def test_every_rom_is_flat_and_asks_for_no_fragment():
     """R-TFTP-76: no evidence is left in it, and a block fits an Ethernet frame."""
-    for name in _ROMS:
+    for name in rom_ids():
         flat = rom(name)
         same(flat["id"], name)
         assert "evidence" not in repr(flat), name

@@ -1,6 +1,6 @@
-"""The plan of `diagnose` where the answers are given by hand, without a network."""
+"""Single experiments of `diagnose`, with the answers given by hand."""
 
-import types
+import collections
 
 from pxebench.diagnose import experiments, observe
 from pxebench.job import load_rom
@@ -8,48 +8,58 @@ from pxerom import rom_check
 
 
 class _Target:
-    """A host that answers no RRQ to port 69, and RRQs to closed ports as `knocks` says."""
+    # Answers each job with the next of `script`: [(answer, server's port)].
+    port = 69
 
-    server, client, endpoint = "10.0.0.1", "10.0.0.2", None
-    port, file, bind = 69, "x", None
-    run = types.SimpleNamespace(elsewhere=True)
+    def __init__(self, script):
+        self.script = list(script)
+        self.jobs = []
 
-    def __init__(self, knocks):
-        self.knocks = list(knocks)
-
-    def ask(self, ports, options, wait_ms, port=69, **more):
-        answer = "silent" if port == 69 else self.knocks.pop(0)
-        asks = [_ask(each, options, answer) for each in ports]
-        return _asked(asks=asks)
-
-    def fetch(self, rom, max_time_ms, max_bytes=None):
-        result = {"image": None, "transfers": [], "status": {"code": "PXE-E32"}, "ended": None}
-        return _asked(result=result)
+    def ask(self, ports, options, wait_ms, **more):
+        self.jobs.append(ports)
+        answer, tid = self.script.pop(0)
+        asked = collections.namedtuple("Asked", "asks everything events ended")
+        ask = {"port": ports[0], "answer": answer, "server_port": tid, "ms": 1, "id": None,
+               "options": [], "error": None, "icmp": [], "from": None,
+               "granted": None}  # fmt: skip
+        return asked([ask], [], [], None)
 
 
-def _ask(port, options, answer):
-    names = ("ms", "server_port", "from", "error", "granted", "reason", "id")
-    nothing = dict.fromkeys((*names, "name"))
-    return {**nothing, "port": port, "options": options, "answer": answer, "at_ms": 0, "icmp": []}
+def _examined(script, ports):
+    target = _Target(script)
+    made = experiments.Examination(target, {"id": "x"}, {})
+    for port in ports:
+        made._ask("turns", [port], [], 500)
+    return target, [experiment["asks"][0]["answer"] for experiment in made.done]
 
 
-def _asked(asks=(), result=None):
-    names = {"everything": [], "events": [], "packets": [], "ended": None}
-    return types.SimpleNamespace(asks=list(asks), result=result, **names)
+def test_port_that_hears_the_tid_of_before_is_asked_again():
+    """Else a limit of requests would look like a path that lets one transfer through at a time."""
+    target, heard = _examined([("oack", 40001), ("oack", 40001), ("silent", None)], [50001] * 2)
+    assert (heard, len(target.jobs)) == (["oack", "silent"], 3)
 
 
-def _knocked(*knocks):
-    """(how many knocks were not needed, the observation "alive")"""
-    rom = load_rom("intel-undi")
-    target = _Target(knocks)
-    flat = rom_check.checked(rom)
-    plan = experiments.Examination(target, rom, flat, quick=True)
-    plan.run()
-    return len(target.knocks), observe.observe(plan.done, flat, rom)["alive"]
+def test_server_with_one_tid_for_all_is_believed_the_second_time():
+    _, heard = _examined([("oack", 40001)] * 3, [50001] * 2)
+    assert heard == ["oack", "oack"]
+
+
+def test_single_port_server_is_not_asked_again():
+    target, heard = _examined([("oack", 69)] * 2, [50001] * 2)
+    assert (heard, len(target.jobs)) == (["oack"] * 2, 2)
 
 
 def test_closed_port_is_asked_once_more_where_it_is_silent():
     """Hosts limit their ICMP errors: one that is late or lost is no sign of a filter."""
-    assert _knocked("unreachable", "unreachable") == (1, True)
-    assert _knocked("silent", "unreachable") == (0, True)
-    assert _knocked("silent", "silent") == (0, False)
+    rom = load_rom("intel-undi")
+    flat = rom_check.checked(rom)
+    for answers, left, alive in (
+        (["unreachable", "unreachable"], 1, True),
+        (["silent", "unreachable"], 0, True),
+        (["silent", "silent"], 0, False),
+    ):
+        target = _Target([(answer, None) for answer in answers])
+        made = experiments.Examination(target, rom, flat)
+        made._closed_port()
+        assert len(target.script) == left
+        assert observe.observe(made.done, flat, rom)["alive"] is alive

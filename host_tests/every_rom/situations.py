@@ -94,6 +94,27 @@ def _asks_options(rom):
 _FIREWALL = ("firewall",)
 _ANSWERED = ("server answered", "did answer")
 
+
+def _error_alone(code, message, says):
+    return Situation(
+        _each_rrq((1, 50000, error(code, message))),
+        _always(False),
+        ("server",),
+        ((says,),),
+        _FIREWALL,
+    )
+
+
+def _oack_alone(option):
+    return Situation(
+        _each_rrq((1, 50000, oack(option))),
+        _always(False),
+        ("path", "server"),
+        (("OACK", "0 blocks"),),
+        ("server runs",),
+    )
+
+
 FETCHES = {
     "healthy": Situation(lambda seed: FileServer(CONTENT), _always(True), ()),
     "silent": Situation(
@@ -108,27 +129,9 @@ FETCHES = {
     "no helper": Situation(
         lambda seed: silence, _always(False), ("path",), (("no answer",),), _ANSWERED
     ),
-    "file missing": Situation(
-        _each_rrq((1, 50000, error(1, "File not found"))),
-        _always(False),
-        ("server",),
-        (("ERROR 1: File not found",),),
-        _FIREWALL,
-    ),
-    "access violation": Situation(
-        _each_rrq((1, 50000, error(2, "Access violation"))),
-        _always(False),
-        ("server",),
-        (("ERROR 2: Access violation",),),
-        _FIREWALL,
-    ),
-    "error without text": Situation(
-        _each_rrq((1, 50000, error(0, ""))),
-        _always(False),
-        ("server",),
-        (("ERROR 0: no text",),),
-        _FIREWALL,
-    ),
+    "file missing": _error_alone(1, "File not found", "ERROR 1: File not found"),
+    "access violation": _error_alone(2, "Access violation", "ERROR 2: Access violation"),
+    "error without text": _error_alone(0, "", "ERROR 0: no text"),
     "options refused": Situation(
         _refuses_options,
         lambda rom: None if not _asks_options(rom) else False,
@@ -143,34 +146,10 @@ FETCHES = {
         (("OACK",),),
         ("firewall drops", "low source ports"),
     ),
-    "OACK and no DATA": Situation(
-        _each_rrq((1, 50000, oack(("blksize", 512)))),
-        _always(False),
-        ("path", "server"),
-        (("OACK", "0 blocks"),),
-        ("server runs",),
-    ),
-    "option nobody asked for": Situation(
-        _each_rrq((1, 50000, oack(("multicast", "224.0.0.1,1758,1")))),
-        _always(False),
-        ("path", "server"),
-        (("OACK", "0 blocks"),),
-        ("server runs",),
-    ),
-    "blksize 0": Situation(
-        _each_rrq((1, 50000, oack(("blksize", 0)))),
-        _always(False),
-        ("path", "server"),
-        (("OACK", "0 blocks"),),
-        ("server runs",),
-    ),
-    "blksize larger than asked": Situation(
-        _each_rrq((1, 50000, oack(("blksize", 65000)))),
-        _always(False),
-        ("path", "server"),
-        (("OACK", "0 blocks"),),
-        ("server runs",),
-    ),
+    "OACK and no DATA": _oack_alone(("blksize", 512)),
+    "option nobody asked for": _oack_alone(("multicast", "224.0.0.1,1758,1")),
+    "blksize 0": _oack_alone(("blksize", 0)),
+    "blksize larger than asked": _oack_alone(("blksize", 65000)),
     "no packet of TFTP": Situation(
         _each_rrq((1, 50000, b"\0\x09xyz")),
         _always(False),
@@ -211,10 +190,6 @@ def _pi(dhcp):
     return dhcp["boot"]["recognises"]
 
 
-def _reads(field):
-    return lambda dhcp: field in dhcp["boot"]["server"] and not _pi(dhcp)
-
-
 def _file(dhcp):
     return not _pi(dhcp)
 
@@ -248,10 +223,7 @@ BOOTS = {
     ),
     "option 66 alone names the server": Situation(
         _lan(dhcpd(options=option(66, HOST) + LEASE, file=FILE)),
-        lambda dhcp: (
-            bool({66, 54, "sender"} & set(dhcp["boot"]["server"]))
-            and not dhcp["boot"]["recognises"]
-        ),
+        lambda dhcp: bool({66, 54, "sender"} & set(dhcp["boot"]["server"])) and not _pi(dhcp),
         ("server",),
         (_NOBODY,),
         _NO_DHCP,

@@ -10,21 +10,17 @@ from pxerom import rom_check
 
 from host_tests.core import fakenet
 from host_tests.core.bootrun import Job
-from host_tests.core.check import rom
+from host_tests.core.check import rom, rom_ids
 from host_tests.core.fakelan import FakeLan, dhcp_of
 from host_tests.every_rom.situations import BOOTS, CONTENT, FETCHES, LOW
 
 _TIME_MS = 300_000  # iPXE answers a NAK by DISCOVER for ever
 
 
-def _ids():
-    return sorted(name[:-5] for name in os.listdir(rom_check.folder()) if name.endswith(".json"))
-
-
 def _booting():
     """ROMs whose DHCP is known."""
     found = []
-    for name in _ids():
+    for name in rom_ids():
         with open(os.path.join(rom_check.folder(), name + ".json"), encoding="utf-8") as file:
             if json.load(file).get("dhcp"):
                 found.append(name)
@@ -87,7 +83,7 @@ def _check_transfers(result, status, where):
 @pytest.mark.parametrize("name", FETCHES)
 def test_every_rom_ends_a_fetch_as_the_situation_demands(name):
     situation = FETCHES[name]
-    for one in _ids():
+    for one in rom_ids():
         flat = rom(one)
         run = fakenet.Run(flat, situation.make(0), "undionly.kpxe")
         result = _fitted(run.result, one)
@@ -148,7 +144,7 @@ _ICMP = {
 def test_icmp_is_what_the_user_of_every_rom_is_told(name):
     """Whether the ROM believes it or not (RFC 792, RFC 1812 section 5.2.7.1)."""
     row, says, never = _ICMP[name]
-    for one in _ids():
+    for one in rom_ids():
         flat = rom(one)
         net = fakenet.FakeNet(flat, None)
 
@@ -172,7 +168,7 @@ def test_every_rom_on_a_rough_way_gets_the_right_file_or_one_fitting_sentence(se
     def lose(way, packet, count):
         return dice.random() < rate
 
-    for one in _ids():
+    for one in rom_ids():
         server = fakenet.FileServer(CONTENT, delay_ms=dice.choice((1, 40, 900)), lose=lose)
         run = fakenet.Run(rom(one), server, "undionly.kpxe", max_time_ms=3_600_000)
         result = _fitted(run.result, one)

@@ -47,8 +47,9 @@ _SAID = (
 )
 
 
-# What a server does that this ROM refuses: advice by the id of the failure (`status.reason`).
-_OF_SERVER = {
+# Advice by the id of the failure (`status.reason`): what a server does that this ROM refuses, and
+# what DHCP did.
+_OF_REASON = {
     "unrequested_option": "Let the server grant only what was asked for (RFC 2347): update it, "
     "or switch that option off there. Many ROMs refuse such an OACK.",
     "larger_blksize": "Let the server grant the blksize that was asked for, or a smaller one (RFC "
@@ -66,9 +67,6 @@ _OF_SERVER = {
     "no_oack": "The server sends no OACK, and this ROM needs one: use another server, drop what "
     "forbids it options (in.tftpd: --refuse), or check that no firewall or proxy on the way "
     "removes them.",
-}
-# What DHCP did, likewise.
-_OF_DHCP = {
     "no_gateway": "Let the DHCP server name the router (option 3), or give the lease the mask of "
     "the network that both are in (option 1).",
     "other_scheme": "No TFTP is asked there, so nothing of it can be tried here: fetch that URL "
@@ -116,12 +114,10 @@ def fitted(result, todo, words):
     result = {**result, "status": status}
     if _error(result):
         told = _refused(_error(result), asked)
-    elif status.get("reason") == "oversize_data" and _unsaid(result["transfers"]):
+    elif status.get("reason") == "oversize_data" and unsaid_blksize(result["transfers"]):
         told = _UNSAID
-    elif status.get("reason") in _OF_SERVER:
-        told = _OF_SERVER[status["reason"]]
-    elif status.get("reason") in _OF_DHCP:
-        told = _OF_DHCP[status["reason"]]
+    elif status.get("reason") in _OF_REASON:
+        told = _OF_REASON[status["reason"]]
     elif status.get("reason") == "no_reply":
         told = _silent(result, asked, words)
     elif status.get("reason") == "stopped" and asked:
@@ -233,12 +229,13 @@ def _error(result):
     return last["error"] if last and last["outcome"] == "error" else None
 
 
-def _unsaid(transfers):
-    # No OACK came to a request for larger blocks.
+def unsaid_blksize(transfers):
+    """The blksize that the last request asked for, where no OACK came to it; else None."""
     last = transfers[-1] if transfers else None
     if last is None or last["oack"] is not None or not last["requests"]:
-        return False
-    return "blksize" in [name.lower() for name, _ in last["requests"][-1]["options"]]
+        return None
+    options = {name.lower(): value for name, value in last["requests"][-1]["options"]}
+    return options.get("blksize")
 
 
 def _refused(error, asked):

@@ -72,15 +72,13 @@ class DhcpWait:
             came = f"{self._answers} answer{'s' * (self._answers > 1)}"
             return f"{head}{came}; waits {_seconds(left_s)} more for others", None
         about = "about " * bool(part.get("jitter_ms"))
-        if attempt < len(waits_ms):
-            then = "next"
-        elif purpose not in ("lease", "inform"):
-            then = "over"  # another server may be asked, or the ROM goes on without
+        if purpose not in ("lease", "inform"):
+            end = "over"  # another server may be asked, or the ROM goes on without
         else:
-            then = "gives up" if part.get("then") != "discover" else "DISCOVER again"
+            end = "DISCOVER again" if part.get("then") == "discover" else "gives up"
+        then = "next" if attempt < len(waits_ms) else end
         rest_s = left_s + sum(waits_ms[attempt:]) / 1000
-        known = purpose in ("lease", "inform") and part.get("then") != "discover"
-        return f"{head}{then} in {about}{_seconds(left_s)}", rest_s if known else None
+        return f"{head}{then} in {about}{_seconds(left_s)}", rest_s if end == "gives up" else None
 
 
 def _seconds(count):

@@ -4,7 +4,7 @@ for, DATA that is longer than agreed or that came in pieces.
 Each takes the experiments by name (`observe`) and returns plain data; None: not observed.
 """
 
-from pxebench import icmp
+from pxebench import advice, icmp
 from pxebench.sweep.asking import answered
 
 _STEP_BACK = (65535, 65536)  # blocks after which a 16-bit number is at its end
@@ -85,10 +85,9 @@ def unsaid_blksize(by):
     where none did: such a server takes the option and does not say so (RFC 2347)."""
     for experiment in [one for found in by.values() for one in found]:
         if _reason(experiment) == "oversize_data":
-            last = experiment["result"]["transfers"][-1]
-            asked = dict(last["requests"][-1]["options"] if last["requests"] else ())
-            if last["oack"] is None and "blksize" in asked:
-                return asked["blksize"]
+            asked = advice.unsaid_blksize(experiment["result"]["transfers"])
+            if asked:
+                return asked
     return None
 
 
